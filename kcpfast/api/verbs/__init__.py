@@ -1,0 +1,1 @@
+"""One file for each thing a client may do to a resource."""

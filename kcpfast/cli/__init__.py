@@ -1,0 +1,1 @@
+"""One file for each command: start, ws, kcp, and the kubectl plugins by their names."""
