@@ -163,8 +163,10 @@ def bad_request(message: str) -> ApiError:
 def method_not_allowed(verb: str = "") -> ApiError:
     """405: the resource exists but not this verb of it."""
     text = "the server does not allow this method on the requested resource"
-    return ApiError("MethodNotAllowed", text, details={}) if not verb else ApiError(
-        "MethodNotAllowed", f"{verb} is not supported on this resource", details={}
+    return (
+        ApiError("MethodNotAllowed", text, details={})
+        if not verb
+        else ApiError("MethodNotAllowed", f"{verb} is not supported on this resource", details={})
     )
 
 
@@ -181,7 +183,7 @@ def expired(message: str) -> ApiError:
 def unsupported_media_type(given: str, supported: Sequence[str]) -> ApiError:
     """415: the body's type is not one that this resource decodes."""
     text = (
-        f'the body of the request was in an unknown format - accepted media types include: '
+        f"the body of the request was in an unknown format - accepted media types include: "
         f"{', '.join(supported)}"
     )
     if not given:

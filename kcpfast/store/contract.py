@@ -1,0 +1,180 @@
+"""What a store is: the contract that LMDB and memory fulfil and one test suite checks.
+
+Two key spaces. *Objects* have a modification revision, a change log and snapshots at older
+revisions. The *index* holds the consequences of object writes (counters, owners, paths, marks ...):
+plain keys and values, written in the same commit, never seen by a watch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+
+class StoreError(Exception):
+    """The store cannot do what was asked (disk full, I/O error, closed, foreign format)."""
+
+
+class Conflict(StoreError):
+    """An expectation failed; nothing of that commit was written.
+
+    `key` is the object key, `current` its modification revision now (0 = it does not exist).
+    """
+
+    def __init__(self, key: bytes, current: int) -> None:
+        """Keep what was found instead."""
+        super().__init__(f"{key!r} is at revision {current}")
+        self.key = key
+        self.current = current
+
+
+class Compacted(StoreError):
+    """The revision asked for is older than what is kept."""
+
+
+class Put(NamedTuple):
+    """Writes an object; `value` None deletes it.
+
+    `expect`: the modification revision it must have, 0 = must not exist, None = any.
+    """
+
+    key: bytes
+    value: bytes | None
+    expect: int | None = None
+
+
+class Check(NamedTuple):
+    """Writes nothing; fails the commit unless the object has this modification revision."""
+
+    key: bytes
+    expect: int
+
+
+class Index(NamedTuple):
+    """Writes an index entry; `value` None deletes it."""
+
+    key: bytes
+    value: bytes | None
+
+
+class Count(NamedTuple):
+    """Adds `delta` to a counter of the index (8 bytes, big endian); a counter at 0 is removed."""
+
+    key: bytes
+    delta: int
+
+
+class Stamp(NamedTuple):
+    """Writes the revision of this commit into the index (8 bytes, big endian)."""
+
+    key: bytes
+
+
+class Unstamp(NamedTuple):
+    """Deletes a stamp, unless it is newer than `seen` (then it stays, without an error)."""
+
+    key: bytes
+    seen: int
+
+
+Write = Put | Check | Index | Count | Stamp | Unstamp
+
+
+class Record(NamedTuple):
+    """An object as stored: its modification revision and its value."""
+
+    revision: int
+    value: bytes
+
+
+class Item(NamedTuple):
+    """An object of a list."""
+
+    key: bytes
+    revision: int
+    value: bytes
+
+
+class Page(NamedTuple):
+    """A list and the revision at which it was true."""
+
+    revision: int
+    items: Sequence[Item]
+
+
+class Event(NamedTuple):
+    """One object write: `value` None = deleted, `previous` None = created."""
+
+    revision: int
+    key: bytes
+    value: bytes | None
+    previous: bytes | None
+
+
+class Batch(NamedTuple):
+    """What subscribers are told after a commit: object events, and stamps that were set."""
+
+    events: Sequence[Event]
+    stamps: Sequence[bytes]
+
+
+Subscriber = Callable[[Batch], None]
+
+
+class Store(Protocol):
+    """Reads are plain functions of microseconds; a write is one awaited commit."""
+
+    def revision(self) -> int:
+        """Return the revision of the newest commit on disk."""
+
+    def published(self) -> int:
+        """Return the newest revision that subscribers were told of; `changes` ends there."""
+
+    def compacted(self) -> int:
+        """Return the oldest revision that `at` and `changes` can still serve."""
+
+    def get(self, key: bytes, at: int = 0) -> Record | None:
+        """Return an object now, or as it was `at` a revision (Compacted if too old)."""
+
+    def scan(self, prefix: bytes, after: bytes = b"", limit: int = 0, at: int = 0) -> Page:
+        """Return objects in key order: with `prefix`, behind `after`, `limit` (0 = all)."""
+
+    def index_get(self, key: bytes) -> bytes | None:
+        """Return an index entry."""
+
+    def index_scan(
+        self, prefix: bytes, after: bytes = b"", limit: int = 0
+    ) -> Sequence[tuple[bytes, bytes]]:
+        """Return index entries in key order, as `scan` does for objects."""
+
+    def changes(self, after: int, limit: int = 0) -> Sequence[Event]:
+        """Return events with a revision above `after`, whole commits only, about `limit` of them.
+
+        Raises Compacted if some of them are no longer kept.
+        """
+
+    async def commit(self, writes: Sequence[Write]) -> int:
+        """Write all or nothing under one new revision and return it, once it is durable.
+
+        A commit without a Put takes no revision and returns the current one. Raises Conflict if
+        an expectation fails and StoreError if the write cannot be made durable.
+        """
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call `subscriber` for each commit in revision order, before the commit returns."""
+
+    async def compact(self, upto: int) -> None:
+        """Forget what only revisions below `upto` need."""
+
+    def close(self) -> None:
+        """Finish queued commits and release the files."""
+
+
+def number(value: bytes | None) -> int:
+    """Return a counter or stamp as read from the index; 0 where there is none."""
+    return int.from_bytes(value, "big", signed=True) if value else 0
+
+
+def number_bytes(value: int) -> bytes:
+    """Return the 8 bytes of a counter, stamp or revision; they sort as the numbers do."""
+    return value.to_bytes(8, "big", signed=True)

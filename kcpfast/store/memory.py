@@ -1,0 +1,149 @@
+"""The store for tests and throw-away servers: dictionaries, kept as plain as possible.
+
+It keeps every revision of every object, so that each method is a line or two that anyone can
+check; nothing of it is meant to be fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kcpfast.store.contract import (
+    Batch,
+    Check,
+    Compacted,
+    Conflict,
+    Count,
+    Event,
+    Index,
+    Item,
+    Page,
+    Put,
+    Record,
+    Stamp,
+    Subscriber,
+    Unstamp,
+    Write,
+    number,
+    number_bytes,
+)
+
+
+class MemoryStore:
+    """A Store in memory; see contract.Store for what each method promises."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._versions: dict[bytes, list[tuple[int, bytes | None]]] = {}
+        self._index: dict[bytes, bytes] = {}
+        self._events: list[Event] = []
+        self._revision = 0
+        self._compacted = 0
+        self._subscribers: list[Subscriber] = []
+
+    def revision(self) -> int:
+        """Return the newest revision."""
+        return self._revision
+
+    def published(self) -> int:
+        """Return the newest revision; here everything is published at once."""
+        return self._revision
+
+    def compacted(self) -> int:
+        """Return the oldest revision still served."""
+        return self._compacted
+
+    def get(self, key: bytes, at: int = 0) -> Record | None:
+        """Return an object, now or at a revision."""
+        if at and at < self._compacted:
+            raise Compacted(f"revision {at} is below {self._compacted}")
+        for revision, value in reversed(self._versions.get(key, ())):
+            if not at or revision <= at:
+                return None if value is None else Record(revision, value)
+        return None
+
+    def scan(self, prefix: bytes, after: bytes = b"", limit: int = 0, at: int = 0) -> Page:
+        """Return a range of objects, now or at a revision."""
+        keys = sorted(key for key in self._versions if key.startswith(prefix) and key > after)
+        records = ((key, self.get(key, at)) for key in keys)
+        items = [Item(key, *record) for key, record in records if record]
+        return Page(at or self._revision, items[:limit] if limit else items)
+
+    def index_get(self, key: bytes) -> bytes | None:
+        """Return an index entry."""
+        return self._index.get(key)
+
+    def index_scan(
+        self, prefix: bytes, after: bytes = b"", limit: int = 0
+    ) -> Sequence[tuple[bytes, bytes]]:
+        """Return a range of the index."""
+        found = sorted(p for p in self._index.items() if p[0].startswith(prefix) and p[0] > after)
+        return found[:limit] if limit else found
+
+    def changes(self, after: int, limit: int = 0) -> Sequence[Event]:
+        """Return logged events."""
+        if after < self._compacted:
+            raise Compacted(f"revision {after} is below {self._compacted}")
+        events = [event for event in self._events if event.revision > after]
+        if not limit or len(events) <= limit:
+            return events
+        last = events[limit - 1].revision
+        return [event for event in events if event.revision <= last]
+
+    async def commit(self, writes: Sequence[Write]) -> int:
+        """Write all or nothing."""
+        for write in writes:
+            if isinstance(write, Put | Check) and write.expect is not None:
+                record = self.get(write.key)
+                found = record.revision if record else 0
+                if found != write.expect:
+                    raise Conflict(write.key, found)
+        events = [event for event in map(self._put, writes) if event]
+        if events:
+            self._revision += 1
+        for write in writes:
+            self._write_index(write)
+        self._events += events
+        stamps = [write.key for write in writes if isinstance(write, Stamp)]
+        for subscriber in self._subscribers:
+            subscriber(Batch(events, stamps))
+        return self._revision
+
+    def _put(self, write: Write) -> Event | None:
+        if not isinstance(write, Put):
+            return None
+        old = self.get(write.key)
+        if old is None and write.value is None:
+            return None
+        revision = self._revision + 1
+        self._versions.setdefault(write.key, []).append((revision, write.value))
+        return Event(revision, write.key, write.value, old.value if old else None)
+
+    def _write_index(self, write: Write) -> None:
+        if isinstance(write, Index):
+            self._set_index(write.key, write.value)
+        elif isinstance(write, Stamp):
+            self._set_index(write.key, number_bytes(self._revision))
+        elif isinstance(write, Count):
+            total = number(self._index.get(write.key)) + write.delta
+            self._set_index(write.key, number_bytes(total) if total else None)
+        elif isinstance(write, Unstamp) and number(self._index.get(write.key)) <= write.seen:
+            self._set_index(write.key, None)
+
+    def _set_index(self, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            self._index.pop(key, None)
+        else:
+            self._index[key] = value
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Add a subscriber."""
+        self._subscribers.append(subscriber)
+
+    async def compact(self, upto: int) -> None:
+        """Raise the oldest served revision and drop the events below it."""
+        self._compacted = max(self._compacted, upto)
+        self._events = [event for event in self._events if event.revision > self._compacted]
+
+    def close(self) -> None:
+        """Do nothing: the memory goes with the object."""

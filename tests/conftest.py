@@ -1,0 +1,3 @@
+"""Lists the fixtures by subject; marks and limits stand in pyproject.toml."""
+
+pytest_plugins = ["tests.fix_store"]

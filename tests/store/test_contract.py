@@ -1,0 +1,162 @@
+"""What every store promises."""
+
+import asyncio
+
+import pytest
+
+from kcpfast.store.contract import (
+    Batch,
+    Check,
+    Compacted,
+    Conflict,
+    Count,
+    Event,
+    Index,
+    Put,
+    Stamp,
+    Store,
+    Unstamp,
+    Write,
+    number,
+)
+
+
+def names(store: Store, prefix: bytes, **options: int | bytes) -> list[bytes]:
+    return [item.key for item in store.scan(prefix, **options).items]  # type: ignore[arg-type]
+
+
+async def test_commit_gives_all_its_writes_one_revision(store: Store) -> None:
+    assert await store.commit([Put(b"a", b"1"), Put(b"b", b"2")]) == 1
+    assert await store.commit([Put(b"a", b"3"), Put(b"b", None)]) == 2
+    assert store.get(b"a") == (2, b"3")
+    assert store.get(b"b") is None
+    assert store.get(b"b", at=1) == (1, b"2")
+    assert store.revision() == store.published() == 2
+
+
+@pytest.mark.parametrize(
+    ("writes", "key", "current"),
+    [
+        ([Put(b"a", b"x", 0)], b"a", 1),
+        ([Put(b"a", b"x", 7)], b"a", 1),
+        ([Put(b"new", b"x", 3)], b"new", 0),
+        ([Put(b"other", b"x"), Check(b"a", 0)], b"a", 1),
+        ([Index(b"i", b"x"), Check(b"gone", 1)], b"gone", 0),
+    ],
+)
+async def test_a_failed_expectation_writes_nothing(
+    store: Store, writes: list[Write], key: bytes, current: int
+) -> None:
+    await store.commit([Put(b"a", b"1")])
+    with pytest.raises(Conflict) as raised:
+        await store.commit(writes)
+    assert (raised.value.key, raised.value.current) == (key, current)
+    assert names(store, b"") == [b"a"]
+    assert store.index_scan(b"") == []
+    assert store.revision() == 1
+
+
+async def test_expectations_that_hold(store: Store) -> None:
+    await store.commit([Put(b"a", b"1", 0)])
+    await store.commit([Put(b"a", b"2", 1), Check(b"zzz", 0)])
+    await store.commit([Put(b"a", None, 2)])
+    assert store.get(b"a") is None
+    assert await store.commit([Put(b"a", None)]) == 3, "deleting nothing is no write"
+
+
+async def test_lists_are_ranges_in_key_order(store: Store) -> None:
+    await store.commit([Put(key, b"v") for key in (b"a\0x", b"a\0y", b"a\0z", b"b\0x", b"a-b\0x")])
+    assert names(store, b"a\0") == [b"a\0x", b"a\0y", b"a\0z"]
+    assert names(store, b"a\0", after=b"a\0x") == [b"a\0y", b"a\0z"]
+    assert names(store, b"a\0", after=b"a\0x", limit=1) == [b"a\0y"]
+    assert names(store, b"c\0") == []
+
+
+async def test_an_older_snapshot_is_exact(store: Store) -> None:
+    for key in (b"a", b"b", b"c"):
+        await store.commit([Put(b"k\0" + key, b"1")])
+    await store.commit([Put(b"k\0b", b"2"), Put(b"k\0a", None), Put(b"k\0bb", b"2")])
+    await store.commit([Put(b"k\0b", None), Put(b"k\0a", b"3")])
+    expected = {
+        1: [b"a1"],
+        2: [b"a1", b"b1"],
+        3: [b"a1", b"b1", b"c1"],
+        4: [b"b2", b"bb2", b"c1"],
+        5: [b"a3", b"bb2", b"c1"],
+    }
+    for at, want in expected.items():
+        page = store.scan(b"k\0", at=at)
+        assert [item.key[2:] + item.value for item in page.items] == want
+        assert page.revision == at
+        assert [i.key for i in store.scan(b"k\0", b"k\0a", 1, at).items] == [
+            b"k\0" + pair[:-1] for pair in want if pair[:-1] > b"a"
+        ][:1]
+
+
+async def test_changes_tell_each_write_with_what_it_replaced(store: Store) -> None:
+    await store.commit([Put(b"a", b"1"), Put(b"b", b"1")])
+    await store.commit([Put(b"a", b"2")])
+    await store.commit([Put(b"a", None)])
+    await store.commit([Put(b"a", b"4")])
+    events = [
+        Event(1, b"a", b"1", None),
+        Event(1, b"b", b"1", None),
+        Event(2, b"a", b"2", b"1"),
+        Event(3, b"a", None, b"2"),
+        Event(4, b"a", b"4", None),
+    ]
+    assert store.changes(0) == events
+    assert store.changes(2) == events[3:]
+    assert store.changes(0, limit=1) == events[:2], "a commit is never torn"
+
+
+async def test_compaction_forgets_the_past_and_nothing_else(store: Store) -> None:
+    for value in (b"1", b"2", b"3", b"4"):
+        await store.commit([Put(b"a", value)])
+    await store.compact(2)
+    assert store.compacted() == 2
+    assert store.get(b"a", at=2) == (2, b"2")
+    assert store.get(b"a") == (4, b"4")
+    assert [event.revision for event in store.changes(2)] == [3, 4]
+    for read in (lambda: store.changes(1), lambda: store.get(b"a", at=1)):
+        with pytest.raises(Compacted):
+            read()
+    with pytest.raises(Compacted):
+        store.scan(b"a", at=1)
+
+
+async def test_counters_add_up_and_vanish_at_zero(store: Store) -> None:
+    for delta in (2, 3, -1):
+        await store.commit([Count(b"n", delta)])
+    assert number(store.index_get(b"n")) == 4
+    await store.commit([Count(b"n", -4)])
+    assert store.index_get(b"n") is None
+    assert store.revision() == 0, "the index takes no revisions"
+
+
+async def test_a_stamp_is_removed_only_by_who_saw_it(store: Store) -> None:
+    await store.commit([Put(b"a", b"1"), Stamp(b"mark")])
+    await store.commit([Put(b"a", b"2"), Stamp(b"mark")])
+    await store.commit([Unstamp(b"mark", 1)])
+    assert number(store.index_get(b"mark")) == 2
+    await store.commit([Unstamp(b"mark", 2)])
+    assert store.index_get(b"mark") is None
+
+
+async def test_subscribers_hear_in_order_before_the_writer_does(store: Store) -> None:
+    heard: list[int] = []
+    stamps: list[bytes] = []
+
+    def listen(batch: Batch) -> None:
+        heard.extend(event.revision for event in batch.events)
+        stamps.extend(batch.stamps)
+
+    store.subscribe(listen)
+
+    async def write(number: int) -> None:
+        revision = await store.commit([Put(b"%d" % number, b"x"), Stamp(b"s%d" % number)])
+        assert revision in heard
+
+    await asyncio.gather(*(write(n) for n in range(50)))
+    assert heard == list(range(1, 51))
+    assert len(stamps) == 50
