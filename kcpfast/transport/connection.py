@@ -1,0 +1,397 @@
+"""HTTP/1.1 on one connection: parse, keep alive, answer in order, push back.
+
+Pipelined requests are served one after the other. What could be read as two different requests
+by two parsers (RFC 9112 sections 6.1, 6.3 and 11.2) is refused with 400 and the connection closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any, NamedTuple, cast
+
+import httptools
+
+from kcpfast.transport.messages import (
+    NOBODY,
+    Header,
+    Peer,
+    Refuse,
+    Request,
+    Response,
+    Serve,
+    Stream,
+)
+
+MAX_BODY = 3 * 1024 * 1024
+MAX_HEAD = 64 * 1024
+HEADER_SECONDS = 30.0
+BODY_SECONDS = 60.0
+IDLE_SECONDS = 90.0
+_LINGER_SECONDS = 0.5
+_MAX_WAITING = 16
+_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Service(NamedTuple):
+    """What all connections of a server share.
+
+    `refuse(code, text)` makes the answer to what is not a request that `serve` could be given;
+    `open` holds the living connections.
+    """
+
+    serve: Serve
+    refuse: Refuse
+    open: set[Connection]
+
+
+class _Refused(Exception):
+    def __init__(self, code: int, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class _Clock:
+    """The Date header, made once a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._line = b""
+
+    def line(self) -> bytes:
+        now = int(time.time())
+        if now != self._second:
+            self._second = now
+            self._line = b"Date: " + formatdate(now, usegmt=True).encode() + b"\r\n"
+        return self._line
+
+
+_CLOCK = _Clock()
+
+
+def head(status: int, content_type: bytes, headers: tuple[Header, ...] | list[Header]) -> bytes:
+    """Return status line and headers up to, not including, those that frame the body."""
+    parts = [_LINES[status], _CLOCK.line()]
+    if content_type:
+        parts.append(b"Content-Type: " + content_type + b"\r\n")
+    parts += [name + b": " + value + b"\r\n" for name, value in headers]
+    return b"".join(parts)
+
+
+class Connection(asyncio.Protocol):
+    """One client connection."""
+
+    # per connection: service, transport, peer, closing; per message: the _-names below
+    def __init__(self, service: Service) -> None:
+        """Wait for a transport."""
+        self.service = service
+        self.transport: asyncio.Transport | None = None
+        self.peer = NOBODY
+        self.closing = False
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._waiting: deque[Request | _Refused] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._stream_closed: Callable[[], None] | None = None
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._in_head = True
+        self._begin()
+
+    # ------------------------------------------------------------------- the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport over."""
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
+        self.transport = transport  # type: ignore[assignment]
+        self.peer = _peer(transport)
+        self.service.open.add(self)
+        self._expect_within(HEADER_SECONDS)
+        self._on_timer()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Let go; a request that is running goes on to its end, a stream is told."""
+        self.closing = True
+        self.service.open.discard(self)
+        self._drained.set()
+        if self._timer:
+            self._timer.cancel()
+        if self._stream_closed:
+            self._stream_closed()
+            self._stream_closed = None
+        self.transport = None
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser."""
+        if self.closing:
+            return
+        if self._in_head:
+            self._head_size += len(data)
+        try:
+            self._parser.feed_data(data)
+            if self._in_head and self._head_size > MAX_HEAD:
+                raise _Refused(431, "the request's headers are too large")
+        except httptools.HttpParserUpgrade:
+            self.closing = True  # not upgraded: answer as HTTP/1.1, then close
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            self._give_up(cause if isinstance(cause, _Refused) else _Refused(400, str(cause)))
+        except httptools.HttpParserError as error:
+            self._give_up(_Refused(400, f"malformed request: {error}"))
+        except _Refused as refused:
+            self._give_up(refused)
+        if len(self._waiting) > _MAX_WAITING and self.transport:
+            self.transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        """Hear that the client does not read."""
+        self._drained.clear()
+
+    def resume_writing(self) -> None:
+        """Hear that it reads again."""
+        self._drained.set()
+
+    def eof_received(self) -> bool:
+        """Close when the client has closed its side."""
+        return False
+
+    # ------------------------------------------------------------------- the parser calls
+
+    def _begin(self) -> None:
+        self._in_head = True
+        self._head_size = 0
+        self._url = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._body: list[bytes] = []
+        self._body_size = 0
+
+    def on_message_begin(self) -> None:
+        """Start a new request."""
+        self._begin()
+        self._expect_within(HEADER_SECONDS)
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the request target."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take one header."""
+        key = name.lower()
+        seen = self._headers.get(key)
+        if seen is None:
+            self._headers[key] = value
+        elif key in (b"content-length", b"transfer-encoding", b"host"):
+            raise _Refused(400, f"header {key.decode('latin-1')} given twice")
+        else:
+            self._headers[key] = seen + b"\n" + value
+
+    def on_headers_complete(self) -> None:
+        """Check what frames the body before any of it is read."""
+        self._in_head = False
+        self._expect_within(BODY_SECONDS)
+        headers = self._headers
+        if b"transfer-encoding" in headers:
+            if b"content-length" in headers:
+                raise _Refused(400, "both Content-Length and Transfer-Encoding given")
+            if headers[b"transfer-encoding"].lower() != b"chunked":
+                raise _Refused(400, "unsupported Transfer-Encoding")
+        elif int(headers.get(b"content-length") or b"0") > MAX_BODY:
+            raise _Refused(413, f"limit is {MAX_BODY}")
+        if headers.get(b"expect", b"").lower() == b"100-continue" and not self._busy():
+            assert self.transport
+            self.transport.write(_CONTINUE)
+
+    def on_body(self, data: bytes) -> None:
+        """Take a piece of the body."""
+        self._body_size += len(data)
+        if self._body_size > MAX_BODY:
+            raise _Refused(413, f"limit is {MAX_BODY}")
+        self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        """Queue the finished request."""
+        path, _, query = self._target().partition("?")
+        request = Request(
+            self._parser.get_method().decode("latin-1"),
+            path,
+            query,
+            self._headers,
+            b"".join(self._body),
+            self.peer,
+        )
+        request.keep_alive = self._parser.should_keep_alive()
+        request.version = self._parser.get_http_version()
+        self._begin()
+        self._deadline = 0.0
+        self._waiting.append(request)
+        if not self._busy():
+            self._next()
+
+    def _target(self) -> str:
+        target = self._url.decode("latin-1")
+        if target.startswith("/"):
+            return target
+        _, found, rest = target.partition("://")  # absolute form, RFC 9112 section 3.2.2
+        if not found:
+            raise _Refused(400, "malformed request target")
+        return "/" + rest.partition("/")[2]
+
+    # ------------------------------------------------------------------- answering
+
+    def _busy(self) -> bool:
+        return self._task is not None
+
+    def _give_up(self, refused: _Refused) -> None:
+        self.closing = True
+        self._waiting.append(refused)
+        if not self._busy():
+            self._next()
+
+    def _next(self) -> None:
+        if not self._waiting:
+            self._task = None
+            if self.closing:
+                self._close()
+            else:
+                self._expect_within(IDLE_SECONDS)
+            return
+        following = self._waiting.popleft()
+        if len(self._waiting) == _MAX_WAITING and self.transport:
+            self.transport.resume_reading()
+        self._task = self._loop.create_task(self._answer(following))
+
+    async def _answer(self, request: Request | _Refused) -> None:
+        if isinstance(request, _Refused):
+            self._send(self.service.refuse(request.code, str(request)), keep=False, bodiless=False)
+            # What the client still sends is read and dropped for a moment: closing at once would
+            # reset the connection under the answer (RFC 9112 section 9.6).
+            self._loop.call_later(_LINGER_SECONDS, self._close)
+            return
+        answer = await self.service.serve(request)
+        keep = request.keep_alive and not (self.closing and not self._waiting)
+        if isinstance(answer, Stream):
+            self._stream(answer, request.version)
+            return
+        self._send(answer, keep, request.method == "HEAD")
+        if not keep:
+            self.closing = True
+            self._waiting.clear()
+        if not self._drained.is_set():
+            await self._drained.wait()
+        self._next()
+
+    def _send(self, answer: Response, keep: bool, bodiless: bool) -> None:
+        if self.transport is None:
+            return
+        length = b"Content-Length: %d\r\n" % len(answer.body)
+        close = b"" if keep else b"Connection: close\r\n"
+        lines = head(answer.status, answer.content_type, list(answer.headers))
+        body = b"" if bodiless else answer.body
+        self.transport.write(b"".join((lines, length, close, b"\r\n", body)))
+
+    def _stream(self, answer: Stream, version: str) -> None:
+        if self.transport is None:
+            return
+        chunked = version == "1.1"
+        frame = b"Transfer-Encoding: chunked\r\n" if chunked else b"Connection: close\r\n"
+        lines = head(200, answer.content_type, list(answer.headers))
+        self.transport.write(lines + frame + b"\r\n")
+        self._deadline = 0.0
+        sink = StreamSink(self, chunked)
+        self._stream_closed = answer.start(sink)
+
+    def end_stream(self, chunked: bool) -> None:
+        """End the running stream; the connection is kept if the framing allows."""
+        closed, self._stream_closed = self._stream_closed, None
+        if self.transport is None:
+            return
+        if chunked:
+            self.transport.write(b"0\r\n\r\n")
+        else:
+            self.closing = True
+        if closed:
+            closed()
+        self._loop.call_soon(self._next)
+
+    def drain(self) -> None:
+        """Finish what is running, begin nothing new: the server stops."""
+        self.closing = True
+        self._waiting.clear()
+        if self._stream_closed or not self._busy():
+            self._close()
+
+    def _close(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
+
+    # ------------------------------------------------------------------- time
+
+    def _expect_within(self, seconds: float) -> None:
+        self._deadline = self._loop.time() + seconds
+
+    def _on_timer(self) -> None:
+        """Check the deadline; one timer serves the connection's whole life."""
+        if self.transport is None:
+            return
+        now = self._loop.time()
+        if self._deadline and now >= self._deadline and not self._busy():
+            self._close()
+            return
+        wait = self._deadline - now if self._deadline > now else HEADER_SECONDS
+        self._timer = self._loop.call_later(wait, self._on_timer)
+
+
+class StreamSink:
+    """The sink of one stream; see messages.Sink."""
+
+    __slots__ = ("_chunked", "_connection")
+
+    def __init__(self, connection: Connection, chunked: bool) -> None:
+        """Write to a connection, in chunks or, for HTTP/1.0, as it comes."""
+        self._connection: Connection | None = connection
+        self._chunked = chunked
+
+    def write(self, data: bytes) -> None:
+        """Send one chunk."""
+        if self._connection is None or self._connection.transport is None:
+            return
+        if self._chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        self._connection.transport.write(data)
+
+    def pending(self) -> int:
+        """Return the bytes that wait in this process."""
+        if self._connection is None or self._connection.transport is None:
+            return 0
+        return self._connection.transport.get_write_buffer_size()
+
+    def close(self) -> None:
+        """End the stream."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.end_stream(self._chunked)
+
+
+def _peer(transport: asyncio.BaseTransport) -> Peer:
+    name = transport.get_extra_info("peername")
+    address = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
+    tls = transport.get_extra_info("ssl_object")
+    certificate = tls.getpeercert() if isinstance(tls, ssl.SSLObject) else None
+    if not certificate:
+        return Peer(address, "", ())
+    subject: list[tuple[str, str]] = [
+        pair for entry in cast("Any", certificate.get("subject", ())) for pair in entry
+    ]
+    common = [value for key, value in subject if key == "commonName"]
+    groups = tuple(value for key, value in subject if key == "organizationName")
+    return Peer(address, common[0] if common else "", groups)

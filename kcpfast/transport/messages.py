@@ -1,0 +1,99 @@
+"""What a connection hands up and takes back: requests, responses, streams."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, Protocol
+
+Header = tuple[bytes, bytes]
+
+
+class Peer(NamedTuple):
+    """Who is at the other end, as far as the connection itself knows.
+
+    `common_name` and `organizations` are those of a verified client certificate, else empty.
+    """
+
+    address: str
+    common_name: str
+    organizations: tuple[str, ...]
+
+
+NOBODY = Peer("", "", ())
+
+
+class Request:
+    """One HTTP request, body included.
+
+    `headers` maps lower-case names to values; a repeated header's values are joined by a newline,
+    which cannot stand in a value.
+    """
+
+    __slots__ = ("body", "headers", "keep_alive", "method", "path", "peer", "query", "version")
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: str = "",
+        headers: dict[bytes, bytes] | None = None,
+        body: bytes = b"",
+        peer: Peer = NOBODY,
+    ) -> None:
+        """Build a request; `path` and `query` are as sent, still percent-encoded."""
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers if headers is not None else {}
+        self.body = body
+        self.peer = peer
+        self.keep_alive = True
+        self.version = "1.1"
+
+    def header(self, name: bytes) -> str:
+        """Return a header's value, repeated ones joined by commas; "" if absent."""
+        value = self.headers.get(name)
+        return value.replace(b"\n", b", ").decode("latin-1") if value else ""
+
+    def header_values(self, name: bytes) -> list[str]:
+        """Return each value of a repeated header."""
+        value = self.headers.get(name)
+        return value.decode("utf-8", "replace").split("\n") if value is not None else []
+
+
+class Sink(Protocol):
+    """Where a stream writes its chunks."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes as one chunk, or drop them if the connection is gone."""
+
+    def pending(self) -> int:
+        """Return how many bytes the reader has not taken yet."""
+
+    def close(self) -> None:
+        """End the stream properly."""
+
+
+class Response(NamedTuple):
+    """A complete answer."""
+
+    status: int
+    body: bytes = b""
+    content_type: bytes = b"application/json"
+    headers: Sequence[Header] = ()
+
+
+class Stream(NamedTuple):
+    """An answer without an end: `start` is given the sink, and returns what to call at its close.
+
+    It is called once the head is written; nothing is awaited, so that whoever feeds the sink is
+    attached before anything else can happen.
+    """
+
+    start: Callable[[Sink], Callable[[], None]]
+    content_type: bytes = b"application/json"
+    headers: Sequence[Header] = ()
+
+
+Serve = Callable[[Request], Awaitable[Response | Stream]]
+Refuse = Callable[[int, str], Response]
