@@ -1,0 +1,220 @@
+"""Runs a compiled schema over a decoded object: prune, default and validate in one pass.
+
+A schema is a tree of `Node`s, built once by the schema room and shared by everything that uses
+the same definition. The pass changes the object in place. Nothing is paid for paths while all is
+well: where something is found below, each level on the way up puts its own segment in front.
+
+What is found is a list `[path, code, value, detail]`; the schema room turns codes into the texts
+of Kubernetes. Codes are the CODES below.
+"""
+
+import cython
+
+TYPE, REQUIRED, PATTERN, ENUM = 1, 2, 3, 4
+MAX_LENGTH, MIN_LENGTH, MAXIMUM, MINIMUM, MULTIPLE = 5, 6, 7, 8, 9
+MAX_ITEMS, MIN_ITEMS, UNIQUE, MAX_PROPERTIES, MIN_PROPERTIES = 10, 11, 12, 13, 14
+FORMAT, ALL_OF, ANY_OF, ONE_OF, NOT, DUPLICATE = 15, 16, 17, 18, 19, 20
+TOO_DEEP, EMBEDDED = 21, 22
+
+ANY, OBJECT, ARRAY, STRING, INTEGER, NUMBER, BOOLEAN, INT_OR_STRING = 0, 1, 2, 3, 4, 5, 6, 7
+
+MAX_DEPTH = 400
+
+
+@cython.cclass
+class Node:
+    """One place of a schema; attributes are set by the compiler, then never changed.
+
+    `properties` maps names to Nodes, `defaults` names to callables that make the default value.
+    `checks` are called as check(value, errors) and append what they find; `rules` belong to the
+    schema room.
+    """
+
+    type = cython.declare(cython.int, visibility="public")
+    nullable = cython.declare(cython.bint, visibility="public")
+    keep_unknown = cython.declare(cython.bint, visibility="public")
+    embedded = cython.declare(cython.bint, visibility="public")
+    checks = cython.declare(tuple, visibility="public")
+    typed = cython.declare(cython.bint, visibility="public")
+    keep_empty = cython.declare(cython.bint, visibility="public")
+    properties = cython.declare(dict, visibility="public")
+    defaults = cython.declare(dict, visibility="public")
+    required = cython.declare(tuple, visibility="public")
+    additional = cython.declare(object, visibility="public")
+    items = cython.declare(object, visibility="public")
+    rules = cython.declare(object, visibility="public")
+
+    def __init__(self) -> None:
+        """Make a place that accepts anything."""
+        self.type = ANY
+        self.nullable = False
+        self.keep_unknown = False
+        self.embedded = False
+        self.checks = ()
+        self.typed = False
+        self.keep_empty = False
+        self.properties = {}
+        self.defaults = {}
+        self.required = ()
+        self.additional = None
+        self.items = None
+        self.rules = None
+
+
+@cython.cclass
+class Report:
+    """What one pass found: `unknown` paths that were pruned, `errors` as described above."""
+
+    unknown = cython.declare(list, visibility="public")
+    errors = cython.declare(list, visibility="public")
+    prune = cython.declare(cython.bint, visibility="public")
+    default = cython.declare(cython.bint, visibility="public")
+    validate = cython.declare(cython.bint, visibility="public")
+
+    def __init__(self, prune: bool, default: bool, validate: bool) -> None:
+        """Choose the passes."""
+        self.unknown = []
+        self.errors = []
+        self.prune = prune
+        self.default = default
+        self.validate = validate
+
+
+@cython.ccall
+def run(node: Node, value: object, report: Report) -> object:
+    """Run the passes that `report` chose over `value` and return it (changed in place)."""
+    _visit(node, value, report, 0)
+    return value
+
+
+@cython.cfunc
+@cython.returns(cython.bint)
+def _has_type(kind: cython.int, value: object) -> object:
+    if kind == OBJECT:
+        return isinstance(value, dict)
+    if kind == ARRAY:
+        return isinstance(value, list)
+    if kind == STRING:
+        return isinstance(value, str)
+    if kind == BOOLEAN:
+        return isinstance(value, bool)
+    if kind == INTEGER:
+        if isinstance(value, bool):
+            return False
+        if isinstance(value, int):
+            return True
+        return isinstance(value, float) and value.is_integer()
+    if kind == NUMBER:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind == INT_OR_STRING:
+        return isinstance(value, (int, str)) and not isinstance(value, bool)
+    return True
+
+
+@cython.cfunc
+@cython.returns(cython.void)
+def _visit(node: Node, value: object, report: Report, depth: cython.int):  # type: ignore[no-untyped-def]
+    if depth > MAX_DEPTH:
+        report.errors.append(["", TOO_DEEP, None, MAX_DEPTH])
+        return
+    if value is None and (node.nullable or node.type == ANY):
+        return
+    if not _has_type(node.type, value):
+        if report.validate:
+            report.errors.append(["", TYPE, value, node.type])
+        return
+    if isinstance(value, dict):
+        _visit_object(node, value, report, depth)
+    elif isinstance(value, list) and node.items is not None:
+        _visit_items(node.items, value, report, depth)
+    if report.validate:
+        for check in node.checks:
+            check(value, report.errors)
+
+
+@cython.cfunc
+@cython.returns(cython.void)
+def _visit_object(node: Node, value: dict, report: Report, depth: cython.int):  # type: ignore[no-untyped-def, type-arg]
+    properties: dict = node.properties  # type: ignore[type-arg]
+    child: Node
+    known: object
+    dropped: list | None = None  # type: ignore[type-arg]
+    if report.default and node.defaults:
+        for name, make in node.defaults.items():
+            if name not in value:
+                value[name] = make()
+            elif value[name] is None:
+                child = properties[name]
+                if not child.nullable:
+                    value[name] = make()
+    for name, item in value.items():
+        known = properties.get(name)
+        if known is None:
+            known = node.additional
+            if known is None:
+                if not node.keep_unknown and report.prune:
+                    if dropped is None:
+                        dropped = []
+                    dropped.append(name)
+                continue
+        child = known  # type: ignore[assignment]
+        if child.typed and item is None:
+            if dropped is None:
+                dropped = []
+            dropped.append(name)
+            continue
+        _descend(child, name, item, report, depth)
+        if child.typed and not item and not child.keep_empty and item is not False and item != 0:
+            if dropped is None:
+                dropped = []
+            dropped.append(name)
+    if dropped is not None:
+        for name in dropped:
+            if name not in properties and node.additional is None:
+                report.unknown.append(name)
+            del value[name]
+    if report.validate:
+        for name in node.required:
+            if name not in value:
+                report.errors.append([name, REQUIRED, None, None])
+
+
+@cython.cfunc
+@cython.returns(cython.void)
+def _descend(child: Node, name: str, item: object, report: Report, depth: cython.int):  # type: ignore[no-untyped-def]
+    errors: cython.Py_ssize_t = len(report.errors)
+    unknown: cython.Py_ssize_t = len(report.unknown)
+    _visit(child, item, report, depth + 1)
+    index: cython.Py_ssize_t
+    for index in range(errors, len(report.errors)):
+        found: list = report.errors[index]  # type: ignore[type-arg]
+        found[0] = _join(name, found[0])
+    for index in range(unknown, len(report.unknown)):
+        report.unknown[index] = _join(name, report.unknown[index])
+
+
+@cython.cfunc
+def _join(segment: str, rest: str) -> str:
+    if not rest:
+        return segment
+    if rest[0] == "[":
+        return segment + rest
+    return segment + "." + rest
+
+
+@cython.cfunc
+@cython.returns(cython.void)
+def _visit_items(child: Node, value: list, report: Report, depth: cython.int):  # type: ignore[no-untyped-def, type-arg]
+    errors: cython.Py_ssize_t
+    unknown: cython.Py_ssize_t
+    index: cython.Py_ssize_t
+    position: cython.Py_ssize_t
+    for position in range(len(value)):
+        errors = len(report.errors)
+        unknown = len(report.unknown)
+        _visit(child, value[position], report, depth + 1)
+        for index in range(errors, len(report.errors)):
+            found: list = report.errors[index]  # type: ignore[type-arg]
+            found[0] = _join("[" + str(position) + "]", found[0])
+        for index in range(unknown, len(report.unknown)):
+            report.unknown[index] = _join("[" + str(position) + "]", report.unknown[index])

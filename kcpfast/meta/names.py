@@ -1,0 +1,133 @@
+"""What names, labels, annotations and finalizers may look like, and what is said if they do not.
+
+Rules and texts: k8s.io/apimachinery/pkg/util/validation and pkg/api/validation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kcpfast.meta.errors import Cause, field_invalid
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
+_CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+MAX_ANNOTATIONS = 256 * 1024
+
+_LABEL_TEXT = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
+    "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used "
+    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+_SUBDOMAIN_TEXT = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
+    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
+    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+_QUALIFIED_TEXT = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
+    "with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
+    "validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+_LABEL_VALUE_TEXT = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
+    "'.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  "
+    "or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+)
+
+NameRule = Callable[[str], list[str]]
+
+
+def _too_long(limit: int) -> str:
+    return f"must be no more than {limit} bytes"
+
+
+def dns_label(value: str) -> list[str]:
+    """Return what is wrong with a value as an RFC 1123 label."""
+    wrong = [_too_long(63)] if len(value) > 63 else []
+    return wrong if _LABEL.fullmatch(value) else [*wrong, _LABEL_TEXT]
+
+
+def dns_subdomain(value: str) -> list[str]:
+    """Return what is wrong with a value as an RFC 1123 subdomain."""
+    wrong = [_too_long(253)] if len(value) > 253 else []
+    good = all(_LABEL.fullmatch(part) for part in value.split("."))
+    return wrong if good else [*wrong, _SUBDOMAIN_TEXT]
+
+
+def path_segment(value: str) -> list[str]:
+    """Return what is wrong with a value as one segment of a URL path."""
+    if value in (".", ".."):
+        return [f"may not be '{value}'"]
+    return [f"may not contain '{part}'" for part in ("/", "%") if part in value]
+
+
+def qualified_name(value: str) -> list[str]:
+    """Return what is wrong with a label key, an annotation key or a finalizer."""
+    prefix, slash, name = value.rpartition("/")
+    if "/" in prefix:
+        return [
+            "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must "
+            "start and end with an alphanumeric character with an optional DNS subdomain prefix "
+            "and '/' (e.g. 'example.com/MyName')"
+        ]
+    wrong = []
+    if slash and not prefix:
+        wrong.append("prefix part must be non-empty")
+    elif slash:
+        wrong += [f"prefix part {text}" for text in dns_subdomain(prefix)]
+    if not name:
+        wrong.append("name part must be non-empty")
+    elif len(name) > 63:
+        wrong.append("name part " + _too_long(63))
+    return wrong if _QUALIFIED.fullmatch(name) else [*wrong, _QUALIFIED_TEXT]
+
+
+def label_value(value: str) -> list[str]:
+    """Return what is wrong with the value of a label."""
+    wrong = [_too_long(63)] if len(value) > 63 else []
+    return wrong if not value or _QUALIFIED.fullmatch(value) else [*wrong, _LABEL_VALUE_TEXT]
+
+
+def config_key(value: str) -> list[str]:
+    """Return what is wrong with a key of a ConfigMap or Secret."""
+    wrong = [_too_long(253)] if len(value) > 253 else []
+    if not _CONFIG_KEY.fullmatch(value):
+        wrong.append(
+            "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. "
+            "'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is "
+            "'[-._a-zA-Z0-9]+')"
+        )
+    elif value == ".":
+        wrong.append("must not be '.'")
+    elif value.startswith(".."):
+        wrong.append("must not start with '..'" if value != ".." else "must not be '..'")
+    return wrong
+
+
+def generated(rule: NameRule) -> NameRule:
+    """Return the rule for a generateName prefix: a dash at its end is not held against it."""
+    return lambda value: rule(value[:-1] + "a" if value.endswith("-") else value)
+
+
+def check_labels(labels: Mapping[str, Any], field: str) -> list[Cause]:
+    """Check keys and values of labels."""
+    causes = []
+    for key, value in labels.items():
+        causes += [field_invalid(field, key, text) for text in qualified_name(key)]
+        causes += [field_invalid(field, value, text) for text in label_value(value)]
+    return causes
+
+
+def check_annotations(annotations: Mapping[str, Any], field: str) -> list[Cause]:
+    """Check keys (in lower case, as upstream) and the size of all annotations together."""
+    causes = []
+    for key in annotations:
+        causes += [field_invalid(field, key, text) for text in qualified_name(key.lower())]
+    size = sum(len(key.encode()) + len(str(text).encode()) for key, text in annotations.items())
+    if size > MAX_ANNOTATIONS:
+        message = f"Too long: may not be more than {MAX_ANNOTATIONS} bytes"
+        causes.append(Cause("FieldValueTooLong", message, field))
+    return causes

@@ -1,0 +1,167 @@
+"""ObjectMeta: what a client may say of an object's identity, and what the server says.
+
+Checks and texts: k8s.io/apimachinery/pkg/api/validation/objectmeta.go.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from kcpfast.meta.errors import (
+    Cause,
+    field_forbidden,
+    field_invalid,
+    field_required,
+)
+from kcpfast.meta.names import (
+    NameRule,
+    check_annotations,
+    check_labels,
+    dns_label,
+    generated,
+    qualified_name,
+)
+
+_SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
+STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
+IMMUTABLE = "field is immutable"
+_IMMUTABLE_FIELDS = (
+    "name",
+    "namespace",
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+)
+
+
+def now() -> str:
+    """Return the time as metav1.Time: RFC 3339, whole seconds, UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def now_micro() -> str:
+    """Return the time as metav1.MicroTime."""
+    seconds = time.time()
+    fraction = int(seconds % 1 * 1_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{fraction:06d}Z"
+
+
+def new_uid() -> str:
+    """Return a random UUID (RFC 9562, version 4)."""
+    raw = bytearray(os.urandom(16))
+    raw[6] = raw[6] & 0x0F | 0x40
+    raw[8] = raw[8] & 0x3F | 0x80
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def generate_name(prefix: str) -> str:
+    """Return a prefix with five random characters, cut so that 63 are not exceeded."""
+    return prefix[:58] + "".join(random.choices(_SUFFIX, k=5))
+
+
+def check_meta(
+    meta: Mapping[str, Any], rule: NameRule, *, namespaced: bool, field: str = "metadata"
+) -> list[Cause]:
+    """Check metadata of an object to be created; `rule` is what its kind wants of a name."""
+    causes = []
+    name, prefix = meta.get("name", ""), meta.get("generateName", "")
+    if prefix:
+        where = f"{field}.generateName"
+        causes += [field_invalid(where, prefix, text) for text in generated(rule)(prefix)]
+    if not name:
+        causes.append(field_required(f"{field}.name", "name or generateName is required"))
+    else:
+        causes += [field_invalid(f"{field}.name", name, text) for text in rule(name)]
+    namespace = meta.get("namespace", "")
+    if namespaced and not namespace:
+        causes.append(field_required(f"{field}.namespace"))
+    elif namespaced:
+        where = f"{field}.namespace"
+        causes += [field_invalid(where, namespace, text) for text in dns_label(namespace)]
+    elif namespace:
+        causes.append(field_forbidden(f"{field}.namespace", "not allowed on this type"))
+    return causes + _check_common(meta, field)
+
+
+def _check_common(meta: Mapping[str, Any], field: str) -> list[Cause]:
+    causes = []
+    generation = meta.get("generation") or 0
+    if isinstance(generation, int) and generation < 0:
+        why = "must be greater than or equal to 0"
+        causes.append(field_invalid(f"{field}.generation", generation, why))
+    causes += check_labels(meta.get("labels") or {}, f"{field}.labels")
+    causes += check_annotations(meta.get("annotations") or {}, f"{field}.annotations")
+    causes += check_owners(meta.get("ownerReferences") or (), f"{field}.ownerReferences")
+    causes += check_finalizers(meta.get("finalizers") or (), f"{field}.finalizers")
+    return causes
+
+
+def check_owners(owners: Any, field: str) -> list[Cause]:
+    """Check owner references: complete, and one controller at most."""
+    causes = []
+    for owner in owners:
+        if not owner.get("apiVersion"):
+            causes.append(field_invalid(f"{field}.apiVersion", "", "version must not be empty"))
+        causes += [
+            field_invalid(f"{field}.{key}", "", "must not be empty")
+            for key in ("kind", "name", "uid")
+            if not owner.get(key)
+        ]
+        if owner.get("apiVersion") in ("v1", "events.k8s.io/v1") and owner.get("kind") == "Event":
+            causes.append(field_invalid(field, owner, "is disallowed from being an owner"))
+    if sum(bool(owner.get("controller")) for owner in owners) > 1:
+        why = 'Only one reference can have Controller set to true. Found "true" in references'
+        causes.append(field_invalid(field, list(owners), why))
+    return causes
+
+
+def check_finalizers(finalizers: Any, field: str) -> list[Cause]:
+    """Check that finalizers are qualified, and not both ways of deletion at once."""
+    causes = []
+    for index, name in enumerate(finalizers):
+        wrong = qualified_name(name)
+        causes += [field_invalid(f"{field}[{index}]", name, text) for text in wrong]
+        if not wrong and "/" not in name and name not in STANDARD_FINALIZERS:
+            why = "name is neither a standard finalizer name nor is it fully qualified"
+            causes.append(field_invalid(f"{field}[{index}]", name, why))
+    if "orphan" in finalizers and "foregroundDeletion" in finalizers:
+        why = "finalizer orphan and foregroundDeletion cannot be both set"
+        causes.append(field_invalid(field, list(finalizers), why))
+    return causes
+
+
+def check_meta_update(
+    meta: Mapping[str, Any], old: Mapping[str, Any], field: str = "metadata"
+) -> list[Cause]:
+    """Check metadata of an update against what is stored."""
+    causes = []
+    if old.get("deletionTimestamp"):
+        added = [
+            name
+            for name in meta.get("finalizers") or ()
+            if name not in (old.get("finalizers") or ())
+        ]
+        if added:
+            why = f"no new finalizers can be added if the object is being deleted, found new \
+finalizers {_go_list(added)}"
+            causes.append(field_forbidden(f"{field}.finalizers", why))
+    if (meta.get("generation") or 0) < (old.get("generation") or 0):
+        why = "must not be decremented"
+        causes.append(field_invalid(f"{field}.generation", meta.get("generation") or 0, why))
+    causes += [
+        field_invalid(f"{field}.{key}", meta.get(key), IMMUTABLE)
+        for key in _IMMUTABLE_FIELDS
+        if meta.get(key) != old.get(key)
+    ]
+    return causes + _check_common(meta, field)
+
+
+def _go_list(values: list[str]) -> str:
+    quoted = " ".join(f'"{value}"' for value in values)
+    return "[]string{" + quoted.replace(" ", ", ") + "}"

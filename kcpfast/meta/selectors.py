@@ -1,0 +1,249 @@
+"""Label and field selectors: parsed from query strings or LabelSelector objects, and matched.
+
+Grammar and texts: k8s.io/apimachinery/pkg/labels and pkg/fields.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from kcpfast.meta.errors import Cause, field_forbidden, field_invalid, field_required
+from kcpfast.meta.names import label_value, qualified_name
+
+_TOKEN = re.compile(r"\s*(==|=|!=|[!<>(),]|[^\s=!<>(),]+)")
+_MAX_SELECTOR = 64 * 1024
+_BINARY = {"=": "in", "==": "in", "!=": "notin", "in": "in", "notin": "notin", "<": "<", ">": ">"}
+
+
+class SelectorError(ValueError):
+    """A selector cannot be parsed; the text is what the client is told."""
+
+
+class Requirement(NamedTuple):
+    """One term: `operator` is in, notin, exists, absent, < or >."""
+
+    key: str
+    operator: str
+    values: frozenset[str]
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Tell whether labels satisfy this term."""
+        value = labels.get(self.key)
+        if self.operator == "in":
+            return value is not None and value in self.values
+        if self.operator == "notin":
+            return value is None or value not in self.values
+        if self.operator == "exists":
+            return value is not None
+        if self.operator == "absent":
+            return value is None
+        return self._compares(value)
+
+    def _compares(self, value: str | None) -> bool:
+        try:
+            number, bound = int(value or ""), int(next(iter(self.values)))
+        except ValueError:
+            return False
+        return number > bound if self.operator == ">" else number < bound
+
+
+LabelSelector = tuple[Requirement, ...]
+
+
+def matches(selector: Iterable[Requirement], labels: Mapping[str, str] | None) -> bool:
+    """Tell whether labels satisfy all terms."""
+    found = labels or {}
+    return all(requirement.matches(found) for requirement in selector)
+
+
+def parse_labels(text: str) -> LabelSelector:
+    """Parse the `labelSelector` of a query; SelectorError with upstream's kind of text."""
+    if len(text) > _MAX_SELECTOR:
+        raise SelectorError(f"selector is longer than {_MAX_SELECTOR} characters")
+    return tuple(_Parser(_tokens(text)).selector()) if text.strip() else ()
+
+
+def _tokens(text: str) -> list[str]:
+    tokens, position = [], 0
+    text = text.rstrip()
+    while position < len(text):
+        found = _TOKEN.match(text, position)
+        if found is None:
+            raise SelectorError(f"unable to parse requirement: found '{text[position]}'")
+        tokens.append(found.group(1))
+        position = found.end()
+    return tokens
+
+
+class _Parser:
+    def __init__(self, tokens: list[str]) -> None:
+        self._tokens = tokens
+        self._at = 0
+
+    def _peek(self) -> str:
+        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+
+    def _take(self) -> str:
+        token = self._peek()
+        self._at += 1
+        return token
+
+    def selector(self) -> Iterable[Requirement]:
+        while True:
+            yield self._requirement()
+            token = self._take()
+            if not token:
+                return
+            if token != ",":
+                raise SelectorError(f"found '{token}', expected: ',' or 'end of string'")
+            if not self._peek():
+                raise SelectorError("found '', expected: identifier after ','")
+
+    def _requirement(self) -> Requirement:
+        if self._peek() == "!":
+            self._take()
+            return Requirement(self._key(), "absent", frozenset())
+        key = self._key()
+        if self._peek() in ("", ","):
+            return Requirement(key, "exists", frozenset())
+        word = self._take()
+        operator = _BINARY.get(word)
+        if operator is None:
+            raise SelectorError(
+                f"unable to parse requirement: found '{word}', expected: in, notin, =, ==, !=, <, >"
+            )
+        values = self._values() if word in ("in", "notin") else frozenset([self._value()])
+        return _checked(Requirement(key, operator, values))
+
+    def _key(self) -> str:
+        key = self._take()
+        if not key or key in "=!<>(),":
+            raise SelectorError(
+                f"unable to parse requirement: found '{key}', expected: !, identifier, or 'end of "
+                "string'"
+            )
+        wrong = qualified_name(key)
+        if wrong:
+            raise SelectorError(f'key: Invalid value: "{key}": {"; ".join(wrong)}')
+        return key
+
+    def _value(self) -> str:
+        return "" if self._peek() in ("", ",") else self._take()
+
+    def _values(self) -> frozenset[str]:
+        if self._take() != "(":
+            raise SelectorError("unable to parse requirement: expected: '('")
+        values = set()
+        while True:
+            values.add("" if self._peek() in (",", ")") else self._take())
+            token = self._take()
+            if token == ")":
+                return frozenset(values)
+            if token != ",":
+                raise SelectorError(f"unable to parse requirement: found '{token}', expected: ','")
+
+
+def _checked(requirement: Requirement) -> Requirement:
+    for value in requirement.values:
+        wrong = label_value(value)
+        if wrong:
+            raise SelectorError(
+                f'values[0][{requirement.key}]: Invalid value: "{value}": {"; ".join(wrong)}'
+            )
+        if requirement.operator in "<>" and not re.fullmatch(r"-?\d+", value):
+            raise SelectorError(
+                f"values[0]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must "
+                "be an integer"
+            )
+    return requirement
+
+
+# ------------------------------------------------------------------- LabelSelector objects
+
+_EXPRESSION_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
+
+
+def from_object(selector: Mapping[str, Any] | None) -> LabelSelector:
+    """Turn a valid meta/v1 LabelSelector into terms; an empty one matches everything."""
+    if not selector:
+        return ()
+    terms = [
+        Requirement(key, "in", frozenset([value]))
+        for key, value in (selector.get("matchLabels") or {}).items()
+    ]
+    for each in selector.get("matchExpressions") or ():
+        operator = _EXPRESSION_OPERATORS[each["operator"]]
+        terms.append(Requirement(each["key"], operator, frozenset(each.get("values") or ())))
+    return tuple(terms)
+
+
+def check_object(selector: Mapping[str, Any], field: str) -> list[Cause]:
+    """Check a LabelSelector as ValidateLabelSelector does."""
+    causes = []
+    for key, value in (selector.get("matchLabels") or {}).items():
+        where = f"{field}.matchLabels"
+        causes += [field_invalid(where, key, text) for text in qualified_name(key)]
+        causes += [field_invalid(where, value, text) for text in label_value(str(value))]
+    for index, each in enumerate(selector.get("matchExpressions") or ()):
+        causes += _check_expression(each, f"{field}.matchExpressions[{index}]")
+    return causes
+
+
+def _check_expression(expression: Mapping[str, Any], field: str) -> list[Cause]:
+    operator = expression.get("operator", "")
+    values = expression.get("values") or ()
+    causes = []
+    if operator in ("In", "NotIn") and not values:
+        why = "must be specified when `operator` is 'In' or 'NotIn'"
+        causes.append(field_required(f"{field}.values", why))
+    elif operator in ("Exists", "DoesNotExist") and values:
+        why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+        causes.append(field_forbidden(f"{field}.values", why))
+    elif operator not in _EXPRESSION_OPERATORS:
+        causes.append(field_invalid(f"{field}.operator", operator, "not a valid selector operator"))
+    key = expression.get("key", "")
+    causes += [field_invalid(f"{field}.key", key, text) for text in qualified_name(key)]
+    for index, value in enumerate(values):
+        where = f"{field}.values[{index}]"
+        causes += [field_invalid(where, value, text) for text in label_value(value)]
+    return causes
+
+
+# ------------------------------------------------------------------- field selectors
+
+
+class FieldTerm(NamedTuple):
+    """One term of a field selector: the field equals the value, or differs from it."""
+
+    field: str
+    value: str
+    equal: bool
+
+
+FieldSelector = tuple[FieldTerm, ...]
+
+
+def parse_fields(text: str) -> FieldSelector:
+    """Parse the `fieldSelector` of a query."""
+    if len(text) > _MAX_SELECTOR:
+        raise SelectorError(f"selector is longer than {_MAX_SELECTOR} characters")
+    return tuple(_field_term(part) for part in _split_terms(text) if part)
+
+
+def _split_terms(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r"(?<!\\),", text)]
+
+
+def _field_term(text: str) -> FieldTerm:
+    for sign, equal in (("!=", False), ("==", True), ("=", True)):
+        field, found, value = text.partition(sign)
+        if found:
+            return FieldTerm(field, re.sub(r"\\([\\,=])", r"\1", value), equal)
+    raise SelectorError(f"invalid selector: '{text}'; can't understand '{text}'")
+
+
+def fields_match(selector: FieldSelector, read: Callable[[str], str]) -> bool:
+    """Tell whether an object satisfies all terms; `read` returns the text of a field."""
+    return all((read(term.field) == term.value) is term.equal for term in selector)

@@ -1,0 +1,196 @@
+"""The checks of single values: lengths, ranges, patterns, enumerations, formats, combinations.
+
+A facet becomes a function check(value, errors) that appends `[path, code, value, detail]`, with
+the path still empty: the pass that calls it puts the path in front. Which facet applies to which
+type follows k8s.io/kube-openapi/pkg/validation/validate: a facet of another type is not looked at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kcpfast._core import schema as core
+from kcpfast.schema import formats
+from kcpfast.schema.pattern import compile_pattern
+
+Check = Callable[[Any, list[Any]], None]
+
+
+def _string(test: Callable[[str], bool], code: int, detail: Any) -> Check:
+    def check(value: Any, errors: list[Any]) -> None:
+        if isinstance(value, str) and not test(value):
+            errors.append(["", code, value, detail])
+
+    return check
+
+
+def _number(test: Callable[[float], bool], code: int, detail: Any) -> Check:
+    def check(value: Any, errors: list[Any]) -> None:
+        if isinstance(value, int | float) and not isinstance(value, bool) and not test(value):
+            errors.append(["", code, value, detail])
+
+    return check
+
+
+def _sized(kind: type, test: Callable[[int], bool], code: int, detail: Any) -> Check:
+    def check(value: Any, errors: list[Any]) -> None:
+        if isinstance(value, kind) and not test(len(value)):
+            errors.append(["", code, value, detail])
+
+    return check
+
+
+def _max_length(schema: Mapping[str, Any]) -> Check:
+    limit = schema["maxLength"]
+    return _string(lambda value: len(value) <= limit, core.MAX_LENGTH, limit)
+
+
+def _min_length(schema: Mapping[str, Any]) -> Check:
+    limit = schema["minLength"]
+    return _string(lambda value: len(value) >= limit, core.MIN_LENGTH, limit)
+
+
+def _pattern(schema: Mapping[str, Any]) -> Check:
+    source = schema["pattern"]
+    return _string(compile_pattern(source).search, core.PATTERN, source)
+
+
+def _format(schema: Mapping[str, Any]) -> Check | None:
+    name = schema["format"]
+    test = formats.STRINGS.get(name)
+    if test is not None:
+        return _string(test, core.FORMAT, name)
+    bounds = formats.NUMBERS.get(name)
+    if bounds is None:
+        return None
+    low, high = bounds
+    return _number(lambda value: low <= value <= high, core.FORMAT, name)
+
+
+def _maximum(schema: Mapping[str, Any]) -> Check:
+    limit, strict = schema["maximum"], bool(schema.get("exclusiveMaximum"))
+    test = (lambda value: value < limit) if strict else (lambda value: value <= limit)
+    return _number(test, core.MAXIMUM, (limit, strict))
+
+
+def _minimum(schema: Mapping[str, Any]) -> Check:
+    limit, strict = schema["minimum"], bool(schema.get("exclusiveMinimum"))
+    test = (lambda value: value > limit) if strict else (lambda value: value >= limit)
+    return _number(test, core.MINIMUM, (limit, strict))
+
+
+def _multiple_of(schema: Mapping[str, Any]) -> Check:
+    factor = schema["multipleOf"]
+    return _number(lambda value: (value / factor) % 1 == 0, core.MULTIPLE, factor)
+
+
+def _enum(schema: Mapping[str, Any]) -> Check:
+    allowed = list(schema["enum"])
+    words = frozenset(allowed) if all(isinstance(each, str) for each in allowed) else None
+
+    def check(value: Any, errors: list[Any]) -> None:
+        if words is not None and isinstance(value, str):
+            known = value in words
+        else:
+            known = any(equal(value, each) for each in allowed)
+        if not known:
+            errors.append(["", core.ENUM, value, allowed])
+
+    return check
+
+
+def _max_items(schema: Mapping[str, Any]) -> Check:
+    limit = schema["maxItems"]
+    return _sized(list, lambda size: size <= limit, core.MAX_ITEMS, limit)
+
+
+def _min_items(schema: Mapping[str, Any]) -> Check:
+    limit = schema["minItems"]
+    return _sized(list, lambda size: size >= limit, core.MIN_ITEMS, limit)
+
+
+def _max_properties(schema: Mapping[str, Any]) -> Check:
+    limit = schema["maxProperties"]
+    return _sized(dict, lambda size: size <= limit, core.MAX_PROPERTIES, limit)
+
+
+def _min_properties(schema: Mapping[str, Any]) -> Check:
+    limit = schema["minProperties"]
+    return _sized(dict, lambda size: size >= limit, core.MIN_PROPERTIES, limit)
+
+
+def _unique_items(schema: Mapping[str, Any]) -> Check | None:
+    if not schema["uniqueItems"]:
+        return None
+
+    def check(value: Any, errors: list[Any]) -> None:
+        if isinstance(value, list) and len({frozen(item) for item in value}) < len(value):
+            errors.append(["", core.UNIQUE, value, None])
+
+    return check
+
+
+def _list_type(schema: Mapping[str, Any]) -> Check | None:
+    """Set and map lists hold no item twice (KEP-2331: merge strategies of lists)."""
+    kind = schema["x-kubernetes-list-type"]
+    if kind == "set":
+        return _no_duplicates(frozen, lambda item: item)
+    if kind != "map":
+        return None
+    keys = tuple(schema.get("x-kubernetes-list-map-keys", ()))
+    properties = schema.get("items", {}).get("properties", {})
+    defaults = {key: properties.get(key, {}).get("default") for key in keys}
+
+    def named(item: Any) -> dict[str, Any]:
+        if not isinstance(item, dict):
+            return {}
+        pairs = ((key, item.get(key, defaults[key])) for key in keys)
+        return {key: value for key, value in pairs if value is not None}
+
+    return _no_duplicates(lambda item: frozen(named(item)), named)
+
+
+def _no_duplicates(identity: Callable[[Any], Any], shown: Callable[[Any], Any]) -> Check:
+    def check(value: Any, errors: list[Any]) -> None:
+        if not isinstance(value, list) or len(value) < 2:
+            return
+        seen = set()
+        for index, item in enumerate(value):
+            key = identity(item)
+            if key in seen:
+                errors.append([f"[{index}]", core.DUPLICATE, shown(item), None])
+            seen.add(key)
+
+    return check
+
+
+FACETS: dict[str, Callable[[Mapping[str, Any]], Check | None]] = {
+    "enum": _enum,
+    "format": _format,
+    "maxItems": _max_items,
+    "maxLength": _max_length,
+    "maxProperties": _max_properties,
+    "maximum": _maximum,
+    "minItems": _min_items,
+    "minLength": _min_length,
+    "minProperties": _min_properties,
+    "minimum": _minimum,
+    "multipleOf": _multiple_of,
+    "pattern": _pattern,
+    "uniqueItems": _unique_items,
+    "x-kubernetes-list-type": _list_type,
+}
+
+
+def frozen(value: Any) -> str:
+    """Return a text that is equal for equal JSON values."""
+    return json.dumps(value, sort_keys=True)
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Compare JSON values; unlike Python's, true is not 1."""
+    if isinstance(one, bool) != isinstance(other, bool):
+        return False
+    return bool(one == other)
