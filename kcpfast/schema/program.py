@@ -68,27 +68,44 @@ class Program:
         return [cause(*found) for found in report.errors] if report.errors else []
 
 
-def compile_schema(
-    schema: Mapping[str, Any], *, refs: Mapping[str, Any] | None = None, typed: bool = False
-) -> Program:
+def compile_schema(schema: Mapping[str, Any], *, meta: core.Node | None = None) -> Program:
     """Compile an OpenAPI v3 schema as a CRD holds it.
 
-    `refs` are the definitions that `$ref`s name. `typed` gives objects the manners of Go structs:
-    nulls and empty lists and maps vanish. Raises SchemaTooDeep, or re.error for a bad pattern.
+    `meta` is put in the place of `metadata`, of the object itself and of embedded ones. Raises
+    SchemaTooDeep, or ValueError for a bad pattern.
     """
-    compiler = _Compiler(refs or {}, typed)
-    root = compiler.node(schema, 0)
-    return Program(root, compiler.has_rules)
+    compiler = SchemaCompiler({}, typed=False, meta=meta)
+    program = compiler.program(schema)
+    if meta is not None:
+        text = compiler.program({"type": "string"}).root
+        program.root.properties.update({"apiVersion": text, "kind": text, "metadata": meta})
+    return program
 
 
-class _Compiler:
-    def __init__(self, refs: Mapping[str, Any], typed: bool) -> None:
+class SchemaCompiler:
+    """Compiles schemas that share definitions; each definition is compiled once.
+
+    `refs` are the definitions that `$ref`s name. `typed` gives objects the manners of Go structs:
+    nulls and empty lists and maps vanish.
+    """
+
+    def __init__(
+        self, refs: Mapping[str, Any], *, typed: bool, meta: core.Node | None = None
+    ) -> None:
+        """Begin with what is shared."""
         self._refs = refs
         self._typed = typed
+        self._meta = meta
         self._shared: dict[str, core.Node] = {}
-        self.has_rules = False
+        self._has_rules = False
 
-    def node(self, schema: Mapping[str, Any], depth: int) -> core.Node:
+    def program(self, schema: Mapping[str, Any]) -> Program:
+        """Compile one schema; see compile_schema."""
+        self._has_rules = False
+        root = self._node(schema, 0)
+        return Program(root, self._has_rules)
+
+    def _node(self, schema: Mapping[str, Any], depth: int) -> core.Node:
         if depth > MAX_SCHEMA_DEPTH:
             raise SchemaTooDeep(f"the schema is nested more than {MAX_SCHEMA_DEPTH} levels")
         reference = _reference(schema)
@@ -112,7 +129,7 @@ class _Compiler:
         node.required = tuple(schema.get("required") or ())
         node.checks = self._checks(schema, depth)
         if schema.get("x-kubernetes-validations"):
-            self.has_rules = True
+            self._has_rules = True
             node.rules = schema["x-kubernetes-validations"]
         return node
 
@@ -121,19 +138,21 @@ class _Compiler:
         if node.embedded:
             for name in ("apiVersion", "kind"):
                 properties.setdefault(name, {"type": "string"})
-            properties.setdefault("metadata", {"type": "object", _PRESERVE: True})
-        node.properties = {name: self.node(each, depth + 1) for name, each in properties.items()}
+            properties["metadata"] = {"type": "object", _PRESERVE: True}
+        node.properties = {name: self._node(each, depth + 1) for name, each in properties.items()}
+        if node.embedded and self._meta is not None:
+            node.properties["metadata"] = self._meta
         node.defaults = {
             name: _maker(each["default"]) for name, each in properties.items() if "default" in each
         }
         additional = schema.get("additionalProperties")
         if isinstance(additional, Mapping):
-            node.additional = self.node(additional, depth + 1)
+            node.additional = self._node(additional, depth + 1)
         elif additional is True:
             node.keep_unknown = True
         items = schema.get("items")
         if isinstance(items, Mapping):
-            node.items = self.node(items, depth + 1)
+            node.items = self._node(items, depth + 1)
 
     def _checks(self, schema: Mapping[str, Any], depth: int) -> tuple[Check, ...]:
         made = [make(schema) for key, make in FACETS.items() if schema.get(key) is not None]
@@ -146,7 +165,7 @@ class _Compiler:
 
     def _branch(self, schema: Mapping[str, Any], depth: int) -> core.Node:
         """Compile a schema below allOf, anyOf, oneOf or not: it validates and never prunes."""
-        node = self.node(schema, depth)
+        node = self._node(schema, depth)
         if "type" not in schema:
             node.type = core.ANY
         return node

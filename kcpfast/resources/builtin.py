@@ -1,0 +1,270 @@
+"""The kinds that every workspace has: one row per resource, in the order of discovery.
+
+Rows follow a kcp of August 2026 on Kubernetes 1.36. Groups come in the order of their priority.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import resources as files
+from typing import Any, NamedTuple
+
+import msgspec
+
+from kcpfast.meta.names import NameRule, path_segment
+from kcpfast.resources.columns import COLUMNS
+from kcpfast.resources.resource import (
+    STATUS_VERBS,
+    Names,
+    Object,
+    Resource,
+    Subresource,
+    standard_subresources,
+)
+from kcpfast.schema.program import Program, SchemaCompiler
+from kcpfast.store.keys import storage_name
+
+CREATE_ONLY = ("create",)
+_NO_COLLECTION = ("create", "delete", "get", "list", "patch", "update", "watch")
+_API_EXTENSIONS = ("api-extensions",)
+
+
+class Row(NamedTuple):
+    """One built-in resource; all are of version v1."""
+
+    group: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+    short: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    status: bool = False
+    verbs: tuple[str, ...] = ()
+    more: tuple[Subresource, ...] = ()
+    rule: NameRule | None = None
+
+
+_TOKEN = Subresource("token", CREATE_ONLY, "TokenRequest", "authentication.k8s.io", "v1")
+_FINALIZE = Subresource("finalize", ("update",), "Namespace")
+_APPROVAL = Subresource("approval", STATUS_VERBS, "CertificateSigningRequest")
+_ADMISSION = "admissionregistration.k8s.io"
+_AUTHENTICATION = "authentication.k8s.io"
+_AUTHORIZATION = "authorization.k8s.io"
+_RBAC = "rbac.authorization.k8s.io"
+
+ROWS = (
+    Row("", "configmaps", "ConfigMap", True, ("cm",)),
+    Row("", "events", "Event", True, ("ev",)),
+    Row("", "namespaces", "Namespace", False, ("ns",), (), True, _NO_COLLECTION, (_FINALIZE,)),
+    Row("", "resourcequotas", "ResourceQuota", True, ("quota",), (), True),
+    Row("", "secrets", "Secret"),
+    Row("", "serviceaccounts", "ServiceAccount", True, ("sa",), more=(_TOKEN,)),
+    Row(_AUTHENTICATION, "selfsubjectreviews", "SelfSubjectReview", False, verbs=CREATE_ONLY),
+    Row(_AUTHENTICATION, "tokenreviews", "TokenReview", False, verbs=CREATE_ONLY),
+    Row(_AUTHORIZATION, "localsubjectaccessreviews", "LocalSubjectAccessReview", verbs=CREATE_ONLY),
+    Row(
+        _AUTHORIZATION,
+        "selfsubjectaccessreviews",
+        "SelfSubjectAccessReview",
+        False,
+        verbs=CREATE_ONLY,
+    ),
+    Row(
+        _AUTHORIZATION,
+        "selfsubjectrulesreviews",
+        "SelfSubjectRulesReview",
+        False,
+        verbs=CREATE_ONLY,
+    ),
+    Row(_AUTHORIZATION, "subjectaccessreviews", "SubjectAccessReview", False, verbs=CREATE_ONLY),
+    Row(
+        "certificates.k8s.io",
+        "certificatesigningrequests",
+        "CertificateSigningRequest",
+        False,
+        ("csr",),
+        status=True,
+        more=(_APPROVAL,),
+    ),
+    Row("coordination.k8s.io", "leases", "Lease"),
+    Row(_RBAC, "clusterrolebindings", "ClusterRoleBinding", False, rule=path_segment),
+    Row(_RBAC, "clusterroles", "ClusterRole", False, rule=path_segment),
+    Row(_RBAC, "rolebindings", "RoleBinding", rule=path_segment),
+    Row(_RBAC, "roles", "Role", rule=path_segment),
+    Row(
+        _ADMISSION,
+        "mutatingadmissionpolicies",
+        "MutatingAdmissionPolicy",
+        False,
+        (),
+        _API_EXTENSIONS,
+    ),
+    Row(
+        _ADMISSION,
+        "mutatingadmissionpolicybindings",
+        "MutatingAdmissionPolicyBinding",
+        False,
+        (),
+        _API_EXTENSIONS,
+    ),
+    Row(
+        _ADMISSION,
+        "mutatingwebhookconfigurations",
+        "MutatingWebhookConfiguration",
+        False,
+        (),
+        _API_EXTENSIONS,
+    ),
+    Row(
+        _ADMISSION,
+        "validatingadmissionpolicies",
+        "ValidatingAdmissionPolicy",
+        False,
+        (),
+        _API_EXTENSIONS,
+        True,
+    ),
+    Row(
+        _ADMISSION,
+        "validatingadmissionpolicybindings",
+        "ValidatingAdmissionPolicyBinding",
+        False,
+        (),
+        _API_EXTENSIONS,
+    ),
+    Row(
+        _ADMISSION,
+        "validatingwebhookconfigurations",
+        "ValidatingWebhookConfiguration",
+        False,
+        (),
+        _API_EXTENSIONS,
+    ),
+    Row("events.k8s.io", "events", "Event", True, ("ev",)),
+    Row(
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        "CustomResourceDefinition",
+        False,
+        ("crd", "crds"),
+        _API_EXTENSIONS,
+        True,
+    ),
+)
+
+_DEFINITIONS = {
+    "": "io.k8s.api.core.v1.",
+    "apiextensions.k8s.io": "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.",
+}
+
+
+def _at(*path: str) -> Callable[[Object], Any]:
+    def read(obj: Object) -> Any:
+        value: Any = obj
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        return value
+
+    return read
+
+
+_EVENT_FIELDS = {
+    **{
+        f"involvedObject.{name}": _at("involvedObject", name)
+        for name in (
+            "apiVersion",
+            "fieldPath",
+            "kind",
+            "name",
+            "namespace",
+            "resourceVersion",
+            "uid",
+        )
+    },
+    "reason": _at("reason"),
+    "reportingComponent": _at("reportingComponent"),
+    "source": lambda obj: (
+        (obj.get("source") or {}).get("component") or obj.get("reportingComponent")
+    ),
+    "type": _at("type"),
+}
+_EVENTS_FIELDS = {
+    **{
+        f"regarding.{name}": _at("regarding", name)
+        for name in (
+            "apiVersion",
+            "fieldPath",
+            "kind",
+            "name",
+            "namespace",
+            "resourceVersion",
+            "uid",
+        )
+    },
+    "reason": _at("reason"),
+    "reportingController": _at("reportingController"),
+    "type": _at("type"),
+}
+
+FIELDS: Mapping[str, Mapping[str, Callable[[Object], Any]]] = {
+    "/events": _EVENT_FIELDS,
+    "/namespaces": {"status.phase": _at("status", "phase"), "name": _at("metadata", "name")},
+    "/secrets": {"type": _at("type")},
+    "certificates.k8s.io/certificatesigningrequests": {
+        "spec.signerName": _at("spec", "signerName")
+    },
+    "events.k8s.io/events": _EVENTS_FIELDS,
+}
+
+
+@cache
+def definitions() -> Mapping[str, Any]:
+    """Return the OpenAPI definitions of all built-in kinds, by name; read when first needed."""
+    data = files.files("kcpfast.assets").joinpath("openapi.json").read_bytes()
+    found: dict[str, Any] = msgspec.json.decode(data)
+    return found
+
+
+def definition_name(group: str, kind: str, version: str = "v1") -> str:
+    """Return the name of a built-in kind's definition."""
+    package = _DEFINITIONS.get(group) or f"io.k8s.api.{group.split('.')[0]}.{version}."
+    return package + kind
+
+
+@cache
+def _compiler() -> SchemaCompiler:
+    return SchemaCompiler(definitions(), typed=True)
+
+
+def typed_program(definition: str) -> Program:
+    """Compile a built-in definition; places that kinds share are compiled once."""
+    return _compiler().program({"$ref": definition})
+
+
+def _resource(row: Row) -> Resource:
+    definition = definition_name(row.group, row.kind)
+    place = f"{row.group}/{row.plural}"
+    resource = Resource(
+        row.group,
+        "v1",
+        Names(row.plural, row.kind, row.kind.lower(), "", row.short, row.categories),
+        namespaced=row.namespaced,
+        # Both groups of events are two faces of one storage.
+        storage=storage_name("" if row.plural == "events" else row.group, row.plural),
+        make_program=lambda: typed_program(definition),
+    )
+    resource.schema = definition
+    resource.status = row.status
+    resource.verbs = row.verbs or resource.verbs
+    resource.columns = COLUMNS.get(place, ())
+    resource.fields = FIELDS.get(place, {})
+    resource.name_rule = row.rule or resource.name_rule
+    resource.subresources = {each.name: each for each in row.more} | standard_subresources(
+        resource, status=row.status, scale=None
+    )
+    return resource
+
+
+BUILTIN = tuple(_resource(row) for row in ROWS)
+BY_PLACE = {(each.group, each.version, each.plural): each for each in BUILTIN}
