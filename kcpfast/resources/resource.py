@@ -9,6 +9,7 @@ from kcpfast.meta.names import NameRule, dns_subdomain
 from kcpfast.schema.program import Program
 
 Object = dict[str, Any]
+Convert = Callable[[Object], Object]
 
 BUILTIN_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
@@ -79,8 +80,11 @@ class Resource:
         "columns",
         "deprecation",
         "fields",
+        "from_storage",
+        "generation",
         "group",
         "head",
+        "header",
         "item_head",
         "kind",
         "list_kind",
@@ -95,6 +99,7 @@ class Resource:
         "storage",
         "storage_version",
         "subresources",
+        "to_storage",
         "verbs",
         "version",
     )
@@ -132,6 +137,10 @@ class Resource:
         self.origin: Origin | None = None
         self.schema: Mapping[str, Any] | str = {}
         self.deprecation = ""
+        self.generation = False
+        self.to_storage: Convert | None = None
+        self.from_storage: Convert | None = None
+        self.header: bytes | None = None
         self._make_program = make_program
         self._program: Program | None = None
         meta = '"metadata":{"resourceVersion":"'

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+EXISTS = -1
+
 
 class StoreError(Exception):
     """The store cannot do what was asked (disk full, I/O error, closed, foreign format)."""
@@ -28,6 +30,13 @@ class Conflict(StoreError):
         self.current = current
 
 
+def fails(expect: int | None, found: int) -> bool:
+    """Tell whether an object at revision `found` (0 = none) is not as expected."""
+    if expect is None:
+        return False
+    return not found if expect == EXISTS else found != expect
+
+
 class Compacted(StoreError):
     """The revision asked for is older than what is kept."""
 
@@ -44,10 +53,19 @@ class Put(NamedTuple):
 
 
 class Check(NamedTuple):
-    """Writes nothing; fails the commit unless the object has this modification revision."""
+    """Writes nothing; fails the commit unless the object has this modification revision.
+
+    `expect` EXISTS asks for any revision but none.
+    """
 
     key: bytes
     expect: int
+
+
+class Empty(NamedTuple):
+    """Writes nothing; fails the commit if the index has an entry with this prefix."""
+
+    key: bytes
 
 
 class Index(NamedTuple):
@@ -77,7 +95,7 @@ class Unstamp(NamedTuple):
     seen: int
 
 
-Write = Put | Check | Index | Count | Stamp | Unstamp
+Write = Put | Check | Empty | Index | Count | Stamp | Unstamp
 
 
 class Record(NamedTuple):

@@ -30,11 +30,13 @@ from typing import Any, NamedTuple
 import lmdb
 
 from kcpfast.store.contract import (
+    EXISTS,
     Batch,
     Check,
     Compacted,
     Conflict,
     Count,
+    Empty,
     Event,
     Index,
     Item,
@@ -46,6 +48,7 @@ from kcpfast.store.contract import (
     Subscriber,
     Unstamp,
     Write,
+    fails,
     number,
     number_bytes,
 )
@@ -284,7 +287,7 @@ class LmdbStore:
             if isinstance(write, Stamp):
                 stamps.append(write.key)
                 txn.put(write.key, number_bytes(revision), db=self._index)
-            elif not isinstance(write, Put | Check):
+            elif not isinstance(write, Put | Check | Empty):
                 self._write_index(txn, write)
         return _Outcome(commit, revision, Batch(events, stamps))
 
@@ -294,13 +297,16 @@ class LmdbStore:
             if isinstance(write, Put | Check):
                 raw = current[write.key] = txn.get(write.key, db=self._objects)
                 found = 0 if raw is None else number(raw[:8])
-                if write.expect is not None and write.expect != found:
+                if fails(write.expect, found):
                     raise Conflict(write.key, found)
+            elif isinstance(write, Empty) and next(self._entries(txn, write.key), None):
+                raise Conflict(write.key, EXISTS)
         return current
 
-    def _put(
-        self, txn: Any, write: Put, old: bytes | None, revision: int, sequence: int
-    ) -> Event:
+    def _entries(self, txn: Any, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        return _range(txn.cursor(db=self._index), prefix, prefix)
+
+    def _put(self, txn: Any, write: Put, old: bytes | None, revision: int, sequence: int) -> Event:
         key, value = write.key, write.value
         if old is not None:
             txn.put(key + b"\0" + number_bytes(revision), old, db=self._history)

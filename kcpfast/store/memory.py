@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kcpfast.store.contract import (
+    EXISTS,
     Batch,
     Check,
     Compacted,
     Conflict,
     Count,
+    Empty,
     Event,
     Index,
     Item,
@@ -24,6 +26,7 @@ from kcpfast.store.contract import (
     Subscriber,
     Unstamp,
     Write,
+    fails,
     number,
     number_bytes,
 )
@@ -93,11 +96,13 @@ class MemoryStore:
     async def commit(self, writes: Sequence[Write]) -> int:
         """Write all or nothing."""
         for write in writes:
-            if isinstance(write, Put | Check) and write.expect is not None:
+            if isinstance(write, Put | Check):
                 record = self.get(write.key)
                 found = record.revision if record else 0
-                if found != write.expect:
+                if fails(write.expect, found):
                     raise Conflict(write.key, found)
+            elif isinstance(write, Empty) and self.index_scan(write.key, limit=1):
+                raise Conflict(write.key, EXISTS)
         events = [event for event in map(self._put, writes) if event]
         if events:
             self._revision += 1

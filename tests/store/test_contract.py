@@ -5,11 +5,13 @@ import asyncio
 import pytest
 
 from kcpfast.store.contract import (
+    EXISTS,
     Batch,
     Check,
     Compacted,
     Conflict,
     Count,
+    Empty,
     Event,
     Index,
     Put,
@@ -42,23 +44,25 @@ async def test_commit_gives_all_its_writes_one_revision(store: Store) -> None:
         ([Put(b"new", b"x", 3)], b"new", 0),
         ([Put(b"other", b"x"), Check(b"a", 0)], b"a", 1),
         ([Index(b"i", b"x"), Check(b"gone", 1)], b"gone", 0),
+        ([Index(b"i", b"x"), Check(b"gone", EXISTS)], b"gone", 0),
+        ([Put(b"other", b"x"), Empty(b"full\0")], b"full\0", EXISTS),
     ],
 )
 async def test_a_failed_expectation_writes_nothing(
     store: Store, writes: list[Write], key: bytes, current: int
 ) -> None:
-    await store.commit([Put(b"a", b"1")])
+    await store.commit([Put(b"a", b"1"), Index(b"full\0x", b"")])
     with pytest.raises(Conflict) as raised:
         await store.commit(writes)
     assert (raised.value.key, raised.value.current) == (key, current)
     assert names(store, b"") == [b"a"]
-    assert store.index_scan(b"") == []
+    assert store.index_scan(b"") == [(b"full\0x", b"")]
     assert store.revision() == 1
 
 
 async def test_expectations_that_hold(store: Store) -> None:
     await store.commit([Put(b"a", b"1", 0)])
-    await store.commit([Put(b"a", b"2", 1), Check(b"zzz", 0)])
+    await store.commit([Put(b"a", b"2", 1), Check(b"zzz", 0), Empty(b"none")])
     await store.commit([Put(b"a", None, 2)])
     assert store.get(b"a") is None
     assert await store.commit([Put(b"a", None)]) == 3, "deleting nothing is no write"

@@ -1,0 +1,81 @@
+"""Who makes a request, and what it is that they want: the values authorization speaks in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+ANONYMOUS = "system:anonymous"
+AUTHENTICATED = "system:authenticated"
+UNAUTHENTICATED = "system:unauthenticated"
+MASTERS = "system:masters"
+SERVICE_ACCOUNT = "system:serviceaccount:"
+SERVICE_ACCOUNTS = "system:serviceaccounts"
+
+
+class User(NamedTuple):
+    """An authenticated user: authentication.k8s.io/v1 UserInfo."""
+
+    name: str
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def extras(self, key: str) -> tuple[str, ...]:
+        """Return the values of one extra key."""
+        return next((values for name, values in self.extra if name == key), ())
+
+    def info(self) -> dict[str, Any]:
+        """Return the UserInfo object."""
+        found: dict[str, Any] = {"username": self.name}
+        if self.uid:
+            found["uid"] = self.uid
+        if self.groups:
+            found["groups"] = list(self.groups)
+        if self.extra:
+            found["extra"] = {key: list(values) for key, values in self.extra}
+        return found
+
+
+def user_of(info: Mapping[str, Any]) -> User:
+    """Return the user of a UserInfo object (or of a SubjectAccessReview's spec)."""
+    extra = info.get("extra") or {}
+    return User(
+        info.get("username") or info.get("user") or "",
+        info.get("uid") or "",
+        tuple(info.get("groups") or ()),
+        tuple((key, tuple(values)) for key, values in extra.items()),
+    )
+
+
+NOBODY = User(ANONYMOUS, groups=(UNAUTHENTICATED,))
+
+
+class Attributes(NamedTuple):
+    """What a request wants: a verb on a resource, or on a path (`resource` empty)."""
+
+    verb: str
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    path: str = ""
+
+    def full_resource(self) -> str:
+        """Return `resource/subresource`, as RBAC rules name it."""
+        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+
+
+def service_account(namespace: str, name: str) -> str:
+    """Return the user name of a service account."""
+    return f"{SERVICE_ACCOUNT}{namespace}:{name}"
+
+
+def split_service_account(user: str) -> tuple[str, str] | None:
+    """Return namespace and name of a service account's user name, None for other users."""
+    if not user.startswith(SERVICE_ACCOUNT):
+        return None
+    namespace, found, name = user[len(SERVICE_ACCOUNT) :].partition(":")
+    return (namespace, name) if found and namespace and name and ":" not in name else None

@@ -1,0 +1,173 @@
+"""Which kinds a workspace has: built-in ones, kcp's own, and those of its CRDs and bindings.
+
+The last are rows of the index, written with the CRD or binding that brings them. A row names its
+definition by hash; the Resources made from a definition are shared by all workspaces and kept in
+a bounded cache, so a workspace adds nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import msgspec
+
+from kcpfast.registry import index
+from kcpfast.resources.builtin import BUILTIN
+from kcpfast.resources.definition import resources_of
+from kcpfast.resources.resource import Origin, Resource
+from kcpfast.store.contract import Count, Index, Stamp, Store, Write
+
+CUSTOM = "customresources"
+_CACHED = 4096
+
+
+class Row(NamedTuple):
+    """How a workspace comes to a resource.
+
+    `source` is `crd` or `binding`, `name` that object's name; `shared` is what all workspaces
+    with the same origin have in common; `closing` is true while the source is being deleted: the
+    resource is served, but nothing is created any more.
+    """
+
+    source: str
+    name: str
+    shared: Origin
+    closing: bool = False
+
+    def encode(self) -> bytes:
+        """Return the row as it is filed."""
+        flag = "-" if self.closing else "+"
+        return "\0".join((flag, self.source, self.name, *self.shared)).encode()
+
+    @staticmethod
+    def decode(data: bytes) -> Row:
+        """Read a filed row."""
+        flag, source, name, *shared = data.decode().split("\0")
+        return Row(source, name, Origin(*shared), flag == "-")
+
+
+class Served(NamedTuple):
+    """A resource as one workspace serves it."""
+
+    resource: Resource
+    row: Row | None = None
+
+
+class Catalog:
+    """Finds resources; `system` are kcp's own kinds, the same in every workspace."""
+
+    def __init__(self, store: Store, system: Sequence[Resource]) -> None:
+        """Look in a store."""
+        self._store = store
+        self.system = tuple(system)
+        self._static = {
+            (each.group, each.version, each.plural): Served(each) for each in (*BUILTIN, *system)
+        }
+        self._made: Callable[[Origin], Mapping[str, Resource]] = lru_cache(_CACHED)(self._make)
+
+    def static(self) -> Iterable[Resource]:
+        """Return the resources that every workspace has."""
+        return [served.resource for served in self._static.values()]
+
+    def find(self, cluster: str, group: str, version: str, plural: str) -> Served | None:
+        """Return a resource of a workspace in a version, None if it has none."""
+        found = self._static.get((group, version, plural))
+        if found is not None:
+            return found
+        row = self.row(cluster, group, plural)
+        if row is None:
+            return None
+        resource = self.from_origin(row.shared).get(version)
+        return Served(resource, row) if resource is not None else None
+
+    def stored(self, cluster: str, group: str, plural: str) -> Resource | None:
+        """Return a resource in whatever version is served first, None if there is none."""
+        versions = self.versions(cluster, group, plural)
+        return versions[0] if versions else None
+
+    def versions(self, cluster: str, group: str, plural: str) -> list[Resource]:
+        """Return a resource in all versions that are served."""
+        static = [
+            served.resource
+            for (a_group, _, a_plural), served in self._static.items()
+            if (a_group, a_plural) == (group, plural)
+        ]
+        if static:
+            return static
+        row = self.row(cluster, group, plural)
+        return list(self.from_origin(row.shared).values()) if row is not None else []
+
+    def of_kind(self, cluster: str, group: str, version: str, kind: str) -> Served | None:
+        """Return the resource of a kind (as owner references name it), None if there is none."""
+        for served in (*self._static.values(), *self.dynamic(cluster, group)):
+            found = served.resource
+            if (found.group, found.kind) == (group, kind) and found.version == version:
+                return served
+        return None
+
+    def row(self, cluster: str, group: str, plural: str) -> Row | None:
+        """Return the row of a resource that a CRD or binding brings."""
+        data = self._store.index_get(index.resource(cluster, group, plural))
+        return Row.decode(data) if data is not None else None
+
+    def rows(self, cluster: str) -> list[tuple[str, str, Row]]:
+        """Return (group, plural, row) of every resource that CRDs and bindings bring."""
+        found = []
+        for key, data in self._store.index_scan(index.resource(cluster)):
+            _, _, group, plural = key.decode().split("\0")
+            found.append((group, plural, Row.decode(data)))
+        return found
+
+    def fingerprint(self, cluster: str) -> bytes:
+        """Return bytes that are equal for workspaces that serve the same resources."""
+        return b"\1".join(
+            key.split(b"\0", 2)[2] + data[:1] + b"\0".join(data.split(b"\0")[3:])
+            for key, data in self._store.index_scan(index.resource(cluster))
+        )
+
+    def dynamic(self, cluster: str, group: str | None = None) -> list[Served]:
+        """Return the resources that CRDs and bindings bring, in all versions."""
+        return [
+            Served(resource, row)
+            for a_group, _, row in self.rows(cluster)
+            if group is None or a_group == group
+            for resource in self.from_origin(row.shared).values()
+        ]
+
+    def from_origin(self, origin: Origin) -> Mapping[str, Resource]:
+        """Return the Resources of a definition by version; empty if it is not there."""
+        try:
+            return self._made(origin)
+        except LookupError:
+            return {}
+
+    def _make(self, origin: Origin) -> Mapping[str, Resource]:
+        data = self._store.index_get(index.definition(origin.hash))
+        if data is None:
+            raise LookupError(origin.hash)  # and not remembered: it may be filed later
+        return resources_of(msgspec.json.decode(data), origin)
+
+
+def file_row(
+    cluster: str, group: str, plural: str, row: Row, definition: bytes, old: Row | None
+) -> list[Write]:
+    """Return the writes that file a row and its definition, replacing the `old` row."""
+    writes: list[Write] = [Index(index.resource(cluster, group, plural), row.encode())]
+    if old is None or old.shared.hash != row.shared.hash:
+        writes.append(Index(index.definition(row.shared.hash), definition))
+        writes.append(Count(index.uses(row.shared.hash), 1))
+        if old is not None:
+            writes += _disuse(old)
+    return writes
+
+
+def drop_row(cluster: str, group: str, plural: str, old: Row) -> list[Write]:
+    """Return the writes that take a row away."""
+    return [Index(index.resource(cluster, group, plural), None), *_disuse(old)]
+
+
+def _disuse(old: Row) -> list[Write]:
+    digest = old.shared.hash
+    return [Count(index.uses(digest), -1), Stamp(index.mark("definitions", "", digest))]

@@ -1,0 +1,89 @@
+"""The keys of the index: what each consequence of a write is filed under.
+
+Every key begins with a word for its table. A value is what the next reader needs and no more.
+
+    count       cluster, namespace, storage        -> number of objects
+    owner       cluster, owner's uid, object key   -> (nothing)
+    resource    cluster, group, plural             -> catalog row
+    definition  hash                               -> definition (JSON)
+    uses        definition hash                    -> number of catalog rows
+    path        parent cluster, workspace name     -> cluster
+    subject     cluster, kind, name, binding key   -> (nothing)
+    auth        cluster                            -> revision of the newest RBAC write
+    consumer    export's cluster, export, consumer, binding -> what the binding accepts
+    mark        controller, cluster, name          -> revision of the write that asked for work
+"""
+
+from __future__ import annotations
+
+
+def count(cluster: str, namespace: str, storage: bytes) -> bytes:
+    """Objects of one storage in one namespace ("" for cluster-scoped ones)."""
+    return f"count\0{cluster}\0{namespace}\0".encode() + storage
+
+
+def counts(cluster: str, namespace: str | None = None) -> bytes:
+    """The range of counters of a cluster, or of one namespace in it."""
+    if namespace is None:
+        return f"count\0{cluster}\0".encode()
+    return f"count\0{cluster}\0{namespace}\0".encode()
+
+
+def owner(cluster: str, uid: str, key: bytes = b"") -> bytes:
+    """An object that names the owner with this uid; without a key, the range of them."""
+    return f"owner\0{cluster}\0{uid}\0".encode() + key
+
+
+def resource(cluster: str, group: str | None = None, plural: str = "") -> bytes:
+    """The catalog row of a resource; without a group, the range of a cluster's rows."""
+    if group is None:
+        return f"resource\0{cluster}\0".encode()
+    return f"resource\0{cluster}\0{group}\0{plural}".encode()
+
+
+def definition(digest: str) -> bytes:
+    """A definition by its hash."""
+    return f"definition\0{digest}".encode()
+
+
+def uses(digest: str) -> bytes:
+    """How many catalog rows point at a definition."""
+    return f"uses\0{digest}".encode()
+
+
+def path(parent: str, name: str) -> bytes:
+    """The cluster of a workspace, by its parent's cluster and its name."""
+    return f"path\0{parent}\0{name}".encode()
+
+
+def subject(cluster: str, kind: str, name: str, key: bytes = b"") -> bytes:
+    """A role binding that names a subject; without a key, the range of them."""
+    return f"subject\0{cluster}\0{kind}\0{name}\0".encode() + key
+
+
+def auth(cluster: str) -> bytes:
+    """The revision of a cluster's newest RBAC write."""
+    return f"auth\0{cluster}".encode()
+
+
+def consumer(cluster: str, export: str, consumer_cluster: str = "", binding: str = "") -> bytes:
+    """A binding to an export; without a consumer, the range of all of them."""
+    if not consumer_cluster:
+        return f"consumer\0{cluster}\0{export}\0".encode()
+    if not binding:
+        return f"consumer\0{cluster}\0{export}\0{consumer_cluster}\0".encode()
+    return f"consumer\0{cluster}\0{export}\0{consumer_cluster}\0{binding}".encode()
+
+
+def mark(controller: str, cluster: str, name: str) -> bytes:
+    """Work that a controller has to do."""
+    return f"mark\0{controller}\0{cluster}\0{name}".encode()
+
+
+MARKS = b"mark\0"
+
+
+def marked(key: bytes) -> tuple[str, str, str]:
+    """Split the key of a mark into controller, cluster and name."""
+    _, controller, cluster, name = key.decode().split("\0", 3)
+    return controller, cluster, name

@@ -1,0 +1,243 @@
+"""Reads and writes of single objects, with everything that a write carries along.
+
+Verbs and controllers decide what an object becomes; here it is stored, together with the
+consequences of the change: counters, owners, and whatever is registered for its storage. All of
+it is one commit, or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from kcpfast.meta.errors import (
+    MODIFIED,
+    ApiError,
+    already_exists,
+    conflict,
+    internal,
+    not_found,
+)
+from kcpfast.registry import index, values
+from kcpfast.resources.resource import Object, Resource
+from kcpfast.store.contract import (
+    Conflict,
+    Count,
+    Index,
+    Put,
+    Record,
+    Stamp,
+    Store,
+    StoreError,
+    Write,
+)
+from kcpfast.store.keys import object_key, place, prefix
+
+_ATTEMPTS = 16
+
+
+class Target(NamedTuple):
+    """One object: its resource and where it is; the name may still be empty before a create."""
+
+    resource: Resource
+    cluster: str
+    namespace: str
+    name: str
+
+    def key(self) -> bytes:
+        """Return the object's key; NotFound for coordinates that no object can have."""
+        try:
+            return object_key(self.resource.storage, self.cluster, self.namespace, self.name)
+        except ValueError:
+            raise not_found(self.resource.plural, self.resource.group, self.name) from None
+
+
+class Change(NamedTuple):
+    """What a write is to make of an object: `new` None deletes it.
+
+    `more` are writes of the same commit: expectations that must still hold, other objects.
+    """
+
+    new: Object | None
+    more: Sequence[Write] = ()
+
+
+class Saved(NamedTuple):
+    """An object after a write: decoded, and as stored (revision 0 = not stored, a dry run)."""
+
+    obj: Object
+    revision: int
+    value: bytes
+
+
+Consequence = Callable[[Target, Object | None, Object | None], Iterable[Write]]
+Prepare = Callable[[], Awaitable[Change]]
+Changing = Callable[[Object], Awaitable[Change]]
+
+
+class Objects:
+    """Stores objects; `consequences` maps a storage's resource to what its writes carry along."""
+
+    def __init__(
+        self, store: Store, consequences: Mapping[tuple[str, str], Sequence[Consequence]]
+    ) -> None:
+        """Write into a store."""
+        self.store = store
+        self._consequences = consequences
+
+    # ------------------------------------------------------------------------- reading
+
+    def record(self, target: Target, at: int = 0) -> Record | None:
+        """Return an object as stored."""
+        return self.store.get(target.key(), at)
+
+    def find(self, target: Target) -> Object | None:
+        """Return an object decoded, None if it does not exist."""
+        record = self.record(target)
+        return values.decode(target.resource, *record) if record is not None else None
+
+    def load(self, target: Target) -> Object:
+        """Return an object decoded; NotFound if it does not exist."""
+        found = self.find(target)
+        if found is None:
+            raise not_found(target.resource.plural, target.resource.group, target.name)
+        return found
+
+    def all(self, resource: Resource, cluster: str, namespace: str = "") -> list[Object]:
+        """Return every object of a resource, decoded; for short lists only."""
+        within = object_prefix(resource, cluster, namespace)
+        return [
+            values.decode(resource, item.revision, item.value)
+            for item in self.store.scan(within).items
+        ]
+
+    # ------------------------------------------------------------------------- writing
+
+    async def create(self, target: Target, prepare: Prepare, *, dry_run: bool = False) -> Saved:
+        """Store a new object: what `prepare` returns, asked again if the ground moved under it.
+
+        AlreadyExists if there is one of that name; a generated name is tried again instead.
+        """
+        for attempt in range(_ATTEMPTS):
+            change = await prepare()
+            assert change.new is not None
+            named = target._replace(name=change.new["metadata"]["name"])
+            key = named.key()
+            value = values.encode(named.resource, change.new)
+            if dry_run:
+                if self.store.get(key) is not None:
+                    raise already_exists(named.resource.plural, named.resource.group, named.name)
+                return Saved(change.new, 0, value)
+            writes = [Put(key, value, 0), *change.more, *self.carried(named, None, change.new)]
+            try:
+                revision = await self._commit(writes)
+            except Conflict as lost:
+                generated = change.new["metadata"].get("generateName") and not target.name
+                if lost.key == key and not (generated and attempt < 7):
+                    resource = named.resource
+                    raise already_exists(resource.plural, resource.group, named.name) from lost
+            else:
+                return _saved(change.new, revision, value)
+        raise _contended(target)
+
+    async def update(self, target: Target, change: Changing, *, dry_run: bool = False) -> Saved:
+        """Store what `change` makes of the object; asked again if somebody else was faster.
+
+        NotFound if there is no object. An object that `change` leaves as it is takes no revision.
+        One that is being deleted and has no finalizer left is deleted.
+        """
+        resource = target.resource
+        key = target.key()
+        for _ in range(_ATTEMPTS):
+            record = self.store.get(key)
+            if record is None:
+                raise not_found(resource.plural, resource.group, target.name)
+            old = values.decode(resource, *record)
+            new, more = await change(old)
+            if new == old and not more:
+                return Saved(old, *record)
+            kept = None if new is None or is_finished(new) else new
+            value = values.encode(resource, new if new is not None else old)
+            if dry_run:
+                return Saved(new if new is not None else old, 0, value)
+            put = Put(key, value if kept is not None else None, record.revision)
+            try:
+                revision = await self._commit([put, *more, *self.carried(target, old, kept)])
+            except Conflict:
+                continue
+            return _saved(new if new is not None else old, revision, value)
+        raise _contended(target)
+
+    async def _commit(self, writes: Sequence[Write]) -> int:
+        try:
+            return await self.store.commit(writes)
+        except Conflict:
+            raise
+        except StoreError as error:
+            raise internal(str(error)) from error
+
+    def carried(self, target: Target, old: Object | None, new: Object | None) -> list[Write]:
+        """Return the consequences of an object becoming another (None = it is not there)."""
+        writes: list[Write] = []
+        cluster, key = target.cluster, target.key()
+        if old is None or new is None:
+            delta = 1 if old is None else -1
+            counter = index.count(cluster, target.namespace, target.resource.storage)
+            writes.append(Count(counter, delta))
+        writes += _owner_writes(cluster, key, old, new)
+        if new is None and old is not None:
+            uid = old["metadata"].get("uid", "")
+            if self.store.index_scan(index.owner(cluster, uid), limit=1):
+                writes.append(Stamp(index.mark("gc", cluster, uid)))
+        group = target.resource.group
+        for consequence in self._consequences.get((group, target.resource.plural), ()):
+            writes += consequence(target, old, new)
+        return writes
+
+
+def _saved(obj: Object, revision: int, value: bytes) -> Saved:
+    obj["metadata"]["resourceVersion"] = str(revision)
+    return Saved(obj, revision, value)
+
+
+def _contended(target: Target) -> ApiError:
+    return conflict(target.resource.plural, target.resource.group, target.name, MODIFIED)
+
+
+def is_finished(obj: Object) -> bool:
+    """Tell whether an object's deletion has nothing left to wait for."""
+    meta = obj["metadata"]
+    if not meta.get("deletionTimestamp") or meta.get("finalizers"):
+        return False
+    return not (obj.get("kind") == "Namespace" and (obj.get("spec") or {}).get("finalizers"))
+
+
+def _owner_uids(obj: Object | None) -> set[str]:
+    if obj is None:
+        return set()
+    return {owner["uid"] for owner in obj["metadata"].get("ownerReferences") or ()}
+
+
+def _owner_writes(
+    cluster: str, key: bytes, old: Object | None, new: Object | None
+) -> Iterable[Write]:
+    before, after = _owner_uids(old), _owner_uids(new)
+    if not before and not after:
+        return
+    for uid in before - after:
+        yield Index(index.owner(cluster, uid, key), None)
+    for uid in after - before:
+        yield Index(index.owner(cluster, uid, key), b"")
+        # The owner may be gone already, or never have been: the collector looks.
+        yield Stamp(index.mark("gc", cluster, uid))
+
+
+def object_prefix(resource: Resource, cluster: str, namespace: str = "") -> bytes:
+    """Return the range of a resource's objects in all clusters, one cluster, or one namespace."""
+    return prefix(resource.storage, "" if cluster == "*" else cluster, namespace)
+
+
+def target_of(resource: Resource, key: bytes) -> Target:
+    """Return the target of an object's key."""
+    _, cluster, namespace, name = place(key)
+    return Target(resource, cluster, namespace, name)
