@@ -114,8 +114,8 @@ class Rbac:
         for identity in identities:
             for kind, name in _subjects(identity):
                 prefix = index.subject(cluster, kind, name)
-                for key, _ in self._objects.store.index_scan(prefix):
-                    yield key[len(prefix) :]
+                for _, key in self._objects.store.index_scan(prefix):
+                    yield key
 
     def rules(self, cluster: str, namespace: str, role: dict[str, str]) -> Sequence[Rule] | None:
         """Return the rules of a roleRef; cluster roles are also looked for in system:admin.
@@ -144,7 +144,7 @@ def binding_consequences(target: Target, old: Object | None, new: Object | None)
     """File a binding under its subjects."""
     before, after = _subject_keys(target, old), _subject_keys(target, new)
     yield from (Index(key, None) for key in before - after)
-    yield from (Index(key, b"") for key in after - before)
+    yield from (Index(key, target.key()) for key in after - before)
     yield Stamp(index.auth(target.cluster))
 
 

@@ -76,12 +76,10 @@ def _covers(owned: Rule, single: Attributes) -> bool:
 
 def uncovered(owned: Sequence[Rule], wanted: Iterable[Rule]) -> list[Rule]:
     """Return the single rights among `wanted` that `owned` does not cover, as compact rules."""
-    missing: list[Rule] = []
-    for rule in wanted:
-        for single in _singles(rule):
-            if not any(_covers(each, single) for each in owned):
-                missing.append(_compact(single))
-    return missing
+    singles = (single for rule in wanted for single in _singles(rule))
+    return [
+        _compact(single) for single in singles if not any(_covers(each, single) for each in owned)
+    ]
 
 
 def _compact(single: Attributes) -> Rule:

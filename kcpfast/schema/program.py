@@ -78,8 +78,27 @@ def compile_schema(schema: Mapping[str, Any], *, meta: core.Node | None = None) 
     program = compiler.program(schema)
     if meta is not None:
         text = compiler.program({"type": "string"}).root
-        program.root.properties.update({"apiVersion": text, "kind": text, "metadata": meta})
+        own = (schema.get("properties") or {}).get("metadata") or {}
+        program.root.properties.update(
+            {"apiVersion": text, "kind": text, "metadata": _restricted(meta, own)}
+        )
     return program
+
+
+def _restricted(meta: core.Node, schema: Mapping[str, Any]) -> core.Node:
+    """Return ObjectMeta with what a schema may add to it: restrictions of the names."""
+    restrictions = compile_schema({"type": "object", "properties": schema.get("properties") or {}})
+    named = {
+        name: node
+        for name, node in restrictions.root.properties.items()
+        if name in ("name", "generateName") and node.checks
+    }
+    if not named:
+        return meta
+    restricted = core.Node()
+    restricted.type, restricted.typed = meta.type, meta.typed
+    restricted.properties = meta.properties | named
+    return restricted
 
 
 class SchemaCompiler:
@@ -230,17 +249,22 @@ def _all_of(branches: Sequence[core.Node]) -> Check:
 
 def _any_of(branches: Sequence[core.Node]) -> Check:
     def check(value: Any, errors: list[Any]) -> None:
-        if all(_errors(branch, value) for branch in branches):
+        found = [_errors(branch, value) for branch in branches]
+        if all(found):
             errors.append(["", core.ANY_OF, value, None])
+            errors.extend(min(found, key=len))
 
     return check
 
 
 def _one_of(branches: Sequence[core.Node]) -> Check:
     def check(value: Any, errors: list[Any]) -> None:
-        valid = sum(not _errors(branch, value) for branch in branches)
+        found = [_errors(branch, value) for branch in branches]
+        valid = sum(not each for each in found)
         if valid != 1:
             errors.append(["", core.ONE_OF, value, valid])
+        if not valid:
+            errors.extend(min(found, key=len))
 
     return check
 
@@ -286,6 +310,11 @@ def _of_type(path: str, value: Any, detail: Any) -> Cause:
     return field_type_invalid(path, given, f'{path} in body must be of type {wanted}: "{given}"')
 
 
+def _combined(text: str) -> Cause:
+    """Return a cause without a field: upstream loses it for combinations of schemas."""
+    return field_invalid("<nil>", "", text)
+
+
 _COUNTS = {0: "none valid", 1: "one valid"}
 
 WORDS: dict[int, Callable[[str, Any, Any], Cause]] = {
@@ -312,20 +341,18 @@ WORDS: dict[int, Callable[[str, Any, Any], Cause]] = {
     core.FORMAT: lambda path, value, detail: field_invalid(
         path, value, f"{path} in body must be of type {detail}: {field_value(value)}"
     ),
-    core.ALL_OF: lambda path, value, _detail: field_invalid(
-        path, value, f'"{path}" must validate all the schemas (allOf)'
+    core.ALL_OF: lambda path, _value, _detail: _combined(
+        f'"{path}" must validate all the schemas (allOf)'
     ),
-    core.ANY_OF: lambda path, value, _detail: field_invalid(
-        path, value, f'"{path}" must validate at least one schema (anyOf)'
+    core.ANY_OF: lambda path, _value, _detail: _combined(
+        f'"{path}" must validate at least one schema (anyOf)'
     ),
-    core.ONE_OF: lambda path, value, detail: field_invalid(
-        path,
-        value,
+    core.ONE_OF: lambda path, _value, detail: _combined(
         f'"{path}" must validate one and only one schema (oneOf). Found '
-        f"{_COUNTS.get(detail, f'{detail} valid alternatives')}",
+        f"{_COUNTS.get(detail, f'{detail} valid alternatives')}"
     ),
-    core.NOT: lambda path, value, _detail: field_invalid(
-        path, value, f'"{path}" must not validate the schema (not)'
+    core.NOT: lambda path, _value, _detail: _combined(
+        f'"{path}" must not validate the schema (not)'
     ),
     core.DUPLICATE: lambda path, value, _detail: field_duplicate(path, value),
     core.TOO_DEEP: lambda path, _value, detail: field_too_many(path, detail + 1, detail),

@@ -1,0 +1,85 @@
+"""Turns credentials into a user: client certificates, bearer tokens, or nobody in particular."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+from kcpfast.auth.tokens import ServiceAccountTokens
+from kcpfast.auth.user import AUTHENTICATED, NOBODY, SERVICE_ACCOUNTS, User, split_service_account
+from kcpfast.meta.errors import bad_request, unauthorized
+from kcpfast.transport.messages import Request
+
+_EXTRA = b"impersonate-extra-"
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+class Authenticator:
+    """Knows static tokens by their digest and service account tokens by their signature."""
+
+    def __init__(self, tokens: Mapping[str, User], accounts: ServiceAccountTokens) -> None:
+        """Take the static tokens."""
+        self._tokens = {_digest(token): user for token, user in tokens.items()}
+        self.accounts = accounts
+
+    def user(self, request: Request) -> User:
+        """Return who makes a request; Unauthorized if a credential is given and is wrong."""
+        peer = request.peer
+        if peer.common_name:
+            return User(peer.common_name, groups=(*peer.organizations, AUTHENTICATED))
+        token = bearer(request)
+        if not token:
+            return NOBODY
+        known = self._tokens.get(_digest(token))
+        if known is not None:
+            return known
+        verified = self.accounts.verify(token, [self.accounts.issuer])
+        if verified is None:
+            raise unauthorized()
+        return verified[0]
+
+    def review(self, token: str, audiences: list[str]) -> tuple[User, list[str]] | None:
+        """Return whose a token is and for which audiences, None if it is nobody's (TokenReview)."""
+        known = self._tokens.get(_digest(token))
+        if known is not None:
+            return known, [self.accounts.issuer]
+        return self.accounts.verify(token, audiences or [self.accounts.issuer])
+
+
+def bearer(request: Request) -> str:
+    """Return the bearer token of a request (RFC 6750), "" if there is none."""
+    scheme, _, token = request.header(b"authorization").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def impersonated(request: Request) -> User | None:
+    """Return the user that a request wants to be taken for, None if it does not ask.
+
+    BadRequest if it names groups or extras but no user. See
+    https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation
+    """
+    headers = request.headers
+    extra = [
+        (unquote(name[len(_EXTRA) :].decode("latin-1")), tuple(request.header_values(name)))
+        for name in headers
+        if name.startswith(_EXTRA)
+    ]
+    name = request.header(b"impersonate-user")
+    groups = request.header_values(b"impersonate-group")
+    uid = request.header(b"impersonate-uid")
+    if not name:
+        if groups or extra or uid:
+            raise bad_request("requested impersonation without impersonating a user")
+        return None
+    account = split_service_account(name)
+    if account is not None and not groups:
+        groups = [SERVICE_ACCOUNTS, f"{SERVICE_ACCOUNTS}:{account[0]}"]
+    if name != NOBODY.name and AUTHENTICATED not in groups:
+        groups.append(AUTHENTICATED)
+    elif name == NOBODY.name and not groups:
+        groups = list(NOBODY.groups)
+    return User(name, uid, tuple(groups), tuple(extra))

@@ -1,0 +1,246 @@
+"""Bearer tokens: static ones, and the JSON Web Tokens of service accounts.
+
+Service account tokens follow the Kubernetes TokenRequest API (claims `kubernetes.io`: namespace,
+serviceaccount, secret) with kcp's addition `clusterName`, the logical cluster of the account.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kcpfast.auth.user import AUTHENTICATED, SERVICE_ACCOUNTS, User, service_account
+from kcpfast.meta.objectmeta import new_uid
+from kcpfast.registry.objects import Objects, Target
+from kcpfast.resources.builtin import BY_PLACE
+
+ISSUER = "https://kcp.default.svc"
+LEGACY_ISSUER = "kubernetes/serviceaccount"
+CLUSTER_EXTRA = "authentication.kcp.io/cluster-name"
+SCOPES_EXTRA = "authentication.kcp.io/scopes"
+CREDENTIAL_EXTRA = "authentication.kubernetes.io/credential-id"
+ACCOUNTS = BY_PLACE["", "v1", "serviceaccounts"]
+SECRETS = BY_PLACE["", "v1", "secrets"]
+_LEGACY = "kubernetes.io/serviceaccount/"
+_REMEMBERED = 4096
+
+
+def read_token_file(path: Path) -> dict[str, User]:
+    """Read a CSV of token, user, uid and, optionally quoted, groups.
+
+    Raises OSError, or ValueError for a line that has no token, user and uid.
+    See https://kubernetes.io/docs/reference/access-authn-authz/authentication/#static-token-file
+    """
+    found = {}
+    with path.open(newline="") as lines:
+        for number, row in enumerate(csv.reader(lines, skipinitialspace=True), 1):
+            if not row or row[0].startswith("#"):
+                continue
+            if len(row) < 3 or not row[0]:
+                raise ValueError(f"{path}:{number}: needs at least token, user name and user uid")
+            groups = [group.strip() for group in row[3].split(",")] if len(row) > 3 else []
+            groups = [group for group in groups if group]
+            found[row[0]] = User(row[1], row[2], (*groups, AUTHENTICATED))
+    return found
+
+
+class Account(NamedTuple):
+    """Whom a service account token speaks for."""
+
+    cluster: str
+    namespace: str
+    name: str
+    uid: str
+    secret: str
+    token_id: str
+    expires: float
+    audiences: tuple[str, ...]
+
+
+class ServiceAccountTokens:
+    """Issues and verifies service account tokens with one RSA key."""
+
+    def __init__(self, key_file: Path, objects: Objects, issuer: str = ISSUER) -> None:
+        """Read the key when it is first needed."""
+        self._key_file = key_file
+        self._objects = objects
+        self.issuer = issuer
+        self._verified: dict[bytes, Account] = {}
+
+    @cached_property
+    def _key(self) -> Any:
+        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - 13 MB
+
+        return serialization.load_pem_private_key(self._key_file.read_bytes(), None)
+
+    def jwks(self) -> dict[str, Any]:
+        """Return the JSON Web Key Set with the public key (RFC 7517)."""
+        numbers = self._key.public_key().public_numbers()
+        fields = {"n": _number(numbers.n), "e": _number(numbers.e)}
+        key = {"use": "sig", "kty": "RSA", "kid": self._key_id, "alg": "RS256", **fields}
+        return {"keys": [key]}
+
+    @cached_property
+    def _key_id(self) -> str:
+        from cryptography.hazmat.primitives import serialization as form  # noqa: PLC0415 - 13 MB
+
+        der = self._key.public_key().public_bytes(
+            form.Encoding.DER, form.PublicFormat.SubjectPublicKeyInfo
+        )
+        return urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode()
+
+    def issue(
+        self,
+        target: Target,
+        uid: str,
+        audiences: Sequence[str],
+        seconds: int,
+        secret: Mapping[str, str] | None,
+    ) -> tuple[str, int]:
+        """Return a token for a service account, bound to a secret if given, and its expiry."""
+        import jwt  # noqa: PLC0415 - only for who asks for tokens
+
+        now = int(time.time())
+        bound: dict[str, Any] = {
+            "clusterName": target.cluster,
+            "namespace": target.namespace,
+            "serviceaccount": {"name": target.name, "uid": uid},
+        }
+        if secret is not None:
+            bound["secret"] = dict(secret)
+        claims = {
+            "aud": list(audiences),
+            "exp": now + seconds,
+            "iat": now,
+            "iss": self.issuer,
+            "jti": new_uid(),
+            "kubernetes.io": bound,
+            "nbf": now,
+            "sub": service_account(target.namespace, target.name),
+        }
+        token = jwt.encode(claims, self._key, "RS256", headers={"kid": self._key_id})
+        return token, now + seconds
+
+    def issue_legacy(self, target: Target, uid: str, secret: str) -> str:
+        """Return the token of a Secret of type kubernetes.io/service-account-token."""
+        import jwt  # noqa: PLC0415 - only for who asks for tokens
+
+        claims = {
+            "iss": LEGACY_ISSUER,
+            _LEGACY + "namespace": target.namespace,
+            _LEGACY + "secret.name": secret,
+            _LEGACY + "service-account.name": target.name,
+            _LEGACY + "service-account.uid": uid,
+            _LEGACY + "clusterName": target.cluster,
+            "sub": service_account(target.namespace, target.name),
+        }
+        return jwt.encode(claims, self._key, "RS256", headers={"kid": self._key_id})
+
+    def verify(self, token: str, audiences: Sequence[str]) -> tuple[User, list[str]] | None:
+        """Return the user of a token and the audiences it is good for, None if it is not valid.
+
+        The account, and the secret if there is one, must exist with the uid in the token.
+        """
+        digest = hashlib.sha256(token.encode()).digest()
+        account = self._verified.get(digest)
+        if account is None:
+            account = self._checked(token)
+            if account is None:
+                return None
+            if len(self._verified) >= _REMEMBERED:
+                self._verified.clear()
+            self._verified[digest] = account
+        good = [each for each in audiences if each in account.audiences]
+        if account.expires < time.time() or not good or not self._living(account):
+            return None
+        return _user(account), good
+
+    def _checked(self, token: str) -> Account | None:
+        import jwt  # noqa: PLC0415 - only for who has tokens
+
+        options: Any = {"verify_aud": False, "require": ["iss"]}
+        try:
+            claims = jwt.decode(
+                token,
+                self._key.public_key(),
+                algorithms=["RS256"],
+                issuer=[self.issuer, LEGACY_ISSUER],
+                options=options,
+            )
+            return self._account(claims)
+        except (jwt.InvalidTokenError, KeyError, TypeError):
+            return None
+
+    def _account(self, claims: Mapping[str, Any]) -> Account:
+        if claims["iss"] == LEGACY_ISSUER:
+            return Account(
+                claims[_LEGACY + "clusterName"],
+                claims[_LEGACY + "namespace"],
+                claims[_LEGACY + "service-account.name"],
+                claims[_LEGACY + "service-account.uid"],
+                claims[_LEGACY + "secret.name"],
+                "",
+                float("inf"),
+                (self.issuer,),
+            )
+        bound = claims["kubernetes.io"]
+        audience = claims["aud"]
+        return Account(
+            bound["clusterName"],
+            bound["namespace"],
+            bound["serviceaccount"]["name"],
+            bound["serviceaccount"]["uid"],
+            (bound.get("secret") or {}).get("name", ""),
+            claims.get("jti", ""),
+            float(claims["exp"]),
+            tuple(audience) if isinstance(audience, list) else (audience,),
+        )
+
+    def _living(self, account: Account) -> bool:
+        place = (account.cluster, account.namespace)
+        found = self._objects.find(Target(ACCOUNTS, *place, account.name))
+        if found is None or found["metadata"]["uid"] != account.uid:
+            return False
+        if not account.secret:
+            return True
+        return self._objects.record(Target(SECRETS, *place, account.secret)) is not None
+
+
+def _user(account: Account) -> User:
+    extra = [
+        (CLUSTER_EXTRA, (account.cluster,)),
+        (SCOPES_EXTRA, (f"cluster:{account.cluster}",)),
+    ]
+    if account.token_id:
+        extra.append((CREDENTIAL_EXTRA, (f"JTI={account.token_id}",)))
+    groups = (SERVICE_ACCOUNTS, f"{SERVICE_ACCOUNTS}:{account.namespace}", AUTHENTICATED)
+    return User(service_account(account.namespace, account.name), account.uid, groups, tuple(extra))
+
+
+def unverified_cluster(token: str) -> str:
+    """Return the logical cluster that a service account token names, "" if none.
+
+    Nothing is verified: it only tells where an unprefixed request belongs.
+    """
+    parts = token.split(".")
+    if len(parts) != 3:
+        return ""
+    try:
+        payload = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        bound = payload.get("kubernetes.io") or {}
+        found = bound.get("clusterName") or payload.get(_LEGACY + "clusterName") or ""
+    except (ValueError, AttributeError):
+        return ""
+    return found if isinstance(found, str) else ""
+
+
+def _number(value: int) -> str:
+    data = value.to_bytes((value.bit_length() + 7) // 8, "big")
+    return urlsafe_b64encode(data).rstrip(b"=").decode()

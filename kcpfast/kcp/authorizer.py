@@ -1,0 +1,133 @@
+"""May a user do this here: kcp's chain, each step of which may refuse.
+
+Required groups, then access to the workspace's content, then what only the system may write, then
+the maximal permission policy of the export a resource is bound from, and at last RBAC: that of
+`system:admin`, which holds everywhere, or that of the workspace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from kcpfast.auth.rbac import Identity, Rbac
+from kcpfast.auth.tokens import SCOPES_EXTRA
+from kcpfast.auth.user import (
+    MASTERS,
+    SERVICE_ACCOUNT,
+    Attributes,
+    User,
+)
+from kcpfast.kcp.clusters import Clusters, State
+from kcpfast.kcp.effective import identities, is_local_account
+from kcpfast.kcp.policies import Policies
+from kcpfast.meta.cluster import SYSTEM_ADMIN, WILDCARD
+
+ADMIN_GROUP = "system:kcp:admin"
+BOOTSTRAPPER_GROUP = "system:kcp:tenancy:workspace-bootstrapper"
+LIFECYCLE_GROUPS = ("system:kcp:initializer:", "system:kcp:terminator:")
+ALWAYS_ALLOWED = ("/healthz", "/livez", "/readyz")
+GRANTED, DENIED = "access granted", "access denied"
+_ENTER = Attributes("access", path="/")
+_OPEN_PHASES = ("Initializing", "Ready", "Inactive", "Terminating", "Deleting")
+_WRITES = ("create", "update", "patch", "delete", "deletecollection")
+_SYSTEM_STATUS = (("apis.kcp.io", "apibindings"), ("apis.kcp.io", "apiexports"))
+
+
+class Decision(NamedTuple):
+    """An answer, and the reason that a review may show ("" = none)."""
+
+    allowed: bool
+    reason: str
+
+
+class Authorizer:
+    """Answers for logical clusters."""
+
+    def __init__(self, clusters: Clusters, rbac: Rbac, policies: Policies) -> None:
+        """Ask these three."""
+        self._clusters = clusters
+        self.rbac = rbac
+        self._policies = policies
+
+    def decide(
+        self, user: User, cluster: str, wanted: Attributes, *, deep: bool = False
+    ) -> Decision:
+        """Decide a request; `deep` skips who may enter and what an export permits at most."""
+        if is_master(user, cluster):
+            return Decision(True, "")
+        if not wanted.resource and wanted.path in ALWAYS_ALLOWED:
+            return Decision(True, "")
+        if not cluster or cluster == WILDCARD:
+            return Decision(False, DENIED)
+        who = identities(user, cluster)
+        allowed = (deep or self._may_enter(user, cluster, who)) and (
+            not _is_system_status(wanted)
+            and (deep or self._policies.permits(user, cluster, wanted))
+            and self.by_rbac(cluster, who, wanted)
+        )
+        return Decision(allowed, GRANTED if allowed else DENIED)
+
+    def allows(self, user: User, cluster: str, wanted: Attributes, *, deep: bool = False) -> bool:
+        """Tell whether `decide` allows."""
+        return self.decide(user, cluster, wanted, deep=deep).allowed
+
+    def by_rbac(self, cluster: str, who: tuple[Identity, ...], wanted: Attributes) -> bool:
+        """Tell whether RBAC of system:admin or of the workspace allows."""
+        return self.rbac.allowed(SYSTEM_ADMIN, who, wanted) or (
+            cluster != SYSTEM_ADMIN and self.rbac.allowed(cluster, who, wanted)
+        )
+
+    def _may_enter(self, user: User, cluster: str, who: tuple[Identity, ...]) -> bool:
+        if cluster.startswith("system:"):
+            return False
+        state = self._clusters.state(cluster)
+        if state is None or state.phase not in _OPEN_PHASES:
+            return False
+        if not _has_required_groups(state, user, who):
+            return False
+        if is_local_account(user, cluster) or _in_lifecycle(state, user):
+            return True
+        return self.by_rbac(cluster, who, _ENTER)
+
+
+def is_master(user: User, cluster: str) -> bool:
+    """Tell whether a user passes everything (scoped masters only where they are in scope)."""
+    if MASTERS not in user.groups:
+        return False
+    return not user.extra or any(MASTERS in who.groups for who in identities(user, cluster))
+
+
+def _is_system_status(wanted: Attributes) -> bool:
+    return (
+        wanted.subresource == "status"
+        and (wanted.group, wanted.resource) in _SYSTEM_STATUS
+        and wanted.verb in _WRITES
+    )
+
+
+def _in_lifecycle(state: State, user: User) -> bool:
+    if state.phase not in ("Initializing", "Terminating", "Deleting"):
+        return False
+    return any(group.startswith(LIFECYCLE_GROUPS) for group in user.groups)
+
+
+def _has_required_groups(state: State, user: User, who: Iterable[Identity]) -> bool:
+    """Check `a,b;c`: (a and b) or c. Service accounts are exempt."""
+    if not state.required_groups or user.name.startswith(SERVICE_ACCOUNT):
+        return True
+    if ADMIN_GROUP in user.groups or BOOTSTRAPPER_GROUP in user.groups:
+        return True
+    for identity in who:
+        for alternative in state.required_groups.split(";"):
+            if all(group.strip() in identity.groups for group in alternative.split(",")):
+                return True
+    return False
+
+
+def scoped(user: User, cluster: str) -> User:
+    """Return an impersonated user confined to the cluster where the impersonation happens."""
+    scope = f"cluster:{cluster}"
+    extra = [pair for pair in user.extra if pair[0] != SCOPES_EXTRA]
+    values = (*user.extras(SCOPES_EXTRA), scope)
+    return user._replace(extra=(*extra, (SCOPES_EXTRA, values)))

@@ -1,0 +1,119 @@
+"""Finds logical clusters: by path, by name, and what state they are in."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kcpfast.auth.rbac import Memory
+from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
+from kcpfast.meta import cluster as names
+from kcpfast.meta.errors import ApiError, bad_request, not_found
+from kcpfast.registry import index
+from kcpfast.registry.objects import Objects, Target
+from kcpfast.resources.resource import Object
+
+NAME = "cluster"
+TYPE_ANNOTATION = "internal.tenancy.kcp.io/type"
+REQUIRED_GROUPS = "authorization.kcp.io/required-groups"
+INACTIVE = "core.kcp.io/inactive"
+_REGEX_TEXT = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
+
+
+class State(NamedTuple):
+    """What requests need to know of a logical cluster."""
+
+    phase: str
+    path: str
+    type: str
+    required_groups: str
+    inactive: bool
+    deleting: bool
+    initializers: tuple[str, ...]
+    terminators: tuple[str, ...]
+
+
+class Clusters:
+    """Resolves paths through the index, and states through the registry."""
+
+    def __init__(self, objects: Objects, memory: Memory) -> None:
+        """Remember states as authorization remembers decisions."""
+        self.objects = objects
+        self._memory = memory
+
+    def resolve(self, path: str) -> str:
+        """Return the logical cluster name of a path.
+
+        A single name is returned as it is, whether it exists or not. BadRequest for what is no
+        path, NotFound for a workspace that is not there.
+        """
+        if path in ("", names.WILDCARD) or path.startswith("system:"):
+            return path
+        if not names.valid_path(path):
+            text = f'invalid cluster: "{path}" does not match the regex {_REGEX_TEXT}'
+            raise bad_request(text)
+        if ":" not in path:
+            return path
+        found = self.walk(path)
+        if not found:
+            raise not_found("workspaces", "tenancy.kcp.io", path)
+        return found
+
+    def walk(self, path: str) -> str:
+        """Return the cluster at a path, "" if there is none."""
+        first, *rest = path.split(":")
+        if first == "user" and rest:
+            first = names.home_name(rest.pop(0))
+        for segment in rest:
+            data = self.objects.store.index_get(index.path(first, segment))
+            if data is None:
+                return ""
+            first = data.decode()
+        return first
+
+    def logical_cluster(self, cluster: str) -> Object | None:
+        """Return the LogicalCluster object of a cluster."""
+        return self.objects.find(target(cluster))
+
+    def state(self, cluster: str) -> State | None:
+        """Return the state of a cluster, None if it does not exist."""
+        known = self._memory.of(cluster)
+        if "state" not in known:
+            found = self.logical_cluster(cluster)
+            known["state"] = _state(found) if found is not None else None
+        state: State | None = known["state"]
+        return state
+
+    def path_of(self, cluster: str) -> str:
+        """Return the canonical path of a cluster; its name if it does not exist."""
+        state = self.state(cluster)
+        return (state.path if state is not None else "") or cluster
+
+
+def target(cluster: str) -> Target:
+    """Return where the LogicalCluster of a cluster is."""
+    return Target(LOGICAL_CLUSTERS, cluster, "", NAME)
+
+
+def _state(found: Object) -> State:
+    annotations = found["metadata"].get("annotations") or {}
+    status = found.get("status") or {}
+    return State(
+        status.get("phase", ""),
+        annotations.get(names.PATH_ANNOTATION, ""),
+        annotations.get(TYPE_ANNOTATION, ""),
+        annotations.get(REQUIRED_GROUPS, ""),
+        annotations.get(INACTIVE) == "true"
+        or annotations.get("internal.kcp.io/inactive") == "true",
+        "deletionTimestamp" in found["metadata"],
+        tuple(status.get("initializers") or ()),
+        tuple(status.get("terminators") or ()),
+    )
+
+
+def inactive_error(cluster: str) -> ApiError:
+    """403 for everything in a cluster that was put to sleep."""
+    text = (
+        f'logicalclusters.core.kcp.io "{cluster}" is forbidden: logical cluster is marked inactive'
+    )
+    details = {"name": cluster, "group": "core.kcp.io", "kind": "logicalclusters"}
+    return ApiError("Forbidden", text, details=details)

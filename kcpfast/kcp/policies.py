@@ -1,0 +1,66 @@
+"""The maximal permission policy: what an export allows its consumers at most.
+
+With `spec.maximalPermissionPolicy.local`, RBAC in the export's own workspace is asked whether
+`apis.kcp.io:binding:<user>` may do what a consumer wants to do to a resource bound from it.
+"""
+
+from __future__ import annotations
+
+from kcpfast.auth.rbac import Identity, Rbac
+from kcpfast.auth.tokens import CLUSTER_EXTRA
+from kcpfast.auth.user import Attributes, User, split_service_account
+from kcpfast.kcp.effective import FOREIGN_ACCOUNT
+from kcpfast.kcp.kinds import API_EXPORTS
+from kcpfast.meta.cluster import SYSTEM_ADMIN
+from kcpfast.registry.catalog import Catalog
+from kcpfast.registry.objects import Objects, Target
+
+PREFIX = "apis.kcp.io:binding:"
+
+
+class Policies:
+    """Looks policies up and asks RBAC."""
+
+    def __init__(self, objects: Objects, catalog: Catalog, rbac: Rbac) -> None:
+        """Read exports through the registry."""
+        self._objects = objects
+        self._catalog = catalog
+        self._rbac = rbac
+
+    def permits(self, user: User, cluster: str, wanted: Attributes) -> bool:
+        """Tell whether the export behind a resource, if any, permits a request in a consumer."""
+        if not wanted.resource or "." not in wanted.group:
+            return True
+        row = self._catalog.row(cluster, wanted.group, wanted.resource)
+        if row is None or not row.shared.export:
+            return True
+        return self.export_permits(user, row.shared.export_cluster, row.shared.export, wanted)
+
+    def export_permits(
+        self, user: User, export_cluster: str, export: str, wanted: Attributes
+    ) -> bool:
+        """Tell whether one export permits a request; an export that is gone permits all."""
+        if not self._has_policy(export_cluster, export):
+            return True
+        who = (_bound(user),)
+        return self._rbac.allowed(export_cluster, who, wanted) or self._rbac.allowed(
+            SYSTEM_ADMIN, who, wanted
+        )
+
+    def _has_policy(self, cluster: str, export: str) -> bool:
+        known = self._rbac.memory.of(cluster)
+        question = ("policy", export)
+        if question not in known:
+            found = self._objects.find(Target(API_EXPORTS, cluster, "", export))
+            spec = (found or {}).get("spec") or {}
+            policy = spec.get("maximalPermissionPolicy") or {}
+            known[question] = policy.get("local") is not None
+        return bool(known[question])
+
+
+def _bound(user: User) -> Identity:
+    name = user.name
+    account, homes = split_service_account(name), user.extras(CLUSTER_EXTRA)
+    if account is not None and homes:
+        name = f"{FOREIGN_ACCOUNT}{homes[0]}:{account[0]}:{account[1]}"
+    return Identity(PREFIX + name, tuple(PREFIX + group for group in user.groups))
