@@ -30,6 +30,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/built: pyproject.toml setup.py $(KERNELS) | $(BIN)/python
+	@rm -rf build/cython
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--config-settings editable_mode=compat --editable .
 	@touch $@

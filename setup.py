@@ -20,6 +20,6 @@ setup(
         ],
         language_level=3,
         build_dir="build/cython",
-        compiler_directives={"embedsignature": True, "boundscheck": False, "wraparound": False},
+        compiler_directives={"embedsignature": True},
     )
 )

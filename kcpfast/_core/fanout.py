@@ -1,0 +1,50 @@
+"""Finds the watches that an event could matter to.
+
+A watch is filed under the key prefix of what it looks at: a storage, one cluster of it, one
+namespace, or one object. So an event meets at most four entries, however many watches there are.
+"""
+
+import cython
+
+
+@cython.cclass
+class Fanout:
+    """Watches by key prefix. The lists are replaced, not changed, so that they may be walked."""
+
+    _filed = cython.declare(dict)
+
+    def __init__(self) -> None:
+        """Begin without watches."""
+        self._filed = {}
+
+    def add(self, prefix: bytes, watch: object) -> None:
+        """File a watch."""
+        self._filed[prefix] = [*self._filed.get(prefix, ()), watch]
+
+    def remove(self, prefix: bytes, watch: object) -> None:
+        """Forget a watch; nothing happens if it is not filed."""
+        left = [each for each in self._filed.get(prefix, ()) if each is not watch]
+        if left:
+            self._filed[prefix] = left
+        else:
+            self._filed.pop(prefix, None)
+
+    def find(self, key: bytes) -> list:  # type: ignore[type-arg]
+        """Return the watches filed under any prefix of an object's key (four parts, three NULs)."""
+        found: list = []  # type: ignore[type-arg]
+        if not self._filed:
+            return found
+        at: cython.Py_ssize_t = 0
+        end: cython.Py_ssize_t = len(key)
+        while True:
+            at = key.find(b"\0", at)
+            at = end if at < 0 else at + 1
+            watches: object = self._filed.get(key[:at])
+            if watches is not None:
+                found.extend(watches)  # type: ignore[arg-type]
+            if at == end:
+                return found
+
+    def all(self) -> list:  # type: ignore[type-arg]
+        """Return every watch."""
+        return [watch for watches in self._filed.values() for watch in watches]

@@ -1,0 +1,211 @@
+"""Hands committed events to open watches.
+
+A frame is made once for each event and form, and given to every watch of that form as the same
+bytes. What a tick brings for a watch goes out in one write. A watch whose reader does not keep up
+is told so (410 Expired) and ended: it will list again; nothing is left out silently.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Hashable, Iterable
+from typing import NamedTuple
+
+from kcpfast._core.fanout import Fanout
+from kcpfast.store.contract import Batch, Event
+from kcpfast.transport.messages import Sink
+
+MAX_PENDING = 4 * 1024 * 1024
+BOOKMARK_SECONDS = 50.0
+
+
+class Form(NamedTuple):
+    """How a watch wants objects: `key` is equal for watches that get the same bytes.
+
+    `render(revision, value)` makes an object, `bookmark(revision, ended)` the object of a
+    bookmark, where `ended` says that it ends the initial events.
+    """
+
+    key: Hashable
+    render: Callable[[int, bytes], bytes]
+    bookmark: Callable[[int, bool], bytes]
+
+
+class Interest(NamedTuple):
+    """What a watch looks at: a key prefix, and a test for what is below it.
+
+    `test(key, value)` None lets everything through. `same` is equal for equal tests.
+    """
+
+    prefix: bytes
+    test: Callable[[bytes, bytes], bool] | None = None
+
+
+class Watch:
+    """One open watch."""
+
+    __slots__ = ("_frames", "after", "bookmarks", "form", "interest", "sink", "timer")
+
+    def __init__(self, form: Form, interest: Interest, sink: Sink, *, bookmarks: bool) -> None:
+        """Begin with nothing sent; `after` is the newest revision this watch has been told of."""
+        self.form = form
+        self.interest = interest
+        self.sink = sink
+        self.bookmarks = bookmarks
+        self.after = 0
+        self.timer: asyncio.TimerHandle | None = None
+        self._frames: list[bytes] = []
+
+    def queue(self, frame: bytes) -> bool:
+        """Keep a frame for the next flush; tell whether it is the first of this tick."""
+        self._frames.append(frame)
+        return len(self._frames) == 1
+
+    def flush(self) -> bool:
+        """Write what is queued; tell whether the reader keeps up."""
+        frames, self._frames = self._frames, []
+        if frames:
+            self.sink.write(b"".join(frames))
+        return self.sink.pending() <= MAX_PENDING
+
+
+def frame(kind: bytes, obj: bytes) -> bytes:
+    """Return one event as a client reads it: a JSON object on a line."""
+    return b'{"type":"%b","object":%b}\n' % (kind, obj)
+
+
+class Hub:
+    """All open watches of a server."""
+
+    def __init__(self) -> None:
+        """Begin without watches; `on_commit` is to be subscribed to the store."""
+        self._fanout = Fanout()
+        self._dirty: list[Watch] = []
+        self._bookmarks: asyncio.TimerHandle | None = None
+        self.published = 0
+
+    def open(self, watch: Watch, after: int, timeout: float) -> Callable[[], None]:
+        """Attach a watch that was told everything up to `after`; return what ends it.
+
+        After `timeout` seconds it gets a last bookmark and ends.
+        """
+        loop = asyncio.get_running_loop()
+        watch.after = after
+        self._fanout.add(watch.interest.prefix, watch)
+        watch.timer = loop.call_later(timeout, self._end, watch)
+        if self._bookmarks is None:
+            self._bookmarks = loop.call_later(BOOKMARK_SECONDS, self._on_bookmarks)
+        return lambda: self._detach(watch)
+
+    def _detach(self, watch: Watch) -> None:
+        self._fanout.remove(watch.interest.prefix, watch)
+        if watch.timer is not None:
+            watch.timer.cancel()
+            watch.timer = None
+
+    def _end(self, watch: Watch) -> None:
+        self._detach(watch)
+        if watch.bookmarks:
+            self._queue(watch, self._bookmark(watch))
+        watch.flush()
+        watch.sink.close()
+
+    def end_where(self, doomed: Callable[[Watch], bool]) -> None:
+        """End the watches that a predicate names (a resource is gone, a cluster sleeps)."""
+        for watch in self._fanout.all():
+            if doomed(watch):
+                self._end(watch)
+
+    # ------------------------------------------------------------------------- events
+
+    def on_commit(self, batch: Batch) -> None:
+        """Deliver a commit to whom it matters."""
+        for event in batch.events:
+            self.published = event.revision
+            watches = self._fanout.find(event.key)
+            if watches:
+                self._deliver(event, watches)
+
+    def _deliver(self, event: Event, watches: Iterable[Watch]) -> None:
+        frames: dict[Hashable, bytes] = {}
+        for watch in watches:
+            if event.revision <= watch.after:
+                continue
+            kind = change_of(event, watch.interest.test)
+            if kind is None:
+                continue
+            key = (watch.form.key, kind)
+            made = frames.get(key)
+            if made is None:
+                made = frames[key] = frame(kind, _rendered(event, kind, watch.form))
+            self._queue(watch, made)
+
+    def _queue(self, watch: Watch, made: bytes) -> None:
+        if watch.queue(made):
+            if not self._dirty:
+                asyncio.get_running_loop().call_soon(self._flush)
+            self._dirty.append(watch)
+
+    def _flush(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for watch in dirty:
+            if not watch.flush():
+                self._cut_off(watch)
+
+    def _cut_off(self, watch: Watch) -> None:
+        self._detach(watch)
+        watch.sink.write(frame(b"ERROR", EXPIRED))
+        watch.sink.close()
+
+    # ------------------------------------------------------------------------- bookmarks
+
+    def _bookmark(self, watch: Watch) -> bytes:
+        revision = max(self.published, watch.after)
+        return frame(b"BOOKMARK", watch.form.bookmark(revision, False))
+
+    def _on_bookmarks(self) -> None:
+        watches = self._fanout.all()
+        for watch in watches:
+            if watch.bookmarks:
+                self._queue(watch, self._bookmark(watch))
+        self._bookmarks = None
+        if watches:
+            loop = asyncio.get_running_loop()
+            self._bookmarks = loop.call_later(BOOKMARK_SECONDS, self._on_bookmarks)
+
+    def close(self) -> None:
+        """End all watches."""
+        if self._bookmarks is not None:
+            self._bookmarks.cancel()
+        self.end_where(lambda _watch: True)
+
+
+def change_of(event: Event, test: Callable[[bytes, bytes], bool] | None) -> bytes | None:
+    """Return what an event is to a watch: what begins or ceases to match comes or goes."""
+    before, after = event.previous, event.value
+    was = before is not None and (test is None or test(event.key, before))
+    now = after is not None and (test is None or test(event.key, after))
+    if now:
+        return b"MODIFIED" if was else b"ADDED"
+    return b"DELETED" if was else None
+
+
+def _rendered(event: Event, kind: bytes, form: Form) -> bytes:
+    """Return the object of an event; one that went is shown as it last was."""
+    value = event.previous if kind == b"DELETED" else event.value
+    assert value is not None
+    return form.render(event.revision, value)
+
+
+EXPIRED = json.dumps(
+    {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": "the watch was too slow and missed events; list again",
+        "reason": "Expired",
+        "code": 410,
+    }
+).encode()
