@@ -1,0 +1,134 @@
+"""Runs the plugins that may change or refuse an object, in order.
+
+A plugin is a row: a name, the operations and resources it looks at, and a plain function that
+raises ApiError to refuse. Mutating plugins run before an object is validated, validating ones
+after. A function may return an awaitable where it must ask somebody else (a webhook).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
+
+from kcpfast.auth.user import User
+from kcpfast.meta.errors import ApiError, forbidden
+from kcpfast.registry.objects import Target
+from kcpfast.resources.resource import Object, Resource
+from kcpfast.store.contract import Write
+
+CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
+
+
+class Review:
+    """What a plugin sees of a request; it may change `new`, add to `more` and `warnings`.
+
+    `new` is None for a delete, `old` for a create. `more` are writes of the same commit.
+    """
+
+    __slots__ = (
+        "dry_run",
+        "more",
+        "new",
+        "old",
+        "operation",
+        "options",
+        "subresource",
+        "target",
+        "user",
+        "warnings",
+    )
+
+    def __init__(
+        self,
+        operation: str,
+        target: Target,
+        user: User,
+        new: Object | None,
+        old: Object | None,
+    ) -> None:
+        """Begin a review."""
+        self.operation = operation
+        self.target = target
+        self.user = user
+        self.new = new
+        self.old = old
+        self.subresource = ""
+        self.dry_run = False
+        self.options: dict[str, Any] = {}
+        self.more: list[Write] = []
+        self.warnings: list[str] = []
+
+    @property
+    def resource(self) -> Resource:
+        """The resource of the object."""
+        return self.target.resource
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Group and plural of the resource."""
+        return self.target.resource.group, self.target.resource.plural
+
+    @property
+    def obj(self) -> Object:
+        """The object as it is to become."""
+        assert self.new is not None
+        return self.new
+
+    def refuse(self, why: str) -> ApiError:
+        """Return the 403 with which admission refuses; `why` completes the sentence."""
+        group, plural = self.place
+        name = self.target.name
+        if self.new is not None:
+            name = self.new["metadata"].get("name", "") or name
+        return forbidden(plural, group, name, why)
+
+
+Run = Callable[[Review], Awaitable[None] | None]
+
+
+class Plugin(NamedTuple):
+    """One row of the chain.
+
+    `places` are the (group, plural) it looks at, None for all; `subresources` the subresources
+    ("" = the object itself).
+    """
+
+    name: str
+    run: Run
+    operations: tuple[str, ...] = (CREATE, UPDATE)
+    places: tuple[tuple[str, str], ...] | None = None
+    subresources: tuple[str, ...] = ("",)
+    mutates: bool = False
+
+    def looks_at(self, review: Review) -> bool:
+        """Tell whether a review concerns this plugin."""
+        return (
+            review.operation in self.operations
+            and (self.places is None or review.place in self.places)
+            and review.subresource in self.subresources
+        )
+
+
+class Admission:
+    """The chain."""
+
+    def __init__(self, plugins: Sequence[Plugin]) -> None:
+        """Take the plugins in their order."""
+        self._mutating = tuple(plugin for plugin in plugins if plugin.mutates)
+        self._validating = tuple(plugin for plugin in plugins if not plugin.mutates)
+
+    async def mutate(self, review: Review) -> None:
+        """Let the mutating plugins change the object; ApiError if one refuses."""
+        await _run(self._mutating, review)
+
+    async def validate(self, review: Review) -> None:
+        """Let the validating plugins look at the finished object; ApiError if one refuses."""
+        await _run(self._validating, review)
+
+
+async def _run(plugins: Sequence[Plugin], review: Review) -> None:
+    for plugin in plugins:
+        if plugin.looks_at(review):
+            pending = plugin.run(review)
+            if pending is not None:
+                await pending

@@ -1,0 +1,47 @@
+"""Objects are made only in namespaces that exist and stay; some namespaces never go."""
+
+from __future__ import annotations
+
+from kcpfast.admission.chain import CREATE, Plugin, Review
+from kcpfast.meta.errors import ApiError, not_found
+from kcpfast.registry.objects import Objects, Target
+from kcpfast.resources.builtin import BY_PLACE
+from kcpfast.store.contract import Check
+
+NAMESPACES = BY_PLACE["", "v1", "namespaces"]
+PROTECTED = ("default", "kube-system")
+# Reviews are asked about namespaces that need not exist.
+_FREE_GROUPS = ("authorization.k8s.io", "authentication.k8s.io")
+
+
+def plugins(objects: Objects) -> list[Plugin]:
+    """Return the plugins of namespace lifecycle."""
+
+    def guard(review: Review) -> None:
+        namespace = review.target.namespace
+        if not namespace or review.resource.group in _FREE_GROUPS:
+            return
+        target = Target(NAMESPACES, review.target.cluster, "", namespace)
+        record = objects.record(target)
+        if record is None:
+            raise not_found("namespaces", "", namespace)
+        found = objects.load(target)
+        if found["metadata"].get("deletionTimestamp"):
+            raise _terminating(review, namespace)
+        # The namespace must still be as it was when the object is committed.
+        review.more.append(Check(target.key(), record.revision))
+
+    return [Plugin("NamespaceLifecycle", guard, (CREATE,), mutates=True)]
+
+
+def _terminating(review: Review, namespace: str) -> ApiError:
+    error = review.refuse(
+        f"unable to create new content in namespace {namespace} because it is being terminated"
+    )
+    cause = {
+        "reason": "NamespaceTerminating",
+        "message": f"namespace {namespace} is being terminated",
+        "field": "metadata.namespace",
+    }
+    details = dict(error.details or {}) | {"causes": [cause]}
+    return ApiError("Forbidden", error.message, details=details)

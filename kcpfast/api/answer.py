@@ -1,0 +1,184 @@
+"""Answers: a stored object or a list of them in the form that the client asked for."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from kcpfast.api.context import Call
+from kcpfast.api.negotiate import JSON, PROTOBUF, YAML, Form, negotiate
+from kcpfast.meta.errors import ApiError, bad_request
+from kcpfast.registry import values
+from kcpfast.resources.resource import Object, Resource
+from kcpfast.transport.messages import Response
+
+MEDIA = {JSON: b"application/json", YAML: b"application/yaml", PROTOBUF: PROTOBUF.encode()}
+_COMPRESS_FROM = 128 * 1024
+_encode = msgspec.json.Encoder().encode
+
+
+class Shape(NamedTuple):
+    """How objects of one resource are shown: `one` makes the JSON of a single object."""
+
+    form: Form
+    resource: Resource
+    include: str = ""
+
+    def one(self, revision: int, value: bytes) -> bytes:
+        """Return the JSON of one stored object, as an answer to get or create."""
+        if not self.form.kind:
+            return values.render(self.resource, revision, value)
+        obj = values.decode(self.resource, revision, value)
+        if self.form.kind == "Table":
+            return _encode(table(self, [obj], {"resourceVersion": str(revision)}, columns=True))
+        return _encode(partial(self.form, obj))
+
+    def event(self, revision: int, value: bytes) -> bytes:
+        """Return the JSON of one object in a watch (a Table's columns are sent once)."""
+        if self.form.kind != "Table":
+            return self.one(revision, value)
+        obj = values.decode(self.resource, revision, value)
+        return _encode(table(self, [obj], {"resourceVersion": str(revision)}, columns=False))
+
+
+def shape(call: Call, resource: Resource) -> Shape:
+    """Return how the client wants objects of a resource; NotAcceptable if that cannot be."""
+    include = call.parameter("includeObject")
+    form = negotiate(call.request.header(b"accept"), builtin=resource.builtin)
+    if form.kind == "Table" and include not in ("", "None", "Metadata", "Object"):
+        raise bad_request(f'unrecognized includeObject value: "{include}"')
+    return Shape(form, resource, include)
+
+
+def partial(form: Form, obj: Object) -> Object:
+    """Return the metadata of an object as PartialObjectMetadata."""
+    version = f"meta.k8s.io/{form.version}"
+    return {"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": obj["metadata"]}
+
+
+def table(
+    shown: Shape, objects: Iterable[Object], meta: dict[str, Any], *, columns: bool
+) -> dict[str, Any]:
+    """Return a Table with a row for each object."""
+    resource = shown.resource
+    version = f"meta.k8s.io/{shown.form.version}"
+    rows = []
+    for obj in objects:
+        row: dict[str, Any] = {"cells": [column.cell(obj) for column in resource.columns]}
+        if shown.include == "Object":
+            row["object"] = obj
+        elif shown.include != "None":
+            row["object"] = partial(Form(JSON, "", shown.form.version), obj)
+        rows.append(row)
+    definitions = [
+        {
+            "name": column.name,
+            "type": column.type,
+            "format": column.format,
+            "description": column.description,
+            "priority": column.priority,
+        }
+        for column in resource.columns
+    ]
+    return {
+        "kind": "Table",
+        "apiVersion": version,
+        "metadata": meta,
+        "columnDefinitions": definitions if columns else [],
+        "rows": rows,
+    }
+
+
+def list_body(
+    shown: Shape, items: Sequence[tuple[bytes, int, bytes]], meta: dict[str, Any]
+) -> bytes:
+    """Return the JSON of a list of stored objects."""
+    resource, form = shown.resource, shown.form
+    if not form.kind:
+        render = values.render_item
+        parts = [render(resource, revision, value) for _, revision, value in items]
+        head = {"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": meta}
+        return b'%b,"items":[%b]}' % (_encode(head)[:-1], b",".join(parts))
+    objects = [values.decode(resource, revision, value) for _, revision, value in items]
+    if form.kind == "Table":
+        return _encode(table(shown, objects, meta, columns=True))
+    return _encode(
+        {
+            "kind": "PartialObjectMetadataList",
+            "apiVersion": f"meta.k8s.io/{form.version}",
+            "metadata": meta,
+            "items": [partial(form, obj) for obj in objects],
+        }
+    )
+
+
+def respond(call: Call, form: Form, status: int, body: bytes) -> Response:
+    """Return a response with a JSON body, turned into the media type that was asked for."""
+    if form.media == YAML:
+        body = to_yaml(body)
+    elif form.media == PROTOBUF:
+        from kcpfast.resources.protobuf import encode  # noqa: PLC0415 - few clients insist
+
+        body = encode(msgspec.json.decode(body))
+    elif call.parameter("pretty") not in ("", "0", "false"):
+        body = msgspec.json.format(body, indent=2)
+    return Response(status, body, MEDIA[form.media], call.headers)
+
+
+def respond_json(call: Call, status: int, obj: Any) -> Response:
+    """Return a response with an object that has no alternative forms but YAML."""
+    form = negotiate(call.request.header(b"accept"), builtin=True, transforms=False)
+    if form.media == PROTOBUF:
+        form = Form(JSON)
+    return respond(call, form, status, _encode(obj))
+
+
+def to_yaml(body: bytes) -> bytes:
+    """Turn JSON into YAML."""
+    import yaml  # noqa: PLC0415 - few clients ask for YAML
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    dumped: bytes = yaml.dump(
+        msgspec.json.decode(body), None, dumper, encoding="utf-8", allow_unicode=True
+    )
+    return dumped
+
+
+def refusal(call: Call | None, error: ApiError) -> Response:
+    """Return the answer to a request that was refused."""
+    media, body = b"application/json", _encode(error.status())
+    if call is not None:
+        accept = call.request.header(b"accept")
+        if "yaml" in accept and negotiable(accept).media == YAML:
+            media, body = MEDIA[YAML], to_yaml(body)
+        elif error.reason == "NotAcceptable" and accept == PROTOBUF:
+            media = MEDIA[PROTOBUF]
+    headers = [*error.headers, *(call.headers if call is not None else ())]
+    return Response(error.code, body, media, headers)
+
+
+def negotiable(accept: str) -> Form:
+    """Return the form for an error: JSON where nothing else can be had."""
+    try:
+        return negotiate(accept, builtin=True, transforms=False)
+    except ApiError:
+        return Form(JSON)
+
+
+def compressed(call: Call, response: Response) -> Response:
+    """Compress a large answer if the client takes gzip, as a kube-apiserver does."""
+    if len(response.body) < _COMPRESS_FROM or response.status != 200:
+        return response
+    if "gzip" not in call.request.header(b"accept-encoding"):
+        return response
+    headers = [*response.headers, (b"Content-Encoding", b"gzip"), (b"Vary", b"Accept-Encoding")]
+    return response._replace(body=gzip.compress(response.body, 1), headers=headers)
+
+
+def plain(status: int, text: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> Response:
+    """Return a plain text answer, as the non-resource paths give."""
+    nosniff = (b"X-Content-Type-Options", b"nosniff")
+    return Response(status, text.encode(), b"text/plain; charset=utf-8", [*headers, nosniff])

@@ -1,0 +1,143 @@
+"""The options of requests: query parameters and DeleteOptions, checked as upstream checks them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from kcpfast.api.context import Call
+from kcpfast.meta.errors import (
+    ApiError,
+    Cause,
+    bad_request,
+    field_invalid,
+    field_not_supported,
+    invalid,
+)
+
+_VALIDATION = ("", "Ignore", "Warn", "Strict")
+_PROPAGATION = ("Orphan", "Background", "Foreground")
+
+
+class WriteOptions(NamedTuple):
+    """CreateOptions, UpdateOptions or PatchOptions."""
+
+    dry_run: bool
+    manager: str
+    validation: str
+    force: bool = False
+
+
+def write_options(call: Call, kind: str) -> WriteOptions:
+    """Read the options of a create, update or patch; `kind` names them in an error."""
+    causes = dry_run_causes(call.parameters.get("dryRun", []))
+    manager = call.parameter("fieldManager")
+    if len(manager) > 128:
+        causes.append(
+            Cause("FieldValueTooLong", "Too long: may not be more than 128 bytes", "fieldManager")
+        )
+    if not manager.isprintable():
+        causes.append(
+            field_invalid("fieldManager", manager, "should only contain printable characters")
+        )
+    validation = call.parameter("fieldValidation")
+    if validation not in _VALIDATION:
+        causes.append(field_not_supported("fieldValidation", validation, _VALIDATION))
+    if causes:
+        raise invalid(kind, "meta.k8s.io", "", causes)
+    return WriteOptions(
+        "All" in call.parameters.get("dryRun", ()),
+        manager,
+        validation or "Warn",
+        boolean(call.parameter("force")),
+    )
+
+
+def default_manager(call: Call) -> str:
+    """Return the field manager of a request that names none: its User-Agent's first word."""
+    agent = call.request.header(b"user-agent")
+    return agent.partition("/")[0][:128] or "unknown"
+
+
+def dry_run_causes(values: list[str]) -> list[Cause]:
+    """Check the values of dryRun."""
+    return [
+        field_not_supported("dryRun", each, ["All"]) for each in values if each not in ("All", "")
+    ]
+
+
+def boolean(text: str) -> bool:
+    """Read a boolean query parameter as upstream does: only 0 and false are false."""
+    return text.lower() not in ("", "0", "false")
+
+
+def integer(call: Call, name: str) -> int:
+    """Read an integer query parameter; BadRequest if it is none."""
+    text = call.parameter(name)
+    if not text:
+        return 0
+    try:
+        return int(text)
+    except ValueError:
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+
+class DeleteOptions(NamedTuple):
+    """How an object is to go; `propagation` is Orphan, Background, Foreground or "" (default)."""
+
+    dry_run: bool
+    propagation: str
+    uid: str
+    resource_version: str
+
+
+def delete_options(call: Call, body: dict[str, Any]) -> DeleteOptions:
+    """Read DeleteOptions from a body (empty if none was sent) and the query."""
+    kind = body.get("kind", "DeleteOptions")
+    if kind != "DeleteOptions":
+        raise bad_request(f"the body is a {kind}, expected DeleteOptions")
+    if not body:
+        body = _from_query(call)
+    causes = dry_run_causes(list(body.get("dryRun") or ()))
+    propagation, orphan = body.get("propagationPolicy") or "", body.get("orphanDependents")
+    if propagation and orphan is not None:
+        why = "orphanDependents and deletionPropagation cannot be both set"
+        causes.append(field_invalid("propagationPolicy", propagation, why))
+    if propagation and propagation not in _PROPAGATION:
+        supported = [*_PROPAGATION, "nil"]
+        causes.append(field_not_supported("propagationPolicy", propagation, supported))
+    if causes:
+        raise invalid("DeleteOptions", "meta.k8s.io", "", causes)
+    if orphan is not None:
+        propagation = "Orphan" if orphan else "Background"
+    preconditions = body.get("preconditions") or {}
+    return DeleteOptions(
+        bool(body.get("dryRun")),
+        propagation,
+        preconditions.get("uid") or "",
+        preconditions.get("resourceVersion") or "",
+    )
+
+
+def _from_query(call: Call) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if call.parameter("propagationPolicy"):
+        found["propagationPolicy"] = call.parameter("propagationPolicy")
+    if call.parameters.get("dryRun"):
+        found["dryRun"] = call.parameters["dryRun"]
+    if call.parameter("orphanDependents"):
+        found["orphanDependents"] = boolean(call.parameter("orphanDependents"))
+    if call.parameter("gracePeriodSeconds"):
+        found["gracePeriodSeconds"] = integer(call, "gracePeriodSeconds")
+    return found
+
+
+def precondition_failed(call: Call, what: str, wanted: str, found: str) -> ApiError:
+    """409 for a precondition that does not hold."""
+    resource = call.resource
+    text = (
+        f'Operation cannot be fulfilled on {resource.kind} "{call.route.name}": the {what} in the '
+        f"precondition ({wanted}) does not match the {what} in record ({found}). The object might "
+        "have been deleted and then recreated"
+    )
+    details = {"name": call.route.name, "group": resource.group, "kind": resource.kind}
+    return ApiError("Conflict", text, details={k: v for k, v in details.items() if v})

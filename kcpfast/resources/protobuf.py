@@ -1,0 +1,236 @@
+"""Protobuf bodies of built-in kinds, to and from what JSON decodes to.
+
+Typed Go clients send them by default. The tables (assets/protobuf.json) give for each message its
+fields: number, JSON name, type, whether repeated. The envelope is `k8s\\0` and a runtime.Unknown:
+https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding-idl
+
+Go's encoder writes fields that are not pointers even when they are empty, so an empty field is
+taken for an absent one, unless the schema requires it.
+"""
+
+from __future__ import annotations
+
+import struct
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib import resources as files
+from typing import Any, NamedTuple
+
+import msgspec
+
+from kcpfast.resources.builtin import definition_name, definitions
+
+MAGIC = b"k8s\0"
+_MAX_DEPTH = 100
+_META = "k8s.io.apimachinery.pkg.apis.meta.v1."
+_CRD = "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1."
+_UNKNOWN = "k8s.io.apimachinery.pkg.runtime.Unknown"
+
+
+class Field(NamedTuple):
+    """One field of a message."""
+
+    number: int
+    name: str
+    type: str
+    repeated: bool
+
+
+@cache
+def _messages() -> dict[str, dict[int, Field]]:
+    data = files.files("kcpfast.assets").joinpath("protobuf.json").read_bytes()
+    tables: dict[str, list[Any]] = msgspec.json.decode(data)
+    return {
+        name: {row[0]: Field(row[0], row[1], row[2], bool(row[3])) for row in rows}
+        for name, rows in tables.items()
+    }
+
+
+@cache
+def _required(message: str) -> frozenset[str]:
+    name = message.replace("k8s.io.", "io.k8s.", 1).replace("_apiserver", "-apiserver")
+    return frozenset(definitions().get(name, {}).get("required") or ())
+
+
+def message_of(api_version: str, kind: str) -> str:
+    """Return the message of a kind; ValueError if there is none."""
+    if kind == "DeleteOptions":
+        return _META + kind
+    group, _, version = api_version.rpartition("/")
+    name = definition_name(group, kind, version).replace("io.k8s.", "k8s.io.", 1)
+    name = name.replace("apiextensions-apiserver", "apiextensions_apiserver")
+    if name not in _messages():
+        raise ValueError(f"no protobuf message is known for {api_version} {kind}")
+    return name
+
+
+# ------------------------------------------------------------------------- wire format
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        if at >= len(data) or shift > 63:
+            raise ValueError("truncated or oversized varint")
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """Yield field numbers with their raw values: int, or bytes."""
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        kind = key & 7
+        if kind == 0:
+            value, at = _varint(data, at)
+            yield key >> 3, value
+        elif kind in (1, 2, 5):
+            size = {1: 8, 5: 4}.get(kind, 0)
+            if kind == 2:
+                size, at = _varint(data, at)
+            if at + size > len(data):
+                raise ValueError("truncated field")
+            yield key >> 3, data[at : at + size]
+            at += size
+        else:
+            raise ValueError(f"wire type {kind} is not used by Kubernetes")
+
+
+def decode(body: bytes) -> dict[str, Any]:
+    """Decode an enveloped object; ValueError if it is not one, or of no built-in kind."""
+    if not body.startswith(MAGIC):
+        raise ValueError("the envelope is missing")
+    envelope = dict(_fields(body[len(MAGIC) :]))
+    words = dict(_fields(envelope.get(1, b"")))
+    api_version, kind = (words.get(number, b"").decode() for number in (1, 2))
+    obj = {"apiVersion": api_version, "kind": kind}
+    obj |= _message(message_of(api_version, kind), envelope.get(2, b""), 0)
+    return obj
+
+
+def _message(name: str, data: bytes, depth: int) -> Any:
+    if depth > _MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    special = _SPECIAL.get(name)
+    if special is not None:
+        return special(data, depth)
+    table, required = _messages()[name], _required(name)
+    found: dict[str, Any] = {}
+    for number, raw in _fields(data):
+        field = table.get(number)
+        if field is None:
+            continue
+        if field.type.startswith("map "):
+            key, value = _entry(field.type[4:], raw, depth)
+            found.setdefault(field.name, {})[key] = value
+            continue
+        value = _value(field.type, raw, depth)
+        if field.repeated:
+            found.setdefault(field.name, []).append(value)
+        elif not field.name:
+            found |= value
+        elif value or field.name in required:
+            found[field.name] = value
+    return found
+
+
+def _entry(kind: str, raw: bytes, depth: int) -> tuple[str, Any]:
+    pair = dict(_fields(raw))
+    empty: Any = b"" if kind not in ("int32", "int64", "bool") else 0
+    return pair.get(1, b"").decode(), _value(kind, pair.get(2, empty), depth)
+
+
+def _value(kind: str, raw: Any, depth: int) -> Any:
+    if kind in ("int32", "int64"):
+        return raw - (1 << 64) if raw >= 1 << 63 else raw
+    if kind == "bool":
+        return bool(raw)
+    if kind == "double":
+        return struct.unpack("<d", raw)[0]
+    if kind == "string":
+        return raw.decode()
+    if kind == "bytes":
+        return b64encode(raw).decode()
+    return _message(kind, raw, depth + 1)
+
+
+# ------------------------------------------------------------------------- special messages
+
+
+def _time(micro: bool) -> Callable[[bytes, int], str | None]:
+    def read(data: bytes, _depth: int) -> str | None:
+        import time  # noqa: PLC0415 - typed clients only
+
+        parts = dict(_fields(data))
+        if not parts:
+            return None
+        seconds = _value("int64", parts.get(1, 0), 0)
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+        return text + (f".{parts.get(2, 0) // 1000:06d}Z" if micro else "Z")
+
+    return read
+
+
+def _raw_json(data: bytes, _depth: int) -> Any:
+    raw = dict(_fields(data)).get(1, b"")
+    return msgspec.json.decode(raw) if raw else None
+
+
+def _quantity(data: bytes, _depth: int) -> str:
+    text: bytes = dict(_fields(data)).get(1, b"")
+    return text.decode()
+
+
+def _int_or_string(data: bytes, depth: int) -> Any:
+    parts = dict(_fields(data))
+    if parts.get(1, 0):
+        return parts.get(3, b"").decode()
+    return _value("int32", parts.get(2, 0), depth)
+
+
+def _strings(data: bytes, _depth: int) -> list[str]:
+    return [raw.decode() for _, raw in _fields(data)]
+
+
+def _schema_or(other: str) -> Callable[[bytes, int], Any]:
+    """Read a union of a schema with `other`: a bool, schemas, or strings."""
+
+    def read(data: bytes, depth: int) -> Any:
+        schema, rest = None, []
+        for number, raw in _fields(data):
+            if number == (2 if other == "bool" else 1) and isinstance(raw, bytes):
+                schema = _message(_CRD + "JSONSchemaProps", raw, depth + 1)
+            else:
+                rest.append(raw)
+        if schema is not None:
+            return schema
+        if other == "bool":
+            return bool(rest and rest[0])
+        if other == "strings":
+            return [raw.decode() for raw in rest]
+        return [_message(_CRD + "JSONSchemaProps", raw, depth + 1) for raw in rest]
+
+    return read
+
+
+_SPECIAL: dict[str, Callable[[bytes, int], Any]] = {
+    _META + "FieldsV1": _raw_json,
+    _META + "MicroTime": _time(micro=True),
+    _META + "Time": _time(micro=False),
+    _CRD + "JSON": _raw_json,
+    _CRD + "JSONSchemaPropsOrArray": _schema_or("schemas"),
+    _CRD + "JSONSchemaPropsOrBool": _schema_or("bool"),
+    _CRD + "JSONSchemaPropsOrStringArray": _schema_or("strings"),
+    "k8s.io.api.authentication.v1.ExtraValue": _strings,
+    "k8s.io.api.authorization.v1.ExtraValue": _strings,
+    "k8s.io.api.certificates.v1.ExtraValue": _strings,
+    "k8s.io.apimachinery.pkg.api.resource.Quantity": _quantity,
+    "k8s.io.apimachinery.pkg.runtime.RawExtension": _raw_json,
+    "k8s.io.apimachinery.pkg.util.intstr.IntOrString": _int_or_string,
+}
