@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
-from kcpfast.auth.user import User
 from kcpfast.meta.errors import ApiError, forbidden
+from kcpfast.meta.user import User
 from kcpfast.registry.objects import Target
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.store.contract import Write

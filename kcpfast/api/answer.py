@@ -12,6 +12,7 @@ from kcpfast.api.context import Call
 from kcpfast.api.negotiate import JSON, PROTOBUF, YAML, Form, negotiate
 from kcpfast.meta.errors import ApiError, bad_request
 from kcpfast.registry import values
+from kcpfast.registry.objects import Saved
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.transport.messages import Response
 
@@ -119,20 +120,31 @@ def respond(call: Call, form: Form, status: int, body: bytes) -> Response:
     """Return a response with a JSON body, turned into the media type that was asked for."""
     if form.media == YAML:
         body = to_yaml(body)
-    elif form.media == PROTOBUF:
-        from kcpfast.resources.protobuf import encode  # noqa: PLC0415 - few clients insist
-
-        body = encode(msgspec.json.decode(body))
     elif call.parameter("pretty") not in ("", "0", "false"):
         body = msgspec.json.format(body, indent=2)
     return Response(status, body, MEDIA[form.media], call.headers)
 
 
+def saved(call: Call, shown: Shape, stored: Saved, status: int) -> Response:
+    """Return the answer to a write: the object as it is now."""
+    if stored.revision:
+        body = shown.one(stored.revision, stored.value)
+    else:
+        body = _unsaved(shown, stored)
+    return respond(call, shown.form, status, body)
+
+
+def _unsaved(shown: Shape, stored: Saved) -> bytes:
+    """Return the JSON of an object that a dry run made; a new one has no resourceVersion."""
+    obj = stored.obj
+    if shown.form.kind == "Table":
+        return _encode(table(shown, [obj], {}, columns=True))
+    return _encode(partial(shown.form, obj) if shown.form.kind else obj)
+
+
 def respond_json(call: Call, status: int, obj: Any) -> Response:
     """Return a response with an object that has no alternative forms but YAML."""
     form = negotiate(call.request.header(b"accept"), builtin=True, transforms=False)
-    if form.media == PROTOBUF:
-        form = Form(JSON)
     return respond(call, form, status, _encode(obj))
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import NamedTuple, Protocol
 from urllib.parse import parse_qsl
 
 from kcpfast._core.routing import Route
 from kcpfast.admission.chain import Admission
 from kcpfast.auth.authenticate import Authenticator
-from kcpfast.auth.user import NOBODY, Attributes, User
-from kcpfast.meta.selectors import Requirement
+from kcpfast.meta.selectors import Requirement, matches
+from kcpfast.meta.user import NOBODY, Attributes, User
 from kcpfast.registry.catalog import Catalog, Served
 from kcpfast.registry.objects import Objects, Target
-from kcpfast.resources.resource import Resource
-from kcpfast.transport.messages import Request
+from kcpfast.registry.values import labels
+from kcpfast.resources.resource import Object, Resource
+from kcpfast.store.keys import place
+from kcpfast.transport.messages import Request, Response, Stream
 from kcpfast.watch.hub import Hub
 
 
@@ -101,6 +103,26 @@ class Call:
         namespace = self.route.namespace if self.resource.namespaced else ""
         return Target(self.resource, self.cluster, namespace, self.route.name)
 
+    @property
+    def admitted(self) -> User:
+        """The user that admission sees."""
+        assert self.view is not None
+        return self.view.admitted_as(self.user, self.cluster)
+
+    def sees_object(self, obj: Object) -> bool:
+        """Tell whether the view shows a decoded object of the cluster asked for."""
+        assert self.view is not None
+        scope = self.view.scope(self.cluster, self.resource)
+        return not scope.labels or matches(scope.labels, obj["metadata"].get("labels"))
+
+    def sees(self, key: bytes, value: bytes) -> bool:
+        """Tell whether the view shows a stored object."""
+        assert self.view is not None
+        scope = self.view.scope(self.cluster, self.resource)
+        if scope.clusters is not None and not scope.clusters(place(key).cluster):
+            return False
+        return not scope.labels or matches(scope.labels, labels(value))
+
 
 _NONE: Mapping[str, list[str]] = {}
 
@@ -114,24 +136,20 @@ def _query(query: str) -> Mapping[str, list[str]]:
     return found
 
 
-class Special(NamedTuple):
-    """A create or connect that stores nothing: reviews, token requests."""
-
-    resource: tuple[str, str]
-    subresource: str
-    handle: Callable[[Api, Call], Any]
-
-
 class Api(NamedTuple):
-    """Everything that verbs work with; put together once, by server/wire."""
+    """Everything that verbs work with; put together once, by server/wire.
+
+    `handlers` maps (group, plural, subresource) to what serves a resource that stores nothing, or
+    stores it its own way.
+    """
 
     objects: Objects
     catalog: Catalog
     hub: Hub
     admission: Admission
     authenticator: Authenticator
-    external_url: str
     version: str
-    documents: Any
-    specials: Mapping[tuple[str, str, str], Callable[[Api, Call], Any]]
-    extras: Sequence[Any] = ()
+    handlers: Mapping[tuple[str, str, str], Handler]
+
+
+Handler = Callable[[Api, Call], Awaitable[Response | Stream]]

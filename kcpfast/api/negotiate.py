@@ -11,8 +11,7 @@ from typing import NamedTuple
 from kcpfast.meta.errors import not_acceptable
 
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
-_BUILTIN = (JSON, YAML, PROTOBUF)
-_CUSTOM = (JSON, YAML)
+_OFFERED = (JSON, YAML)
 _TRANSFORMS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 _META_VERSIONS = ("v1", "v1beta1")
 
@@ -53,13 +52,13 @@ def clauses(accept: str) -> tuple[Clause, ...]:
 def negotiate(accept: str, *, builtin: bool, transforms: bool = True) -> Form:
     """Return the first acceptable form; NotAcceptable if there is none.
 
-    Protobuf is spoken for built-in kinds only; `transforms` tells whether the answer may become a
-    Table or metadata.
+    Built-in kinds are read as protobuf but answered in JSON, which every client that asks for
+    protobuf decodes by its Content-Type; `transforms` tells whether the answer may become a Table
+    or metadata.
     """
-    offered = _BUILTIN if builtin else _CUSTOM
     for clause in clauses(accept or "*/*"):
         media = JSON if clause.media in ("*/*", "application/*") else clause.media
-        if media not in offered:
+        if media not in _OFFERED:
             continue
         kind = clause.parameters.get("as", "")
         if not kind:
@@ -67,6 +66,8 @@ def negotiate(accept: str, *, builtin: bool, transforms: bool = True) -> Form:
         group = clause.parameters.get("g", "meta.k8s.io")
         version = clause.parameters.get("v", "v1")
         known = kind in _TRANSFORMS and group == "meta.k8s.io" and version in _META_VERSIONS
-        if transforms and known and media != PROTOBUF:
+        if transforms and known:
             return Form(media, kind, version)
-    raise not_acceptable(offered)
+    if builtin and PROTOBUF in accept and "as=" not in accept:
+        return Form(JSON)
+    raise not_acceptable((*_OFFERED, PROTOBUF) if builtin else _OFFERED)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from kcpfast.auth.tokens import ServiceAccountTokens
-from kcpfast.auth.user import AUTHENTICATED, NOBODY, SERVICE_ACCOUNTS, User, split_service_account
 from kcpfast.meta.errors import bad_request, unauthorized
+from kcpfast.meta.user import AUTHENTICATED, NOBODY, SERVICE_ACCOUNTS, User, split_service_account
 from kcpfast.transport.messages import Request
 
 _EXTRA = b"impersonate-extra-"

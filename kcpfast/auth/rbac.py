@@ -12,8 +12,8 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from kcpfast.auth.rules import Rule, allows
-from kcpfast.auth.user import Attributes, split_service_account
 from kcpfast.meta.cluster import SYSTEM_ADMIN
+from kcpfast.meta.user import Attributes, split_service_account
 from kcpfast.registry import index
 from kcpfast.registry.objects import Objects, Target, target_of
 from kcpfast.resources.builtin import BY_PLACE

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from kcpfast.auth.user import Attributes
+from kcpfast.meta.user import Attributes
 
 Rule = Mapping[str, Any]
 

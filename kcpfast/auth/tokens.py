@@ -16,8 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kcpfast.auth.user import AUTHENTICATED, SERVICE_ACCOUNTS, User, service_account
 from kcpfast.meta.objectmeta import new_uid
+from kcpfast.meta.user import AUTHENTICATED, SERVICE_ACCOUNTS, User, service_account
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.resources.builtin import BY_PLACE
 

@@ -12,16 +12,16 @@ from typing import NamedTuple
 
 from kcpfast.auth.rbac import Identity, Rbac
 from kcpfast.auth.tokens import SCOPES_EXTRA
-from kcpfast.auth.user import (
+from kcpfast.kcp.clusters import Clusters, State
+from kcpfast.kcp.effective import identities, is_local_account
+from kcpfast.kcp.policies import Policies
+from kcpfast.meta.cluster import SYSTEM_ADMIN, WILDCARD
+from kcpfast.meta.user import (
     MASTERS,
     SERVICE_ACCOUNT,
     Attributes,
     User,
 )
-from kcpfast.kcp.clusters import Clusters, State
-from kcpfast.kcp.effective import identities, is_local_account
-from kcpfast.kcp.policies import Policies
-from kcpfast.meta.cluster import SYSTEM_ADMIN, WILDCARD
 
 ADMIN_GROUP = "system:kcp:admin"
 BOOTSTRAPPER_GROUP = "system:kcp:tenancy:workspace-bootstrapper"

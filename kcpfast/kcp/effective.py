@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from kcpfast.auth.rbac import Identity
 from kcpfast.auth.tokens import CLUSTER_EXTRA, SCOPES_EXTRA
-from kcpfast.auth.user import (
+from kcpfast.meta.user import (
     ANONYMOUS,
     AUTHENTICATED,
     SERVICE_ACCOUNT,

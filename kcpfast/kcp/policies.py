@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from kcpfast.auth.rbac import Identity, Rbac
 from kcpfast.auth.tokens import CLUSTER_EXTRA
-from kcpfast.auth.user import Attributes, User, split_service_account
 from kcpfast.kcp.effective import FOREIGN_ACCOUNT
 from kcpfast.kcp.kinds import API_EXPORTS
 from kcpfast.meta.cluster import SYSTEM_ADMIN
+from kcpfast.meta.user import Attributes, User, split_service_account
 from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.objects import Objects, Target
 

@@ -67,13 +67,14 @@ class ApiError(Exception):
         self.causes = list(causes)
         self.code = code or REASON_CODES[reason]
         self.headers = list(headers)
+        self.continue_ = ""
 
     def status(self) -> dict[str, Any]:
         """Return the Status object, in the field order of Kubernetes."""
         body: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": {"continue": self.continue_} if self.continue_ else {},
             "status": "Failure",
             "message": self.message,
         }

@@ -3,18 +3,28 @@
 Every key begins with a word for its table. A value is what the next reader needs and no more.
 
     count       cluster, namespace, storage        -> number of objects
-    owner       cluster, owner's uid, object key   -> (nothing)
+    owner       cluster, owner's uid#, object key#  -> object key
     resource    cluster, group, plural             -> catalog row
     definition  hash                               -> definition (JSON)
     uses        definition hash                    -> number of catalog rows
     path        parent cluster, workspace name     -> cluster
-    subject     cluster, kind, name, binding key   -> (nothing)
+    subject     cluster, kind and name#, binding key# -> binding key
     auth        cluster                            -> revision of the newest RBAC write
     consumer    export's cluster, export, consumer, binding -> what the binding accepts
     mark        controller, cluster, name          -> revision of the write that asked for work
+
+What a client may make as long as it likes stands as a digest (#), because keys are bounded.
 """
 
 from __future__ import annotations
+
+import hashlib
+
+
+def digest(text: str | bytes) -> str:
+    """Return what stands for a text of any length in a key."""
+    data = text.encode() if isinstance(text, str) else text
+    return hashlib.sha256(data).hexdigest()[:24]
 
 
 def count(cluster: str, namespace: str, storage: bytes) -> bytes:
@@ -29,9 +39,9 @@ def counts(cluster: str, namespace: str | None = None) -> bytes:
     return f"count\0{cluster}\0{namespace}\0".encode()
 
 
-def owner(cluster: str, uid: str, key: bytes = b"") -> bytes:
+def owner(cluster: str, uid_digest: str, key: bytes = b"") -> bytes:
     """An object that names the owner with this uid; without a key, the range of them."""
-    return f"owner\0{cluster}\0{uid}\0".encode() + key
+    return f"owner\0{cluster}\0{uid_digest}\0{digest(key) if key else ''}".encode()
 
 
 def resource(cluster: str, group: str | None = None, plural: str = "") -> bytes:
@@ -41,14 +51,14 @@ def resource(cluster: str, group: str | None = None, plural: str = "") -> bytes:
     return f"resource\0{cluster}\0{group}\0{plural}".encode()
 
 
-def definition(digest: str) -> bytes:
+def definition(content: str) -> bytes:
     """A definition by its hash."""
-    return f"definition\0{digest}".encode()
+    return f"definition\0{content}".encode()
 
 
-def uses(digest: str) -> bytes:
+def uses(content: str) -> bytes:
     """How many catalog rows point at a definition."""
-    return f"uses\0{digest}".encode()
+    return f"uses\0{content}".encode()
 
 
 def path(parent: str, name: str) -> bytes:
@@ -58,7 +68,8 @@ def path(parent: str, name: str) -> bytes:
 
 def subject(cluster: str, kind: str, name: str, key: bytes = b"") -> bytes:
     """A role binding that names a subject; without a key, the range of them."""
-    return f"subject\0{cluster}\0{kind}\0{name}\0".encode() + key
+    who = digest(f"{kind}\0{name}")
+    return f"subject\0{cluster}\0{who}\0{digest(key) if key else ''}".encode()
 
 
 def auth(cluster: str) -> bytes:

@@ -186,7 +186,7 @@ class Objects:
             writes.append(Count(counter, delta))
         writes += _owner_writes(cluster, key, old, new)
         if new is None and old is not None:
-            uid = old["metadata"].get("uid", "")
+            uid = index.digest(old["metadata"].get("uid", ""))
             if self.store.index_scan(index.owner(cluster, uid), limit=1):
                 writes.append(Stamp(index.mark("gc", cluster, uid)))
         group = target.resource.group
@@ -215,7 +215,7 @@ def is_finished(obj: Object) -> bool:
 def _owner_uids(obj: Object | None) -> set[str]:
     if obj is None:
         return set()
-    return {owner["uid"] for owner in obj["metadata"].get("ownerReferences") or ()}
+    return {index.digest(owner["uid"]) for owner in obj["metadata"].get("ownerReferences") or ()}
 
 
 def _owner_writes(
@@ -227,7 +227,7 @@ def _owner_writes(
     for uid in before - after:
         yield Index(index.owner(cluster, uid, key), None)
     for uid in after - before:
-        yield Index(index.owner(cluster, uid, key), b"")
+        yield Index(index.owner(cluster, uid, key), key)
         # The owner may be gone already, or never have been: the collector looks.
         yield Stamp(index.mark("gc", cluster, uid))
 

@@ -88,6 +88,7 @@ class Resource:
         "item_head",
         "kind",
         "list_kind",
+        "merge",
         "name_rule",
         "names",
         "namespaced",
@@ -141,6 +142,7 @@ class Resource:
         self.to_storage: Convert | None = None
         self.from_storage: Convert | None = None
         self.header: bytes | None = None
+        self.merge: Any = None
         self._make_program = make_program
         self._program: Program | None = None
         meta = '"metadata":{"resourceVersion":"'

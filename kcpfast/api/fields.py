@@ -1,0 +1,65 @@
+"""Who owns which fields: keeps metadata.managedFields up to date (KEP-555)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcpfast.api.context import Call
+from kcpfast.api.options import WriteOptions, default_manager
+from kcpfast.meta.objectmeta import now
+from kcpfast.patch.managed_fields import (
+    RESET_BY_MAIN,
+    RESET_BY_STATUS,
+    keep_times,
+    update_managers,
+)
+from kcpfast.patch.managers import Writer
+from kcpfast.patch.merge_type import MergeNode, merge_node
+from kcpfast.resources.builtin import definitions
+from kcpfast.resources.resource import Object, Resource
+
+
+def node_of(resource: Resource) -> MergeNode:
+    """Return how objects of a resource merge; made once, kept with the resource."""
+    if resource.merge is None:
+        if isinstance(resource.schema, str):
+            known = definitions()
+            resource.merge = merge_node(known[resource.schema], known)
+        else:
+            resource.merge = merge_node(resource.schema)
+    node: MergeNode = resource.merge
+    return node
+
+
+def writer(call: Call, options: WriteOptions) -> Writer:
+    """Return who writes: the fieldManager of the request, or what its User-Agent says."""
+    manager = options.manager or default_manager(call)
+    return Writer(manager, call.resource.api_version, now(), call.route.subresource)
+
+
+def reset_fields(resource: Resource, subresource: str) -> Any:
+    """Return the fields that an endpoint ignores, and so gives to nobody."""
+    if subresource == "status":
+        return RESET_BY_STATUS
+    return RESET_BY_MAIN if resource.status else None
+
+
+def manage(call: Call, new: Object, old: Object | None, options: WriteOptions) -> None:
+    """Record in an object, in place, which of its fields this write takes or leaves."""
+    resource = call.resource
+    entries = update_managers(
+        old,
+        new,
+        node_of(resource),
+        writer(call, options),
+        reset_fields=reset_fields(resource, call.route.subresource),
+    )
+    meta = new["metadata"]
+    if entries:
+        meta["managedFields"] = entries
+    else:
+        meta.pop("managedFields", None)
+    if old is not None:
+        meta["managedFields"] = keep_times(old, new)["metadata"].get("managedFields")
+        if meta["managedFields"] is None:
+            del meta["managedFields"]

@@ -1,0 +1,216 @@
+"""Lists in pages: continue tokens, resource versions, consistent snapshots.
+
+See https://kubernetes.io/docs/reference/using-api/api-concepts/ (resource versions, chunks).
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from kcpfast.api.context import Api, Call
+from kcpfast.api.options import integer
+from kcpfast.api.selection import Selection
+from kcpfast.meta.errors import (
+    ApiError,
+    Cause,
+    bad_request,
+    expired,
+    field_forbidden,
+    field_not_supported,
+    invalid,
+)
+from kcpfast.registry import index
+from kcpfast.store.contract import Compacted, Item, Store, number
+
+_MATCHES = ("Exact", "NotOlderThan")
+_BATCH = 1000
+
+
+class Token(NamedTuple):
+    """Where a list goes on: the snapshot's revision (-1 = whatever is newest), key, items left."""
+
+    revision: int
+    after: bytes
+    left: int
+
+
+class Page(NamedTuple):
+    """One page of a list and its metadata."""
+
+    items: Sequence[Item]
+    meta: dict[str, Any]
+
+
+def encode_token(token: Token) -> str:
+    """Return a continue token."""
+    parts = [token.revision, urlsafe_b64encode(token.after).decode(), token.left]
+    return urlsafe_b64encode(msgspec.json.encode(parts)).decode().rstrip("=")
+
+
+def decode_token(text: str, prefix: bytes) -> Token:
+    """Read a continue token; BadRequest if it is not one of this list's."""
+    try:
+        parts = msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        token = Token(int(parts[0]), urlsafe_b64decode(parts[1]), int(parts[2]))
+    except (ValueError, TypeError, IndexError, KeyError):
+        raise bad_request(f"continue key is not valid: {text[:50]}") from None
+    if not token.after.startswith(prefix):
+        raise bad_request("continue key is not valid: it belongs to another list")
+    return token
+
+
+def check_version(text: str) -> int:
+    """Read a resourceVersion parameter; Invalid or BadRequest if it is none."""
+    if not text:
+        return 0
+    if not text.isdecimal():
+        raise bad_request(f'Invalid value: "{text}": invalid resource version')
+    return int(text)
+
+
+def check_list_options(call: Call) -> None:
+    """Refuse combinations of options that mean nothing (422 ListOptions)."""
+    match, version = call.parameter("resourceVersionMatch"), call.parameter("resourceVersion")
+    causes: list[Cause] = []
+    if call.parameter("sendInitialEvents"):
+        why = "sendInitialEvents is forbidden for list"
+        causes.append(field_forbidden("sendInitialEvents", why))
+    if match:
+        field = "resourceVersionMatch"
+        if call.parameter("continue"):
+            why = "resourceVersionMatch is forbidden when continue is provided"
+            causes.append(field_forbidden(field, why))
+        elif not version:
+            why = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+            causes.append(field_forbidden(field, why))
+        if match not in _MATCHES:
+            causes.append(field_not_supported(field, match, [*_MATCHES, ""]))
+        elif match == "Exact" and version == "0":
+            why = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+            causes.append(field_forbidden(field, why))
+    if causes:
+        raise invalid("ListOptions", "meta.k8s.io", "", causes)
+
+
+def too_large(wanted: int, current: int) -> ApiError:
+    """504 for a resourceVersion of the future; clients know the cause and retry."""
+    cause = Cause("ResourceVersionTooLarge", "Too large resource version", "")
+    return ApiError(
+        "Timeout",
+        f"Too large resource version: {wanted}, current: {current}",
+        details={"retryAfterSeconds": 1},
+        causes=[cause],
+    )
+
+
+def page(api: Api, call: Call, selected: Selection) -> Page:
+    """Return the page of a list that a request asks for."""
+    check_list_options(call)
+    limit = max(integer(call, "limit"), 0)
+    text = call.parameter("continue")
+    if text and call.parameter("resourceVersion") not in ("", "0"):
+        why = "specifying resource version is not allowed when using continue"
+        raise bad_request(why)
+    store = api.objects.store
+    token = _token(call, text, selected.prefix, store)
+    try:
+        items, revision, more = _read(store, selected, token, limit)
+    except Compacted:
+        raise _expired(token) from None
+    return Page(items, _meta(api, call, selected, token, items, revision, more))
+
+
+def _token(call: Call, text: str, prefix: bytes, store: Store) -> Token:
+    if text:
+        return decode_token(text, prefix)
+    return Token(_snapshot(call, store), b"", -1)
+
+
+def _snapshot(call: Call, store: Store) -> int:
+    """Return the revision to list at, 0 for the newest."""
+    wanted = check_version(call.parameter("resourceVersion"))
+    if not wanted:
+        return 0
+    current = store.revision()
+    if wanted > current:
+        raise too_large(wanted, current)
+    if call.parameter("resourceVersionMatch") == "Exact":
+        return wanted
+    if call.parameter("limit") and not call.parameter("resourceVersionMatch"):
+        return wanted
+    return 0
+
+
+def _read(
+    store: Store, selected: Selection, token: Token, limit: int
+) -> tuple[list[Item], int, bool]:
+    """Return items that pass the test, the revision they are of, and whether there are more."""
+    at = max(token.revision, 0)
+    test = selected.test
+    if test is None:
+        found = store.scan(selected.prefix, token.after, limit + 1 if limit else 0, at)
+        items = list(found.items)
+        more = bool(limit) and len(items) > limit
+        return (items[:limit] if more else items), found.revision, more
+    kept: list[Item] = []
+    after, revision = token.after, at
+    while True:
+        found = store.scan(selected.prefix, after, _BATCH if limit else 0, revision)
+        revision = found.revision
+        kept += [item for item in found.items if test(item.key, item.value)]
+        if limit and len(kept) > limit:
+            return kept[:limit], revision, True
+        if not limit or len(found.items) < _BATCH:
+            return kept, revision, False
+        after = found.items[-1].key
+
+
+def _meta(
+    api: Api,
+    call: Call,
+    selected: Selection,
+    token: Token,
+    items: Sequence[Item],
+    revision: int,
+    more: bool,
+) -> dict[str, Any]:
+    meta: dict[str, Any] = {} if call.resource.builtin else {"continue": ""}
+    meta["resourceVersion"] = str(revision)
+    if not more:
+        return meta
+    left = token.left
+    if selected.test is None:
+        total = left if left >= 0 else _count(api, call)
+        left = max(total - len(items), 1)
+        meta["remainingItemCount"] = left
+    meta["continue"] = encode_token(Token(revision, items[-1].key, left))
+    return meta
+
+
+def _count(api: Api, call: Call) -> int:
+    """Return how many objects there are in the range of a list."""
+    store, resource = api.objects.store, call.resource
+    namespace = call.route.namespace if resource.namespaced else ""
+    if call.cluster != "*" and (namespace or not resource.namespaced):
+        return number(store.index_get(index.count(call.cluster, namespace, resource.storage)))
+    ending = b"\0" + resource.storage
+    counters = store.index_scan(index.counts(call.cluster)) if call.cluster != "*" else ()
+    return sum(number(value) for key, value in counters if key.endswith(ending))
+
+
+def _expired(token: Token) -> ApiError:
+    """410 for a snapshot that is gone; the token in it goes on without a consistent snapshot."""
+    error = expired(
+        "The provided continue parameter is too old to display a consistent list result. You can "
+        "start a new list without the continue parameter, or use the continue token in this "
+        "response to retrieve the remainder of the results. Continuing with the provided token "
+        "results in an inconsistent list - objects that were created, modified, or deleted "
+        "between the time the first chunk was returned and now may show up in the list."
+    )
+    if token.after:
+        error.continue_ = encode_token(Token(-1, token.after, -1))
+    return error

@@ -1,0 +1,127 @@
+"""Which objects a list, watch or deletecollection is about: selectors and the view's scope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kcpfast.api.context import Call
+from kcpfast.meta import jsonpath
+from kcpfast.meta.errors import bad_request
+from kcpfast.meta.selectors import (
+    FieldSelector,
+    LabelSelector,
+    SelectorError,
+    fields_match,
+    matches,
+    parse_fields,
+    parse_labels,
+)
+from kcpfast.registry import values
+from kcpfast.registry.objects import object_prefix
+from kcpfast.resources.resource import Object, Resource
+from kcpfast.store.keys import object_key, place
+
+Test = Callable[[bytes, bytes], bool]
+
+
+class Selection(NamedTuple):
+    """A key range and a test for what is in it (None = everything)."""
+
+    prefix: bytes
+    test: Test | None
+
+
+def selection(call: Call) -> Selection:
+    """Return what a request selects; BadRequest for a selector that cannot be."""
+    resource, route = call.resource, call.route
+    try:
+        labels = parse_labels(call.parameter("labelSelector"))
+        fields = parse_fields(call.parameter("fieldSelector"))
+    except SelectorError as error:
+        raise bad_request(f"unable to parse selector: {error}") from None
+    _check_fields(resource, fields)
+    namespace = route.namespace if resource.namespaced else ""
+    names, fields = _names(fields)
+    if route.name and route.plural != "namespaces":
+        names.append(route.name)
+    assert call.view is not None
+    scope = call.view.scope(call.cluster, resource)
+    prefix = object_prefix(resource, call.cluster, namespace)
+    if len(names) == 1 and call.cluster != "*" and (namespace or not resource.namespaced):
+        prefix, names = _exact(resource, call.cluster, namespace, names[0])
+    test = _test(resource, labels + scope.labels, fields, names, scope.clusters)
+    return Selection(prefix, test)
+
+
+def _exact(resource: Resource, cluster: str, namespace: str, name: str) -> tuple[bytes, list[str]]:
+    """Return the key of one object as the range; longer names begin with it, so the name stays."""
+    try:
+        return object_key(resource.storage, cluster, namespace, name), [name]
+    except ValueError:
+        return object_prefix(resource, cluster, namespace), [name]
+
+
+def _check_fields(resource: Resource, fields: FieldSelector) -> None:
+    for term in fields:
+        if term.field == "metadata.name" or term.field in resource.fields:
+            continue
+        if term.field == "metadata.namespace" and (resource.namespaced or resource.builtin):
+            continue
+        raise bad_request(
+            f'Unable to find "{resource.api_version}, Resource={resource.plural}" that match '
+            f'label selector "", field selector "{term.field}={term.value}": field label not '
+            f"supported: {term.field}"
+        )
+
+
+def _names(fields: FieldSelector) -> tuple[list[str], FieldSelector]:
+    """Take the names that must be equal out of a selector: they narrow the range."""
+    names = [t.value for t in fields if t.field == "metadata.name" and t.equal and t.value]
+    left = tuple(t for t in fields if not (t.field == "metadata.name" and t.equal and t.value))
+    return names, left
+
+
+def _test(
+    resource: Resource,
+    labels: LabelSelector,
+    fields: FieldSelector,
+    names: list[str],
+    clusters: Callable[[str], bool] | None,
+) -> Test | None:
+    tests: list[Test] = []
+    if names:
+        wanted = set(names)
+        only = wanted.pop() if len(wanted) == 1 else None
+        tests.append(lambda key, _value: place(key).name == only)
+    if clusters is not None:
+        allowed = clusters
+        tests.append(lambda key, _value: allowed(place(key).cluster))
+    if labels:
+        tests.append(lambda _key, value: matches(labels, values.labels(value)))
+    if fields:
+        tests.append(_field_test(resource, fields))
+    if not tests:
+        return None
+    if len(tests) == 1:
+        return tests[0]
+    return lambda key, value: all(test(key, value) for test in tests)
+
+
+def _field_test(resource: Resource, fields: FieldSelector) -> Test:
+    by_key = all(term.field.startswith("metadata.") for term in fields)
+
+    def test(key: bytes, value: bytes) -> bool:
+        where = place(key)
+        known = {"metadata.name": where.name, "metadata.namespace": where.namespace}
+        obj: Object = {} if by_key else values.decode(resource, 0, value)
+
+        def read(field: str) -> str:
+            if field in known:
+                return known[field]
+            found = resource.fields[field](obj)
+            return "" if found is None else jsonpath.text(found)
+
+        return fields_match(fields, read)
+
+    return test

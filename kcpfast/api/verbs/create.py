@@ -1,0 +1,53 @@
+"""create: POST of a new object."""
+
+from __future__ import annotations
+
+from kcpfast.admission.chain import CREATE, Review
+from kcpfast.api import answer
+from kcpfast.api.body import read_object
+from kcpfast.api.context import Api, Call
+from kcpfast.api.fields import manage
+from kcpfast.api.options import write_options
+from kcpfast.api.validation import check_new
+from kcpfast.meta.errors import bad_request, method_not_allowed
+from kcpfast.registry.identity import begin
+from kcpfast.registry.objects import Change
+from kcpfast.registry.strategies import strategy
+from kcpfast.transport.messages import Response
+
+
+async def create(api: Api, call: Call) -> Response:
+    """Store the object in the body, and answer 201 with it.
+
+    ApiError 400 for a body that cannot be decoded or contradicts the path, 403 from admission,
+    409 if the name is taken, 422 if the object is not valid.
+    """
+    resource = call.resource
+    if call.route.name and resource.builtin:
+        raise method_not_allowed()
+    shown = answer.shape(call, resource)
+    options = write_options(call, "CreateOptions")
+    target = call.target
+
+    async def prepare() -> Change:
+        call.warnings.clear()
+        obj = read_object(call, resource, options.validation)
+        given = obj["metadata"].get("namespace") or ""
+        if resource.namespaced and given not in ("", target.namespace):
+            raise bad_request(
+                f"the namespace of the provided object does not match the namespace sent on the "
+                f"request ({given} != {target.namespace})"
+            )
+        begin(resource, obj, call.cluster, target.namespace)
+        review = Review(CREATE, target, call.admitted, obj, None)
+        review.dry_run = options.dry_run
+        await api.admission.mutate(review)
+        strategy(resource).prepare_create(obj)
+        manage(call, obj, None, options)
+        check_new(resource, obj)
+        await api.admission.validate(review)
+        call.warnings += review.warnings
+        return Change(obj, review.more)
+
+    saved = await api.objects.create(target._replace(name=""), prepare, dry_run=options.dry_run)
+    return answer.saved(call, shown, saved, 201)

@@ -1,0 +1,132 @@
+"""delete and deletecollection: objects go at once, or wait for their finalizers.
+
+Propagation: https://kubernetes.io/docs/concepts/architecture/garbage-collection/
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from kcpfast.admission.chain import DELETE, Review
+from kcpfast.api import answer
+from kcpfast.api.body import parse
+from kcpfast.api.context import Api, Call
+from kcpfast.api.listing import page
+from kcpfast.api.options import DeleteOptions, delete_options, precondition_failed
+from kcpfast.api.selection import selection
+from kcpfast.meta.errors import ApiError, bad_request, not_found
+from kcpfast.registry.identity import begin_deletion
+from kcpfast.registry.objects import Change, Saved, Target, is_finished, target_of
+from kcpfast.registry.strategies import strategy
+from kcpfast.resources.builtin import typed_program
+from kcpfast.resources.resource import Object
+from kcpfast.transport.messages import Response
+
+_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
+_FINALIZERS = {"Orphan": "orphan", "Foreground": "foregroundDeletion"}
+
+
+async def delete(api: Api, call: Call) -> Response:
+    """Delete one object. The answer is a Status if it is gone, the object if it waits."""
+    resource = call.resource
+    shown = answer.shape(call, resource)
+    options = delete_options(call, _body(call))
+    saved, gone = await _delete_one(api, call, call.target, options)
+    if not gone:
+        return answer.saved(call, shown, saved, 200)
+    details = {
+        "name": call.route.name,
+        "group": resource.group,
+        "kind": resource.plural,
+        "uid": saved.obj["metadata"]["uid"],
+    }
+    status = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "details": {key: value for key, value in details.items() if value},
+    }
+    return answer.respond_json(call, 200, status)
+
+
+def _body(call: Call) -> dict[str, Any]:
+    if not call.request.body:
+        return {}
+    found, _ = parse(call, protobuf=True)
+    if not isinstance(found, dict):
+        raise bad_request("the body is no DeleteOptions")
+    program = typed_program(_OPTIONS)
+    causes = [cause for cause in program.validate(found) if cause.reason != "FieldValueRequired"]
+    if causes:
+        raise bad_request(f"the body is no DeleteOptions: {causes[0].text()}")
+    return found
+
+
+async def _delete_one(
+    api: Api, call: Call, target: Target, options: DeleteOptions
+) -> tuple[Saved, bool]:
+    resource = target.resource
+    gone = False
+
+    async def change(old: Object) -> Change:
+        nonlocal gone
+        if not call.sees_object(old):
+            raise not_found(resource.plural, resource.group, target.name)
+        _check_preconditions(call, options, old)
+        review = Review(DELETE, target, call.admitted, None, old)
+        review.dry_run = options.dry_run
+        review.options = {"propagationPolicy": options.propagation}
+        await api.admission.mutate(review)
+        await api.admission.validate(review)
+        new = copy.deepcopy(old)
+        _set_finalizers(new["metadata"], options.propagation)
+        strategy(resource).prepare_delete(new)
+        if is_finished(new | {"metadata": new["metadata"] | {"deletionTimestamp": "now"}}):
+            gone = True
+            return Change(None, review.more)
+        gone = False
+        begin_deletion(new)
+        return Change(new, review.more)
+
+    saved = await api.objects.update(target, change, dry_run=options.dry_run)
+    return saved, gone
+
+
+def _check_preconditions(call: Call, options: DeleteOptions, old: Object) -> None:
+    meta = old["metadata"]
+    if options.uid and options.uid != meta["uid"]:
+        raise precondition_failed(call, "UID", options.uid, meta["uid"])
+    version = meta["resourceVersion"]
+    if options.resource_version and options.resource_version != version:
+        raise precondition_failed(call, "ResourceVersion", options.resource_version, version)
+
+
+def _set_finalizers(meta: dict[str, Any], propagation: str) -> None:
+    """Add the finalizer of a propagation policy, drop that of another; "" leaves all as it is."""
+    finalizers = list(meta.get("finalizers") or ())
+    if propagation and not (meta.get("deletionTimestamp") and propagation != "Orphan"):
+        wanted = _FINALIZERS.get(propagation)
+        finalizers = [name for name in finalizers if name not in _FINALIZERS.values()]
+        if wanted:
+            finalizers.append(wanted)
+    if finalizers:
+        meta["finalizers"] = finalizers
+    else:
+        meta.pop("finalizers", None)
+
+
+async def delete_collection(api: Api, call: Call) -> Response:
+    """Delete what the request selects, and answer with the list of it."""
+    shown = answer.shape(call, call.resource)
+    options = delete_options(call, _body(call))
+    found = page(api, call, selection(call))
+    for item in found.items:
+        try:
+            await _delete_one(api, call, target_of(call.resource, item.key), options)
+        except ApiError as error:
+            if error.reason != "NotFound":
+                raise
+    body = answer.list_body(shown, found.items, found.meta)
+    return answer.respond(call, shown.form, 200, body)

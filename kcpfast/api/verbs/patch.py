@@ -1,0 +1,217 @@
+"""patch: PATCH with a JSON patch, a merge patch, a strategic merge patch, or an apply."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from kcpfast._core.jsonscan import duplicates
+from kcpfast.admission.chain import CREATE, Review
+from kcpfast.api import answer
+from kcpfast.api.body import check_type, conform, media_type, parse_json, parse_yaml
+from kcpfast.api.context import Api, Call
+from kcpfast.api.fields import node_of, reset_fields, writer
+from kcpfast.api.options import WriteOptions, write_options
+from kcpfast.api.validation import check_new
+from kcpfast.api.verbs.update import changing, check_conditions
+from kcpfast.meta.errors import (
+    ApiError,
+    bad_request,
+    field_forbidden,
+    field_invalid,
+    field_required,
+    invalid,
+    unsupported_media_type,
+)
+from kcpfast.patch.managed_fields import keep_times
+from kcpfast.registry.identity import begin
+from kcpfast.registry.objects import Change, Saved
+from kcpfast.registry.strategies import strategy
+from kcpfast.resources.resource import Object, Resource
+from kcpfast.transport.messages import Response
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+
+async def patch(api: Api, call: Call) -> Response:
+    """Change an object by the patch in the body, and answer 200 with it.
+
+    An apply to an object that is not there creates it (201). 415 for a kind of patch that the
+    resource does not take, 404 if there is nothing to patch.
+    """
+    resource = call.resource
+    shown = answer.shape(call, resource)
+    options = write_options(call, "PatchOptions")
+    media = media_type(call, default="")
+    kinds = [JSON_PATCH, MERGE_PATCH, APPLY_PATCH]
+    if resource.builtin:
+        kinds.insert(2, STRATEGIC_PATCH)
+    if media not in kinds:
+        raise unsupported_media_type(media, kinds)
+    _check_options(call, options, applies=media == APPLY_PATCH)
+    if media == APPLY_PATCH:
+        return await _apply(api, call, options, shown)
+    body = _parse(call, options)
+
+    def make(old: Object) -> Object:
+        return _patched(call, options, media, body, old)
+
+    saved = await api.objects.update(
+        call.target, changing(api, call, options, make), dry_run=options.dry_run
+    )
+    return answer.saved(call, shown, saved, 200)
+
+
+def _check_options(call: Call, options: WriteOptions, *, applies: bool) -> None:
+    causes = []
+    if applies and not options.manager:
+        why = "is required for apply patch"
+        causes.append(field_required("fieldManager", why))
+    if not applies and "force" in call.parameters:
+        causes.append(field_forbidden("force", "may not be specified for non-apply patch"))
+    if causes:
+        raise invalid("PatchOptions", "meta.k8s.io", "", causes)
+
+
+def _parse(call: Call, options: WriteOptions) -> Any:
+    body = call.request.body
+    found = parse_json(body)
+    if options.validation != "Ignore" and isinstance(found, dict):
+        _report(call, options, [f'duplicate field "{path}"' for path in duplicates(body)])
+    return found
+
+
+def _patched(call: Call, options: WriteOptions, media: str, body: Any, old: Object) -> Object:
+    resource = call.resource
+    if media == JSON_PATCH:
+        from kcpfast.patch.json_patch import apply_json_patch  # noqa: PLC0415 - one of four
+
+        new = apply_json_patch(old, body)
+    elif media == MERGE_PATCH:
+        from kcpfast.patch.merge_patch import apply_merge_patch  # noqa: PLC0415 - one of four
+
+        new = apply_merge_patch(old, body)
+    else:
+        from kcpfast.patch.strategic import apply_strategic_patch  # noqa: PLC0415 - one of four
+
+        new = apply_strategic_patch(old, body, node_of(resource))
+    new = copy.deepcopy(new)
+    check_type(resource, new)
+    unknown = conform(resource, new)
+    _report(call, options, [f'unknown field "{path}"' for path in unknown])
+    _check_kept(resource, new, old)
+    return dict(new)
+
+
+def _report(call: Call, options: WriteOptions, texts: list[str]) -> None:
+    if not texts or options.validation == "Ignore":
+        return
+    if options.validation == "Strict":
+        patch_text = call.request.body.decode("utf-8", "replace")
+        why = f"strict decoding error: {', '.join(texts)}"
+        raise invalid("", "", "", [field_invalid("patch", patch_text, why)])
+    call.warnings += texts
+
+
+def _check_kept(resource: Resource, new: Object, old: Object) -> None:
+    """Check that a patch leaves an object's name alone, and meets the stored object it names."""
+    meta, was = new["metadata"], old["metadata"]
+    if (meta.get("name") or "") != was["name"]:
+        raise bad_request("the name of the object does not match the name on the URL")
+    if resource.namespaced and (meta.get("namespace") or "") not in ("", was["namespace"]):
+        raise bad_request("the namespace of the object does not match the namespace on the URL")
+    meta.setdefault("resourceVersion", was["resourceVersion"])
+    check_conditions(resource, new, old)
+
+
+# ------------------------------------------------------------------------- apply
+
+
+async def _apply(api: Api, call: Call, options: WriteOptions, shown: answer.Shape) -> Response:
+    target = call.target
+    for _ in range(2):
+        if call.route.subresource or api.objects.record(target) is not None:
+            saved = await _apply_to_existing(api, call, options)
+            return answer.saved(call, shown, saved, 200)
+        try:
+            saved = await _apply_to_nothing(api, call, options)
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+        else:
+            return answer.saved(call, shown, saved, 201)
+    raise bad_request("the object comes and goes")
+
+
+def _configuration(call: Call) -> Any:
+    found = parse_yaml(call.request.body)
+    if not isinstance(found, dict):
+        raise bad_request("the applied configuration is no object")
+    name = (found.get("metadata") or {}).get("name") or ""
+    if name and name != call.route.name:
+        raise bad_request(
+            f"metadata.name must match the name on the URL: {name} != {call.route.name}"
+        )
+    found.setdefault("metadata", {})
+    found["metadata"]["name"] = call.route.name
+    return found
+
+
+async def _apply_to_existing(api: Api, call: Call, options: WriteOptions) -> Saved:
+    from kcpfast.patch.server_side_apply import apply  # noqa: PLC0415 - one of four
+
+    resource = call.resource
+
+    def make(old: Object) -> Object:
+        applied = apply(
+            old,
+            _configuration(call),
+            node_of(resource),
+            writer(call, options),
+            kind=resource.kind,
+            force=options.force,
+            reset_fields=reset_fields(resource, call.route.subresource),
+        )
+        new = applied.object
+        unknown = conform(resource, new)
+        _report(call, options, [f'unknown field "{path}"' for path in unknown])
+        check_conditions(resource, new, old)
+        return keep_times(old, new)
+
+    change = changing(api, call, options, make, managed=False)
+    return await api.objects.update(call.target, change, dry_run=options.dry_run)
+
+
+async def _apply_to_nothing(api: Api, call: Call, options: WriteOptions) -> Saved:
+    from kcpfast.patch.server_side_apply import apply  # noqa: PLC0415 - one of four
+
+    resource, target = call.resource, call.target
+
+    async def prepare() -> Change:
+        applied = apply(
+            None,
+            _configuration(call),
+            node_of(resource),
+            writer(call, options),
+            kind=resource.kind,
+            reset_fields=reset_fields(resource, ""),
+        )
+        obj = applied.object
+        entries = obj["metadata"].get("managedFields")
+        unknown = conform(resource, obj)
+        _report(call, options, [f'unknown field "{path}"' for path in unknown])
+        begin(resource, obj, call.cluster, target.namespace)
+        review = Review(CREATE, target, call.admitted, obj, None)
+        review.dry_run = options.dry_run
+        await api.admission.mutate(review)
+        strategy(resource).prepare_create(obj)
+        if entries:
+            obj["metadata"]["managedFields"] = entries
+        check_new(resource, obj)
+        await api.admission.validate(review)
+        return Change(obj, review.more)
+
+    return await api.objects.create(target, prepare, dry_run=options.dry_run)

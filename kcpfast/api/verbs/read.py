@@ -1,0 +1,19 @@
+"""get: one object, or its status or scale."""
+
+from __future__ import annotations
+
+from kcpfast.api import answer
+from kcpfast.api.context import Api, Call
+from kcpfast.meta.errors import not_found
+from kcpfast.transport.messages import Response
+
+
+async def get(api: Api, call: Call) -> Response:
+    """Answer with the object as it is stored; NotFound if there is none."""
+    resource = call.resource
+    shown = answer.shape(call, resource)
+    target = call.target
+    record = api.objects.record(target)
+    if record is None or not call.sees(target.key(), record.value):
+        raise not_found(resource.plural, resource.group, call.route.name)
+    return answer.respond(call, shown.form, 200, shown.one(*record))

@@ -1,0 +1,115 @@
+"""update: PUT of an object, or of a part of one (status, finalize, approval)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from kcpfast.admission.chain import UPDATE, Review
+from kcpfast.api import answer
+from kcpfast.api.body import read_object
+from kcpfast.api.context import Api, Call
+from kcpfast.api.fields import manage
+from kcpfast.api.options import WriteOptions, write_options
+from kcpfast.api.parts import merge_part
+from kcpfast.api.validation import check_changed
+from kcpfast.meta.errors import MODIFIED, bad_request, conflict, field_invalid, invalid, not_found
+from kcpfast.registry.identity import carry_over, count_generation
+from kcpfast.registry.objects import Change
+from kcpfast.registry.strategies import strategy
+from kcpfast.resources.resource import Object, Resource
+from kcpfast.transport.messages import Response
+
+Make = Callable[[Object], Object]
+
+
+async def update(api: Api, call: Call) -> Response:
+    """Replace an object by the one in the body, and answer 200 with it.
+
+    409 if the body carries a resourceVersion or uid that is not the stored one.
+    """
+    resource = call.resource
+    shown = answer.shape(call, resource)
+    options = write_options(call, "UpdateOptions")
+
+    def make(old: Object) -> Object:
+        obj = read_object(call, resource, options.validation)
+        _check_names(call, obj)
+        check_conditions(resource, obj, old)
+        return obj
+
+    saved = await api.objects.update(
+        call.target, changing(api, call, options, make), dry_run=options.dry_run
+    )
+    return answer.saved(call, shown, saved, 200)
+
+
+def changing(
+    api: Api, call: Call, options: WriteOptions, make: Make, *, managed: bool = True
+) -> Callable[[Object], Awaitable[Change]]:
+    """Return how an object becomes what `make` wants of it: admitted, validated, accounted for.
+
+    `managed` False leaves managedFields as `make` made them.
+    """
+    resource, part = call.resource, call.route.subresource
+
+    async def change(old: Object) -> Change:
+        call.warnings.clear()
+        if not call.sees_object(old):
+            raise not_found(resource.plural, resource.group, call.route.name)
+        new = merge_part(resource, part, make(old), old)
+        carry_over(resource, new, old)
+        review = Review(UPDATE, call.target, call.admitted, new, old)
+        review.subresource = part
+        review.dry_run = options.dry_run
+        await api.admission.mutate(review)
+        prepare = strategy(resource)
+        if part:
+            prepare.prepare_status(new, old)
+        else:
+            prepare.prepare_update(new, old)
+        count_generation(resource, new, old)
+        if managed:
+            manage(call, new, old, options)
+        check_changed(resource, new, old)
+        await api.admission.validate(review)
+        call.warnings += review.warnings
+        return Change(new, review.more)
+
+    return change
+
+
+def _check_names(call: Call, obj: Object) -> None:
+    meta = obj["metadata"]
+    name = meta.get("name") or ""
+    if name != call.route.name:
+        if not name:
+            raise bad_request("the name of the object must be given in its metadata")
+        raise bad_request(
+            f"the name of the object ({name}) does not match the name on the URL "
+            f"({call.route.name})"
+        )
+    namespace = meta.get("namespace") or ""
+    if call.resource.namespaced and namespace not in ("", call.route.namespace):
+        raise bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+
+
+def check_conditions(resource: Resource, obj: Object, old: Object) -> None:
+    """Check uid and resourceVersion of a new object against the stored one."""
+    meta, was = obj["metadata"], old["metadata"]
+    name = was["name"]
+    version = meta.get("resourceVersion") or ""
+    if version and not version.isdecimal():
+        why = f'strconv.ParseUint: parsing "{version}": invalid syntax'
+        cause = field_invalid("metadata.resourceVersion", version, why)
+        raise invalid(resource.kind, resource.group, name, [cause])
+    uid = meta.get("uid") or ""
+    if uid and uid != was["uid"]:
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {was['uid']}"
+        raise conflict(resource.plural, resource.group, name, why)
+    if not version and not resource.builtin:
+        cause = field_invalid("metadata.resourceVersion", 0, "must be specified for an update")
+        raise invalid(resource.kind, resource.group, name, [cause])
+    if version not in ("", "0", was["resourceVersion"]):
+        raise conflict(resource.plural, resource.group, name, MODIFIED)

@@ -1,0 +1,229 @@
+"""Sets of fields, as managed fields hold them.
+
+A set is kept in the very form it has on the wire (FieldsV1): nested dicts of path elements. So
+reading one from an object and putting it back costs nothing, and each operation is a walk that
+stops where one of the two sides does. At each place
+
+    {}                          the place is in the set, nothing below it is
+    {".": {}, "f:a": {}}        the place and its member a are
+    {"f:a": {}}                 only the member a is
+
+except that the outermost dict is no place: there, {} is the empty set. A place without members or
+members below does not occur. Sets are values: no function changes one, results share parts with
+their arguments, and nobody else may change them either.
+
+(KEP-555; the operations are those of "structured-merge-diff", fieldpath.Set.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from kcpfast.patch.merge_type import DEDUCED, MergeNode
+from kcpfast.patch.path_element import element_order, element_text, parse_element
+
+FieldSet: TypeAlias = "dict[str, FieldSet]"
+
+SELF = "."
+LEAF: FieldSet = {}
+
+
+def is_member(place: FieldSet) -> bool:
+    """Tell whether a place is itself in the set."""
+    return not place or SELF in place
+
+
+def place(below: FieldSet, *, member: bool) -> FieldSet | None:
+    """Return a place from the set below it, or None if there is nothing to hold."""
+    if not below:
+        return LEAF if member else None
+    return {SELF: LEAF, **below} if member else below
+
+
+def _closed(out: FieldSet) -> FieldSet | None:
+    """Return a place collected member by member in its one form, or None if it is empty."""
+    if not out:
+        return None
+    return LEAF if len(out) == 1 and SELF in out else out
+
+
+# ---------------------------------------------------------------- operations
+
+
+def union(one: FieldSet, other: FieldSet) -> FieldSet:
+    """Return what is in either set."""
+    if not one or not other:
+        return one or other
+    return _join(one, other)
+
+
+def _join(one: FieldSet, other: FieldSet) -> FieldSet:
+    if one is other:
+        return one
+    if not one or not other:
+        below = one or other
+        return below if is_member(below) else {SELF: LEAF, **below}
+    out = dict(one)
+    for element, theirs in other.items():
+        ours = out.get(element)
+        if ours is None:
+            out[element] = theirs
+        elif ours or theirs:
+            out[element] = _join(ours, theirs)
+    return out
+
+
+def difference(one: FieldSet, other: FieldSet) -> FieldSet:
+    """Return `one` without what is in `other`; what is below a place of `other` stays."""
+    if not one or not other:
+        return one
+    return _minus(one, other) or {}
+
+
+def _minus(one: FieldSet, other: FieldSet) -> FieldSet | None:
+    if not one:
+        return None if is_member(other) else one
+    if not other:
+        return _closed({element: below for element, below in one.items() if element != SELF})
+    out: FieldSet = {}
+    for element, ours in one.items():
+        theirs = other.get(element)
+        if theirs is None:
+            out[element] = ours
+        elif ours or theirs:
+            left = _minus(ours, theirs)
+            if left is not None:
+                out[element] = left
+    return _closed(out)
+
+
+def recursive_difference(one: FieldSet, other: FieldSet) -> FieldSet:
+    """Return `one` without what is in `other` and without anything below that."""
+    return _minus_deep(one, other) or {} if one and other else one
+
+
+def _minus_deep(one: FieldSet, other: FieldSet) -> FieldSet | None:
+    if is_member(other):
+        return None
+    out: FieldSet = {}
+    for element, ours in one.items():
+        theirs = other.get(element)
+        if theirs is None:
+            out[element] = ours
+        elif not is_member(theirs):
+            left = _minus_deep(ours, theirs) if ours else ours
+            if left is not None:
+                out[element] = left
+    return _closed(out)
+
+
+def intersection(one: FieldSet, other: FieldSet) -> FieldSet:
+    """Return what is in both sets."""
+    return _common(one, other) or {} if one and other else {}
+
+
+def _common(one: FieldSet, other: FieldSet) -> FieldSet | None:
+    if not one or not other:
+        return LEAF if is_member(one) and is_member(other) else None
+    out: FieldSet = {}
+    for element, ours in one.items():
+        theirs = other.get(element)
+        if theirs is not None:
+            both = _common(ours, theirs)
+            if both is not None:
+                out[element] = both
+    return _closed(out)
+
+
+def leaves(fields: FieldSet) -> FieldSet:
+    """Return the members that have no member below them."""
+    return {element: leaves(below) for element, below in fields.items() if element != SELF}
+
+
+def paths(fields: FieldSet, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield every member as its path elements, a place before what is below it."""
+    for element in _in_order(fields):
+        if element == SELF:
+            continue
+        below, path = fields[element], (*prefix, element)
+        if is_member(below):
+            yield path
+        yield from paths(below, path)
+
+
+def path_text(path: tuple[str, ...]) -> str:
+    """Return a path as error texts show it: `.spec.ports[name="x"].port`."""
+    return "".join(map(element_text, path))
+
+
+def with_named_fields(fields: FieldSet, node: MergeNode) -> FieldSet:
+    """Return the set with each declared member that has members below it made a member too."""
+    out: FieldSet = {}
+    for element, below in fields.items():
+        declared = node.fields.get(element[2:]) if element.startswith("f:") else None
+        inner = with_named_fields(below, declared or node.other) if below else below
+        if inner and declared and SELF not in inner:
+            inner = {SELF: LEAF, **inner}
+        out[element] = inner
+    return out
+
+
+def reconciled(fields: FieldSet, node: MergeNode, within: FieldSet | None = None) -> FieldSet:
+    """Return the set as it must be since the schema changed: what became one leaf is one member.
+
+    With `within`, only places on the way to that set's members are looked at. The set itself is
+    returned where nothing changed.
+    """
+    out = fields
+    for element in fields if within is None else within:
+        below = fields.get(element)
+        if not below:
+            continue
+        child = node.child(element[2:]) if element.startswith("f:") else node.other
+        if child is DEDUCED or not (child.is_map or child.is_list):
+            continue
+        split = child.granular if child.is_map else child.associative
+        after = reconciled(below, child, within and within[element]) if split else LEAF
+        if after is not below:
+            if out is fields:
+                out = dict(fields)
+            out[element] = after
+    return out
+
+
+# ---------------------------------------------------------------- the wire
+
+
+def from_fields_v1(fields: Any) -> FieldSet:
+    """Return the set that a client sent; ValueError if it is none.
+
+    Path elements of unknown kinds are dropped, as upstream does.
+    """
+    if not isinstance(fields, Mapping):
+        raise ValueError("fieldsV1 must be an object")
+    out: FieldSet = {}
+    for text, below in fields.items():
+        element = parse_element(text) if text != SELF else ""
+        if not element:
+            continue
+        inner = from_fields_v1(below)
+        member = not inner or SELF in below
+        out[element] = place(inner, member=member) or LEAF
+    return out
+
+
+def to_fields_v1(fields: FieldSet) -> FieldSet:
+    """Return the set with everything in the order in which kube-apiserver writes it."""
+    return {
+        element: to_fields_v1(below) if (below := fields[element]) else LEAF
+        for element in _in_order(fields)
+    }
+
+
+def _in_order(fields: FieldSet) -> list[str]:
+    elements = sorted(fields)
+    # Members and "." are in order as text, and come before all others as text, too.
+    if elements and elements[-1][0] > "f":
+        elements.sort(key=element_order)
+    return elements

@@ -1,0 +1,203 @@
+"""Which fields an object has, and which of them differ between two objects.
+
+The walks follow a MergeNode: granular objects and associative lists are walked into, everything
+else is one leaf. Both are run for every write, so what they call per field is kept to a minimum.
+
+`fields_of` and `compare` differ in what counts besides leaves. Who applies an object owns its
+leaves, the items of its lists and the entries of its maps, but not the structs around them.
+Who changes an object owns whatever was not there before, structs included.
+(KEP-555; "structured-merge-diff", typed.ToFieldSet and typed.Compare.)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcpfast.patch.decoded import ABSENT, same
+from kcpfast.patch.fieldset import LEAF, SELF, FieldSet, place
+from kcpfast.patch.merge_type import MergeNode
+from kcpfast.patch.path_element import item_element
+
+Object = dict[str, Any]
+
+
+def fields_of(value: Object, node: MergeNode) -> FieldSet:
+    """Return the fields that an applied object claims; raises Unkeyed for items without keys."""
+    out: FieldSet = {}
+    fields = node.fields
+    for key, item in value.items():
+        kind = type(item)
+        if kind is not dict and kind is not list:
+            out["f:" + key] = LEAF
+            continue
+        child = fields.get(key)
+        if child is None:
+            out["f:" + key] = _as_member(item, node.other)
+        elif not (child.granular if kind is dict else child.associative) or item == {}:
+            out["f:" + key] = LEAF
+        else:
+            below = _below(item, child)
+            if below:
+                out["f:" + key] = below
+    return out
+
+
+def _below(value: Any, node: MergeNode) -> FieldSet:
+    """Return the fields below a container, {} if it is a leaf or empty."""
+    if type(value) is dict:
+        return fields_of(value, node) if node.granular else {}
+    if type(value) is not list or not node.associative:
+        return {}
+    return {
+        element: _as_member(items[0], node.other) if len(items) == 1 else LEAF
+        for element, items in items_by_element(value, node).items()
+    }
+
+
+def _as_member(value: Any, node: MergeNode) -> FieldSet:
+    below = _below(value, node)
+    if not below:
+        return LEAF
+    below[SELF] = LEAF
+    return below
+
+
+def items_by_element(items: list[Any], node: MergeNode) -> dict[str, list[Any]]:
+    """Return the items of an associative list by path element; duplicates stand together."""
+    found: dict[str, list[Any]] = {}
+    for item in items:
+        found.setdefault(item_element(item, node), []).append(item)
+    return found
+
+
+# ---------------------------------------------------------------- comparison
+
+
+def compare(old: Object, new: Object, node: MergeNode) -> tuple[FieldSet, FieldSet]:
+    """Return the fields that `new` has changed or added, and those it has removed.
+
+    Raises Unkeyed if an item of an associative list lacks its keys.
+    """
+    changed: FieldSet = {}
+    removed: FieldSet = {}
+    _compare_maps(old, new, node, changed, removed)
+    return changed, removed
+
+
+def all_fields(value: Any, node: MergeNode) -> FieldSet:
+    """Return a place whose value has just appeared (or gone), and all that is below it."""
+    if not value:
+        return LEAF
+    if type(value) is dict and node.granular:
+        out: FieldSet = {SELF: LEAF}
+        fields = node.fields
+        for key, item in value.items():
+            kind = type(item)
+            if kind is dict or kind is list:
+                out["f:" + key] = all_fields(item, fields.get(key) or node.other)
+            else:
+                out["f:" + key] = LEAF
+        return out
+    if type(value) is list and node.associative:
+        out = {SELF: LEAF}
+        for element, items in items_by_element(value, node).items():
+            out[element] = all_fields(items[0], node.other) if len(items) == 1 else LEAF
+        return out
+    return LEAF
+
+
+def _compare_maps(
+    old: Object, new: Object, node: MergeNode, changed: FieldSet, removed: FieldSet
+) -> None:
+    fields = node.fields
+    for key, item in new.items():
+        before = old.get(key, ABSENT)
+        if before is item:
+            continue
+        child = fields.get(key) or node.other
+        if before is not ABSENT:
+            _compare_values(before, item, child, "f:" + key, (changed, removed))
+        elif child.always and type(item) is dict:
+            _compare_values({}, item, child, "f:" + key, (changed, removed))
+        else:
+            changed["f:" + key] = all_fields(item, child)
+    for key, before in old.items():
+        if key not in new:
+            child = fields.get(key) or node.other
+            if child.always and type(before) is dict:
+                _compare_values(before, {}, child, "f:" + key, (changed, removed))
+            else:
+                removed["f:" + key] = all_fields(before, child)
+
+
+def _compare_values(
+    old: Any, new: Any, node: MergeNode, element: str, outs: tuple[FieldSet, FieldSet]
+) -> None:
+    """Compare two values of one place; what differs is entered into (changed, removed)."""
+    if same(old, new):
+        return
+    kind = _split_kind(new, node) or _split_kind(old, node)
+    if kind is None:
+        outs[0][element] = LEAF
+        return
+    changed: FieldSet = {}
+    removed: FieldSet = {}
+    replaced = not (_fits(old, kind) and _fits(new, kind))
+    if replaced:
+        # One of the two is no such container: the old content is gone, the new one is new.
+        changed |= _without_self(all_fields(new, node))
+        removed |= _without_self(all_fields(old, node))
+    elif kind is dict:
+        _compare_maps(old or {}, new or {}, node, changed, removed)
+    else:
+        _compare_lists(old or [], new or [], node, changed, removed)
+    here = place(changed, member=replaced)
+    if here is not None:
+        outs[0][element] = here
+    if removed:
+        outs[1][element] = removed
+
+
+def _split_kind(value: Any, node: MergeNode) -> type | None:
+    """Return dict or list if the value is a container that is walked into."""
+    if not value:
+        return None
+    if type(value) is dict:
+        return dict if node.granular else None
+    return list if type(value) is list and node.associative else None
+
+
+def _fits(value: Any, kind: type) -> bool:
+    return value is None or type(value) is kind
+
+
+def _without_self(fields: FieldSet) -> FieldSet:
+    return {element: below for element, below in fields.items() if element != SELF}
+
+
+def _compare_lists(
+    old: list[Any], new: list[Any], node: MergeNode, changed: FieldSet, removed: FieldSet
+) -> None:
+    before = items_by_element(old, node)
+    after = items_by_element(new, node)
+    outs = (changed, removed)
+    for element in before | after:
+        ours, theirs = before.get(element, []), after.get(element, [])
+        if len(ours) > 1 and len(theirs) > 1:
+            if not same(ours, theirs):
+                changed[element] = LEAF
+        elif len(ours) > 1:
+            # Duplicates were one leaf without content.
+            removed[element] = LEAF
+            if theirs:
+                changed[element] = all_fields(theirs[0], node.other)
+        elif len(theirs) > 1:
+            changed[element] = LEAF
+            if ours:
+                removed[element] = all_fields(ours[0], node.other)
+        elif not ours:
+            changed[element] = all_fields(theirs[0], node.other)
+        elif not theirs:
+            removed[element] = all_fields(ours[0], node.other)
+        else:
+            _compare_values(ours[0], theirs[0], node.other, element, outs)

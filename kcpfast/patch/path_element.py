@@ -1,0 +1,134 @@
+"""One step of a field path, in the text form that managed fields have on the wire.
+
+    f:name              the member "name" of an object
+    k:{"name":"x"}      the item of a list whose keys have these values
+    v:"x"               the item of a set that is this value
+    i:3                 the third item of a list (read, never written)
+    .                   not a step: the place itself, where there are steps below it as well
+
+Steps are compared and looked up as these strings, so their JSON must be written as Go writes it.
+(KEP-555; https://kubernetes.io/docs/reference/using-api/server-side-apply/#fields)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from json.encoder import encode_basestring as _quoted
+from typing import Any
+
+from kcpfast.patch.decoded import ABSENT
+from kcpfast.patch.merge_type import MergeNode
+
+# Go escapes these inside JSON strings, Python does not.
+_GO_ESCAPES = str.maketrans(
+    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+)
+# One key and an ordinary word for its value: nearly all there are, and read without a parser.
+_PLAIN_KEY = re.compile(r'k:\{"(\w+)":"([\w./-]*)"\}')
+_KIND_ORDER = {".": 0, "f": 1, "k": 2, "v": 3, "i": 4}
+
+
+class Unkeyed(ValueError):
+    """An item cannot be told from its siblings: it lacks a key, or is no item of such a list."""
+
+
+def item_element(item: Any, node: MergeNode) -> str:
+    """Return the path element of an item of the associative list `node`; raises Unkeyed."""
+    if not node.keys:
+        if item is None or type(item) is dict or type(item) is list:
+            raise Unkeyed("associative list without keys has an element that is not a scalar")
+        return "v:" + literal(item)
+    if type(item) is not dict:
+        raise Unkeyed("associative list with keys may not have non-map elements")
+    if len(node.keys) == 1:
+        value = item.get(node.keys[0])
+        if type(value) is str:
+            return "k:{" + node.key_texts[0] + literal(value) + "}"
+    parts = []
+    for key, text in zip(node.keys, node.key_texts, strict=True):
+        value = item.get(key, ABSENT)
+        if value is ABSENT:
+            value = node.defaults.get(key, ABSENT)
+            if value is ABSENT:
+                raise Unkeyed(
+                    f'associative list with keys has an element that omits key field "{key}" '
+                    "(and doesn't have default value)"
+                )
+        parts.append(text + literal(value))
+    return "k:{" + ",".join(parts) + "}"
+
+
+def literal(value: Any) -> str:
+    """Return a value as the JSON that Go writes for it."""
+    if type(value) is str:
+        # Identifiers hold nothing to escape.
+        return f'"{value}"' if value.isidentifier() else _quoted(value).translate(_GO_ESCAPES)
+    if type(value) is int:
+        return str(value)
+    if type(value) is float and value.is_integer() and abs(value) < 1e21:
+        return str(int(value))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return text.translate(_GO_ESCAPES)
+
+
+def parse_element(text: str) -> str:
+    """Return a path element from a client in our writing, or "" if it is of no known kind.
+
+    ValueError if it is malformed.
+    """
+    kind, colon, content = text[:1], text[1:2], text[2:]
+    if colon != ":":
+        raise ValueError(f"not a path element: {text[:100]}")
+    if kind == "f":
+        return text
+    if kind == "v":
+        return "v:" + literal(json.loads(content))
+    if kind == "k":
+        keys = json.loads(content)
+        if type(keys) is not dict or not keys:
+            raise ValueError(f"not the keys of a path element: {text[:100]}")
+        return "k:" + literal(keys)
+    if kind == "i":
+        return f"i:{int(content[:20])}"
+    return ""
+
+
+def element_order(element: str) -> tuple[Any, ...]:
+    """Return what to sort path elements by: members, then keyed items, values, positions."""
+    kind = element[0]
+    if kind in ".f":
+        return (_KIND_ORDER[kind], element)
+    plain = _PLAIN_KEY.fullmatch(element)
+    if plain:
+        return (2, [(plain[1], (1, plain[2]))])
+    content = json.loads(element[2:])
+    if kind == "k":
+        return (2, [(key, _value_order(value)) for key, value in content.items()])
+    return (_KIND_ORDER[kind], _value_order(content))
+
+
+def _value_order(value: Any) -> tuple[int, Any]:
+    """Numbers, then strings, then false and true; anything else last and by its text."""
+    if type(value) is bool:
+        return (2, value)
+    if type(value) is int or type(value) is float:
+        return (0, value)
+    return (1, value) if type(value) is str else (3, json.dumps(value))
+
+
+def element_text(element: str) -> str:
+    """Return a path element as error texts show it: `.name`, `[name="x",port=80]`, `[="x"]`."""
+    kind, content = element[0], element[2:]
+    if kind == "f":
+        return "." + content
+    if kind == "i":
+        return f"[{content}]"
+    value = json.loads(content)
+    if kind == "v":
+        return f"[={_shown(value)}]"
+    return "[" + ",".join(f"{key}={_shown(each)}" for key, each in value.items()) + "]"
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

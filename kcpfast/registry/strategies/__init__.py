@@ -1,0 +1,36 @@
+"""What each built-in kind adds to create, update and delete: a row of pure functions for each.
+
+`prepare_*` change the object before it is validated (defaults, what a client may not set);
+`validate*` return what is wrong with it. A kind without a row is stored as its schema allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kcpfast.registry.strategies import (
+    admissionregistration,
+    certificates,
+    coordination,
+    core,
+    crd,
+    events,
+    rbac,
+)
+from kcpfast.registry.strategies.base import NONE, Strategy
+from kcpfast.resources.resource import Resource
+
+STRATEGIES: Mapping[tuple[str, str], Strategy] = {
+    **admissionregistration.STRATEGIES,
+    **certificates.STRATEGIES,
+    **coordination.STRATEGIES,
+    **core.STRATEGIES,
+    **crd.STRATEGIES,
+    **events.STRATEGIES,
+    **rbac.STRATEGIES,
+}
+
+
+def strategy(resource: Resource) -> Strategy:
+    """Return the strategy of a resource."""
+    return STRATEGIES.get((resource.group, resource.plural), NONE)

@@ -1,0 +1,48 @@
+"""The shape of a strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kcpfast.meta.errors import Cause
+from kcpfast.resources.resource import Object
+
+
+def _nothing(_obj: Object) -> None:
+    pass
+
+
+def _nothing_of_two(_new: Object, _old: Object) -> None:
+    pass
+
+
+def _valid(_obj: Object) -> list[Cause]:
+    return []
+
+
+def _valid_change(_new: Object, _old: Object) -> list[Cause]:
+    return []
+
+
+class Strategy(NamedTuple):
+    """What a kind does to its objects.
+
+    `prepare_status` is called for the status subresource, after all but status was put back.
+    """
+
+    prepare_create: Callable[[Object], None] = _nothing
+    prepare_update: Callable[[Object, Object], None] = _nothing_of_two
+    prepare_status: Callable[[Object, Object], None] = _nothing_of_two
+    prepare_delete: Callable[[Object], None] = _nothing
+    validate: Callable[[Object], list[Cause]] = _valid
+    validate_update: Callable[[Object, Object], list[Cause]] = _valid_change
+
+
+NONE = Strategy()
+
+
+def default(obj: Object, **values: object) -> None:
+    """Set members that an object does not have."""
+    for key, value in values.items():
+        obj.setdefault(key, value)

@@ -1,0 +1,36 @@
+"""Leases. Rules: k8s.io/kubernetes/pkg/apis/coordination/validation."""
+
+from __future__ import annotations
+
+from kcpfast.meta.errors import Cause, field_invalid
+from kcpfast.registry.strategies.base import Strategy
+from kcpfast.resources.resource import Object
+
+
+def _check(obj: Object) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    causes = []
+    if (spec.get("leaseDurationSeconds") or 1) <= 0 or spec.get("leaseDurationSeconds") == 0:
+        why = "must be greater than 0"
+        value = spec["leaseDurationSeconds"]
+        causes.append(field_invalid("spec.leaseDurationSeconds", value, why))
+    if (spec.get("leaseTransitions") or 0) < 0:
+        why = "must be greater than or equal to 0"
+        causes.append(field_invalid("spec.leaseTransitions", spec["leaseTransitions"], why))
+    if spec.get("holderIdentity") == "":
+        causes.append(field_invalid("spec.holderIdentity", "", "must not be empty"))
+    return causes
+
+
+def _prepare(obj: Object) -> None:
+    obj.setdefault("spec", {})
+
+
+STRATEGIES = {
+    ("coordination.k8s.io", "leases"): Strategy(
+        prepare_create=_prepare,
+        prepare_update=lambda new, _old: _prepare(new),
+        validate=_check,
+        validate_update=lambda new, _old: _check(new),
+    )
+}
