@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from kcpfast._core.routing import Route
 from kcpfast.admission.chain import Admission
 from kcpfast.auth.authenticate import Authenticator
-from kcpfast.meta.selectors import Requirement, matches
+from kcpfast.kcp.views.base import View
+from kcpfast.meta.selectors import matches
 from kcpfast.meta.user import NOBODY, Attributes, User
 from kcpfast.registry.catalog import Catalog, Served
 from kcpfast.registry.objects import Objects, Target
@@ -18,41 +19,6 @@ from kcpfast.resources.resource import Object, Resource
 from kcpfast.store.keys import place
 from kcpfast.transport.messages import Request, Response, Stream
 from kcpfast.watch.hub import Hub
-
-
-class Scope(NamedTuple):
-    """What a view shows of a resource: objects of these clusters that satisfy these terms.
-
-    `clusters` None = all that the path asks for.
-    """
-
-    clusters: Callable[[str], bool] | None = None
-    labels: tuple[Requirement, ...] = ()
-
-
-class View(Protocol):
-    """A way to look at the registry: a workspace, or a virtual workspace.
-
-    `cluster` arguments are logical cluster names, or `*`.
-    """
-
-    def find(self, cluster: str, group: str, version: str, plural: str) -> Served | None:
-        """Return a resource if the view serves it."""
-
-    def resources(self, cluster: str) -> Iterable[Served]:
-        """Return all resources that the view serves, for discovery."""
-
-    def fingerprint(self, cluster: str) -> bytes:
-        """Return bytes that are equal where `resources` are."""
-
-    def authorize(self, user: User, cluster: str, wanted: Attributes) -> None:
-        """Raise ApiError unless the request is allowed."""
-
-    def scope(self, cluster: str, resource: Resource) -> Scope:
-        """Return what lists and watches are limited to."""
-
-    def admitted_as(self, user: User, cluster: str) -> User:
-        """Return the user that admission and ownership see."""
 
 
 class Call:

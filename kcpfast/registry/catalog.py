@@ -143,6 +143,11 @@ class Catalog:
         except LookupError:
             return {}
 
+    def by_identity(self, identity: str, group: str, plural: str) -> Origin | None:
+        """Return the origin of a resource bound with an identity, None if nobody binds it."""
+        data = self._store.index_get(index.identity(identity, group, plural))
+        return Origin(*data.decode().split("\0")) if data is not None else None
+
     def _make(self, origin: Origin) -> Mapping[str, Resource]:
         data = self._store.index_get(index.definition(origin.hash))
         if data is None:

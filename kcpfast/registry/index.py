@@ -7,6 +7,7 @@ Every key begins with a word for its table. A value is what the next reader need
     resource    cluster, group, plural             -> catalog row
     definition  hash                               -> definition (JSON)
     uses        definition hash                    -> number of catalog rows
+    identity    identity, group, plural            -> origin of the newest definition bound
     path        parent cluster, workspace name     -> cluster
     subject     cluster, kind and name#, binding key# -> binding key
     auth        cluster                            -> revision of the newest RBAC write
@@ -59,6 +60,11 @@ def definition(content: str) -> bytes:
 def uses(content: str) -> bytes:
     """How many catalog rows point at a definition."""
     return f"uses\0{content}".encode()
+
+
+def identity(value: str, group: str, plural: str) -> bytes:
+    """The origin of what is bound with an identity."""
+    return f"identity\0{value}\0{group}\0{plural}".encode()
 
 
 def path(parent: str, name: str) -> bytes:

@@ -19,6 +19,7 @@ from kcpfast.meta.errors import (
     not_found,
 )
 from kcpfast.registry import index, values
+from kcpfast.registry.identity import begin
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.store.contract import (
     Conflict,
@@ -167,6 +168,15 @@ class Objects:
                 continue
             return _saved(new if new is not None else old, revision, value)
         raise _contended(target)
+
+    def newborn(self, target: Target, obj: Object) -> list[Write]:
+        """Return the writes that store a new object, for a commit of several.
+
+        The object is given its identity; nothing else is asked, admitted or validated.
+        """
+        begin(target.resource, obj, target.cluster, target.namespace)
+        put = Put(target.key(), values.encode(target.resource, obj), 0)
+        return [put, *self.carried(target, None, obj)]
 
     async def _commit(self, writes: Sequence[Write]) -> int:
         try:

@@ -1,0 +1,126 @@
+"""Where a request goes, who makes it, and whether it may: the first steps of the request line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from kcpfast.api.context import Call
+from kcpfast.auth.authenticate import Authenticator, impersonated
+from kcpfast.kcp.authorizer import (
+    ADMIN_GROUP,
+    BOOTSTRAPPER_GROUP,
+    Authorizer,
+    is_master,
+    scoped,
+)
+from kcpfast.kcp.clusters import Clusters
+from kcpfast.kcp.views.base import View, denied
+from kcpfast.meta.errors import forbidden
+from kcpfast.meta.user import MASTERS, Attributes, User, split_service_account
+from kcpfast.transport.messages import Response
+
+# Only members, or masters, may act as members.
+_GUARDED_GROUPS = (
+    ADMIN_GROUP,
+    BOOTSTRAPPER_GROUP,
+    "system:kcp:logical-cluster-admin",
+    "system:kcp:external-logical-cluster-admin",
+)
+
+Service = Callable[[tuple[str, ...], str, str], View]
+Page = Callable[[Call], Response | None]
+
+
+class Front:
+    """Locates, authenticates and authorizes calls.
+
+    `services` maps the first segment below /services to what finds the view.
+    """
+
+    def __init__(
+        self,
+        clusters: Clusters,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        workspace: View,
+        services: Mapping[str, Service],
+        pages: Mapping[str, Page],
+    ) -> None:
+        """Take what wire has put together."""
+        self._clusters = clusters
+        self._authenticator = authenticator
+        self._authorizer = authorizer
+        self._workspace = workspace
+        self._services = services
+        self._pages = pages
+
+    def locate(self, call: Call) -> None:
+        """Find the view and the logical cluster of a request.
+
+        400 for what is no cluster, 404 for a workspace that is not there.
+        """
+        path = call.route.cluster or ""
+        found = self._services.get(call.route.service[0]) if call.route.service else None
+        if found is not None:
+            call.view = found(call.route.service[1:], path, call.route.rest)
+            call.cluster = path
+        else:
+            call.view = self._workspace
+            call.cluster = "" if call.route.service else self._clusters.resolve(path)
+
+    def authenticate(self, call: Call) -> None:
+        """Find out who asks, and whom they want to be taken for."""
+        call.user = self._authenticator.user(call.request)
+        wanted = impersonated(call.request)
+        if wanted is None:
+            return
+        self._check_impersonation(call, wanted)
+        if not is_master(call.user, call.cluster):
+            wanted = scoped(wanted, call.cluster)
+        call.user = wanted
+
+    def _check_impersonation(self, call: Call, wanted: User) -> None:
+        if is_master(call.user, call.cluster):
+            return
+        for group in wanted.groups:
+            guarded = group == MASTERS or (
+                group in _GUARDED_GROUPS and group not in call.user.groups
+            )
+            if guarded:
+                why = "impersonation is not allowed for the requestor"
+                raise forbidden("", "", "", why)
+        for each in _impersonations(call, wanted):
+            if not self._authorizer.allows(call.user, call.cluster, each):
+                raise denied(call.user, each, "access denied")
+
+    def authorize(self, call: Call) -> None:
+        """Ask the view whether the request is allowed; Forbidden if not."""
+        assert call.view is not None
+        call.view.authorize(call.user, call.cluster, call.attributes)
+
+    def page(self, call: Call) -> Response | None:
+        """Return the answer to a path of the server's own, None if it has none."""
+        page = self._pages.get(call.route.rest.rstrip("/"))
+        return page(call) if page is not None else None
+
+
+def _impersonations(call: Call, wanted: User) -> Iterator[Attributes]:
+    """Yield what a user must be allowed in order to act as another."""
+    account = split_service_account(wanted.name)
+    if account is not None:
+        yield Attributes(
+            "impersonate", resource="serviceaccounts", namespace=account[0], name=account[1]
+        )
+    else:
+        yield Attributes("impersonate", resource="users", name=wanted.name)
+    asked = call.request.header_values(b"impersonate-group")
+    for group in asked:
+        yield Attributes("impersonate", resource="groups", name=group)
+    group = "authentication.k8s.io"
+    if wanted.uid:
+        yield Attributes("impersonate", group, resource="uids", name=wanted.uid)
+    for key, values in wanted.extra:
+        for value in values:
+            yield Attributes(
+                "impersonate", group, resource="userextras", subresource=key, name=value
+            )

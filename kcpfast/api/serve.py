@@ -1,0 +1,200 @@
+"""The request line: what happens to every request, in order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from kcpfast._core.routing import Route, route
+from kcpfast.api.answer import compressed, plain, refusal
+from kcpfast.api.context import Api, Call, Handler
+from kcpfast.api.discovery import Discovery
+from kcpfast.api.front import Front
+from kcpfast.api.health import Page, health, is_health, pages
+from kcpfast.api.openapi import OpenApi
+from kcpfast.api.options import boolean
+from kcpfast.api.verbs.create import create
+from kcpfast.api.verbs.delete import delete, delete_collection
+from kcpfast.api.verbs.listing import list_objects
+from kcpfast.api.verbs.patch import patch
+from kcpfast.api.verbs.read import get
+from kcpfast.api.verbs.update import update
+from kcpfast.api.verbs.watch import watch
+from kcpfast.auth.authenticate import bearer
+from kcpfast.auth.tokens import unverified_cluster
+from kcpfast.meta.errors import (
+    ApiError,
+    internal,
+    method_not_allowed,
+    no_such_resource,
+    not_found,
+)
+from kcpfast.meta.objectmeta import new_uid
+from kcpfast.meta.user import Attributes
+from kcpfast.telemetry.metrics import count_request
+from kcpfast.transport.messages import Request, Response, Stream
+
+LOG = logging.getLogger("kcpfast.api")
+
+VERBS: Mapping[str, Handler] = {
+    "create": create,
+    "delete": delete,
+    "deletecollection": delete_collection,
+    "get": get,
+    "list": list_objects,
+    "patch": patch,
+    "update": update,
+    "watch": watch,
+}
+_METHODS = {
+    # method: verb on an object, verb on a collection
+    "DELETE": ("delete", "deletecollection"),
+    "GET": ("get", "list"),
+    "HEAD": ("get", "list"),
+    "PATCH": ("patch", "patch"),
+    "POST": ("create", "create"),
+    "PUT": ("update", "update"),
+}
+_FLOW = "00000000-0000-4000-8000-00000000000"
+_ALWAYS = ((b"Cache-Control", b"no-cache, private"),)
+_FLOWS = (
+    (b"X-Kubernetes-Pf-Flowschema-Uid", _FLOW.encode() + b"1"),
+    (b"X-Kubernetes-Pf-Prioritylevel-Uid", _FLOW.encode() + b"2"),
+)
+
+
+class Server:
+    """Serves requests; `serve` is what the transport is given."""
+
+    def __init__(self, api: Api, front: Front) -> None:
+        """Take what wire has put together."""
+        self._api = api
+        self._front = front
+        self._discovery = Discovery()
+        self._openapi = OpenApi(self._discovery)
+        self._pages: Mapping[str, Page] = pages(api.version)
+
+    async def serve(self, request: Request) -> Response | Stream:
+        """Answer a request; whatever goes wrong below becomes a Status here."""
+        call: Call | None = None
+        try:
+            call = Call(request, _route(request))
+            call.headers += [(b"Audit-Id", _audit_id(request)), *_ALWAYS]
+            self._front.locate(call)
+            self._front.authenticate(call)
+            call.headers += _FLOWS
+            call.attributes = _attributes(call)
+            self._front.authorize(call)
+            answer = await self._act(call)
+        except ApiError as error:
+            answer = refusal(call, error)
+        except Exception as error:
+            LOG.exception("%s %s", request.method, request.path)
+            answer = refusal(call, internal(f"{type(error).__name__}: {error}"))
+        return _finish(call, answer)
+
+    async def _act(self, call: Call) -> Response | Stream:
+        route_ = call.route
+        if not route_.plural:
+            return self._page(call)
+        assert call.view is not None
+        call.served = call.view.find(call.cluster, route_.group, route_.version, route_.plural)
+        if call.served is None:
+            return self._missing(call)
+        special = self._api.handlers.get((route_.group, route_.plural, route_.subresource))
+        if special is not None:
+            return await special(self._api, call)
+        return await _handler(call)(self._api, call)
+
+    def _page(self, call: Call) -> Response:
+        path = call.route.rest
+        if is_health(path):
+            return health(call)
+        page = self._pages.get(path if path == "/" else path.rstrip("/"))
+        if page is not None:
+            return page(call)
+        found = self._discovery.answer(call) or self._openapi.answer(call)
+        return found or self._front.page(call) or plain(404, "404 page not found\n", call.headers)
+
+    def _missing(self, call: Call) -> Response:
+        """Answer for a resource that is not served: as discovery does for its group-version."""
+        assert call.view is not None
+        known = self._discovery.documents(call.view, call.cluster).groups
+        served = known.get(call.route.group, {}).get(call.route.version, ())
+        if any(each.resource.builtin for each in served):
+            raise no_such_resource()
+        return plain(404, "404 page not found\n", call.headers)
+
+
+def _route(request: Request) -> Route:
+    try:
+        found = route(request.path)
+    except ValueError:
+        raise no_such_resource() from None
+    if found.cluster is None and not found.service:
+        # A service account's token names its workspace: in-cluster clients know no prefix.
+        found.cluster = unverified_cluster(bearer(request)) or None
+    return found
+
+
+def _audit_id(request: Request) -> bytes:
+    return request.headers.get(b"audit-id") or new_uid().encode()
+
+
+def _attributes(call: Call) -> Attributes:
+    found, method = call.route, call.request.method
+    if not found.plural:
+        return Attributes(method.lower(), path=found.rest)
+    on_object, on_collection = _METHODS.get(method, (method.lower(), method.lower()))
+    verb = on_object if found.name else on_collection
+    if verb in ("list", "get") and (found.watch or boolean(call.parameter("watch"))):
+        verb = "watch"
+    return Attributes(
+        verb,
+        found.group,
+        found.version,
+        found.plural,
+        found.subresource,
+        found.namespace,
+        found.name,
+    )
+
+
+def _handler(call: Call) -> Handler:
+    """Return what serves a verb of a resource; 404 or 405 where nothing does."""
+    resource, found, verb = call.resource, call.route, call.attributes.verb
+    allowed = resource.verbs
+    if found.subresource:
+        sub = resource.subresources.get(found.subresource)
+        if sub is None and resource.builtin:
+            raise no_such_resource()
+        if sub is None:
+            raise not_found(resource.plural, resource.group, found.name)
+        allowed = sub.verbs
+    closing = call.served is not None and call.served.row is not None and call.served.row.closing
+    if verb not in allowed or call.request.method == "HEAD" or (closing and verb == "create"):
+        raise method_not_allowed()
+    if verb in ("update", "patch") and not found.name:
+        raise method_not_allowed()
+    if found.subresource == "scale":
+        from kcpfast.api.verbs.scale import SCALE  # noqa: PLC0415 - few kinds scale
+
+        return SCALE[verb]
+    return VERBS[verb]
+
+
+def _finish(call: Call | None, answer: Response | Stream) -> Response | Stream:
+    if call is None:
+        return answer
+    for text in dict.fromkeys(call.warnings):
+        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+        call.headers.append((b"Warning", f'299 - "{quoted}"'.encode()))
+    wanted = call.attributes
+    if isinstance(answer, Stream):
+        count_request(wanted.verb, wanted.group, 200)
+        return answer._replace(headers=call.headers)
+    count_request(wanted.verb, wanted.group, answer.status)
+    missing = [pair for pair in call.headers if pair not in answer.headers]
+    if missing:
+        answer = answer._replace(headers=[*answer.headers, *missing])
+    return compressed(call, answer)

@@ -1,0 +1,23 @@
+"""kcpfast start: runs a server in the foreground."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from kcpfast.server.flags import UsageError, parse, usage
+
+
+def main(arguments: Sequence[str], started: float) -> int:
+    """Run a server until SIGTERM or SIGINT; return the exit code."""
+    if any(word in ("--help", "-h", "help") for word in arguments):
+        print(usage())
+        return 0
+    try:
+        config = parse(arguments)
+    except UsageError as error:
+        print(f"kcpfast: {error}", file=sys.stderr)
+        return 1
+    from kcpfast.server.run import run  # noqa: PLC0415 - the help needs none of it
+
+    return run(config, started)

@@ -1,0 +1,227 @@
+"""What exists in a new workspace: made in the commit that makes the workspace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from kcpfast.auth.rbac import CLUSTER_ROLE_BINDINGS
+from kcpfast.auth.rbac import GROUP as RBAC
+from kcpfast.auth.tokens import ACCOUNTS
+from kcpfast.kcp import bindings, conditions
+from kcpfast.kcp.clusters import NAME, TYPE_ANNOTATION
+from kcpfast.kcp.exports import Offer, find_export, offers
+from kcpfast.kcp.kinds import API_BINDINGS, LOGICAL_CLUSTERS
+from kcpfast.meta.cluster import PATH_ANNOTATION, default_binding_name
+from kcpfast.registry.catalog import Catalog
+from kcpfast.registry.objects import Objects, Target
+from kcpfast.resources.builtin import BY_PLACE
+from kcpfast.resources.resource import Object
+from kcpfast.store.contract import Write
+
+NAMESPACES = BY_PLACE["", "v1", "namespaces"]
+CONFIG_MAPS = BY_PLACE["", "v1", "configmaps"]
+DELETION_FINALIZER = "core.kcp.io/logicalcluster-deletion"
+TERMINATORS_FINALIZER = "kcp.io/has-terminators"
+OWNER_ANNOTATION = "experimental.tenancy.kcp.io/owner"
+SHARD_ANNOTATION = "core.kcp.io/shard"
+PHASE_LABEL = "tenancy.kcp.io/phase"
+REPLICATE = "internal.kcp.io/replicate"
+CREATE_ONLY = {"bootstrap.kcp.io/create-only": "true"}
+
+
+class Export(NamedTuple):
+    """An export that is bound at birth."""
+
+    cluster: str
+    path: str
+    name: str
+    identity: str
+    offers: Sequence[Offer]
+    claims: Sequence[dict[str, Any]]
+
+
+class Maker:
+    """Makes objects of one cluster, and collects the writes that store them."""
+
+    def __init__(self, objects: Objects, cluster: str) -> None:
+        """Begin without writes."""
+        self._objects = objects
+        self.cluster = cluster
+        self.writes: list[Write] = []
+
+    def make(self, target: Target, obj: Object) -> Object:
+        """Store a new object of this cluster with the others."""
+        self.writes += self._objects.newborn(target, obj)
+        return obj
+
+    def namespace(self, name: str, ca: str, annotations: Mapping[str, str] = {}) -> None:
+        """Make a namespace with what every namespace holds."""
+        meta: dict[str, Any] = {
+            "name": name,
+            "labels": {"kubernetes.io/metadata.name": name},
+        }
+        if annotations:
+            meta["annotations"] = dict(annotations)
+        obj = {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": meta,
+            "spec": {"finalizers": ["kubernetes"]},
+            "status": {"phase": "Active"},
+        }
+        self.make(Target(NAMESPACES, self.cluster, "", name), obj)
+        self.namespace_content(name, ca)
+
+    def namespace_content(self, namespace: str, ca: str) -> None:
+        """Make the service account and the CA certificate of a namespace."""
+        self.make(Target(ACCOUNTS, self.cluster, namespace, "default"), account(namespace))
+        self.make(Target(CONFIG_MAPS, self.cluster, namespace, ROOT_CA), root_ca(namespace, ca))
+
+    def admin(self, user: str) -> None:
+        """Make a user the administrator of the workspace."""
+        obj = {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {
+                "name": "workspace-admin",
+                "annotations": {REPLICATE: "apis.kcp.io,tenancy.kcp.io"},
+            },
+            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"apiGroup": RBAC, "kind": "User", "name": user}],
+        }
+        self.make(Target(CLUSTER_ROLE_BINDINGS, self.cluster, "", "workspace-admin"), obj)
+
+    def bind(self, catalog: Catalog, name: str, path: str, export: Export) -> Object:
+        """Bind an export: the binding is made as one that is bound already."""
+        meta: dict[str, Any] = {
+            "name": name,
+            "annotations": {PATH_ANNOTATION: path},
+            "finalizers": [bindings.FINALIZER],
+            "labels": bindings.labels(export.cluster, export.name),
+        }
+        spec: dict[str, Any] = {"reference": {"export": {"name": export.name, "path": export.path}}}
+        accepted = [accept(claim) for claim in export.claims]
+        if accepted:
+            spec["permissionClaims"] = accepted
+        obj = {
+            "apiVersion": API_BINDINGS.api_version,
+            "kind": "APIBinding",
+            "metadata": meta,
+            "spec": spec,
+        }
+        bound = bindings.bound_resources(export.offers, export.identity)
+        bindings.mark_bound(obj, export.cluster, bound)
+        if accepted:
+            status: Any = obj["status"]
+            status["exportPermissionClaims"] = list(export.claims)
+            status["appliedPermissionClaims"] = [applied(claim) for claim in accepted]
+        for kind in ("PermissionClaimsApplied", "PermissionClaimsValid"):
+            conditions.mark_true(obj, kind)
+        conditions.summarize(obj)
+        self.make(Target(API_BINDINGS, self.cluster, "", name), obj)
+        origin = (export.cluster, export.name)
+        self.writes += bindings.row_writes(
+            catalog, self.cluster, name, origin, export.offers, export.identity
+        )
+        self.writes.append(bindings.consumer_write(origin, self.cluster, name, accepted))
+        return obj
+
+    def logical_cluster(self, obj: Object, locks: Mapping[str, str]) -> None:
+        """Make the LogicalCluster; `locks` says which binding each resource is of."""
+        if locks:
+            text = json.dumps(
+                {key: {"n": locks[key]} for key in sorted(locks)}, separators=(",", ":")
+            )
+            obj["metadata"]["annotations"][bindings.LOCK_ANNOTATION] = text
+        self.make(Target(LOGICAL_CLUSTERS, self.cluster, "", NAME), obj)
+
+
+ROOT_CA = "kube-root-ca.crt"
+
+
+def account(namespace: str) -> Object:
+    """Return the service account that every namespace has."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "default", "namespace": namespace},
+    }
+
+
+def root_ca(namespace: str, ca: str) -> Object:
+    """Return the ConfigMap with the server's CA certificate."""
+    description = (
+        "Contains a CA bundle that can be used to verify the kube-apiserver when using internal "
+        "endpoints such as the internal service IP or kubernetes.default.svc. No other usage is "
+        "guaranteed across distributions of Kubernetes clusters."
+    )
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": ROOT_CA,
+            "namespace": namespace,
+            "annotations": {"kubernetes.io/description": description},
+        },
+        "data": {"ca.crt": ca},
+    }
+
+
+def accept(claim: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a claim as a default binding accepts it."""
+    kept = {key: value for key, value in claim.items() if key != "defaultSelector"}
+    selector = claim.get("defaultSelector") or {"matchAll": True}
+    return kept | {"selector": selector, "state": "Accepted"}
+
+
+def applied(claim: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an accepted claim as status.appliedPermissionClaims lists it."""
+    return {key: value for key, value in claim.items() if key != "state"}
+
+
+def locks_of(bound: Iterable[Object]) -> dict[str, str]:
+    """Return `resource.group` -> binding name for bindings that are bound."""
+    return {
+        f"{each['resource']}.{each['group']}": binding["metadata"]["name"]
+        for binding in bound
+        for each in binding["status"]["boundResources"]
+    }
+
+
+def logical_cluster(type_name: str, path: str, shard: str, phase: str) -> Object:
+    """Return a LogicalCluster, to be completed by who makes it."""
+    annotations = {SHARD_ANNOTATION: shard, TYPE_ANNOTATION: type_name}
+    if path:
+        annotations[PATH_ANNOTATION] = path
+    return {
+        "apiVersion": LOGICAL_CLUSTERS.api_version,
+        "kind": "LogicalCluster",
+        "metadata": {
+            "name": NAME,
+            "annotations": annotations,
+            "finalizers": [DELETION_FINALIZER],
+            "labels": {PHASE_LABEL: phase},
+        },
+        "spec": {"directlyDeletable": False},
+        "status": {"phase": phase},
+    }
+
+
+def load_export(objects: Objects, cluster: str, path: str, name: str) -> Export | None:
+    """Return an export ready to be bound at birth, None if it is not there or has no identity.
+
+    Raises exports.MissingSchema if it offers what does not exist.
+    """
+    found = find_export(objects, cluster, name)
+    identity = ((found or {}).get("status") or {}).get("identityHash") or ""
+    if found is None or not identity:
+        return None
+    claims = found["spec"].get("permissionClaims") or ()
+    return Export(cluster, path, name, identity, offers(objects, cluster, found), claims)
+
+
+def default_name(cluster: str, export: Export) -> str:
+    """Return the name of a default binding."""
+    return default_binding_name(cluster, export.path, export.name)

@@ -1,0 +1,95 @@
+"""APIExports: their identity, their schemas, and where their virtual workspaces are."""
+
+from __future__ import annotations
+
+import secrets
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from kcpfast.kcp.kinds import API_EXPORTS, API_SCHEMAS
+from kcpfast.meta.cluster import identity_hash
+from kcpfast.registry.objects import Objects, Target
+from kcpfast.resources import definition
+from kcpfast.resources.definition import Definition
+from kcpfast.resources.resource import Object
+
+SECRET_NAMESPACE = "kcp-system"
+
+
+class Offer(NamedTuple):
+    """One resource of an export, with its schema object and definition."""
+
+    group: str
+    plural: str
+    schema: Object
+    definition: Definition
+    digest: str
+    data: bytes
+
+
+def new_identity_key() -> str:
+    """Return the key of a new identity."""
+    return secrets.token_urlsafe(32)
+
+
+def identity_secret(namespace: str, name: str, key: str) -> Object:
+    """Return the secret that holds an identity's key."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "data": {"key": b64encode(key.encode()).decode()},
+        "type": "Opaque",
+    }
+
+
+def hash_of_secret(secret: Object) -> str:
+    """Return the identity that a secret stands for, "" if it holds no key."""
+    encoded = (secret.get("data") or {}).get("key") or ""
+    return identity_hash(b64decode(encoded).decode("utf-8", "replace")) if encoded else ""
+
+
+def resources(export: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the resources that an export (v1alpha2) offers."""
+    found: list[dict[str, Any]] = (export.get("spec") or {}).get("resources") or []
+    return found
+
+
+def schema_definition(schema: Object) -> Definition:
+    """Return the definition in an APIResourceSchema."""
+    spec = schema["spec"]
+    return definition.definition(spec, spec["names"], lambda version: version["schema"])
+
+
+class MissingSchema(LookupError):
+    """An export names a schema that does not exist (yet)."""
+
+
+def offers(objects: Objects, cluster: str, export: Object) -> list[Offer]:
+    """Return what an export in a cluster offers; MissingSchema if a schema is not there."""
+    found = []
+    for each in resources(export):
+        target = Target(API_SCHEMAS, cluster, "", each["schema"])
+        schema = objects.find(target)
+        if schema is None:
+            raise MissingSchema(each["schema"])
+        found.append(offer_of(schema))
+    return found
+
+
+def offer_of(schema: Object) -> Offer:
+    """Return an APIResourceSchema as an offer."""
+    made = schema_definition(schema)
+    digest, data = definition.encode(made)
+    return Offer(made["group"], made["names"]["plural"], schema, made, digest, data)
+
+
+def find_export(objects: Objects, cluster: str, name: str) -> Object | None:
+    """Return an APIExport."""
+    return objects.find(Target(API_EXPORTS, cluster, "", name))
+
+
+def view_url(base: str, cluster: str, export: str) -> str:
+    """Return the URL of an export's virtual workspace."""
+    return f"{base}/services/apiexport/{cluster}/{export}"

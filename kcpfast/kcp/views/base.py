@@ -1,0 +1,63 @@
+"""What a view is: the way through which requests look at the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
+
+from kcpfast.meta.errors import ApiError, forbidden
+from kcpfast.meta.selectors import Requirement
+from kcpfast.meta.user import Attributes, User
+from kcpfast.registry.catalog import Served
+from kcpfast.resources.resource import Resource
+
+
+class Scope(NamedTuple):
+    """What a view shows of a resource: objects of these clusters that satisfy these terms.
+
+    `clusters` None = all that the path asks for.
+    """
+
+    clusters: Callable[[str], bool] | None = None
+    labels: tuple[Requirement, ...] = ()
+
+
+WHOLE = Scope()
+
+
+class View(Protocol):
+    """A way to look at the registry: a workspace, or a virtual workspace.
+
+    `cluster` arguments are logical cluster names, or `*`.
+    """
+
+    def find(self, cluster: str, group: str, version: str, plural: str) -> Served | None:
+        """Return a resource if the view serves it."""
+
+    def resources(self, cluster: str) -> Iterable[Served]:
+        """Return all resources that the view serves, for discovery."""
+
+    def fingerprint(self, cluster: str) -> bytes:
+        """Return bytes that are equal where `resources` are."""
+
+    def authorize(self, user: User, cluster: str, wanted: Attributes) -> None:
+        """Raise ApiError unless the request is allowed."""
+
+    def scope(self, cluster: str, resource: Resource) -> Scope:
+        """Return what lists, watches and single objects are limited to."""
+
+    def admitted_as(self, user: User, cluster: str) -> User:
+        """Return the user that admission and ownership see."""
+
+
+def denied(user: User, wanted: Attributes, reason: str) -> ApiError:
+    """Return the 403 for a request that is not allowed."""
+    if not wanted.resource:
+        text = f'User "{user.name}" cannot {wanted.verb} path "{wanted.path}": {reason}'
+        return forbidden("", "", "", text)
+    where = f'in the namespace "{wanted.namespace}"' if wanted.namespace else "at the cluster scope"
+    text = (
+        f'User "{user.name}" cannot {wanted.verb} resource "{wanted.full_resource()}" in API group '
+        f'"{wanted.group}" {where}: {reason}'
+    )
+    return forbidden(wanted.resource, wanted.group, wanted.name, text)

@@ -1,0 +1,77 @@
+"""The plain view: one workspace, or for the privileged all of them (`/clusters/*`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kcpfast.kcp.authorizer import Authorizer
+from kcpfast.kcp.clusters import NAME, Clusters, inactive_error
+from kcpfast.kcp.views.base import WHOLE, Scope, denied
+from kcpfast.meta.cluster import WILDCARD
+from kcpfast.meta.errors import ApiError
+from kcpfast.meta.user import Attributes, User
+from kcpfast.registry.catalog import Catalog, Served
+from kcpfast.resources.resource import Resource
+
+_AWAKE = ("/openapi", "/healthz", "/livez", "/readyz")
+
+
+class WorkspaceView:
+    """See base.View."""
+
+    def __init__(self, catalog: Catalog, authorizer: Authorizer, clusters: Clusters) -> None:
+        """Look through these."""
+        self._catalog = catalog
+        self._authorizer = authorizer
+        self._clusters = clusters
+
+    def find(self, cluster: str, group: str, version: str, plural: str) -> Served | None:
+        """Return a resource of the workspace; `plural:identity` names a bound one by identity."""
+        name, _, identity = plural.partition(":")
+        if identity:
+            return self._by_identity(group, version, name, identity)
+        if cluster == WILDCARD:
+            return self._catalog.find("", group, version, plural)
+        return self._catalog.find(cluster, group, version, plural)
+
+    def _by_identity(self, group: str, version: str, plural: str, identity: str) -> Served | None:
+        row = self._catalog.by_identity(identity, group, plural)
+        if row is None:
+            return None
+        resource = self._catalog.from_origin(row).get(version)
+        return Served(resource) if resource is not None else None
+
+    def resources(self, cluster: str) -> Iterable[Served]:
+        """Return what the workspace serves."""
+        static = (Served(resource) for resource in self._catalog.static())
+        return [*static, *self._catalog.dynamic(cluster)]
+
+    def fingerprint(self, cluster: str) -> bytes:
+        """Return what the catalog files for the workspace."""
+        return self._catalog.fingerprint(cluster)
+
+    def authorize(self, user: User, cluster: str, wanted: Attributes) -> None:
+        """Ask the authorizer; a workspace that sleeps answers nobody."""
+        self._check_active(cluster, wanted)
+        decision = self._authorizer.decide(user, cluster, wanted)
+        if not decision.allowed:
+            raise denied(user, wanted, decision.reason)
+        if cluster == WILDCARD and wanted.resource and wanted.verb not in ("list", "watch"):
+            text = f"{wanted.verb} is not supported in the * logical cluster"
+            raise ApiError("MethodNotAllowed", text, details={})
+
+    def _check_active(self, cluster: str, wanted: Attributes) -> None:
+        if not cluster or cluster == WILDCARD or wanted.path.startswith(_AWAKE):
+            return
+        state = self._clusters.state(cluster)
+        itself = (wanted.resource, wanted.name) == ("logicalclusters", NAME)
+        if state is not None and state.inactive and not itself:
+            raise inactive_error(cluster)
+
+    def scope(self, _cluster: str, _resource: Resource) -> Scope:
+        """Show everything."""
+        return WHOLE
+
+    def admitted_as(self, user: User, _cluster: str) -> User:
+        """Admission sees the user."""
+        return user

@@ -1,0 +1,132 @@
+"""The files of a root directory: the lock, the tokens, the kubeconfig."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from base64 import b64encode
+from pathlib import Path
+
+from kcpfast.kcp.authorizer import ADMIN_GROUP
+from kcpfast.meta.objectmeta import new_uid
+from kcpfast.meta.user import AUTHENTICATED, MASTERS, User
+
+ADMIN, SHARD_ADMIN = "kcp-admin", "shard-admin"
+_GROUPS = {ADMIN: ADMIN_GROUP, SHARD_ADMIN: MASTERS}
+
+
+class StartError(Exception):
+    """The server cannot start; the text is the one line that the user is told."""
+
+
+class Lock:
+    """Held by the one server that works on a directory; the file tells its pid."""
+
+    def __init__(self, root: Path) -> None:
+        """Take the lock; StartError names the process that has it."""
+        path = root / "server.pid"
+        try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StartError(f"cannot use {root}: {error.strerror}") from None
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pid = os.read(self._handle, 32).decode(errors="replace").strip()
+            os.close(self._handle)
+            raise StartError(f"{root} is in use by the server with pid {pid or '?'}") from None
+        os.ftruncate(self._handle, 0)
+        os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let the next server in."""
+        os.ftruncate(self._handle, 0)
+        os.close(self._handle)
+
+
+def admin_tokens(store: Path) -> dict[str, User]:
+    """Return the administrators' tokens; made once, the same at every start.
+
+    StartError if the store cannot be read or written.
+    """
+    try:
+        kept = json.loads(store.read_text()) if store.exists() else {}
+        missing = [name for name in _GROUPS if name not in kept]
+        for name in missing:
+            kept[name] = {"token": secrets.token_urlsafe(32), "uid": new_uid()}
+        if missing:
+            write_private(store, json.dumps(kept, indent=1))
+    except (OSError, ValueError) as error:
+        raise StartError(f"cannot use {store}: {error}") from None
+    return {
+        kept[name]["token"]: User(name, kept[name]["uid"], (group, AUTHENTICATED))
+        for name, group in _GROUPS.items()
+    }
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    partial.rename(path)
+
+
+_KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+current-context: root
+clusters:
+- name: root
+  cluster:
+    certificate-authority-data: {ca}
+    server: {url}/clusters/root
+- name: base
+  cluster:
+    certificate-authority-data: {ca}
+    server: {url}
+- name: system:admin
+  cluster:
+    certificate-authority-data: {ca}
+    server: {url}/clusters/system:admin
+contexts:
+- name: root
+  context:
+    cluster: root
+    user: kcp-admin
+- name: base
+  context:
+    cluster: base
+    user: kcp-admin
+- name: system:admin
+  context:
+    cluster: system:admin
+    user: shard-admin
+- name: shard-base
+  context:
+    cluster: base
+    user: shard-admin
+preferences: {{}}
+users:
+- name: kcp-admin
+  user:
+    token: {admin}
+- name: shard-admin
+  user:
+    token: {shard_admin}
+"""
+
+
+def kubeconfig(url: str, ca: bytes, tokens: dict[str, User]) -> str:
+    """Return the administrator's kubeconfig, with kcp's contexts and users."""
+    named = {user.name: token for token, user in tokens.items()}
+    return _KUBECONFIG.format(
+        url=url,
+        ca=b64encode(ca).decode(),
+        admin=named[ADMIN],
+        shard_admin=named[SHARD_ADMIN],
+    )

@@ -1,0 +1,178 @@
+"""The flags of `kcpfast start`: one row each, with kcp's names.
+
+Parsed by hand: an argument parser costs the start more than everything else here does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+STORED, BOOLEAN = "value", "boolean"
+
+
+class Flag(NamedTuple):
+    """A flag: what it takes, what it is by default, and what it does ("" = nothing yet)."""
+
+    name: str
+    default: str
+    help: str
+    kind: str = STORED
+
+
+FLAGS = (
+    Flag("root-directory", ".kcpfast", "directory of the data; base of relative paths"),
+    Flag("bind-address", "0.0.0.0", "address to listen on"),
+    Flag("secure-port", "6443", "port to listen on; 0 takes any free one"),
+    Flag("external-hostname", "", "host name that URLs are made with"),
+    Flag("shard-base-url", "", "base of all URLs that are handed out"),
+    Flag("kubeconfig-path", "admin.kubeconfig", "where the administrator's kubeconfig is written"),
+    Flag("client-ca-file", "client-ca.crt", "CA that client certificates are verified by"),
+    Flag("tls-cert-file", "apiserver.crt", "certificate of the server"),
+    Flag("tls-private-key-file", "apiserver.key", "key of the server's certificate"),
+    Flag("token-auth-file", "", 'CSV file of tokens: token,user,uid,"group,group"'),
+    Flag("service-account-key-file", "sa.key", "key that service account tokens are signed with"),
+    Flag("authentication-admin-token-path", ".admin-token-store", "where admin tokens are kept"),
+    Flag("feature-gates", "", "accepted: a list of Name=true or Name=false"),
+    Flag("v", "0", "how much is logged: 0 warnings, 2 requests, 4 everything"),
+)
+
+# Accepted so that kcp's own command lines work; what they ask for is not done yet.
+LATER = (
+    "audit-log-batch-buffer-size",
+    "audit-log-compress",
+    "audit-log-format",
+    "audit-log-maxage",
+    "audit-log-maxbackup",
+    "audit-log-maxsize",
+    "audit-log-mode",
+    "audit-log-path",
+    "audit-policy-file",
+    "audit-webhook-batch-max-size",
+    "audit-webhook-config-file",
+    "audit-webhook-mode",
+)
+# Accepted and of no meaning here: there is no etcd.
+MEANINGLESS = (
+    "embedded-etcd-client-port",
+    "embedded-etcd-peer-port",
+    "embedded-etcd-wal-size-bytes",
+)
+_KNOWN: Mapping[str, Flag] = {flag.name: flag for flag in FLAGS}
+
+
+class UsageError(ValueError):
+    """The command line cannot be understood; the text is what the user is told."""
+
+
+@dataclass(slots=True)
+class Config:
+    """What a server is started with; paths are absolute."""
+
+    root: Path
+    bind_address: str
+    port: int
+    external_hostname: str
+    base_url: str
+    kubeconfig: Path
+    client_ca: Path
+    certificate: Path
+    key: Path
+    token_file: Path | None
+    account_key: Path
+    token_store: Path
+    verbosity: int
+    later: list[str] = field(default_factory=list)
+
+    def url(self, port: int) -> str:
+        """Return the base URL of the server once its port is known."""
+        if self.base_url:
+            return self.base_url.rstrip("/")
+        host = self.external_hostname or advertised(self.bind_address)
+        return f"https://{host}:{port}"
+
+
+def advertised(address: str) -> str:
+    """Return the host under which a server bound to an address can be reached."""
+    host = "127.0.0.1" if address in ("", "0.0.0.0", "::") else address
+    return f"[{host}]" if ":" in host else host
+
+
+def parse(arguments: Sequence[str]) -> Config:
+    """Read a command line; UsageError names what is wrong with it."""
+    values = {flag.name: flag.default for flag in FLAGS}
+    later = []
+    for name, value in _pairs(arguments):
+        if name in _KNOWN:
+            values[name] = value
+        elif name in LATER:
+            later.append(name)
+        elif name not in MEANINGLESS:
+            raise UsageError(f"unknown flag: --{name}")
+    return _config(values, later)
+
+
+def _pairs(arguments: Sequence[str]) -> Iterable[tuple[str, str]]:
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-") or word in ("-", "--"):
+            raise UsageError(f"unexpected argument: {word}")
+        name, found, value = word.lstrip("-").partition("=")
+        if not found:
+            if not rest:
+                raise UsageError(f"flag needs an argument: --{name}")
+            value = rest.pop(0)
+        yield name, value
+
+
+def _number(values: Mapping[str, str], name: str, low: int, high: int) -> int:
+    try:
+        number = int(values[name])
+    except ValueError:
+        number = low - 1
+    if not low <= number <= high:
+        raise UsageError(f"--{name}: {values[name]} is not a number from {low} to {high}")
+    return number
+
+
+def _config(values: Mapping[str, str], later: list[str]) -> Config:
+    root = Path(os.path.abspath(values["root-directory"]))
+
+    def path(name: str) -> Path:
+        return root / values[name]
+
+    def given(name: str) -> Path:
+        """A file named on the command line is relative to where the user stands."""
+        named = values[name] != _KNOWN[name].default
+        return Path(os.path.abspath(values[name])) if named else path(name)
+
+    return Config(
+        root=root,
+        bind_address=values["bind-address"],
+        port=_number(values, "secure-port", 0, 65535),
+        external_hostname=values["external-hostname"],
+        base_url=values["shard-base-url"],
+        kubeconfig=path("kubeconfig-path"),
+        client_ca=given("client-ca-file"),
+        certificate=given("tls-cert-file"),
+        key=given("tls-private-key-file"),
+        token_file=given("token-auth-file") if values["token-auth-file"] else None,
+        account_key=given("service-account-key-file"),
+        token_store=path("authentication-admin-token-path"),
+        verbosity=_number(values, "v", 0, 10),
+        later=later,
+    )
+
+
+def usage() -> str:
+    """Return the help text."""
+    lines = ["Usage: kcpfast start [--flag value ...]", ""]
+    for flag in FLAGS:
+        default = f" (default {flag.default})" if flag.default else ""
+        lines.append(f"  --{flag.name:34} {flag.help}{default}")
+    lines += ["", "Accepted, not at work yet: " + ", ".join("--" + name for name in LATER)]
+    return "\n".join(lines)

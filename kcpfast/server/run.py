@@ -1,0 +1,204 @@
+"""Starts a server and stops it: the order of things, and what is said on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import uvloop
+
+from kcpfast.kcp.bootstrap import installation
+from kcpfast.server import wire
+from kcpfast.server.files import Lock, StartError, admin_tokens, kubeconfig, write_private
+from kcpfast.server.flags import Config, advertised
+from kcpfast.store.contract import StoreError
+from kcpfast.store.lmdb import LmdbStore
+from kcpfast.transport.connection import Connection, Service
+from kcpfast.transport.messages import Response
+from kcpfast.transport.tls import server_context
+
+_DRAIN_SECONDS = 3.0
+_BACKLOG = 1024
+
+
+def run(config: Config, started: float) -> int:
+    """Run a server until it is told to stop; return the exit code.
+
+    `started` is when the process was started, as time.monotonic tells.
+    """
+    try:
+        lock = Lock(config.root)
+    except StartError as error:
+        return _fail(str(error))
+    try:
+        uvloop.run(_serve(config, started))
+    except StartError as error:
+        return _fail(str(error))
+    finally:
+        lock.release()
+    return 0
+
+
+def _fail(text: str) -> int:
+    print(f"kcpfast: {text}", file=sys.stderr)
+    return 1
+
+
+async def _serve(config: Config, started: float) -> None:
+    making = _make_certificates(config)
+    store = _open_store(config.root)
+    try:
+        tokens = admin_tokens(config.token_store)
+        if config.token_file is not None:
+            tokens |= _read_tokens(config.token_file)
+        if making is not None and await asyncio.to_thread(making.wait):
+            raise StartError("the certificates could not be made")
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, stop.set)
+        context = _tls(config)
+        certificate = config.certificate.read_bytes()
+        ca = certificate.decode()
+        listener = _Listener(context)
+        url = config.url(await listener.bind(config))
+        parts = wire.core(store)
+        if store.revision() == 0:
+            await store.commit(installation(parts.objects, parts.catalog, url, ca))
+        running = wire.server(parts, wire.Settings(url, ca, config.account_key, tokens))
+        await listener.start(running.server)
+        write_private(config.kubeconfig, kubeconfig(url, certificate, tokens))
+        _announce(config, url, time.monotonic() - started)
+        await stop.wait()
+        await listener.stop(running.hub)
+    finally:
+        store.close()
+
+
+def _make_certificates(config: Config) -> subprocess.Popen[bytes] | None:
+    """Begin to make what is missing, in a process of its own; None if nothing is."""
+    tasks: list[str] = []
+    if not config.certificate.exists():
+        hosts = [advertised(config.bind_address), "localhost", "127.0.0.1", "::1"]
+        hosts += [name for name in (config.external_hostname, os.uname().nodename) if name]
+        if config.base_url:
+            hosts.append(config.base_url.partition("://")[2].partition("/")[0].rpartition(":")[0])
+        names = ",".join(host for host in hosts if host)
+        tasks += ["server", str(config.certificate), str(config.key), names]
+    if not config.client_ca.exists():
+        key = config.client_ca.with_suffix(".key")
+        tasks += ["client", str(config.client_ca), str(key)]
+    if not config.account_key.exists():
+        tasks += ["account", str(config.account_key)]
+    if not tasks:
+        return None
+    command = [sys.executable, "-m", "kcpfast.server.certificates", *tasks]
+    return subprocess.Popen(command)
+
+
+def _open_store(root: Path) -> LmdbStore:
+    folder = root / "store"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return LmdbStore(folder)
+    except (OSError, StoreError) as error:
+        raise StartError(str(error)) from None
+
+
+def _read_tokens(path: Path) -> dict[str, wire.User]:
+    from kcpfast.auth.tokens import read_token_file  # noqa: PLC0415 - only with the flag
+
+    try:
+        return read_token_file(path)
+    except (OSError, ValueError) as error:
+        raise StartError(f"--token-auth-file: {error}") from None
+
+
+def _tls(config: Config) -> ssl.SSLContext:
+    try:
+        return server_context(config.certificate, config.key, config.client_ca)
+    except (OSError, ssl.SSLError) as error:
+        raise StartError(f"cannot use the certificates: {error}") from None
+
+
+class _Listener:
+    """The listening socket and the connections it has accepted."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        self._open: set[Connection] = set()
+        self._server: asyncio.AbstractServer | None = None
+        self._service: Service | None = None
+
+    async def bind(self, config: Config) -> int:
+        """Listen without accepting yet, so that the port is known; StartError if it is taken."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                self._connection,
+                config.bind_address,
+                config.port,
+                ssl=self._context,
+                backlog=_BACKLOG,
+                start_serving=False,
+            )
+        except OSError as error:
+            where = f"{config.bind_address}:{config.port}"
+            raise StartError(f"cannot listen on {where}: {error.strerror or error}") from None
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    def _connection(self) -> Connection:
+        assert self._service is not None
+        return Connection(self._service)
+
+    async def start(self, server: wire.Server) -> None:
+        """Begin to accept."""
+        assert self._server is not None
+        self._service = Service(server.serve, _refuse, self._open)
+        await self._server.start_serving()
+
+    async def stop(self, hub: wire.Hub) -> None:
+        """Accept nothing new, end the watches, let running requests finish for a moment."""
+        assert self._server is not None
+        self._server.close()
+        hub.close()
+        for connection in list(self._open):
+            connection.drain()
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        while self._open and time.monotonic() < deadline:  # noqa: ASYNC110 - only at the end
+            await asyncio.sleep(0.02)
+        for connection in list(self._open):
+            if connection.transport is not None:
+                connection.transport.abort()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._server.wait_closed(), 1.0)
+
+
+_REASONS = {400: "BadRequest", 413: "RequestEntityTooLarge", 431: ""}
+
+
+def _refuse(code: int, text: str) -> Response:
+    """Return the answer to what is no request."""
+    from kcpfast.api.answer import refusal  # noqa: PLC0415 - only for what is malformed
+    from kcpfast.meta.errors import ApiError  # noqa: PLC0415 - only for what is malformed
+
+    return refusal(None, ApiError(_REASONS[code], text, code=code))
+
+
+def _announce(config: Config, url: str, seconds: float) -> None:
+    for name in config.later:
+        print(f"kcpfast: --{name} is accepted, but not at work yet", file=sys.stderr)
+    print(f"kcpfast is ready at {url} after {seconds * 1000:.0f} ms")
+    print(f"  export KUBECONFIG={config.kubeconfig}")
+    print("Then, for example:")
+    print("  kubectl ws tree")
+    print("  kubectl create workspace my-team --enter")
+    print("  kubectl api-resources", flush=True)

@@ -1,0 +1,89 @@
+"""Puts the rooms together: the one file that knows all of them.
+
+Nothing here decides anything. A plugin, a consequence or a handler exists for the server only by
+standing in one of the lists below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import kcpfast
+from kcpfast.admission import namespaces
+from kcpfast.admission.chain import Admission
+from kcpfast.api.context import Api
+from kcpfast.api.front import Front
+from kcpfast.api.serve import Server
+from kcpfast.auth import rbac
+from kcpfast.auth.authenticate import Authenticator
+from kcpfast.auth.rbac import Memory, Rbac
+from kcpfast.auth.tokens import ServiceAccountTokens
+from kcpfast.kcp.authorizer import Authorizer
+from kcpfast.kcp.clusters import Clusters
+from kcpfast.kcp.kinds import SYSTEM
+from kcpfast.kcp.policies import Policies
+from kcpfast.kcp.views.workspace import WorkspaceView
+from kcpfast.meta.user import User
+from kcpfast.registry.catalog import Catalog
+from kcpfast.registry.objects import Consequence, Objects
+from kcpfast.store.contract import Store
+from kcpfast.watch.hub import Hub
+
+
+class Settings(NamedTuple):
+    """What the rooms need to know of this installation."""
+
+    base_url: str
+    ca: str
+    account_key: Path
+    tokens: Mapping[str, User]
+
+
+class Core(NamedTuple):
+    """The registry of an open store: enough to bootstrap it."""
+
+    store: Store
+    objects: Objects
+    catalog: Catalog
+
+
+def core(store: Store) -> Core:
+    """Return the registry over a store."""
+    consequences: dict[tuple[str, str], Sequence[Consequence]] = {**rbac.CONSEQUENCES}
+    objects = Objects(store, consequences)
+    return Core(store, objects, Catalog(store, list(SYSTEM.values())))
+
+
+class Running(NamedTuple):
+    """A server's parts that must be stopped."""
+
+    server: Server
+    hub: Hub
+
+
+def server(parts: Core, settings: Settings) -> Running:
+    """Return a server over a bootstrapped store."""
+    store, objects, catalog = parts
+    memory, hub = Memory(), Hub()
+    store.subscribe(memory.on_commit)
+    store.subscribe(hub.on_commit)
+    rules = Rbac(objects, memory)
+    clusters = Clusters(objects, memory)
+    authorizer = Authorizer(clusters, rules, Policies(objects, catalog, rules))
+    accounts = ServiceAccountTokens(settings.account_key, objects)
+    authenticator = Authenticator(settings.tokens, accounts)
+    plugins = [*namespaces.plugins(objects)]
+    api = Api(
+        objects,
+        catalog,
+        hub,
+        Admission(plugins),
+        authenticator,
+        kcpfast.__version__,
+        {},
+    )
+    view = WorkspaceView(catalog, authorizer, clusters)
+    front = Front(clusters, authenticator, authorizer, view, {}, {})
+    return Running(Server(api, front), hub)
