@@ -127,10 +127,8 @@ def respond(call: Call, form: Form, status: int, body: bytes) -> Response:
 
 def saved(call: Call, shown: Shape, stored: Saved, status: int) -> Response:
     """Return the answer to a write: the object as it is now."""
-    if stored.revision:
-        body = shown.one(stored.revision, stored.value)
-    else:
-        body = _unsaved(shown, stored)
+    revision, value = stored.revision, stored.value
+    body = shown.one(revision, value) if revision else _unsaved(shown, stored)
     return respond(call, shown.form, status, body)
 
 

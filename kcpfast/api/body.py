@@ -67,13 +67,16 @@ def parse_yaml(body: bytes) -> Any:
         raise bad_request(f"error converting YAML to JSON: {error}") from None
 
 
-def read_object(call: Call, resource: Resource, validation: str) -> Object:
+def read_object(call: Call, resource: Resource, validation: str, *, new: bool = False) -> Object:
     """Return the object in the body: pruned, defaulted, and of the right kind.
 
-    What its schema does not know is refused (`validation` Strict), warned of (Warn) or dropped.
+    `new` is for a create. What its schema does not know is refused (`validation` Strict), warned
+    of (Warn) or dropped.
     """
     obj, is_json = parse(call, protobuf=resource.builtin)
     check_type(resource, obj)
+    if new and resource.status and not resource.builtin:
+        obj.pop("status", None)  # it is the status subresource's to write
     repeated = duplicates(call.request.body) if is_json and validation != "Ignore" else []
     unknown = conform(resource, obj)
     report(call, resource, validation, repeated, unknown)

@@ -11,10 +11,11 @@ from kcpfast.kcp import conditions
 from kcpfast.kcp.exports import Offer
 from kcpfast.meta.cluster import export_hash
 from kcpfast.registry import index
-from kcpfast.registry.catalog import Catalog, Row, file_row
+from kcpfast.registry.catalog import Row, drop_row, file_row
+from kcpfast.registry.objects import Consequence, Target
 from kcpfast.resources.definition import storage_of
 from kcpfast.resources.resource import Object, Origin
-from kcpfast.store.contract import Index, Write
+from kcpfast.store.contract import Index, Stamp, Store, Write
 
 FINALIZER = "apis.kcp.io/apibinding-finalizer"
 EXPORT_LABEL = "internal.apis.kcp.io/export"
@@ -66,7 +67,7 @@ def mark_bound(binding: Object, export_cluster: str, bound: list[dict[str, Any]]
 
 
 def row_writes(
-    catalog: Catalog,
+    store: Store,
     cluster: str,
     binding: str,
     export: tuple[str, str],
@@ -78,8 +79,7 @@ def row_writes(
     for offer in offers:
         origin = Origin(offer.digest, identity, *export)
         row = Row("binding", binding, origin)
-        old = catalog.row(cluster, offer.group, offer.plural)
-        writes += file_row(cluster, offer.group, offer.plural, row, offer.data, old)
+        writes += file_row(store, cluster, (offer.group, offer.plural), row, offer.data)
         key = index.identity(identity, offer.group, offer.plural)
         writes.append(Index(key, "\0".join(origin).encode()))
     return writes
@@ -91,3 +91,33 @@ def consumer_write(
     """Return what tells an export of a consumer, and which claims it has accepted."""
     key = index.consumer(*export, cluster, binding)
     return Index(key, msgspec.json.encode(list(claims)))
+
+
+def consequences(store: Store) -> Consequence:
+    """Return what a binding carries along: work when it changes, the end of its rows with it."""
+
+    def consequence(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+        cluster, name = target.cluster, target.name
+        if new is not None:
+            if old is None or _asks(old) != _asks(new):
+                yield Stamp(index.mark("apibinding", cluster, name))
+            return
+        status = (old or {}).get("status") or {}
+        export = (((old or {}).get("spec") or {}).get("reference") or {}).get("export") or {}
+        owner = status.get("apiExportClusterName")
+        if owner:
+            yield Index(index.consumer(owner, export["name"], cluster, name), None)
+            yield Stamp(index.mark("apiexport", owner, export["name"]))
+        for each in status.get("boundResources") or ():
+            key = index.resource(cluster, each["group"], each["resource"])
+            data = store.index_get(key)
+            row = Row.decode(data) if data is not None else None
+            if row is not None and (row.source, row.name) == ("binding", name):
+                yield from drop_row(cluster, each["group"], each["resource"], row)
+
+    return consequence
+
+
+def _asks(binding: Object) -> object:
+    """Return what of a binding its reconciler answers to."""
+    return binding.get("spec"), binding["metadata"].get("deletionTimestamp")

@@ -14,11 +14,11 @@ from kcpfast.kcp.clusters import NAME, TYPE_ANNOTATION
 from kcpfast.kcp.exports import Offer, find_export, offers
 from kcpfast.kcp.kinds import API_BINDINGS, LOGICAL_CLUSTERS
 from kcpfast.meta.cluster import PATH_ANNOTATION, default_binding_name
-from kcpfast.registry.catalog import Catalog
-from kcpfast.registry.objects import Objects, Target
+from kcpfast.registry import index
+from kcpfast.registry.objects import Consequence, Objects, Target
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import Write
+from kcpfast.store.contract import Stamp, Write
 
 NAMESPACES = BY_PLACE["", "v1", "namespaces"]
 CONFIG_MAPS = BY_PLACE["", "v1", "configmaps"]
@@ -56,8 +56,8 @@ class Maker:
         self.writes += self._objects.newborn(target, obj)
         return obj
 
-    def namespace(self, name: str, ca: str, annotations: Mapping[str, str] = {}) -> None:
-        """Make a namespace with what every namespace holds."""
+    def namespace(self, name: str, annotations: Mapping[str, str] = {}) -> None:
+        """Make a namespace; what every namespace holds is a consequence of it."""
         meta: dict[str, Any] = {
             "name": name,
             "labels": {"kubernetes.io/metadata.name": name},
@@ -72,11 +72,18 @@ class Maker:
             "status": {"phase": "Active"},
         }
         self.make(Target(NAMESPACES, self.cluster, "", name), obj)
-        self.namespace_content(name, ca)
 
     def namespace_content(self, namespace: str, ca: str) -> None:
         """Make the service account and the CA certificate of a namespace."""
+        self.account(namespace)
+        self.root_ca(namespace, ca)
+
+    def account(self, namespace: str) -> None:
+        """Make the service account that every namespace has."""
         self.make(Target(ACCOUNTS, self.cluster, namespace, "default"), account(namespace))
+
+    def root_ca(self, namespace: str, ca: str) -> None:
+        """Make the ConfigMap with the server's CA certificate."""
         self.make(Target(CONFIG_MAPS, self.cluster, namespace, ROOT_CA), root_ca(namespace, ca))
 
     def admin(self, user: str) -> None:
@@ -93,7 +100,7 @@ class Maker:
         }
         self.make(Target(CLUSTER_ROLE_BINDINGS, self.cluster, "", "workspace-admin"), obj)
 
-    def bind(self, catalog: Catalog, name: str, path: str, export: Export) -> Object:
+    def bind(self, name: str, path: str, export: Export) -> Object:
         """Bind an export: the binding is made as one that is bound already."""
         meta: dict[str, Any] = {
             "name": name,
@@ -123,7 +130,7 @@ class Maker:
         self.make(Target(API_BINDINGS, self.cluster, "", name), obj)
         origin = (export.cluster, export.name)
         self.writes += bindings.row_writes(
-            catalog, self.cluster, name, origin, export.offers, export.identity
+            self._objects.store, self.cluster, name, origin, export.offers, export.identity
         )
         self.writes.append(bindings.consumer_write(origin, self.cluster, name, accepted))
         return obj
@@ -225,3 +232,26 @@ def load_export(objects: Objects, cluster: str, path: str, name: str) -> Export 
 def default_name(cluster: str, export: Export) -> str:
     """Return the name of a default binding."""
     return default_binding_name(cluster, export.path, export.name)
+
+
+def namespace_consequences(ca: str, objects: Objects) -> Consequence:
+    """Return what a namespace carries along: its content at birth, work at its end."""
+
+    def consequence(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+        cluster, name = target.cluster, target.name
+        if old is None and new is not None and ca:
+            maker = Maker(objects, cluster)
+            maker.namespace_content(name, ca)
+            yield from maker.writes
+        elif new is not None and "deletionTimestamp" in new["metadata"]:
+            yield Stamp(index.mark("namespace", cluster, name))
+
+    return consequence
+
+
+def content_consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+    """Ask for what a namespace must have, when it goes or is changed."""
+    if old is not None and target.name in ("default", ROOT_CA):
+        kept = new is not None and new.get("data") == old.get("data")
+        if not kept:
+            yield Stamp(index.mark("namespace-content", target.cluster, target.namespace))

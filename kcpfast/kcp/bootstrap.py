@@ -27,7 +27,6 @@ from kcpfast.kcp.exports import (
 from kcpfast.kcp.kinds import API_EXPORTS, API_SCHEMAS, ENDPOINT_SLICES, schemas
 from kcpfast.kcp.types import type_status
 from kcpfast.meta.cluster import PATH_ANNOTATION, ROOT, SYSTEM_ADMIN, identity_hash
-from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.resources import definition
 from kcpfast.resources.builtin import BUILTIN
@@ -45,16 +44,16 @@ def _asset() -> Mapping[str, Any]:
     return found
 
 
-def installation(objects: Objects, catalog: Catalog, base_url: str, ca: str) -> list[Write]:
+def installation(objects: Objects, base_url: str) -> list[Write]:
     """Return the writes that make an empty store an installation."""
     admin = Maker(objects, SYSTEM_ADMIN)
     for obj in _asset()[SYSTEM_ADMIN]:
-        _make(admin, _KINDS, obj, ca)
+        _make(admin, _KINDS, obj)
     root = Maker(objects, ROOT)
     exports = [_export(root, row, base_url) for row in _asset()["exports"]]
     kinds = _exported_kinds(exports)
     bound = [
-        root.bind(catalog, export.name, ROOT, export)
+        root.bind(export.name, ROOT, export)
         for export in exports
         if export.name in _asset()["bindings"]
     ]
@@ -62,7 +61,7 @@ def installation(objects: Objects, catalog: Catalog, base_url: str, ca: str) -> 
         if obj["kind"] == "WorkspaceType":
             obj["metadata"].setdefault("annotations", {})[PATH_ANNOTATION] = ROOT
             type_status(obj, base_url, ROOT)
-        _make(root, kinds, obj, ca)
+        _make(root, kinds, obj)
     root.make(Target(kinds[_SHARDS], ROOT, "", SHARD), _shard(base_url))
     root.logical_cluster(_root_cluster(base_url), locks_of(bound))
     return [*admin.writes, *root.writes]
@@ -71,11 +70,11 @@ def installation(objects: Objects, catalog: Catalog, base_url: str, ca: str) -> 
 _SHARDS = ("core.kcp.io/v1alpha1", "Shard")
 
 
-def _make(maker: Maker, kinds: Mapping[tuple[str, str], Resource], obj: Object, ca: str) -> None:
+def _make(maker: Maker, kinds: Mapping[tuple[str, str], Resource], obj: Object) -> None:
     obj = msgspec.json.decode(msgspec.json.encode(obj))
     meta = obj["metadata"]
     if obj["kind"] == "Namespace":
-        maker.namespace(meta["name"], ca, meta.get("annotations") or {})
+        maker.namespace(meta["name"], meta.get("annotations") or {})
         return
     resource = kinds[obj["apiVersion"], obj["kind"]]
     maker.make(Target(resource, maker.cluster, meta.get("namespace", ""), meta["name"]), obj)

@@ -41,6 +41,11 @@ def mark_false(obj: Object, kind: str, reason: str, message: str, severity: str 
     )
 
 
+def put(obj: Object, condition: Condition) -> None:
+    """Set a condition as it stands on another object."""
+    _set(obj, {key: value for key, value in condition.items() if key != "lastTransitionTime"})
+
+
 def remove(obj: Object, kind: str) -> None:
     """Take a condition away."""
     status = obj.setdefault("status", {})

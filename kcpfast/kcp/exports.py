@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from kcpfast.kcp.kinds import API_EXPORTS, API_SCHEMAS
 from kcpfast.meta.cluster import identity_hash
 from kcpfast.registry.objects import Objects, Target
+from kcpfast.registry.values import decode
 from kcpfast.resources import definition
 from kcpfast.resources.definition import Definition
 from kcpfast.resources.resource import Object
@@ -70,12 +72,17 @@ def offers(objects: Objects, cluster: str, export: Object) -> list[Offer]:
     """Return what an export in a cluster offers; MissingSchema if a schema is not there."""
     found = []
     for each in resources(export):
-        target = Target(API_SCHEMAS, cluster, "", each["schema"])
-        schema = objects.find(target)
-        if schema is None:
+        record = objects.record(Target(API_SCHEMAS, cluster, "", each["schema"]))
+        if record is None:
             raise MissingSchema(each["schema"])
-        found.append(offer_of(schema))
+        found.append(_offer(*record))
     return found
+
+
+@lru_cache(maxsize=512)
+def _offer(revision: int, value: bytes) -> Offer:
+    """Return a stored schema as an offer; schemas never change, so it is worked out once."""
+    return offer_of(decode(API_SCHEMAS, revision, value))
 
 
 def offer_of(schema: Object) -> Offer:

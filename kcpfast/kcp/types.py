@@ -2,10 +2,159 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from kcpfast.kcp import conditions
+from kcpfast.kcp.clusters import Clusters
+from kcpfast.kcp.kinds import Exported
+from kcpfast.meta.cluster import PATH_ANNOTATION, ROOT, split
+from kcpfast.meta.errors import ApiError
+from kcpfast.registry.objects import Target
 from kcpfast.resources.resource import Object
+
+
+class TypeRefused(Exception):
+    """A type cannot be used; the text completes a refusal."""
+
+
+class Type(NamedTuple):
+    """A WorkspaceType and where it is."""
+
+    cluster: str
+    path: str
+    name: str
+    spec: dict[str, Any]
+
+    @property
+    def full(self) -> str:
+        """The name under which refusals and annotations know the type."""
+        return f"{self.path}:{self.name}"
+
+    @property
+    def initializer(self) -> str:
+        """What stands in status.initializers (and terminators) for this type."""
+        return f"{self.cluster}:{self.name}"
+
+
+class Types:
+    """Finds types and works out what they come to together with those they extend."""
+
+    def __init__(self, clusters: Clusters, kinds: Exported) -> None:
+        """Look through the registry of the clusters."""
+        self._clusters = clusters
+        self._kinds = kinds
+
+    def at(self, path: str, name: str) -> Type | None:
+        """Return the type of a name in the workspace at a path."""
+        try:
+            cluster = self._clusters.resolve(path)
+        except ApiError:
+            return None
+        return self.in_cluster(cluster, name)
+
+    def in_cluster(self, cluster: str, name: str) -> Type | None:
+        """Return the type of a name in a logical cluster."""
+        target = Target(self._kinds.workspace_types, cluster, "", name)
+        found = self._clusters.objects.find(target)
+        if found is None:
+            return None
+        annotations = found["metadata"].get("annotations") or {}
+        path = annotations.get(PATH_ANNOTATION) or self._clusters.path_of(cluster)
+        return Type(cluster, path, name, found.get("spec") or {})
+
+    def search(self, path: str, name: str) -> Type | None:
+        """Return the type of a name in a workspace, the ones above it, or root."""
+        while path:
+            found = self.at(path, name)
+            if found is not None:
+                return found
+            path = split(path)[0]
+        return self.at(ROOT, name)
+
+    def aliases(self, of: Type) -> list[Type]:
+        """Return a type and everything it extends; TypeRefused for a circle."""
+        found: dict[str, Type] = {}
+        self._extend(of, (), found)
+        return list(found.values())
+
+    def _extend(self, of: Type, seen: tuple[str, ...], found: dict[str, Type]) -> None:
+        if of.full in seen:
+            chain = " -> ".join((*seen, of.full)) if len(seen) > 1 else of.full
+            raise TypeRefused(f"circular dependency detected in workspace type {seen[0]}: {chain}")
+        if of.full in found:
+            return
+        found[of.full] = of
+        for reference in (of.spec.get("extend") or {}).get("with") or ():
+            base = self.at(reference.get("path") or of.path, reference["name"])
+            if base is None:
+                missing = f"{reference.get('path') or of.path}:{reference['name']}"
+                raise TypeRefused(f"workspace type {missing} cannot be resolved")
+            self._extend(base, (*seen, of.full), found)
+
+    def of_cluster(self, cluster: str) -> Type | None:
+        """Return the type that a logical cluster was made with."""
+        state = self._clusters.state(cluster)
+        if state is None or ":" not in state.type:
+            return None
+        path, _, name = state.type.rpartition(":")
+        return self.at(path, name)
+
+
+def _listed(types: Iterable[str]) -> str:
+    return "[" + " ".join(types) + "]"
+
+
+def _allowed(of: Type, side: str) -> tuple[bool, list[str]] | None:
+    """Return (none at all, full names) that a type limits a side to, None if it does not."""
+    limit = of.spec.get(side)
+    if not limit:
+        return None
+    names = [f"{each['path']}:{each['name']}" for each in limit.get("types") or ()]
+    return bool(limit.get("none")), names
+
+
+def check_limits(
+    child: Type, child_aliases: Sequence[Type], parent: Type, parent_aliases: Sequence[Type]
+) -> None:
+    """Raise TypeRefused unless parent and child allow each other, all they extend considered."""
+    for alias in child_aliases:
+        limits = _allowed(alias, "limitAllowedParents")
+        if limits is None:
+            continue
+        none, names = limits
+        if none:
+            raise TypeRefused(f"workspace type {child.full} cannot have any parent")
+        implemented = [each.full for each in parent_aliases]
+        if not set(names) & set(implemented):
+            raise TypeRefused(
+                f"workspace type {alias.full} only allows {_listed(names)} parent workspaces, but "
+                f"parent type {parent.full} only implements {_listed(implemented)}"
+            )
+    for alias in parent_aliases:
+        limits = _allowed(alias, "limitAllowedChildren")
+        if limits is None:
+            continue
+        none, names = limits
+        if none:
+            raise TypeRefused(f"workspace type {parent.full} cannot have any child")
+        implemented = [each.full for each in child_aliases]
+        if not set(names) & set(implemented):
+            raise TypeRefused(
+                f"workspace type {alias.full} only allows {_listed(names)} child workspaces, but "
+                f"child type {child.full} only implements {_listed(implemented)}"
+            )
+
+
+def default_bindings(aliases: Iterable[Type]) -> Iterator[tuple[str, str]]:
+    """Yield (path, export) of the bindings that types bring, each once."""
+    seen = set()
+    for alias in aliases:
+        for each in alias.spec.get("defaultAPIBindings") or ():
+            found = (each.get("path") or alias.path, each["export"])
+            if found not in seen:
+                seen.add(found)
+                yield found
 
 
 def type_status(obj: Object, base_url: str, cluster: str) -> None:

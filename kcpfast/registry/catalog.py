@@ -17,7 +17,7 @@ from kcpfast.registry import index
 from kcpfast.resources.builtin import BUILTIN
 from kcpfast.resources.definition import resources_of
 from kcpfast.resources.resource import Origin, Resource
-from kcpfast.store.contract import Count, Index, Stamp, Store, Write
+from kcpfast.store.contract import Count, Index, Present, Stamp, Store, Write
 
 CUSTOM = "customresources"
 _CACHED = 4096
@@ -156,16 +156,23 @@ class Catalog:
 
 
 def file_row(
-    cluster: str, group: str, plural: str, row: Row, definition: bytes, old: Row | None
+    store: Store, cluster: str, place: tuple[str, str], row: Row, definition: bytes
 ) -> list[Write]:
-    """Return the writes that file a row and its definition, replacing the `old` row."""
-    writes: list[Write] = [Index(index.resource(cluster, group, plural), row.encode())]
-    if old is None or old.shared.hash != row.shared.hash:
-        writes.append(Index(index.definition(row.shared.hash), definition))
-        writes.append(Count(index.uses(row.shared.hash), 1))
-        if old is not None:
-            writes += _disuse(old)
-    return writes
+    """Return the writes that file a row for a (group, plural), in place of the one there is.
+
+    A definition that somebody uses already is not written again; that it is still there when
+    the row is committed is part of the commit.
+    """
+    found = store.index_get(index.resource(cluster, *place))
+    old = Row.decode(found) if found is not None else None
+    writes: list[Write] = [Index(index.resource(cluster, *place), row.encode())]
+    if old is not None and old.shared.hash == row.shared.hash:
+        return writes
+    key = index.definition(row.shared.hash)
+    known = store.index_get(index.uses(row.shared.hash)) is not None
+    writes.append(Present(key) if known else Index(key, definition))
+    writes.append(Count(index.uses(row.shared.hash), 1))
+    return writes if old is None else writes + _disuse(old)
 
 
 def drop_row(cluster: str, group: str, plural: str, old: Row) -> list[Write]:

@@ -12,6 +12,7 @@ Every key begins with a word for its table. A value is what the next reader need
     subject     cluster, kind and name#, binding key# -> binding key
     auth        cluster                            -> revision of the newest RBAC write
     consumer    export's cluster, export, consumer, binding -> what the binding accepts
+    waiting     cluster, namespace                 -> (nothing): its deletion waits for objects
     mark        controller, cluster, name          -> revision of the write that asked for work
 
 What a client may make as long as it likes stands as a digest (#), because keys are bounded.
@@ -90,6 +91,11 @@ def consumer(cluster: str, export: str, consumer_cluster: str = "", binding: str
     if not binding:
         return f"consumer\0{cluster}\0{export}\0{consumer_cluster}\0".encode()
     return f"consumer\0{cluster}\0{export}\0{consumer_cluster}\0{binding}".encode()
+
+
+def waiting(cluster: str, namespace: str) -> bytes:
+    """A namespace, or ("") a whole cluster, whose deletion waits for objects to go."""
+    return f"waiting\0{cluster}\0{namespace}".encode()
 
 
 def mark(controller: str, cluster: str, name: str) -> bytes:

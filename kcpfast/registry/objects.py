@@ -35,6 +35,8 @@ from kcpfast.store.contract import (
 from kcpfast.store.keys import object_key, place, prefix
 
 _ATTEMPTS = 16
+# The object that stands for its whole cluster is not counted: the cluster is empty without it.
+UNCOUNTED = "logicalclusters"
 
 
 class Target(NamedTuple):
@@ -169,6 +171,25 @@ class Objects:
             return _saved(new if new is not None else old, revision, value)
         raise _contended(target)
 
+    def _wake(self, target: Target, old: Object) -> Iterable[Write]:
+        """Wake a deletion that waits for what is now gone."""
+        if "deletionTimestamp" not in old["metadata"]:
+            return
+        cluster, namespace = target.cluster, target.namespace
+        if self.store.index_get(index.waiting(cluster, "")) is not None:
+            yield Stamp(index.mark("logicalcluster", cluster, "cluster"))
+        if namespace and self.store.index_get(index.waiting(cluster, namespace)) is not None:
+            yield Stamp(index.mark("namespace", cluster, namespace))
+
+    async def adjust(self, target: Target, change: Changing) -> Saved | None:
+        """Update an object as a controller does: nothing happens if it is gone."""
+        try:
+            return await self.update(target, change)
+        except ApiError as error:
+            if error.reason != "NotFound":
+                raise
+        return None
+
     def newborn(self, target: Target, obj: Object) -> list[Write]:
         """Return the writes that store a new object, for a commit of several.
 
@@ -190,15 +211,20 @@ class Objects:
         """Return the consequences of an object becoming another (None = it is not there)."""
         writes: list[Write] = []
         cluster, key = target.cluster, target.key()
-        if old is None or new is None:
+        counted = target.resource.plural != UNCOUNTED
+        if counted and (old is None or new is None):
             delta = 1 if old is None else -1
             counter = index.count(cluster, target.namespace, target.resource.storage)
             writes.append(Count(counter, delta))
         writes += _owner_writes(cluster, key, old, new)
         if new is None and old is not None:
+            writes += self._wake(target, old)
             uid = index.digest(old["metadata"].get("uid", ""))
             if self.store.index_scan(index.owner(cluster, uid), limit=1):
                 writes.append(Stamp(index.mark("gc", cluster, uid)))
+        elif new is not None and _waits_for_dependents(new):
+            where = (target.resource.storage.decode(), target.namespace, target.name)
+            writes.append(Stamp(index.mark("dependents", cluster, "\0".join(where))))
         group = target.resource.group
         for consequence in self._consequences.get((group, target.resource.plural), ()):
             writes += consequence(target, old, new)
@@ -220,6 +246,14 @@ def is_finished(obj: Object) -> bool:
     if not meta.get("deletionTimestamp") or meta.get("finalizers"):
         return False
     return not (obj.get("kind") == "Namespace" and (obj.get("spec") or {}).get("finalizers"))
+
+
+def _waits_for_dependents(obj: Object) -> bool:
+    meta = obj["metadata"]
+    finalizers = meta.get("finalizers") or ()
+    return "deletionTimestamp" in meta and (
+        "foregroundDeletion" in finalizers or "orphan" in finalizers
+    )
 
 
 def _owner_uids(obj: Object | None) -> set[str]:

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import uvloop
 
+from kcpfast.api.serve import Server
 from kcpfast.kcp.bootstrap import installation
+from kcpfast.meta.user import User
 from kcpfast.server import wire
 from kcpfast.server.files import Lock, StartError, admin_tokens, kubeconfig, write_private
 from kcpfast.server.flags import Config, advertised
@@ -23,6 +25,7 @@ from kcpfast.store.lmdb import LmdbStore
 from kcpfast.transport.connection import Connection, Service
 from kcpfast.transport.messages import Response
 from kcpfast.transport.tls import server_context
+from kcpfast.watch.hub import Hub
 
 _DRAIN_SECONDS = 3.0
 _BACKLOG = 1024
@@ -58,7 +61,7 @@ async def _serve(config: Config, started: float) -> None:
         tokens = admin_tokens(config.token_store)
         if config.token_file is not None:
             tokens |= _read_tokens(config.token_file)
-        if making is not None and await asyncio.to_thread(making.wait):
+        if making is not None and await asyncio.to_thread(_failed, making):
             raise StartError("the certificates could not be made")
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -69,15 +72,17 @@ async def _serve(config: Config, started: float) -> None:
         ca = certificate.decode()
         listener = _Listener(context)
         url = config.url(await listener.bind(config))
-        parts = wire.core(store)
+        parts = wire.core(store, ca)
         if store.revision() == 0:
-            await store.commit(installation(parts.objects, parts.catalog, url, ca))
+            await store.commit(installation(parts.objects, url))
         running = wire.server(parts, wire.Settings(url, ca, config.account_key, tokens))
+        running.controllers.start()
         await listener.start(running.server)
         write_private(config.kubeconfig, kubeconfig(url, certificate, tokens))
         _announce(config, url, time.monotonic() - started)
         await stop.wait()
         await listener.stop(running.hub)
+        await running.controllers.stop()
     finally:
         store.close()
 
@@ -103,6 +108,10 @@ def _make_certificates(config: Config) -> subprocess.Popen[bytes] | None:
     return subprocess.Popen(command)
 
 
+def _failed(making: subprocess.Popen[bytes]) -> bool:
+    return making.wait() != 0
+
+
 def _open_store(root: Path) -> LmdbStore:
     folder = root / "store"
     try:
@@ -112,7 +121,7 @@ def _open_store(root: Path) -> LmdbStore:
         raise StartError(str(error)) from None
 
 
-def _read_tokens(path: Path) -> dict[str, wire.User]:
+def _read_tokens(path: Path) -> dict[str, User]:
     from kcpfast.auth.tokens import read_token_file  # noqa: PLC0415 - only with the flag
 
     try:
@@ -159,13 +168,13 @@ class _Listener:
         assert self._service is not None
         return Connection(self._service)
 
-    async def start(self, server: wire.Server) -> None:
+    async def start(self, server: Server) -> None:
         """Begin to accept."""
         assert self._server is not None
         self._service = Service(server.serve, _refuse, self._open)
         await self._server.start_serving()
 
-    async def stop(self, hub: wire.Hub) -> None:
+    async def stop(self, hub: Hub) -> None:
         """Accept nothing new, end the watches, let running requests finish for a moment."""
         assert self._server is not None
         self._server.close()

@@ -20,9 +20,13 @@ from kcpfast.auth import rbac
 from kcpfast.auth.authenticate import Authenticator
 from kcpfast.auth.rbac import Memory, Rbac
 from kcpfast.auth.tokens import ServiceAccountTokens
+from kcpfast.controllers.namespaces import NamespaceController
+from kcpfast.controllers.runtime import Runtime
+from kcpfast.controllers.workspaces import WorkspaceController
+from kcpfast.kcp import bindings, birth, workspaces
 from kcpfast.kcp.authorizer import Authorizer
 from kcpfast.kcp.clusters import Clusters
-from kcpfast.kcp.kinds import SYSTEM
+from kcpfast.kcp.kinds import SYSTEM, Exported
 from kcpfast.kcp.policies import Policies
 from kcpfast.kcp.views.workspace import WorkspaceView
 from kcpfast.meta.user import User
@@ -49,10 +53,19 @@ class Core(NamedTuple):
     catalog: Catalog
 
 
-def core(store: Store) -> Core:
-    """Return the registry over a store."""
-    consequences: dict[tuple[str, str], Sequence[Consequence]] = {**rbac.CONSEQUENCES}
+def core(store: Store, ca: str) -> Core:
+    """Return the registry over a store; `ca` goes into every namespace."""
+    consequences: dict[tuple[str, str], Sequence[Consequence]] = {}
     objects = Objects(store, consequences)
+    consequences |= {
+        **rbac.CONSEQUENCES,
+        ("", "configmaps"): (birth.content_consequences,),
+        ("", "namespaces"): (birth.namespace_consequences(ca, objects),),
+        ("", "serviceaccounts"): (birth.content_consequences,),
+        ("apis.kcp.io", "apibindings"): (bindings.consequences(store),),
+        ("core.kcp.io", "logicalclusters"): (workspaces.logical_cluster_consequences,),
+        ("tenancy.kcp.io", "workspaces"): (workspaces.consequences,),
+    }
     return Core(store, objects, Catalog(store, list(SYSTEM.values())))
 
 
@@ -61,6 +74,7 @@ class Running(NamedTuple):
 
     server: Server
     hub: Hub
+    controllers: Runtime
 
 
 def server(parts: Core, settings: Settings) -> Running:
@@ -74,7 +88,9 @@ def server(parts: Core, settings: Settings) -> Running:
     authorizer = Authorizer(clusters, rules, Policies(objects, catalog, rules))
     accounts = ServiceAccountTokens(settings.account_key, objects)
     authenticator = Authenticator(settings.tokens, accounts)
-    plugins = [*namespaces.plugins(objects)]
+    kinds = Exported(catalog)
+    making = workspaces.Workspaces(clusters, kinds, authorizer, settings.base_url)
+    plugins = [*namespaces.plugins(objects), *making.plugins()]
     api = Api(
         objects,
         catalog,
@@ -86,4 +102,15 @@ def server(parts: Core, settings: Settings) -> Running:
     )
     view = WorkspaceView(catalog, authorizer, clusters)
     front = Front(clusters, authenticator, authorizer, view, {}, {})
-    return Running(Server(api, front), hub)
+    ending = WorkspaceController(objects, kinds)
+    spaces = NamespaceController(objects, settings.ca)
+    controllers = Runtime(
+        store,
+        {
+            "logicalcluster": ending.logical_cluster,
+            "namespace": spaces.namespace,
+            "namespace-content": spaces.content,
+            "workspace": ending.workspace,
+        },
+    )
+    return Running(Server(api, front), hub, controllers)

@@ -68,6 +68,12 @@ class Empty(NamedTuple):
     key: bytes
 
 
+class Present(NamedTuple):
+    """Writes nothing; fails the commit unless the index has an entry with this key."""
+
+    key: bytes
+
+
 class Index(NamedTuple):
     """Writes an index entry; `value` None deletes it."""
 
@@ -95,7 +101,7 @@ class Unstamp(NamedTuple):
     seen: int
 
 
-Write = Put | Check | Empty | Index | Count | Stamp | Unstamp
+Write = Put | Check | Empty | Present | Index | Count | Stamp | Unstamp
 
 
 class Record(NamedTuple):

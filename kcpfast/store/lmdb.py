@@ -41,6 +41,7 @@ from kcpfast.store.contract import (
     Index,
     Item,
     Page,
+    Present,
     Put,
     Record,
     Stamp,
@@ -287,7 +288,7 @@ class LmdbStore:
             if isinstance(write, Stamp):
                 stamps.append(write.key)
                 txn.put(write.key, number_bytes(revision), db=self._index)
-            elif not isinstance(write, Put | Check | Empty):
+            elif not isinstance(write, Put | Check | Empty | Present):
                 self._write_index(txn, write)
         return _Outcome(commit, revision, Batch(events, stamps))
 
@@ -301,6 +302,8 @@ class LmdbStore:
                     raise Conflict(write.key, found)
             elif isinstance(write, Empty) and next(self._entries(txn, write.key), None):
                 raise Conflict(write.key, EXISTS)
+            elif isinstance(write, Present) and txn.get(write.key, db=self._index) is None:
+                raise Conflict(write.key, 0)
         return current
 
     def _entries(self, txn: Any, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -20,6 +20,7 @@ from kcpfast.store.contract import (
     Index,
     Item,
     Page,
+    Present,
     Put,
     Record,
     Stamp,
@@ -103,6 +104,8 @@ class MemoryStore:
                     raise Conflict(write.key, found)
             elif isinstance(write, Empty) and self.index_scan(write.key, limit=1):
                 raise Conflict(write.key, EXISTS)
+            elif isinstance(write, Present) and write.key not in self._index:
+                raise Conflict(write.key, 0)
         events = [event for event in map(self._put, writes) if event]
         if events:
             self._revision += 1

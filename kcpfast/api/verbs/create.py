@@ -31,7 +31,7 @@ async def create(api: Api, call: Call) -> Response:
 
     async def prepare() -> Change:
         call.warnings.clear()
-        obj = read_object(call, resource, options.validation)
+        obj = read_object(call, resource, options.validation, new=True)
         given = obj["metadata"].get("namespace") or ""
         if resource.namespaced and given not in ("", target.namespace):
             raise bad_request(

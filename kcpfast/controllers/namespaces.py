@@ -1,0 +1,125 @@
+"""Ends namespaces, and keeps in each what every namespace has."""
+
+from __future__ import annotations
+
+import copy
+
+from kcpfast.auth.tokens import ACCOUNTS
+from kcpfast.controllers.removal import Remaining, contents, remove
+from kcpfast.controllers.runtime import DONE, Again, Outcome
+from kcpfast.kcp.birth import CONFIG_MAPS, NAMESPACES, ROOT_CA, Maker, root_ca
+from kcpfast.kcp.conditions import Condition
+from kcpfast.meta.objectmeta import now
+from kcpfast.registry import index
+from kcpfast.registry.objects import Change, Objects, Target
+from kcpfast.resources.resource import Object
+from kcpfast.store.contract import Conflict, Index
+
+_RETRY = 1.0
+
+
+class NamespaceController:
+    """Reconciles namespaces that are being deleted, and the content they are born with."""
+
+    def __init__(self, objects: Objects, ca: str) -> None:
+        """Work on the registry; `ca` is the server's certificate authority (PEM)."""
+        self._objects = objects
+        self._ca = ca
+
+    async def namespace(self, cluster: str, name: str) -> Outcome:
+        """Delete what is in a namespace that is being deleted, then let it go."""
+        where = Target(NAMESPACES, cluster, "", name)
+        found = self._objects.find(where)
+        if found is None or "deletionTimestamp" not in found["metadata"]:
+            return DONE
+        await self._objects.store.commit([Index(index.waiting(cluster, name), b"")])
+        remaining = Remaining({}, {})
+        await remove(self._objects, cluster, contents(self._objects, cluster, name), remaining)
+        if remaining.resources:
+            await self._say(where, remaining)
+            return Again(_RETRY)
+        await self._objects.store.commit([Index(index.waiting(cluster, name), None)])
+        await self._release(where)
+        return DONE
+
+    async def _release(self, where: Target) -> None:
+        async def change(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            finalizers = (new.get("spec") or {}).get("finalizers") or ()
+            left = [each for each in finalizers if each != "kubernetes"]
+            new["spec"] = {"finalizers": left} if left else {}
+            return Change(new)
+
+        await self._objects.adjust(where, change)
+
+    async def _say(self, where: Target, remaining: Remaining) -> None:
+        async def change(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            status = new.setdefault("status", {})
+            known = {each["type"]: each for each in status.get("conditions") or ()}
+            status["conditions"] = [
+                _kept(known.get(each["type"]), each) for each in _conditions(remaining)
+            ]
+            return Change(new)
+
+        await self._objects.adjust(where, change)
+
+    async def content(self, cluster: str, name: str) -> Outcome:
+        """Give a namespace back its service account and CA certificate, if they are missing."""
+        where = Target(NAMESPACES, cluster, "", name)
+        found = self._objects.find(where)
+        if found is None or "deletionTimestamp" in found["metadata"]:
+            return DONE
+        maker = Maker(self._objects, cluster)
+        if self._objects.record(Target(ACCOUNTS, cluster, name, "default")) is None:
+            maker.account(name)
+        config = Target(CONFIG_MAPS, cluster, name, ROOT_CA)
+        held = self._objects.find(config)
+        if held is None:
+            maker.root_ca(name, self._ca)
+        elif held.get("data") != {"ca.crt": self._ca}:
+            await self._restore(config)
+        if maker.writes:
+            try:
+                await self._objects.store.commit(maker.writes)
+            except Conflict:
+                return Again(0.0)
+        return DONE
+
+    async def _restore(self, where: Target) -> None:
+        async def change(old: Object) -> Change:
+            data = root_ca(where.namespace, self._ca)["data"]
+            return Change({**old, "data": data})
+
+        await self._objects.adjust(where, change)
+
+
+def _kept(old: Condition | None, new: Condition) -> Condition:
+    same = old is not None and old["status"] == new["status"]
+    time = old["lastTransitionTime"] if same and old is not None else now()
+    return {"lastTransitionTime": time, **new}
+
+
+def _conditions(remaining: Remaining) -> list[Condition]:
+    held = bool(remaining.finalizers)
+    return [
+        _condition("NamespaceDeletionDiscoveryFailure", "False", "ResourcesDiscovered",
+                   "All resources successfully discovered"),
+        _condition("NamespaceDeletionGroupVersionParsingFailure", "False", "ParsedGroupVersions",
+                   "All legacy kube types successfully parsed"),
+        _condition("NamespaceDeletionContentFailure", "False", "ContentDeleted",
+                   "All content successfully deleted, may be waiting on finalization"),
+        _condition("NamespaceContentRemaining", "True", "SomeResourcesRemain",
+                   remaining.resources_text()),
+        _condition(
+            "NamespaceFinalizersRemaining",
+            "True" if held else "False",
+            "SomeFinalizersRemain" if held else "ContentHasNoFinalizers",
+            remaining.finalizers_text("namespace") if held
+            else "All content-preserving finalizers finished",
+        ),
+    ]  # fmt: skip
+
+
+def _condition(kind: str, status: str, reason: str, message: str) -> Condition:
+    return {"message": message, "reason": reason, "status": status, "type": kind}

@@ -1,0 +1,224 @@
+"""Ends workspaces: the Workspace waits for its LogicalCluster, that for all that is in it."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+from kcpfast.controllers.removal import Content, Remaining, contents, remove
+from kcpfast.controllers.runtime import DONE, Again, Outcome
+from kcpfast.kcp import birth, conditions
+from kcpfast.kcp.clusters import target
+from kcpfast.kcp.kinds import API_BINDINGS, Exported
+from kcpfast.kcp.workspaces import FINALIZER
+from kcpfast.registry import index
+from kcpfast.registry.identity import begin_deletion
+from kcpfast.registry.objects import Change, Objects, Target
+from kcpfast.resources.resource import Object
+from kcpfast.store.contract import Conflict, Empty, Index, Put
+
+_RETRY = 1.0
+_LAST = ("rbac.authorization.k8s.io/clusterroles", "rbac.authorization.k8s.io/clusterrolebindings")
+
+
+class WorkspaceController:
+    """Reconciles Workspaces and LogicalClusters that are being deleted or initialized."""
+
+    def __init__(self, objects: Objects, kinds: Exported) -> None:
+        """Work on the registry."""
+        self._objects = objects
+        self._kinds = kinds
+
+    # ------------------------------------------------------------------------- Workspace
+
+    async def workspace(self, cluster: str, name: str) -> Outcome:
+        """Let a Workspace that is being deleted take its logical cluster along."""
+        where = Target(self._kinds.workspaces, cluster, "", name)
+        found = self._objects.find(where)
+        if found is None or "deletionTimestamp" not in found["metadata"]:
+            return DONE
+        inner = (found.get("spec") or {}).get("cluster") or ""
+        logical = self._objects.find(target(inner)) if inner else None
+        if logical is None:
+            await self._release(where)
+            return DONE
+        if "deletionTimestamp" not in logical["metadata"]:
+            await self._end(inner)
+        return DONE
+
+    async def _release(self, where: Target) -> None:
+        async def change(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            _drop_finalizer(new, FINALIZER)
+            return Change(new)
+
+        await self._objects.adjust(where, change)
+
+    async def _end(self, cluster: str) -> None:
+        async def change(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            begin_deletion(new)
+            waits = bool((new.get("status") or {}).get("terminators"))
+            _set_phase(new, "Terminating" if waits else "Deleting")
+            return Change(new)
+
+        await self._objects.adjust(target(cluster), change)
+
+    # ------------------------------------------------------------------------- LogicalCluster
+
+    async def logical_cluster(self, cluster: str, _name: str) -> Outcome:
+        """Carry a LogicalCluster on: out of Initializing, or towards its end."""
+        found = self._objects.find(target(cluster))
+        if found is None:
+            return DONE
+        if "deletionTimestamp" in found["metadata"]:
+            return await self._delete(cluster, found)
+        await self._advance(cluster, found)
+        return DONE
+
+    async def _advance(self, cluster: str, found: Object) -> None:
+        status = found.get("status") or {}
+        if status.get("phase") == "Initializing" and not status.get("initializers"):
+
+            async def change(old: Object) -> Change:
+                new = copy.deepcopy(old)
+                _set_phase(new, "Ready")
+                new["status"].pop("initializers", None)
+                conditions.mark_true(new, "WorkspaceInitialized")
+                return Change(new)
+
+            await self._objects.adjust(target(cluster), change)
+            found = self._objects.load(target(cluster))
+        await self._mirror(found)
+
+    async def _delete(self, cluster: str, found: Object) -> Outcome:
+        if (found.get("status") or {}).get("terminators"):
+            await self._mirror(found)
+            return DONE
+        # From here on, what goes wakes this reconciler.
+        await self._objects.store.commit([Index(index.waiting(cluster, ""), b"")])
+        remaining = Remaining({}, {})
+        listed = list(contents(self._objects, cluster))
+        await remove(self._objects, cluster, _without(listed, (_BINDINGS, *_LAST)), remaining)
+        if not remaining.resources:
+            await self._delete_bindings(cluster)
+            await remove(self._objects, cluster, contents(self._objects, cluster), remaining)
+        if not remaining.resources and await self._finish(cluster):
+            return DONE
+        await self._say(cluster, remaining)
+        return Again(_RETRY)
+
+    async def _delete_bindings(self, cluster: str) -> None:
+        """Release bindings from their finalizer: what they brought is gone already."""
+        for binding in self._objects.all(API_BINDINGS, cluster):
+            where = Target(API_BINDINGS, cluster, "", binding["metadata"]["name"])
+
+            async def change(old: Object) -> Change:
+                new = copy.deepcopy(old)
+                begin_deletion(new)
+                new["metadata"].pop("finalizers", None)
+                return Change(new)
+
+            await self._objects.adjust(where, change)
+
+    async def _finish(self, cluster: str) -> bool:
+        """Remove the LogicalCluster, if nothing came in between; then let its Workspace go."""
+        where = target(cluster)
+        record = self._objects.record(where)
+        if record is None:
+            return True
+        old = self._objects.load(where)
+        finalizers = [
+            name
+            for name in old["metadata"].get("finalizers") or ()
+            if name not in (birth.DELETION_FINALIZER, birth.TERMINATORS_FINALIZER)
+        ]
+        if finalizers:
+            return False
+        writes = [
+            Empty(index.counts(cluster)),
+            Put(where.key(), None, record.revision),
+            *self._objects.carried(where, old, None),
+            Index(index.waiting(cluster, ""), None),
+        ]
+        try:
+            await self._objects.store.commit(writes)
+        except Conflict:
+            return False
+        owner = (old.get("spec") or {}).get("owner")
+        if owner:
+            await self._release(Target(self._kinds.workspaces, owner["cluster"], "", owner["name"]))
+        return True
+
+    async def _say(self, cluster: str, remaining: Remaining) -> None:
+        async def change(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            text = remaining.resources_text()
+            if remaining.finalizers:
+                text += "; " + remaining.finalizers_text("logical cluster")
+            _set_phase(new, "Deleting")
+            conditions.mark_false(
+                new, "WorkspaceContentDeleted", "SomeResourcesRemain", text, "Info"
+            )
+            return Change(new)
+
+        await self._objects.adjust(target(cluster), change)
+        found = self._objects.find(target(cluster))
+        if found is not None:
+            await self._mirror(found)
+
+    async def _mirror(self, logical: Object) -> None:
+        """Show phase, initializers and conditions of a LogicalCluster on its Workspace."""
+        owner = (logical.get("spec") or {}).get("owner")
+        if not owner:
+            return
+        status = logical.get("status") or {}
+        shown = ("WorkspaceInitialized", "WorkspaceContentDeleted")
+
+        async def change(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            _set_phase(new, status.get("phase", ""))
+            for key in ("initializers", "terminators"):
+                if status.get(key):
+                    new["status"][key] = status[key]
+                else:
+                    new["status"].pop(key, None)
+            for kind in shown:
+                condition = conditions.find(logical, kind)
+                if condition is not None:
+                    conditions.put(new, condition)
+            _shorten_owner(new)
+            return Change(new)
+
+        where = Target(self._kinds.workspaces, owner["cluster"], "", owner["name"])
+        await self._objects.adjust(where, change)
+
+
+_BINDINGS = "apis.kcp.io/apibindings"
+
+
+def _without(listed: list[Content], storages: tuple[str, ...]) -> list[Content]:
+    return [each for each in listed if each.storage.decode() not in storages]
+
+
+def _set_phase(obj: Object, phase: str) -> None:
+    obj.setdefault("status", {})["phase"] = phase
+    obj["metadata"].setdefault("labels", {})[birth.PHASE_LABEL] = phase
+
+
+def _shorten_owner(workspace: Object) -> None:
+    """Once a Workspace is Ready, only the name of its owner stays on it."""
+    annotations = workspace["metadata"].get("annotations") or {}
+    if workspace["status"]["phase"] == "Ready" and birth.OWNER_ANNOTATION in annotations:
+        owner = json.loads(annotations[birth.OWNER_ANNOTATION])
+        annotations[birth.OWNER_ANNOTATION] = json.dumps(
+            {"username": owner.get("username", "")}, separators=(",", ":")
+        )
+
+
+def _drop_finalizer(obj: Object, name: str) -> None:
+    left = [each for each in obj["metadata"].get("finalizers") or () if each != name]
+    if left:
+        obj["metadata"]["finalizers"] = left
+    else:
+        obj["metadata"].pop("finalizers", None)
