@@ -13,7 +13,7 @@ from kcpfast.resources.resource import Object, Resource
 
 def merge_part(resource: Resource, part: str, new: Object, old: Object) -> Object:
     """Return the object that a write makes: `new` where it may speak, `old` elsewhere."""
-    if part == "":
+    if part in ("", "scale"):
         return _keep_status(new, old) if resource.status else new
     if part == "status":
         return _only(resource, new, old, "status")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from kcpfast._core.routing import Route, route
 from kcpfast.api.answer import compressed, plain, refusal
+from kcpfast.api.body import parse_json
 from kcpfast.api.context import Api, Call, Handler
 from kcpfast.api.discovery import Discovery
 from kcpfast.api.front import Front
@@ -24,6 +25,7 @@ from kcpfast.auth.authenticate import bearer
 from kcpfast.auth.tokens import unverified_cluster
 from kcpfast.meta.errors import (
     ApiError,
+    forbidden,
     internal,
     method_not_allowed,
     no_such_resource,
@@ -31,6 +33,7 @@ from kcpfast.meta.errors import (
 )
 from kcpfast.meta.objectmeta import new_uid
 from kcpfast.meta.user import Attributes
+from kcpfast.registry.catalog import Row
 from kcpfast.telemetry.metrics import count_request
 from kcpfast.transport.messages import Request, Response, Stream
 
@@ -171,9 +174,10 @@ def _handler(call: Call) -> Handler:
         if sub is None:
             raise not_found(resource.plural, resource.group, found.name)
         allowed = sub.verbs
-    closing = call.served is not None and call.served.row is not None and call.served.row.closing
-    if verb not in allowed or call.request.method == "HEAD" or (closing and verb == "create"):
+    if verb not in allowed or call.request.method == "HEAD":
         raise method_not_allowed()
+    if verb == "create" and call.served is not None and call.served.row is not None:
+        _check_open(call, call.served.row)
     if verb in ("update", "patch") and not found.name:
         raise method_not_allowed()
     if found.subresource == "scale":
@@ -181,6 +185,18 @@ def _handler(call: Call) -> Handler:
 
         return SCALE[verb]
     return VERBS[verb]
+
+
+def _check_open(call: Call, row: Row) -> None:
+    """Refuse to create what is served only until the last of it is gone."""
+    if not row.closing:
+        return
+    if row.source != "crd":
+        raise method_not_allowed()
+    body = parse_json(call.request.body) if call.request.body else {}
+    name = (body.get("metadata") or {}).get("name", "") if isinstance(body, dict) else ""
+    why = "create not allowed while custom resource definition is terminating"
+    raise forbidden(call.resource.plural, call.resource.group, name, why)
 
 
 def _finish(call: Call | None, answer: Response | Stream) -> Response | Stream:

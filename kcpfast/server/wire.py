@@ -20,6 +20,8 @@ from kcpfast.auth import rbac
 from kcpfast.auth.authenticate import Authenticator
 from kcpfast.auth.rbac import Memory, Rbac
 from kcpfast.auth.tokens import ServiceAccountTokens
+from kcpfast.controllers import crds
+from kcpfast.controllers.crds import CrdController
 from kcpfast.controllers.namespaces import NamespaceController
 from kcpfast.controllers.runtime import Runtime
 from kcpfast.controllers.workspaces import WorkspaceController
@@ -62,6 +64,7 @@ def core(store: Store, ca: str) -> Core:
         ("", "configmaps"): (birth.content_consequences,),
         ("", "namespaces"): (birth.namespace_consequences(ca, objects),),
         ("", "serviceaccounts"): (birth.content_consequences,),
+        ("apiextensions.k8s.io", "customresourcedefinitions"): (crds.consequences(store),),
         ("apis.kcp.io", "apibindings"): (bindings.consequences(store),),
         ("core.kcp.io", "logicalclusters"): (workspaces.logical_cluster_consequences,),
         ("tenancy.kcp.io", "workspaces"): (workspaces.consequences,),
@@ -104,9 +107,13 @@ def server(parts: Core, settings: Settings) -> Running:
     front = Front(clusters, authenticator, authorizer, view, {}, {})
     ending = WorkspaceController(objects, kinds)
     spaces = NamespaceController(objects, settings.ca)
+    custom = CrdController(objects, catalog)
     controllers = Runtime(
         store,
         {
+            "crd": custom.crd,
+            "crd-names": custom.names,
+            "definitions": custom.definition,
             "logicalcluster": ending.logical_cluster,
             "namespace": spaces.namespace,
             "namespace-content": spaces.content,

@@ -1,0 +1,123 @@
+"""The scale subresource of kinds that have one: three numbers of an object, as autoscaling/v1.
+
+See https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#scale-subresource
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from kcpfast.api import answer
+from kcpfast.api.body import media_type, parse
+from kcpfast.api.context import Api, Call, Handler
+from kcpfast.api.options import write_options
+from kcpfast.api.verbs.update import changing
+from kcpfast.meta.errors import (
+    ApiError,
+    bad_request,
+    field_invalid,
+    internal,
+    invalid,
+    unsupported_media_type,
+)
+from kcpfast.patch.json_patch import apply_json_patch
+from kcpfast.patch.merge_patch import apply_merge_patch
+from kcpfast.resources.resource import Object, ScalePaths
+from kcpfast.transport.messages import Response
+
+_KEPT = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+_PATCHES = {
+    "application/json-patch+json": apply_json_patch,
+    "application/merge-patch+json": apply_merge_patch,
+}
+
+
+def _at(obj: Any, path: str) -> Any:
+    for name in path.lstrip(".").split("."):
+        obj = obj.get(name) if isinstance(obj, dict) else None
+    return obj
+
+
+def _put(obj: Object, path: str, value: Any) -> None:
+    *parents, last = path.lstrip(".").split(".")
+    for name in parents:
+        obj = obj.setdefault(name, {})
+    obj[last] = value
+
+
+def _paths(call: Call) -> ScalePaths:
+    paths = call.resource.scale
+    assert paths is not None
+    return paths
+
+
+def scale_of(call: Call, obj: Object) -> Object:
+    """Return the Scale of an object; InternalError while its spec holds no replicas."""
+    paths = _paths(call)
+    replicas = _at(obj, paths.spec)
+    if replicas is None:
+        raise internal(f'the spec replicas field "{paths.spec}" does not exist')
+    status: dict[str, Any] = {"replicas": _at(obj, paths.status) or 0}
+    selector = _at(obj, paths.selector) if paths.selector else None
+    if selector:
+        status["selector"] = selector
+    meta = {key: obj["metadata"][key] for key in _KEPT if key in obj["metadata"]}
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": meta,
+        "spec": {"replicas": replicas},
+        "status": status,
+    }
+
+
+async def _get(api: Api, call: Call) -> Response:
+    return answer.respond_json(call, 200, scale_of(call, api.objects.load(call.target)))
+
+
+async def _write(api: Api, call: Call) -> Response:
+    options = write_options(call, "UpdateOptions")
+    media = media_type(call)
+    patching = call.attributes.verb == "patch"
+    if patching and media not in _PATCHES:
+        raise unsupported_media_type(media, list(_PATCHES))
+    body = msgspec.json.decode(call.request.body) if patching else parse(call, protobuf=False)[0]
+    paths = _paths(call)
+
+    def make(old: Object) -> Object:
+        before = scale_of(call, _with_replicas(old, paths))
+        after = _PATCHES[media](before, body) if patching else body
+        replicas = (after.get("spec") or {}).get("replicas", 0)
+        if not isinstance(replicas, int) or isinstance(replicas, bool):
+            raise bad_request("spec.replicas must be an integer")
+        if replicas < 0:
+            why = "should be a non-negative integer"
+            raise _invalid(call, field_invalid(paths.spec, replicas, why))
+        new = copy.deepcopy(old)
+        _put(new, paths.spec, replicas)
+        return new
+
+    saved = await api.objects.update(
+        call.target, changing(api, call, options, make), dry_run=options.dry_run
+    )
+    return answer.respond_json(call, 200, scale_of(call, saved.obj))
+
+
+def _with_replicas(obj: Object, paths: ScalePaths) -> Object:
+    if _at(obj, paths.spec) is not None:
+        return obj
+    filled = copy.deepcopy(obj)
+    _put(filled, paths.spec, 0)
+    return filled
+
+
+def _invalid(call: Call, cause: Any) -> ApiError:
+    resource = call.resource
+    return invalid(resource.kind, resource.group, call.route.name, [cause])
+
+
+SCALE: Mapping[str, Handler] = {"get": _get, "patch": _write, "update": _write}

@@ -1,0 +1,217 @@
+"""Establishes CustomResourceDefinitions, and takes their instances away with them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kcpfast.controllers.removal import Content, Remaining, remove
+from kcpfast.controllers.runtime import DONE, Again, Outcome
+from kcpfast.meta.objectmeta import now
+from kcpfast.registry import index
+from kcpfast.registry.catalog import CUSTOM, Catalog, Row, drop_row, file_row
+from kcpfast.registry.naming import SINGLE, conflicts, taken
+from kcpfast.registry.objects import Change, Consequence, Objects, Target
+from kcpfast.registry.strategies.crd import CLEANUP
+from kcpfast.resources import definition
+from kcpfast.resources.builtin import BY_PLACE
+from kcpfast.resources.resource import Object, Origin
+from kcpfast.store.contract import Empty, Index, Stamp, Store, StoreError, Write
+from kcpfast.store.keys import storage_name
+
+CRDS = BY_PLACE["apiextensions.k8s.io", "v1", "customresourcedefinitions"]
+_RETRY = 0.5
+_REASONS = {
+    "plural": "PluralConflict",
+    "singular": "SingularConflict",
+    "shortNames": "ShortNamesConflict",
+    "kind": "KindConflict",
+    "listKind": "ListKindConflict",
+}
+
+
+class CrdController:
+    """Reconciles CRDs."""
+
+    def __init__(self, objects: Objects, catalog: Catalog) -> None:
+        """Work on the registry."""
+        self._objects = objects
+        self._catalog = catalog
+
+    async def crd(self, cluster: str, name: str) -> Outcome:
+        """Accept or refuse a CRD's names and serve it; or delete its instances and let it go."""
+        where = Target(CRDS, cluster, "", name)
+        found = self._objects.find(where)
+        if found is None:
+            return DONE
+        if "deletionTimestamp" in found["metadata"]:
+            return await self._end(where, found)
+        await self._establish(where)
+        return DONE
+
+    async def names(self, cluster: str, group: str) -> Outcome:
+        """Look again at CRDs of a group that were refused: a name may have become free."""
+        for crd in self._objects.all(CRDS, cluster):
+            if crd["spec"]["group"] == group and not _is(crd, "NamesAccepted"):
+                await self.crd(cluster, crd["metadata"]["name"])
+        return DONE
+
+    async def _establish(self, where: Target) -> None:
+        async def change(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            spec = new["spec"]
+            names, group = spec["names"], spec["group"]
+            source = ("crd", where.name)
+            used = taken(self._catalog, where.cluster, group, names["plural"], source)
+            found = conflicts(names, used)
+            status = new.setdefault("status", {})
+            status["acceptedNames"] = _accepted(names, {key for key, _, _ in found})
+            established = _is(old, "Established")
+            accepted = [_names_condition(found)]
+            if not found and not established:
+                text = "the initial names have been accepted"
+                accepted.append(_condition("Established", "True", "InitialNamesAccepted", text))
+            elif not established:
+                text = "not all names are accepted"
+                accepted.append(_condition("Established", "False", "NotAccepted", text))
+            _set_conditions(status, accepted)
+            more = self._file(where.cluster, new) if not found or established else []
+            return Change(new, more)
+
+        await self._objects.adjust(where, change)
+
+    def _file(self, cluster: str, crd: Object) -> list[Write]:
+        spec = crd["spec"]
+        made = definition.definition(
+            spec, spec["names"], lambda version: version["schema"]["openAPIV3Schema"]
+        )
+        digest, data = definition.encode(made)
+        row = Row("crd", crd["metadata"]["name"], Origin(digest, CUSTOM))
+        place = (spec["group"], spec["names"]["plural"])
+        current = self._catalog.row(cluster, *place)
+        if current == row:
+            return []
+        return file_row(self._objects.store, cluster, place, row, data)
+
+    async def _end(self, where: Target, found: Object) -> Outcome:
+        spec = found["spec"]
+        text = "CustomResource deletion is in progress"
+        await self._say(where, "True", "InstanceDeletionInProgress", text)
+        storage = storage_name(spec["group"], spec["names"]["plural"], CUSTOM)
+        remaining = Remaining({}, {})
+        contents = [
+            Content(key.split(b"\0", 3)[2].decode(), storage)
+            for key, _ in self._objects.store.index_scan(index.counts(where.cluster))
+            if key.endswith(b"\0" + storage)
+        ]
+        await remove(self._objects, where.cluster, contents, remaining)
+        if remaining.resources:
+            return Again(_RETRY)
+
+        async def release(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            left = [each for each in new["metadata"].get("finalizers") or () if each != CLEANUP]
+            if left:
+                new["metadata"]["finalizers"] = left
+            else:
+                new["metadata"].pop("finalizers", None)
+            text = "removed all instances"
+            done = _condition("Terminating", "False", "InstanceDeletionCompleted", text)
+            _set_conditions(new.setdefault("status", {}), [done])
+            return Change(new)
+
+        await self._objects.adjust(where, release)
+        return DONE
+
+    async def _say(self, where: Target, status: str, reason: str, text: str) -> None:
+        async def change(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            said = _condition("Terminating", status, reason, text)
+            _set_conditions(new.setdefault("status", {}), [said])
+            return Change(new)
+
+        await self._objects.adjust(where, change)
+
+    async def definition(self, _cluster: str, digest: str) -> Outcome:
+        """Forget a definition that no workspace uses any more."""
+        store = self._objects.store
+        if store.index_get(index.uses(digest)) is None:
+            try:
+                await store.commit(
+                    [Empty(index.uses(digest)), Index(index.definition(digest), None)]
+                )
+            except StoreError:
+                return DONE  # it is in use again
+        return DONE
+
+
+def _accepted(names: Mapping[str, Any], refused: set[str]) -> dict[str, Any]:
+    found = {key: names[key] for key in SINGLE if key not in refused and names.get(key)}
+    found.setdefault("plural", "")
+    found.setdefault("kind", "")
+    for key in ("shortNames", "categories"):
+        if names.get(key) and key not in refused:
+            found[key] = list(names[key])
+    return found
+
+
+def _names_condition(found: list[tuple[str, str, Any]]) -> dict[str, Any]:
+    if not found:
+        return _condition("NamesAccepted", "True", "NoConflicts", "no conflicts found")
+    order = list(_REASONS)
+    key, value, _ = max(found, key=lambda each: order.index(each[0]))
+    return _condition("NamesAccepted", "False", _REASONS[key], f'"{value}" is already in use')
+
+
+def _condition(kind: str, status: str, reason: str, message: str) -> dict[str, Any]:
+    return {
+        "type": kind,
+        "status": status,
+        "lastTransitionTime": now(),
+        "reason": reason,
+        "message": message,
+    }
+
+
+def _set_conditions(status: dict[str, Any], wanted: Iterable[dict[str, Any]]) -> None:
+    listed = list(status.get("conditions") or ())
+    for condition in wanted:
+        old = next((each for each in listed if each["type"] == condition["type"]), None)
+        if old is None:
+            listed.append(condition)
+        elif {**old, "lastTransitionTime": ""} != {**condition, "lastTransitionTime": ""}:
+            if old["status"] == condition["status"]:
+                condition["lastTransitionTime"] = old["lastTransitionTime"]
+            listed[listed.index(old)] = condition
+    status["conditions"] = listed
+
+
+def _is(crd: Object, kind: str) -> bool:
+    listed = (crd.get("status") or {}).get("conditions") or ()
+    return any(each["type"] == kind and each["status"] == "True" for each in listed)
+
+
+def consequences(store: Store) -> Consequence:
+    """Return what a CRD carries along: work when it changes, the end of its row with it."""
+
+    def consequence(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+        cluster, name = target.cluster, target.name
+        spec = (new or old or {}).get("spec") or {}
+        place = (spec["group"], spec["names"]["plural"])
+        key = index.resource(cluster, *place)
+        data = store.index_get(key)
+        row = Row.decode(data) if data is not None else None
+        mine = row is not None and (row.source, row.name) == ("crd", name)
+        if new is None:
+            if row is not None and mine:
+                yield from drop_row(cluster, *place, row)
+            yield Stamp(index.mark("crd-names", cluster, place[0]))
+            return
+        deleting = "deletionTimestamp" in new["metadata"]
+        if row is not None and mine and deleting and not row.closing:
+            yield Index(key, row._replace(closing=True).encode())
+        if old is None or old.get("spec") != new.get("spec") or deleting:
+            yield Stamp(index.mark("crd", cluster, name))
+
+    return consequence
