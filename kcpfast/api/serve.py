@@ -213,4 +213,5 @@ def _finish(call: Call | None, answer: Response | Stream) -> Response | Stream:
     missing = [pair for pair in call.headers if pair not in answer.headers]
     if missing:
         answer = answer._replace(headers=[*answer.headers, *missing])
-    return compressed(call, answer)
+    # OpenAPI documents come compressed as they are kept, or not at all.
+    return answer if wanted.path.startswith("/openapi/") else compressed(call, answer)

@@ -3,33 +3,196 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-COMMANDS = {
-    "start": ("kcpfast.cli.start", "run a server"),
-    "version": ("kcpfast.cli.version", "print the version"),
+from kcpfast.cli.failure import Failure
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+class Row(NamedTuple):
+    """A command: its words, the module that has it ("" = a group), and what it does."""
+
+    path: str
+    module: str
+    about: str
+
+
+ROWS = (
+    Row("start", "kcpfast.cli.start", "Run a server"),
+    Row("version", "kcpfast.cli.version", "Print the version"),
+    Row("ws", "kcpfast.cli.ws.use", "Enter, show and make workspaces"),
+    Row("ws create", "kcpfast.cli.ws.create", "Create a workspace"),
+    Row("ws create-context", "kcpfast.cli.ws.create_context", "Keep a workspace as a context"),
+    Row("ws current", "kcpfast.cli.ws.current", "Print the current workspace"),
+    Row("ws tree", "kcpfast.cli.ws.tree", "Print the workspaces below the current one"),
+    Row("ws use", "kcpfast.cli.ws.use", "Enter a workspace"),
+    Row("create", "", "Create what kubectl itself cannot"),
+    Row("create workspace", "kcpfast.cli.ws.create", "Create a workspace"),
+    Row("kcp", "", "Work with workspaces and APIs, as the kubectl plugin of kcp does"),
+    Row("kcp bind", "", "Bind APIs into the current workspace"),
+    Row("kcp bind apiexport", "kcpfast.cli.kcp.bind", "Bind an APIExport"),
+    Row("kcp claims", "", "See and answer permission claims"),
+    Row("kcp claims accept", "kcpfast.cli.kcp.claims_decide", "Accept claims of an APIBinding"),
+    Row("kcp claims get", "", "See permission claims"),
+    Row("kcp claims get apibinding", "kcpfast.cli.kcp.claims_get", "List claims of APIBindings"),
+    Row("kcp claims reject", "kcpfast.cli.kcp.claims_decide", "Reject claims of an APIBinding"),
+    Row("kcp crd", "", "Work with CustomResourceDefinitions"),
+    Row("kcp crd snapshot", "kcpfast.cli.kcp.snapshot", "Turn CRDs into APIResourceSchemas"),
+    Row("kcp quickstart", "kcpfast.cli.kcp.quickstart", "Set up workspaces and APIs to try out"),
+)
+_ROWS = {row.path: row for row in ROWS}
+# Other words for the same, each resolved once.
+ALIASES = {
+    "bind": "kcp bind",
+    "claims": "kcp claims",
+    "crd": "kcp crd",
+    "create-workspace": "create workspace",
+    "create ws": "create workspace",
+    "kcp version": "version",
+    "kcp workspace": "ws",
+    "kcp workspaces": "ws",
+    "kcp ws": "ws",
+    "quickstart": "kcp quickstart",
+    "workspace": "ws",
+    "workspaces": "ws",
+    "ws cd": "ws use",
 }
-
-Command = Callable[[Sequence[str], float], int]
+# What a program means by its name; kubectl spells the dashes of a plugin's name as it likes.
+PROGRAMS = {
+    "kubectl-create-workspace": "create workspace",
+    "kubectl-create_workspace": "create workspace",
+    "kubectl-kcp": "kcp",
+    "kubectl-workspace": "ws",
+    "kubectl-workspaces": "ws",
+    "kubectl-ws": "ws",
+}
+# These parse their own words: the start of a server must not pay for what it does not use.
+_RAW = ("start", "version")
 
 
 def run(argv: Sequence[str], started: float) -> int:
-    """Run the command of a command line; `started` is when the process began (monotonic)."""
-    words = list(argv[1:])
-    name = words.pop(0) if words else "help"
-    row = COMMANDS.get(name)
-    if row is None:
-        known = name in ("help", "--help", "-h")
-        print(usage(Path(argv[0]).name), file=sys.stdout if known else sys.stderr)
-        return 0 if known else 1
-    command: Command = importlib.import_module(row[0]).main
-    return command(words, started)
+    """Run the command of a command line; `started` is when the process began (monotonic).
+
+    Returns the exit code; what goes wrong is printed to stderr.
+    """
+    program = os.path.basename(argv[0]).removesuffix(".exe")
+    spelled, path = program.replace("-", " ").replace("_", "-"), PROGRAMS.get(program)
+    if path is None:
+        spelled, path = "kcpfast", ""
+    try:
+        code = _run(spelled, path, list(argv[1:]), started)
+        sys.stdout.flush()
+    except Failure as failure:
+        print(f"Error: {failure}", file=sys.stderr)
+        if failure.hint:
+            print(failure.hint, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Python flushes stdout once more as it exits, which would fail again, noisily.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    return code
 
 
-def usage(program: str) -> str:
-    """Return the list of commands."""
-    lines = [f"Usage: {program} COMMAND [ARGUMENT ...]", ""]
-    lines += [f"  {name:18} {text}" for name, (_, text) in COMMANDS.items()]
-    return "\n".join(lines)
+def _run(spelled: str, path: str, words: list[str], started: float) -> int:
+    spelled, path, rest = find(spelled, path, words)
+    row = _ROWS.get(path)
+    if row is None or not row.module:
+        return _group(spelled, path, rest)
+    module = importlib.import_module(row.module)
+    if path in _RAW:
+        code: int = module.main(rest, started)
+        return code
+    return _command(spelled, path, module, rest)
+
+
+def find(spelled: str, path: str, words: Sequence[str]) -> tuple[str, str, list[str]]:
+    """Follow words down the tree of commands, over connection flags that stand between them.
+
+    Returns how the command was spelled, its path, and the words that are left.
+    """
+    rest = list(words)
+    at = 0
+    while at < len(rest):
+        word = rest[at]
+        if word.startswith("-") and word != "-":
+            taken = _flag_length(rest, at)
+            if not taken:
+                break
+            at += taken
+            continue
+        below = f"{path} {word}".strip()
+        below = ALIASES.get(below, below)
+        if below not in _ROWS:
+            break
+        spelled, path = f"{spelled} {word}", below
+        del rest[at]
+    return spelled, path, rest
+
+
+def _flag_length(words: Sequence[str], at: int) -> int:
+    """Return how many words a connection flag takes up; 0 if it is none."""
+    from kcpfast.cli.arguments import CONNECTION, SWITCH  # noqa: PLC0415 - not for `start`
+
+    name, given, _ = words[at].lstrip("-").partition("=")
+    for flag in CONNECTION:
+        if name in (flag.name, flag.short):
+            return 1 if given or flag.kind == SWITCH else 2
+    return 0
+
+
+def _children(path: str) -> list[tuple[str, str]]:
+    prefix = path + " " if path else ""
+    below = [(row.path.removeprefix(prefix), row) for row in ROWS if row.path.startswith(prefix)]
+    found = [(name, row.about) for name, row in below if name and " " not in name]
+    if path == "kcp":
+        found.append(("workspace", _ROWS["ws"].about))
+    return sorted(found)
+
+
+def _group(spelled: str, path: str, rest: Sequence[str]) -> int:
+    """Show the commands of a group; Failure if a word is left that is none of them."""
+    from kcpfast.cli.usage import overview  # noqa: PLC0415 - not for `start`
+
+    asked = not rest or rest[0] in ("help", "--help", "-h")
+    if rest and rest[0] == "--version":
+        return int(importlib.import_module("kcpfast.cli.version").main((), 0.0))
+    if not asked:
+        kind = "flag" if rest[0].startswith("-") else "command"
+        text = f'unknown {kind} "{rest[0]}" for "{spelled}"'
+        raise Failure(text, f"Run '{spelled} --help' for usage.")
+    about = _ROWS[path].about if path else "A kcp-compatible control plane in one process"
+    print(overview(spelled, about, _children(path)))
+    return 0
+
+
+def _command(spelled: str, path: str, module: ModuleType, rest: Sequence[str]) -> int:
+    from kcpfast.cli.arguments import CONNECTION, HELP, Call, parse  # noqa: PLC0415 - not `start`
+
+    command = module.COMMAND
+    known = (*command.flags, *HELP, *(CONNECTION if command.connects else ()))
+    try:
+        words, values = parse(rest, known)
+    except Failure as failure:
+        failure.hint = f"Run '{spelled} --help' for usage."
+        raise
+    if values["version"]:
+        return int(importlib.import_module("kcpfast.cli.version").main((), 0.0))
+    call = Call(spelled, command, words, values)
+    # None is a command's way to say that it does not know what is wanted of it.
+    asked = values["help"] or (words == ["help"] and _children(path))
+    wanted = None if asked else module.run(call)
+    if wanted is None:
+        from kcpfast.cli.usage import describe  # noqa: PLC0415 - rarely wanted
+
+        print(describe(spelled, command, _children(path)))
+        return 0
+    code: int = wanted
+    return code

@@ -14,6 +14,7 @@ from kcpfast.store.contract import (
     Empty,
     Event,
     Index,
+    Present,
     Put,
     Stamp,
     Store,
@@ -46,6 +47,7 @@ async def test_commit_gives_all_its_writes_one_revision(store: Store) -> None:
         ([Index(b"i", b"x"), Check(b"gone", 1)], b"gone", 0),
         ([Index(b"i", b"x"), Check(b"gone", EXISTS)], b"gone", 0),
         ([Put(b"other", b"x"), Empty(b"full\0")], b"full\0", EXISTS),
+        ([Put(b"other", b"x"), Present(b"full\0y")], b"full\0y", 0),
     ],
 )
 async def test_a_failed_expectation_writes_nothing(

@@ -1,0 +1,164 @@
+"""Answers below /openapi, with the headers that let clients keep what they have.
+
+See https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-interface-definition and
+KEP-2896 (https://kep.k8s.io/2896).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+import msgspec
+
+import kcpfast
+from kcpfast.api.context import Call
+from kcpfast.api.discovery import Discovery
+from kcpfast.api.health import version_info
+from kcpfast.api.negotiate import clauses
+from kcpfast.transport.messages import Header, Response
+
+if TYPE_CHECKING:
+    from kcpfast.api.openapi.documents import Document, Documents
+    from kcpfast.api.openapi.units import Unit
+
+_JSON = b"application/json"
+_PROTO = b"application/com.github.proto-openapi.spec.%b.v1.0+protobuf"
+_YEAR = 365 * 24 * 3600
+_VARY = (b"Vary", b"Accept")
+
+
+class OpenApi:
+    """Answers below /openapi."""
+
+    def __init__(self, discovery: Discovery) -> None:
+        """Make documents from what discovery knows, when the first is asked for."""
+        self._discovery = discovery
+        self._made: Documents | None = None
+
+    def answer(self, call: Call) -> Response | None:
+        """Return the document, None for other paths."""
+        path = call.route.rest.rstrip("/")
+        if path == "/openapi/v2":
+            return self._v2(call)
+        if path == "/openapi/v3":
+            return self._index(call)
+        if path.startswith("/openapi/v3/"):
+            return self._v3(call, path.removeprefix("/openapi/v3/"))
+        return None
+
+    @property
+    def _documents(self) -> Documents:
+        if self._made is None:
+            from kcpfast.api.openapi.documents import Documents  # noqa: PLC0415 - not at start
+
+            version = version_info(kcpfast.__version__)["gitVersion"]
+            self._made = Documents({"title": "kcpfast", "version": version})
+        return self._made
+
+    def _units(self, call: Call) -> Mapping[str, Unit]:
+        from kcpfast.api.openapi.units import units  # noqa: PLC0415 - not at start
+
+        assert call.view is not None
+        groups = self._discovery.documents(call.view, call.cluster).groups
+        return units(groups, service=bool(call.route.service))
+
+    # --------------------------------------------------------------------- the three answers
+
+    def _index(self, call: Call) -> Response:
+        from kcpfast.api.openapi.units import listed  # noqa: PLC0415 - not at start
+
+        made, prefix = self._documents, _prefix(call)
+        paths = {
+            unit.name: {"serverRelativeURL": _url(prefix, unit.name, made.hash(unit))}
+            for unit in self._units(call).values()
+            if listed(unit)
+        }
+        body = msgspec.json.encode({"paths": paths})
+        etag = hashlib.sha256(body).hexdigest().upper()
+        return _kept_or_sent(call, body, _JSON, [(b"Etag", b'"%b"' % etag.encode())])
+
+    def _v3(self, call: Call, name: str) -> Response:
+        proto = _wants_proto(call, b"v3")
+        if proto is None:
+            return Response(406, b"", b"", [_VARY])
+        unit = self._units(call).get(name)
+        if unit is None:  # kube-apiserver, too, has nothing to say and says it with 200
+            return Response(200, b"", b"", [_VARY])
+        found = self._documents.v3(unit, proto=proto)
+        media = _PROTO % b"v3" if proto else _JSON
+        given = call.parameter("hash")
+        if given and given != found.hash:
+            # As recorded of kcp, which forgets the workspace here.
+            location = _url("", name, found.hash).encode()
+            headers = [_VARY, (b"Etag", _etag(found)), (b"Location", location)]
+            return Response(301, b"", media, headers)
+        if given:
+            _allow_caching(call)
+        return _kept_or_sent(call, found.body, media, [_VARY, *_validators(found)])
+
+    def _v2(self, call: Call) -> Response:
+        proto = _wants_proto(call, b"v2")
+        if proto is None:
+            return Response(406, b"", b"", [_VARY])
+        zipped = "gzip" in call.request.header(b"accept-encoding")
+        found = self._documents.v2([*self._units(call).values()], proto=proto, zipped=zipped)
+        headers: list[Header] = [(b"Vary", b"Accept-Encoding"), _VARY, *_validators(found)]
+        if zipped:
+            headers.append((b"Content-Encoding", b"gzip"))
+        return _kept_or_sent(call, found.body, _PROTO % b"v2" if proto else _JSON, headers)
+
+
+def _wants_proto(call: Call, version: bytes) -> bool | None:
+    """Tell whether protobuf is the first acceptable form, None if neither form is."""
+    kind = (_PROTO % version).decode()
+    old = kind.replace(".v1.0+", "@v1.0+")
+    for clause in clauses(call.request.header(b"accept") or "*/*"):
+        if clause.media in ("application/json", "application/*", "*/*"):
+            return False
+        if clause.media in (kind, old):
+            return True
+    return None
+
+
+def _prefix(call: Call) -> str:
+    """Return what stands before /openapi/v3 in the request, as the client wrote it."""
+    written = call.request.path.split("/")
+    return "/".join(written[: len(written) - call.route.rest.count("/")])
+
+
+def _url(prefix: str, name: str, digest: str) -> str:
+    return f"{prefix}/openapi/v3/{name}?hash={digest}"
+
+
+def _etag(found: Document) -> bytes:
+    return b'"%b"' % found.hash.encode()
+
+
+def _validators(found: Document) -> list[Header]:
+    modified = formatdate(found.made, usegmt=True).encode()
+    return [(b"Etag", _etag(found)), (b"Last-Modified", modified)]
+
+
+def _allow_caching(call: Call) -> None:
+    """Let everybody keep the answer for a year: its URL names its content."""
+    call.headers[:] = [pair for pair in call.headers if pair[0] != b"Cache-Control"]
+    expires = formatdate(time.time() + _YEAR, usegmt=True).encode()
+    call.headers += [(b"Cache-Control", b"public, immutable"), (b"Expires", expires)]
+
+
+def _kept_or_sent(call: Call, body: bytes, media: bytes, headers: list[Header]) -> Response:
+    """Return the body, or 304 if the client has it.
+
+    Only If-None-Match counts: a workspace may come to share a document that was made before the
+    one it had, which If-Modified-Since would take for unchanged.
+    """
+    etag = next(value for name, value in headers if name == b"Etag").decode()
+    known = call.request.header(b"if-none-match")
+    tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
+    if etag in tags or "*" in tags:
+        return Response(304, b"", b"", headers)
+    return Response(200, body, media, headers)

@@ -1,0 +1,38 @@
+"""A cache of bytes that forgets what was not used for longest, bounded in bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+_OVERHEAD = 256
+
+
+class Bounded(Generic[T]):
+    """Keeps what it made up to a number of bytes; `size_of` tells the bytes of an entry."""
+
+    def __init__(self, limit: int, size_of: Callable[[T], int]) -> None:
+        """Begin with nothing kept."""
+        self._limit = limit
+        self._size_of = size_of
+        self._kept: dict[Hashable, T] = {}
+        self.size = 0
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return the entry of a key, made if it is not kept."""
+        found = self._kept.pop(key, None)
+        if found is None:
+            found = make()
+            self.size += self._weight(found)
+        self._kept[key] = found  # at the end: the first is the one not used for longest
+        while self.size > self._limit and len(self._kept) > 1:
+            self.size -= self._weight(self._kept.pop(next(iter(self._kept))))
+        return found
+
+    def __len__(self) -> int:
+        """Return how many entries are kept."""
+        return len(self._kept)
+
+    def _weight(self, entry: T) -> int:
+        return self._size_of(entry) + _OVERHEAD

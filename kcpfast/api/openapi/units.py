@@ -1,0 +1,122 @@
+"""What a view has to document: one unit per path of the index, named by content.
+
+A unit's key is equal wherever the same resources are served, so that one document serves all
+workspaces that have them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import msgspec
+
+from kcpfast.api.discovery import Versions, verbs_of
+from kcpfast.api.openapi import operations
+from kcpfast.api.openapi.naming import group_path
+from kcpfast.api.openapi.operations import Operation
+from kcpfast.registry.catalog import Served
+from kcpfast.resources.resource import Resource
+
+# kcp serves CRDs in every workspace but has them in no index; here their document can be read.
+UNLISTED = ("apis/apiextensions.k8s.io", "apis/apiextensions.k8s.io/v1")
+_PAGES = ("api", "apis", "version")
+_encode = msgspec.json.Encoder().encode
+
+
+class Unit(NamedTuple):
+    """A path of the index; `operations` are those without a resource, `served` the resources."""
+
+    name: str
+    key: bytes
+    operations: Sequence[Operation] = ()
+    served: Sequence[Served] = ()
+
+    def all_operations(self) -> Iterable[Operation]:
+        """Yield all operations of the unit."""
+        yield from self.operations
+        for each in self.served:
+            yield from operations.of_resource(each.resource, verbs_of(each))
+
+    def custom(self) -> list[Resource]:
+        """Return the resources whose definitions are not built in."""
+        return [each.resource for each in self.served if not isinstance(each.resource.schema, str)]
+
+
+def listed(unit: Unit) -> bool:
+    """Tell whether the index names a unit."""
+    return unit.name not in UNLISTED
+
+
+class _Same:
+    """Makes a mapping that never changes the key of a cache, by identity."""
+
+    __slots__ = ("groups",)
+
+    def __init__(self, groups: dict[str, Versions]) -> None:
+        self.groups = groups
+
+    def __hash__(self) -> int:
+        return id(self.groups)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.groups is other.groups
+
+
+def units(groups: dict[str, Versions], *, service: bool) -> Mapping[str, Unit]:
+    """Return the units of what a view serves by name, sorted.
+
+    `service` tells that it is a virtual workspace: those issue no tokens, describe each of their
+    groups, and always have the core group.
+    """
+    return _units(_Same(groups), service)
+
+
+@lru_cache(64)
+def _units(same: _Same, service: bool) -> Mapping[str, Unit]:
+    groups = same.groups
+    pages = _PAGES if service else (*_PAGES, *operations.OPENID_PAGES)
+    found = [Unit(name, name.encode(), (operations.of_page(name),)) for name in pages]
+    if service and "" not in groups:
+        core: Versions = {"v1": []}
+        groups = {"": core} | groups
+    for group, versions in groups.items():
+        if group and (service or any(map(_builtin, versions.values()))):
+            name = group_path(group)
+            found.append(Unit(name, name.encode(), (operations.of_group(group),)))
+        for version, served in versions.items():
+            found.append(version_unit(group, version, served))
+    return {unit.name: unit for unit in sorted(found)}
+
+
+def version_unit(group: str, version: str, served: Sequence[Served]) -> Unit:
+    """Return the unit of a group-version that serves these resources."""
+    name = group_path(group, version)
+    own = (operations.of_version(group, version),) if _builtin(served) else ()
+    digest = hashlib.blake2b(name.encode(), digest_size=20)
+    ordered = sorted(served, key=lambda each: each.resource.plural)
+    for each in ordered:
+        digest.update(_content(each))
+    return Unit(name, digest.digest(), own, ordered)
+
+
+def _builtin(served: Sequence[Served]) -> bool:
+    return not served or any(each.resource.builtin for each in served)
+
+
+def _content(served: Served) -> bytes:
+    """Return bytes that tell everything about a resource that its documents show."""
+    resource = served.resource
+    if isinstance(resource.schema, str):
+        schema = resource.schema.encode()
+    elif resource.origin is not None and resource.origin.hash:
+        schema = resource.origin.hash.encode()
+    else:
+        schema = hashlib.sha256(_encode(resource.schema)).digest()
+    words = [resource.plural, resource.kind, resource.list_kind, *verbs_of(served)]
+    words += [str(resource.builtin), str(resource.namespaced)]
+    for part in resource.subresources.values():
+        words += ["/", part.name, *part.verbs]
+    return b"\0".join((schema, *(word.encode() for word in words), b"\n"))

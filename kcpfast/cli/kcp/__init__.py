@@ -1,0 +1,1 @@
+"""The commands of `kubectl kcp` about APIs: snapshots, bindings, permission claims, quickstart."""

@@ -1,0 +1,275 @@
+"""The types of CEL and when a value of one may stand where another is expected.
+
+Rules: cel-spec, "Gradual Type Checking"; the order of the tests follows cel-go's checker, since
+it decides which mistake is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+
+class Field(NamedTuple):
+    """A field of an object type: its type, and its key in the JSON object.
+
+    `required` and `default` matter to the size estimate only.
+    """
+
+    type: Type
+    key: str
+    required: bool = False
+    has_default: bool = False
+
+
+class Type:
+    """A type; compare with `same`, not with `==`.
+
+    `kind` is one of bool bytes double duration dyn error int list map null object opaque param
+    string timestamp type uint. Types made from a schema also hold `convert`, which turns a JSON
+    value into the value that CEL sees (None where they are the same), and `max_elements`, the
+    most elements or characters that the schema lets through; in a `sparse` object a field that is
+    null counts as absent. An `open` object type takes any field, and stands for every name that
+    begins with its own and a dot.
+    """
+
+    # fmt: off
+    __slots__ = ("convert", "fields", "kind", "max_elements", "min_size", "name", "open", "params",
+                 "sparse")
+    # fmt: on
+
+    def __init__(
+        self,
+        kind: str,
+        name: str = "",
+        params: tuple[Type, ...] = (),
+        fields: Mapping[str, Field] | None = None,
+    ) -> None:
+        """Make a type; `name` defaults to the kind."""
+        self.kind = kind
+        self.name = name or kind
+        self.params = params
+        self.fields: Mapping[str, Field] = fields or {}
+        self.open = False
+        self.sparse = False
+        self.convert: Callable[[object], object] | None = None
+        self.max_elements: int | None = None
+        self.min_size = 0
+
+    def __repr__(self) -> str:
+        """Return the form that error messages use."""
+        return f"<{describe(self)}>"
+
+
+BOOL = Type("bool")
+BYTES = Type("bytes")
+DOUBLE = Type("double")
+DURATION = Type("duration", "google.protobuf.Duration")
+DYN = Type("dyn")
+ERROR = Type("error", "!error!")
+INT = Type("int")
+NULL = Type("null", "null_type")
+STRING = Type("string")
+TIMESTAMP = Type("timestamp", "google.protobuf.Timestamp")
+UINT = Type("uint")
+
+SCALARS = {
+    "bool": BOOL,
+    "bytes": BYTES,
+    "double": DOUBLE,
+    "duration": DURATION,
+    "dyn": DYN,
+    "int": INT,
+    "null": NULL,
+    "string": STRING,
+    "timestamp": TIMESTAMP,
+    "uint": UINT,
+}
+OPTIONAL = "optional_type"
+# Kinds whose values may also be null: cel-go's internalIsAssignableNull.
+_NULLABLE = frozenset(("duration", "null", "object", "opaque", "timestamp"))
+_WILD = frozenset(("dyn", "error"))
+
+
+def list_of(element: Type) -> Type:
+    """Return the type of lists of `element`."""
+    return Type("list", "list", (element,))
+
+
+def map_of(key: Type, value: Type) -> Type:
+    """Return the type of maps from `key` to `value`."""
+    return Type("map", "map", (key, value))
+
+
+def optional_of(value: Type) -> Type:
+    """Return the type of an optional `value`."""
+    return Type("opaque", OPTIONAL, (value,))
+
+
+def type_of(value: Type) -> Type:
+    """Return the type of `value` used as a value."""
+    return Type("type", "type", (value,))
+
+
+def opaque(name: str) -> Type:
+    """Return a type that only functions can look into."""
+    return Type("opaque", name)
+
+
+def object_of(name: str, fields: Mapping[str, Type]) -> Type:
+    """Return an object type with these fields, keyed in JSON as they are named."""
+    return Type("object", name, (), {key: Field(kind, key) for key, kind in fields.items()})
+
+
+def open_object(name: str) -> Type:
+    """Return an object type that takes any field, as does every `<name>.<path>`."""
+    made = Type("object", name)
+    made.open = True
+    return made
+
+
+def is_optional(kind: Type) -> bool:
+    """Tell whether `kind` is an optional type."""
+    return kind.name == OPTIONAL and kind.kind == "opaque"
+
+
+def describe(kind: Type) -> str:
+    """Return the type as error messages show it: `list(int)`, `optional_type(dyn)`."""
+    name = kind.kind
+    if name in ("object", "opaque", "error", "param"):
+        name = kind.name
+    if kind.params:
+        return f"{name}({', '.join(describe(param) for param in kind.params)})"
+    return name
+
+
+def same(one: Type, other: Type) -> bool:
+    """Tell whether two types are the same in every part."""
+    if one is other:
+        return True
+    return (
+        one.kind == other.kind
+        and one.name == other.name
+        and len(one.params) == len(other.params)
+        and all(same(mine, yours) for mine, yours in zip(one.params, other.params, strict=True))
+    )
+
+
+class Substitution:
+    """What the type parameters met so far stand for; `assignable` learns as it goes."""
+
+    __slots__ = ("bound", "fresh")
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self.bound: dict[str, Type] = {}
+        self.fresh = 0
+
+    def new_param(self) -> Type:
+        """Return a type parameter that nothing is known about."""
+        self.fresh += 1
+        return Type("param", f"_var{self.fresh - 1}")
+
+    def instance(self, types: Sequence[Type]) -> list[Type]:
+        """Return the types with each of their parameters replaced by a new one."""
+        renamed: dict[str, Type] = {}
+        return [self._renamed(kind, renamed) for kind in types]
+
+    def _renamed(self, kind: Type, renamed: dict[str, Type]) -> Type:
+        if kind.kind == "param":
+            if kind.name not in renamed:
+                renamed[kind.name] = self.new_param()
+            return renamed[kind.name]
+        if not kind.params:
+            return kind
+        return Type(kind.kind, kind.name, tuple(self._renamed(p, renamed) for p in kind.params))
+
+    def resolve(self, kind: Type, final: bool = False) -> Type:
+        """Return the type with what is known filled in, and dyn for the rest when `final`."""
+        if kind.kind == "param":
+            known = self.bound.get(kind.name)
+            if known is not None:
+                return self.resolve(known, final)
+            return DYN if final else kind
+        if not kind.params:
+            return kind
+        params = tuple(self.resolve(param, final) for param in kind.params)
+        if all(new is old for new, old in zip(params, kind.params, strict=True)):
+            return kind
+        return Type(kind.kind, kind.name, params)
+
+    def assignable(self, given: Sequence[Type], wanted: Sequence[Type]) -> bool:
+        """Tell whether all fit, and remember what that says of the parameters; else forget it."""
+        before = dict(self.bound)
+        for mine, yours in zip(given, wanted, strict=True):
+            if not self._fits(mine, yours):
+                self.bound = before
+                return False
+        return True
+
+    def _fits(self, given: Type, wanted: Type) -> bool:
+        if given is wanted:
+            return True
+        if wanted.kind == "param":
+            valid, known = self._stands_for(given, wanted)
+            if valid or known:
+                return valid
+        if given.kind == "param":
+            return self._stands_for(wanted, given)[0]
+        if given.kind in _WILD or wanted.kind in _WILD:
+            return True
+        if given.kind == "null" or wanted.kind == "null":
+            return (wanted if given.kind == "null" else given).kind in _NULLABLE
+        if given.kind != wanted.kind:
+            return False
+        if given.kind == "type":
+            return True
+        return (
+            given.name == wanted.name
+            and len(given.params) == len(wanted.params)
+            and all(self._fits(a, b) for a, b in zip(given.params, wanted.params, strict=True))
+        )
+
+    def _stands_for(self, kind: Type, param: Type) -> tuple[bool, bool]:
+        """Tell whether `kind` may stand for `param`, and whether something already does."""
+        if kind.kind == "param" and kind.name == param.name:
+            return True, True
+        known = self.bound.get(param.name)
+        if known is None:
+            if self._mentions(kind, param):
+                return False, False
+            self.bound[param.name] = kind
+            return True, False
+        if same(kind, known):
+            return True, True
+        if not self._fits(kind, known):
+            return False, True
+        wider = kind if _at_least_as_wide(kind, known) else known
+        if not self._mentions(wider, param):
+            self.bound[param.name] = wider
+        return True, True
+
+    def _mentions(self, kind: Type, param: Type) -> bool:
+        if kind.kind == "param":
+            if kind.name == param.name:
+                return True
+            known = self.bound.get(kind.name)
+            return known is not None and self._mentions(known, param)
+        return any(self._mentions(part, param) for part in kind.params)
+
+
+def widest(one: Type, other: Type) -> Type:
+    """Return the more general of two types that fit each other."""
+    return one if _at_least_as_wide(one, other) else other
+
+
+def _at_least_as_wide(one: Type, other: Type) -> bool:
+    if one.kind in ("dyn", "param"):
+        return True
+    if other.kind in ("dyn", "param") or one.kind != other.kind:
+        return False
+    if one.kind == "type":
+        return True
+    if one.name != other.name or len(one.params) != len(other.params):
+        return False
+    return all(_at_least_as_wide(a, b) for a, b in zip(one.params, other.params, strict=True))

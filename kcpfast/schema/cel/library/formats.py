@@ -1,0 +1,196 @@
+"""Named formats: `format.dns1123Label().validate(x)` gives the list of complaints, if any.
+
+Rules and texts: k8s.io/apimachinery/pkg/util/validation and
+k8s.io/apiserver/pkg/cel/library/format.go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ..base import CelError
+from ..signatures import Row
+from ..values import NONE, Opaque, Optional
+from . import url
+from .times import is_date
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_NAME = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_VALUE = f"({_NAME})?"
+
+_NAME_PARTS = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end"
+_NAME_PARTS += " with an alphanumeric character"
+_LABEL_TEXT = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and"
+    " must start and end with an alphanumeric character"
+)
+_LABEL_1035_TEXT = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an"
+    " alphabetic character, and end with an alphanumeric character"
+)
+_SUBDOMAIN_TEXT = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or"
+    " '.', and must start and end with an alphanumeric character"
+)
+_VALUE_TEXT = f"a valid label must be an empty string or {_NAME_PARTS.removeprefix('must ')}"
+_KEY_TAIL = " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+
+_UUID = re.compile("[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
+_BASE64 = re.compile(
+    "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})"
+)
+_TIME = re.compile("([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|[+-][0-9]{2}:[0-9]{2})")
+
+
+def _pattern(text: str, pattern: str, *examples: str) -> str:
+    shown = "".join(
+        f"'{example}', {' or ' if example is not examples[-1] else ''}" for example in examples
+    )
+    return f"{text} (e.g. {shown}regex used for validation is '{pattern}')"
+
+
+def _too_long(text: str, limit: int) -> list[str]:
+    return [f"must be no more than {limit} characters"] if len(text.encode()) > limit else []
+
+
+def _label(text: str) -> list[str]:
+    found = _too_long(text, 63)
+    if not re.fullmatch(_LABEL, text):
+        if re.fullmatch(_SUBDOMAIN, text):
+            return [*found, "must not contain dots"]
+        found.append(_pattern(_LABEL_TEXT, _LABEL, "my-name", "123-abc"))
+    return found
+
+
+def _label_1035(text: str) -> list[str]:
+    found = _too_long(text, 63)
+    if not re.fullmatch(_LABEL_1035, text):
+        found.append(_pattern(_LABEL_1035_TEXT, _LABEL_1035, "my-name", "abc-123"))
+    return found
+
+
+def _subdomain(text: str) -> list[str]:
+    found = _too_long(text, 253)
+    if not re.fullmatch(_SUBDOMAIN, text):
+        found.append(_pattern(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com"))
+    return found
+
+
+def _qualified_name(text: str) -> list[str]:
+    prefix, slash, name = text.rpartition("/")
+    wanted = _pattern(_NAME_PARTS, _NAME, "MyName", "my.name", "123-abc")
+    if "/" in prefix:
+        return [f"a valid label key {wanted}{_KEY_TAIL}"]
+    found: list[str] = []
+    if slash:
+        found = ["prefix part must be non-empty"]
+        if prefix:
+            found = [f"prefix part {complaint}" for complaint in _subdomain(prefix)]
+    if not name:
+        found.append("name part must be non-empty")
+    elif len(name) > 63:
+        found.append("name part must be no more than 63 characters")
+    if not re.fullmatch(_NAME, name):
+        found.append(f"name part {wanted}")
+    return found
+
+
+def _label_value(text: str) -> list[str]:
+    found = _too_long(text, 63)
+    if not re.fullmatch(_VALUE, text):
+        found.append(_pattern(_VALUE_TEXT, _VALUE, "MyValue", "my_value", "12345"))
+    return found
+
+
+def _prefix_of(check: Callable[[str], list[str]]) -> Callable[[str], list[str]]:
+    """Return the check for a name that something is still added to: it may end with a dash."""
+
+    def checked(text: str) -> list[str]:
+        return check(f"{text[:-2]}a" if len(text) > 1 and text[-1] == "-" else text)
+
+    return checked
+
+
+def _uri(text: str) -> list[str]:
+    try:
+        url.parse(text)
+    except CelError as error:
+        return [error.message]
+    return []
+
+
+def _date_time(text: str) -> bool:
+    date, _, time = text.lower().partition("t")
+    hit = _TIME.fullmatch(time)
+    if not is_date(date) or hit is None:
+        return False
+    return hit.group(1) <= "23" and hit.group(2) <= "59" and hit.group(3) <= "59"
+
+
+def _either(test: Callable[[str], object], complaint: str) -> Callable[[str], list[str]]:
+    return lambda text: [] if test(text) else [complaint]
+
+
+class Format(Opaque):
+    """A named format: `regex_cost` is what checking ten characters costs."""
+
+    cel_type = "kubernetes.NamedFormat"
+
+    def __init__(self, check: Callable[[str], list[str]], regex_cost: int) -> None:
+        """Hold the check, which returns the complaints."""
+        self.check = check
+        self.regex_cost = regex_cost
+
+
+# fmt: off
+_FORMATS = {
+    "byte": Format(_either(_BASE64.fullmatch, "invalid base64"), 21),
+    "date": Format(_either(is_date, "invalid date"), 18),
+    "datetime": Format(_either(_date_time, "invalid datetime"), 18),
+    "dns1035Label": Format(_label_1035, 8),
+    "dns1035LabelPrefix": Format(_prefix_of(_label_1035), 8),
+    "dns1123Label": Format(_label, 8),
+    "dns1123LabelPrefix": Format(_prefix_of(_label), 8),
+    "dns1123Subdomain": Format(_subdomain, 15),
+    "dns1123SubdomainPrefix": Format(_prefix_of(_subdomain), 15),
+    "labelValue": Format(_label_value, 10),
+    "qualifiedName": Format(_qualified_name, 15),
+    "uri": Format(_uri, 276),
+    "uuid": Format(_either(_UUID.fullmatch, "does not match the UUID format"), 18),
+}
+# fmt: on
+
+
+def _named(name: str) -> Optional:
+    return Optional(_FORMATS[name]) if name in _FORMATS else NONE
+
+
+def _constants(first: str, last: str) -> list[Row]:
+    """Return the rows of the functions that give each format of a range of names."""
+
+    def constant(value: Format) -> Callable[[], Format]:
+        return lambda: value
+
+    return [
+        (f"format.{name}", f"() -> {_T}", constant(value))
+        for name, value in _FORMATS.items()
+        if first <= name <= last
+    ]
+
+
+def _validate(named: Any, text: str) -> Optional:
+    found = named.check(text)
+    return Optional(found) if found else NONE
+
+
+_T = "kubernetes.NamedFormat"
+ROWS: tuple[Row, ...] = (
+    *_constants("byte", "labelValue"),
+    ("format.named", f"(string) -> optional({_T})", _named),
+    *_constants("qualifiedName", "uuid"),
+    ("validate", f"{_T}.(string) -> optional(list(string))", _validate, "validate"),
+)

@@ -1,0 +1,1 @@
+"""What compiled programs are made of: closures over a frame, one shape each."""

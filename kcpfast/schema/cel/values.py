@@ -1,0 +1,371 @@
+"""The values that Python has no type for, and views that make JSON speak CEL.
+
+JSON values stand for themselves: dict, list, str, int, float, bool and None. A view wraps a list
+or an object of which some part reads differently in CEL (a date, a set); it converts a part when
+that part is asked for and never copies the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from .base import Budget, CelError
+
+Convert = Callable[[object], object]
+
+
+class Uint(int):
+    """An unsigned 64-bit integer."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Return a text that no value of another type has."""
+        return f"{int(self)}u"
+
+
+class Duration(int):
+    """A span of time in nanoseconds."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Return a text that no value of another type has."""
+        return f"{int(self)}ns"
+
+
+class Timestamp(int):
+    """A moment in nanoseconds since 1970; `offset`, in seconds, is how it was written."""
+
+    offset = 0
+
+    def __repr__(self) -> str:
+        """Return a text that no value of another type has."""
+        return f"@{int(self)}ns"
+
+
+class TypeValue:
+    """A type used as a value, as type() returns it."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        """Name the type."""
+        self.name = name
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by name."""
+        return isinstance(other, TypeValue) and other.name == self.name
+
+    def __hash__(self) -> int:
+        """Hash the name."""
+        return hash(self.name)
+
+
+class Optional:
+    """A value that may be absent; compare with NONE by identity."""
+
+    __slots__ = ("held",)
+    cel_type = "optional_type"
+
+    def __init__(self, held: object) -> None:
+        """Hold a value."""
+        self.held = held
+
+    def get(self) -> object:
+        """Return the value; CelError when there is none."""
+        if self is NONE:
+            raise CelError("optional.none() dereference")
+        return self.held
+
+
+NONE = Optional(None)
+
+
+class Opaque:
+    """The base of values that only functions can look into; `cel_type` names the type.
+
+    Host objects (an authorizer, say) may derive from it too. `cel_size` enters the cost.
+    """
+
+    cel_type = "dyn"
+    cel_size = 1
+
+
+class Built(dict[str, object]):
+    """An object made by `Name{...}`: its fields, and the name as `type_name`."""
+
+    type_name = ""
+
+
+class ListView:
+    """A JSON list of which the elements convert, or that is a set or a map by schema.
+
+    `merge` says how it compares and adds: None in order, () as a set, names as a map by those
+    keys (x-kubernetes-list-type).
+    """
+
+    __slots__ = ("convert", "merge", "raw")
+
+    def __init__(self, raw: list[Any], convert: Convert | None, merge: tuple[str, ...] | None):
+        """View `raw`."""
+        self.raw = raw
+        self.convert = convert
+        self.merge = merge
+
+    def __len__(self) -> int:
+        """Return the number of elements."""
+        return len(self.raw)
+
+    def __getitem__(self, index: int) -> Any:
+        """Return one element as CEL sees it."""
+        return self.raw[index] if self.convert is None else self.convert(self.raw[index])
+
+    def __iter__(self) -> Iterator[Any]:
+        """Return the elements as CEL sees them."""
+        return iter(self.raw) if self.convert is None else map(self.convert, self.raw)
+
+    def reads_like(self, other: ListView) -> bool:
+        """Tell whether the other one converts by the same rules."""
+        return self.convert is other.convert and self.merge == other.merge
+
+    def key(self, element: Any) -> object:
+        """Return what tells an element from others in a set or map."""
+        if not self.merge:
+            return (type(element), element)
+        return tuple(element.get(name) for name in self.merge)
+
+    def plus(self, other: Any) -> ListView:
+        """Return the union, the merge by keys, or the concatenation with another list.
+
+        Kubernetes: `X + Y` keeps the places of X; of a map, Y's elements replace X's.
+        """
+        if self.merge is None:
+            return ListView([*self, *other], self.convert, None)
+        merged = list(self)
+        places = {self.key(element): at for at, element in enumerate(merged)}
+        for element in other:
+            at = places.setdefault(self.key(element), len(merged))
+            if at == len(merged):
+                merged.append(element)
+            elif self.merge:
+                merged[at] = element
+        return ListView(merged, self.convert, self.merge)
+
+    def equals(self, other: Any, steps: list[int]) -> bool:
+        """Compare with another list, by its own rule."""
+        if len(self) != len(other):
+            return False
+        if self.merge is None:
+            return _same_lists(self, other, steps)
+        mine = {self.key(element): element for element in self}
+        for element in other:
+            found = mine.get(self.key(element), NONE)
+            if found is NONE or not _equal(found, element, steps):
+                return False
+        return True
+
+
+class MapView:
+    """A JSON object of which the values convert."""
+
+    __slots__ = ("convert", "raw")
+
+    def __init__(self, raw: dict[str, Any], convert: Convert) -> None:
+        """View `raw`."""
+        self.raw = raw
+        self.convert = convert
+
+    def __len__(self) -> int:
+        """Return the number of entries."""
+        return len(self.raw)
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the keys."""
+        return iter(self.raw)
+
+    def __contains__(self, key: object) -> bool:
+        """Tell whether there is such a key."""
+        return key in self.raw
+
+    def __getitem__(self, key: str) -> Any:
+        """Return a value as CEL sees it; KeyError when absent."""
+        return self.convert(self.raw[key])
+
+    def get(self, key: str) -> Any:
+        """Return a value as CEL sees it, None when absent."""
+        return self[key] if key in self.raw else None
+
+    def reads_like(self, other: MapView) -> bool:
+        """Tell whether the other one converts by the same rules."""
+        return self.convert is other.convert
+
+
+class ObjectView(MapView):
+    """A JSON object with declared fields, of which one that is null counts as absent.
+
+    A field answers to its key and to its CEL name.
+    """
+
+    __slots__ = ("converts", "names")
+
+    def __init__(
+        self, raw: dict[str, Any], names: Mapping[str, str], converts: Mapping[str, Convert]
+    ) -> None:
+        """View `raw`; `names` maps CEL names to keys, `converts` keys to conversions."""
+        self.raw = raw
+        self.names = names
+        self.converts = converts
+
+    def __contains__(self, key: object) -> bool:
+        """Tell whether the object has the field."""
+        return isinstance(key, str) and self.get(key) is not None
+
+    def __getitem__(self, key: str) -> Any:
+        """Return a field as CEL sees it; KeyError when absent."""
+        value = self.get(key)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the keys of the fields that are there."""
+        return (key for key, value in self.raw.items() if value is not None)
+
+    def __len__(self) -> int:
+        """Return the number of fields that are there."""
+        return sum(value is not None for value in self.raw.values())
+
+    def reads_like(self, other: MapView) -> bool:
+        """Tell whether the other one has the same type."""
+        return isinstance(other, ObjectView) and self.names is other.names
+
+    def get(self, key: str) -> Any:
+        """Return a field as CEL sees it, None when absent."""
+        value = self.raw.get(key)
+        if value is None and key in self.names:
+            key = self.names[key]
+            value = self.raw.get(key)
+        convert = self.converts.get(key)
+        return value if convert is None else convert(value)
+
+
+KINDS: dict[type, str] = {
+    bool: "bool",
+    bytes: "bytes",
+    Built: "object",
+    dict: "map",
+    Duration: "duration",
+    float: "double",
+    int: "int",
+    list: "list",
+    ListView: "list",
+    MapView: "map",
+    type(None): "null",
+    ObjectView: "map",
+    Optional: "opaque",
+    str: "string",
+    Timestamp: "timestamp",
+    TypeValue: "type",
+    Uint: "uint",
+}
+_TYPE_NAMES = {
+    "duration": "google.protobuf.Duration",
+    "null": "null_type",
+    "timestamp": "google.protobuf.Timestamp",
+}
+NUMBERS = frozenset((int, float, Uint))
+_PLAIN = frozenset((bool, bytes, Duration, float, int, str, Timestamp, type(None), Uint))
+
+
+def kind_of(value: object) -> str:
+    """Return the kind of a value: a key of KINDS' values; opaque for what functions look into."""
+    kind = KINDS.get(type(value))
+    if kind is not None:
+        return kind
+    if isinstance(value, Opaque):
+        return "opaque"
+    return "map" if isinstance(value, Mapping) else "opaque"
+
+
+def type_name(value: object) -> str:
+    """Return the name of a value's type, as `type(value)` prints it."""
+    kind = kind_of(value)
+    if kind == "opaque":
+        return getattr(value, "cel_type", "dyn")
+    if isinstance(value, Built):
+        return value.type_name
+    return _TYPE_NAMES.get(kind, kind)
+
+
+def equal(one: object, other: object) -> bool:
+    """Compare two values of any types: cel-spec, "Equality"; numbers compare across types."""
+    return _equal(one, other, [0])
+
+
+_FREE_STEPS = 20
+_CONTAINERS = frozenset((dict, list, ListView, MapView, ObjectView))
+
+
+def equal_within(one: object, other: object, budget: Budget) -> bool:
+    """Compare as `equal` does, and charge for what is walked over beyond a few elements.
+
+    Upstream counts the outermost size only, at a tenth; large objects would cost too little here.
+    """
+    steps = [0]
+    result = _written_alike(one, other, steps) or _equal(one, other, steps)
+    if steps[0] > _FREE_STEPS:
+        budget.charge(steps[0] - _FREE_STEPS)
+    return result
+
+
+def _written_alike(one: Any, other: Any, steps: list[int]) -> bool:
+    """Tell whether two containers print alike: then they are equal, and that is soon seen.
+
+    An object that an update leaves as it is, is what rules compare most.
+    """
+    kind = type(one)
+    if kind is not type(other) or kind not in _CONTAINERS:
+        return False
+    if kind not in (dict, list):
+        if not one.reads_like(other):
+            return False
+        one, other = one.raw, other.raw
+    text = repr(one)
+    steps[0] += len(text) // 8
+    return text == repr(other) and "nan" not in text
+
+
+def _equal(one: Any, other: Any, steps: list[int]) -> bool:
+    kind = type(one)
+    if kind is type(other) and kind in _PLAIN:
+        return bool(one == other)
+    if kind in NUMBERS and type(other) in NUMBERS:
+        return bool(one == other)
+    mine, yours = kind_of(one), kind_of(other)
+    if mine != yours:
+        return False
+    if mine == "list":
+        steps[0] += len(one)
+        if isinstance(one, ListView):
+            return one.equals(other, steps)
+        return len(one) == len(other) and _same_lists(one, other, steps)
+    if mine in ("map", "object"):
+        steps[0] += len(one)
+        return _same_maps(one, other, steps)
+    if isinstance(one, Optional) and isinstance(other, Optional):
+        if one is NONE or other is NONE:
+            return one is other
+        return _equal(one.held, other.held, steps)
+    return bool(one == other)
+
+
+def _same_lists(one: Any, other: Any, steps: list[int]) -> bool:
+    return all(_equal(mine, yours, steps) for mine, yours in zip(one, other, strict=True))
+
+
+def _same_maps(one: Any, other: Any, steps: list[int]) -> bool:
+    if len(one) != len(other) or type_name(one) != type_name(other):
+        return False
+    return all(key in other and _equal(one[key], other[key], steps) for key in one)
