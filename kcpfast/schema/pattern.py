@@ -9,7 +9,7 @@ So short texts go to `re` where both engines agree and `re` is bounded, all else
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -23,15 +23,19 @@ _CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]")
 
 
 class Pattern:
-    """A compiled pattern; `search(text)` tells whether it matches anywhere in the text."""
+    """A compiled pattern; `search(text)` tells whether it matches anywhere in the text.
 
-    __slots__ = ("_bounded", "_linear", "source")
+    `cel_size` is its length, by which rules pay for its use.
+    """
+
+    __slots__ = ("_bounded", "_linear", "cel_size", "source")
 
     def __init__(self, source: str) -> None:
-        """Compile; ValueError with RE2's reason if it is not RE2 syntax."""
+        """Compile; ValueError with the reason, as Go words it, if it is not RE2 syntax."""
         self.source = source
+        self.cel_size = len(source)
         self._bounded = _bounded(source)
-        self._linear: Callable[[str], Any] | None = None
+        self._linear: Any = None
         if self._bounded is None:
             self._linear = _linear(source)
 
@@ -41,7 +45,13 @@ class Pattern:
             return self._bounded(text) is not None
         if self._linear is None:
             self._linear = _linear(self.source)
-        return self._linear(text) is not None
+        return self._linear.search(text) is not None
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where the pattern matches, leftmost first, as (start, end)."""
+        if self._linear is None:
+            self._linear = _linear(self.source)
+        return (match.span() for match in self._linear.finditer(text))
 
 
 @lru_cache(maxsize=1024)
@@ -66,20 +76,38 @@ def _bounded(source: str) -> Callable[[str], Any] | None:
         return None
 
 
-def _linear(source: str) -> Callable[[str], Any]:
+def _linear(source: str) -> Any:
     import re2  # noqa: PLC0415 - a shared library that most schemas do without
 
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 8 << 20
     try:
-        search: Callable[[str], Any] = re2.compile(source, options).search
+        return re2.compile(source, options)
     except re2.error as error:
-        reason = error.args[0] if error.args else "invalid"
-        raise ValueError(reason.decode() if isinstance(reason, bytes) else str(reason)) from None
-    return search
+        raise ValueError(_as_go(error.args[0])) from None
+
+
+# RE2's reasons where Go's regexp/syntax, which users know from Kubernetes, words them otherwise.
+_REASONS = {
+    "missing ]": "missing closing ]",
+    "missing )": "missing closing )",
+    "trailing \\": "trailing backslash at end of expression",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid named capture group": "invalid named capture",
+}
+
+
+def _as_go(reason: bytes | str) -> str:
+    """Return RE2's reason in the words of Go: `missing closing ): `a(``."""
+    text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+    kind, _, part = text.partition(": ")
+    return f"error parsing regexp: {_REASONS.get(kind, kind)}: `{part}`"
 
 
 def check_pattern(source: str) -> None:
-    """Raise ValueError with RE2's reason if a pattern is not RE2 syntax."""
+    """Raise ValueError with the reason, as Go words it, if a pattern is not RE2 syntax."""
     _linear(source)

@@ -188,7 +188,7 @@ def _check_words(schema: Schema, field: str) -> list[Cause]:
         try:
             check_pattern(pattern)
         except ValueError as error:
-            why = f"must be a valid regular expression, but isn't: error parsing regexp: {error}"
+            why = f"must be a valid regular expression, but isn't: {error}"
             causes.append(field_invalid(f"{field}.pattern", pattern, why))
     if schema.get(_PRESERVE) is False:
         why = "must be true or undefined"

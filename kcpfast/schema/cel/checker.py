@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from . import re2
+from . import regex
 from .base import CelError, Mistakes
 from .celtypes import (
     BOOL,
@@ -451,7 +451,7 @@ def _no_overload(function: str, given: list[Type], method: bool) -> str:
 
 _LITERAL_CHECKS: Mapping[str, Callable[[str], object]] = {
     "duration": times.parse_duration,
-    "matches": re2.check_literal,
+    "matches": regex.check_literal,
     "timestamp": times.parse_timestamp,
 }
 _CHECKS: dict[type, Callable[[Checker, Any], Type]] = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import re2
+from . import regex
 from .base import CelError
 from .celtypes import Type, is_optional
 from .folding import choose, fold
@@ -427,7 +427,7 @@ def _read_pattern(node: Node, closure: Closure) -> Closure:
     if not isinstance(node, Literal) or not isinstance(node.value, str):
         return closure
     try:
-        pattern = re2.compiled(node.value)
+        pattern = regex.compiled(node.value)
     except CelError:
         return closure
     return lambda _: pattern

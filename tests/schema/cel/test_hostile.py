@@ -44,10 +44,10 @@ REFUSED = {
     "deep text": "'%s'.format([n])",
     "many patterns": "l.all(x, l.all(y, !s.matches('(a|b|ab)*c' + string(x * 1000 + y))))",
     "product of counts": "s.matches('((a{100}){100}){100}')",
-    "huge pattern": "s.matches('" + "(a{1,30}){1,30}" * 30 + "')",
     "deep pattern": "s.matches('" + "(" * 5000 + "a" + ")" * 5000 + "')",
 }
 ANSWERED = {
+    "huge pattern": ("s.matches('" + "(a{1,30}){1,30}" * 30 + "')", True),
     "conjunctions": ("&&".join(["true"] * 16_000), True),
     "negations": ("!" * 99_990 + "true", True),
     "long list": ("[" + "1," * 10_000 + "1].size()", 10_001),

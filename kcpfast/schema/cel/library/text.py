@@ -6,7 +6,7 @@ k8s.io/apiserver/pkg/cel/library/regex.go. Indices count code points.
 
 from __future__ import annotations
 
-from .. import re2
+from .. import regex
 from ..base import CelError
 from ..signatures import Row
 from .formatting import format_text
@@ -98,9 +98,9 @@ ROWS: tuple[Row, ...] = (
     ("charAt", "string.(int) -> string", _char_at),
     ("contains", "string.(string) -> bool", str.__contains__, "contains"),
     ("endsWith", "string.(string) -> bool", str.endswith, "scan"),
-    ("find", "string.(string) -> string", re2.find, "regex"),
-    ("findAll", "string.(string) -> list(string)", re2.find_all, "regex"),
-    ("findAll", "string.(string, int) -> list(string)", re2.find_all, "regex"),
+    ("find", "string.(string) -> string", regex.find, "regex"),
+    ("findAll", "string.(string) -> list(string)", regex.find_all, "regex"),
+    ("findAll", "string.(string, int) -> list(string)", regex.find_all, "regex"),
     ("format", "string.(list(dyn)) -> string", format_text, "format"),
     ("indexOf", "string.(string) -> int", _index_of, "traverse"),
     ("indexOf", "string.(string, int) -> int", _index_of, "traverse"),
@@ -109,8 +109,8 @@ ROWS: tuple[Row, ...] = (
     ("lastIndexOf", "string.(string) -> int", _last_index_of, "traverse"),
     ("lastIndexOf", "string.(string, int) -> int", _last_index_of, "traverse"),
     ("lowerAscii", "string.() -> string", lambda text: text.translate(_LOWER), "scan"),
-    ("matches", "(string, string) -> bool", re2.matches, "regex"),
-    ("matches", "string.(string) -> bool", re2.matches, "regex"),
+    ("matches", "(string, string) -> bool", regex.matches, "regex"),
+    ("matches", "string.(string) -> bool", regex.matches, "regex"),
     ("quote", "string.() -> string", quote, "scan"),
     ("replace", "string.(string, string) -> string", _replace, "replace"),
     ("replace", "string.(string, string, int) -> string", _replace, "replace"),

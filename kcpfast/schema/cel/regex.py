@@ -1,33 +1,22 @@
-"""Regular expressions of RE2 syntax, in time that no pattern can make explode.
+"""Regular expressions in rules: RE2 syntax, in time that no pattern can make explode.
 
-Go's regexp runs in linear time; Python's `re` backtracks, so that a pattern such as `(a+)+$` would
-stop the server. Therefore a pattern is parsed here, by RE2's grammar (github.com/google/re2,
-wiki/Syntax), which also refuses what RE2 does not know: look-around and back-references. Then:
-
-* Where the product of what each repetition and choice can do, over a text of that length, is small,
-  the pattern is handed to `re`, written anew from the parsed tree.
-* Otherwise automaton.py runs it in step with the text, without backtracking.
-
-Not supported: scripts (`\\p{Greek}`); general categories (`\\p{Lu}`) are.
+The engines are those of schema/pattern.py; here are the errors and the charges of CEL.
+Rules: k8s.io/apiserver/pkg/cel/library/regex.go; an empty match does not follow right after another
+match (Go's regexp.FindAll).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from ..base import CelError
+from kcpfast.schema.pattern import Pattern, compile_pattern
 
-if TYPE_CHECKING:
-    from .pattern import Pattern
-
+from .base import CelError
 
 Charge = Callable[[int], object]
 
 # What reading a pattern costs at run time; patterns written in the source are read before.
 _READ_COST, _READ_COST_PER_CHAR = 500, 4
-_MOST_HELD = 256
-_held: dict[str, Pattern] = {}
 
 
 def _free(_cost: int) -> None:
@@ -35,22 +24,18 @@ def _free(_cost: int) -> None:
 
 
 def compiled(source: str, charge: Charge = _free) -> Pattern:
-    """Return a pattern, read at most once while it is in use; CelError when it is wrong."""
-    found = _held.get(source)
-    if found is None:
-        from .pattern import Pattern  # noqa: PLC0415 - few expressions hold a pattern
-
-        charge(_READ_COST + _READ_COST_PER_CHAR * len(source))
-        if len(_held) >= _MOST_HELD:
-            _held.clear()
-        found = _held[source] = Pattern(source)
-    return found
+    """Return a pattern; CelError when it is wrong."""
+    charge(_READ_COST + _READ_COST_PER_CHAR * len(source))
+    try:
+        return compile_pattern(source)
+    except ValueError as error:
+        raise CelError(str(error)) from None
 
 
 def matches(text: str, pattern: str | Pattern, charge: Charge = _free) -> bool:
     """Tell whether the pattern matches anywhere in the text."""
     found = compiled(pattern, charge) if isinstance(pattern, str) else pattern
-    return found.search(text, charge)
+    return found.search(text)
 
 
 def find(text: str, pattern: str | Pattern, charge: Charge = _free) -> str:
@@ -70,7 +55,15 @@ def find_all(
             if error.cancelled:
                 raise
             raise CelError(f"Illegal regex: {error.message}") from None
-    return pattern.find_all(text, max(limit, -1), charge)
+    found: list[str] = []
+    last = -1
+    for start, end in pattern.spans(text):
+        if len(found) == limit:
+            break
+        if start != end or start != last:
+            found.append(text[start:end])
+        last = end
+    return found
 
 
 def check_literal(pattern: str) -> None:
