@@ -26,8 +26,8 @@ class Node:
     """One place of a schema; attributes are set by the compiler, then never changed.
 
     `properties` maps names to Nodes, `defaults` names to callables that make the default value.
-    `checks` are called as check(value, errors) and append what they find; `rules` belong to the
-    schema room.
+    `checks` are called as check(value, errors) and append what they find; `list_keys` are those by
+    which items of a list are told apart.
     """
 
     type = cython.declare(cython.int, visibility="public")
@@ -42,7 +42,7 @@ class Node:
     required = cython.declare(tuple, visibility="public")
     additional = cython.declare(object, visibility="public")
     items = cython.declare(object, visibility="public")
-    rules = cython.declare(object, visibility="public")
+    list_keys = cython.declare(tuple, visibility="public")
 
     def __init__(self) -> None:
         """Make a place that accepts anything."""
@@ -58,7 +58,7 @@ class Node:
         self.required = ()
         self.additional = None
         self.items = None
-        self.rules = None
+        self.list_keys = ()
 
 
 @cython.cclass

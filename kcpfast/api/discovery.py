@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kcpfast.api.answer import negotiable, plain, respond
-from kcpfast.api.context import Call, View
+from kcpfast.api.context import Call
 from kcpfast.api.negotiate import JSON, clauses
+from kcpfast.kcp.views.base import View
 from kcpfast.meta.errors import no_such_resource
 from kcpfast.registry.catalog import Served
 from kcpfast.resources.resource import Resource

@@ -131,7 +131,7 @@ class Server:
 
 def _route(request: Request) -> Route:
     try:
-        found = route(request.path)
+        found: Route = route(request.path)
     except ValueError:
         raise no_such_resource() from None
     if found.cluster is None and not found.service:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kcpfast.meta.errors import Cause, invalid
 from kcpfast.meta.objectmeta import check_meta, check_meta_update
 from kcpfast.registry.strategies import strategy
 from kcpfast.resources.resource import Object, Resource
-from kcpfast.schema.ratchet import unchanged
-from kcpfast.schema.rules import check_rules
+from kcpfast.schema import ratchet
 
 # While one of these stands, CEL rules are not looked at: they may lean on what is missing.
 _BLOCKING = (
@@ -25,36 +26,50 @@ _NOT_CHECKED = Cause(
 )
 
 
-def check_new(resource: Resource, obj: Object) -> None:
-    """Raise Invalid for a new object that is not valid."""
+def check_new(resource: Resource, obj: Object) -> list[str]:
+    """Raise Invalid for a new object that is not valid; return warnings for one that is."""
     causes = check_meta(obj["metadata"], resource.name_rule, namespaced=resource.namespaced)
-    causes += _check_body(resource, obj, None)
+    found, warnings = _check_body(resource, obj, None)
+    causes += found
     causes += strategy(resource).validate(obj)
     _raise(resource, obj, causes)
+    return warnings
 
 
-def check_changed(resource: Resource, obj: Object, old: Object) -> None:
-    """Raise Invalid for an updated object that is not valid.
+def check_changed(resource: Resource, obj: Object, old: Object) -> list[str]:
+    """Raise Invalid for an updated object that is not valid; return warnings for one that is.
 
     What was wrong already and has not been touched is let through (KEP-4008, ratcheting).
     """
     causes = check_meta_update(obj["metadata"], old["metadata"])
-    causes += _check_body(resource, obj, old)
+    found, warnings = _check_body(resource, obj, old)
+    causes += found
     causes += strategy(resource).validate_update(obj, old)
     _raise(resource, obj, causes)
+    return warnings
 
 
-def _check_body(resource: Resource, obj: Object, old: Object | None) -> list[Cause]:
+def _check_body(
+    resource: Resource, obj: Object, old: Object | None
+) -> tuple[list[Cause], list[str]]:
     if resource.builtin:
-        return []
-    causes = resource.program.validate(obj)
-    if causes and old is not None:
-        causes = [cause for cause in causes if not unchanged(cause.field, obj, old)]
-    if not resource.program.has_rules:
-        return causes
+        return [], []
+    program = resource.program
+    causes = program.validate(obj, old)
+    if not program.has_rules:
+        return causes, []
     if any(cause.reason in _BLOCKING for cause in causes):
-        return [*causes, _NOT_CHECKED]
-    return causes + check_rules(resource.program, obj, old)
+        return [*causes, _NOT_CHECKED], []
+    place = program.rules()
+    if place is None:
+        return causes, []
+    from kcpfast.schema.rules import check_rules  # noqa: PLC0415 - few schemas have rules
+
+    def untouched(trail: Iterable[str | int]) -> bool:
+        return ratchet.unchanged(program.root, trail, obj, old)
+
+    broken, warnings = check_rules(place, obj, old, untouched)
+    return causes + broken, warnings
 
 
 def _raise(resource: Resource, obj: Object, causes: list[Cause]) -> None:

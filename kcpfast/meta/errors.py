@@ -227,9 +227,14 @@ def field_required(field: str, detail: str = "") -> Cause:
     return Cause("FieldValueRequired", message, field)
 
 
+# In the place of a value: the error shows none.
+OMITTED = object()
+
+
 def field_invalid(field: str, value: object, detail: str) -> Cause:
     """A value is not acceptable; `detail` says why."""
-    return Cause("FieldValueInvalid", f"Invalid value: {go_value(value)}: {detail}", field)
+    shown = "" if value is OMITTED else f" {go_value(value)}:"
+    return Cause("FieldValueInvalid", f"Invalid value:{shown} {detail}", field)
 
 
 def field_type_invalid(field: str, value: object, detail: str) -> Cause:
@@ -244,7 +249,8 @@ def field_forbidden(field: str, detail: str) -> Cause:
 
 def field_duplicate(field: str, value: object) -> Cause:
     """A value stands twice in a set or map list."""
-    return Cause("FieldValueDuplicate", f"Duplicate value: {go_value(value)}", field)
+    shown = "" if value is OMITTED else f": {go_value(value)}"
+    return Cause("FieldValueDuplicate", f"Duplicate value{shown}", field)
 
 
 def field_not_supported(field: str, value: object, supported: Sequence[str]) -> Cause:

@@ -50,7 +50,6 @@ def conflicts(names: Mapping[str, Any], used: Taken) -> list[tuple[str, str, Own
         owner = (used.words if key in ("plural", "singular") else used.kinds).get(value)
         if value and owner is not None:
             found.append((key, value, owner))
-    for value in names.get("shortNames") or ():
-        if value in used.words:
-            found.append(("shortNames", value, used.words[value]))
+    short = names.get("shortNames") or ()
+    found += [("shortNames", value, used.words[value]) for value in short if value in used.words]
     return found

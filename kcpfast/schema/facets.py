@@ -8,7 +8,7 @@ type follows k8s.io/kube-openapi/pkg/validation/validate: a facet of another typ
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from typing import Any
 
 from kcpfast._core import schema as core
@@ -34,7 +34,7 @@ def _number(test: Callable[[float], bool], code: int, detail: Any) -> Check:
     return check
 
 
-def _sized(kind: type, test: Callable[[int], bool], code: int, detail: Any) -> Check:
+def _sized(kind: type[Sized], test: Callable[[int], bool], code: int, detail: Any) -> Check:
     def check(value: Any, errors: list[Any]) -> None:
         if isinstance(value, kind) and not test(len(value)):
             errors.append(["", code, value, detail])

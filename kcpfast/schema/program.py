@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,6 +24,10 @@ from kcpfast.meta.errors import (
     field_type_invalid,
 )
 from kcpfast.schema.facets import FACETS, Check
+from kcpfast.schema.ratchet import is_old
+
+if TYPE_CHECKING:
+    from kcpfast.schema.rules import Place
 
 TYPES = {
     "array": core.ARRAY,
@@ -44,15 +48,30 @@ class SchemaTooDeep(ValueError):
 class Program:
     """A compiled schema.
 
-    `root` is the Node of the whole object; `has_rules` tells whether any place has CEL rules.
+    `root` is the Node of the whole object. `rules` compiles the CEL rules at their first use; it
+    is None for a schema without any.
     """
 
-    __slots__ = ("has_rules", "root")
+    __slots__ = ("_place", "_source", "root")
 
-    def __init__(self, root: core.Node, has_rules: bool) -> None:
-        """Wrap a compiled tree."""
+    def __init__(self, root: core.Node, source: Mapping[str, Any] | None) -> None:
+        """Wrap a compiled tree; `source` is the schema, if it has rules."""
         self.root = root
-        self.has_rules = has_rules
+        self._source = source
+        self._place: Place | None = None
+
+    @property
+    def has_rules(self) -> bool:
+        """Tell whether any place has CEL rules."""
+        return self._source is not None
+
+    def rules(self) -> Place | None:
+        """Return the CEL rules, compiled; None where there are none."""
+        if self._place is None and self._source is not None:
+            from kcpfast.schema.rules import place_of  # noqa: PLC0415 - few schemas have rules
+
+            self._place = place_of(self._source, resource=True)
+        return self._place
 
     def prune(self, value: Any, *, default: bool = True) -> list[str]:
         """Drop unknown fields, fill defaults, both in place; return the paths that were dropped."""
@@ -61,11 +80,17 @@ class Program:
         unknown: list[str] = report.unknown
         return unknown
 
-    def validate(self, value: Any) -> list[Cause]:
-        """Return what is wrong with a value, in the words of Kubernetes; CEL rules not included."""
+    def validate(self, value: Any, old: Any = None) -> list[Cause]:
+        """Return what is wrong with a value, in the words of Kubernetes; CEL rules not included.
+
+        What was wrong in `old` already and has not been touched is let through (KEP-4008).
+        """
         report = core.Report(False, False, True)
         core.run(self.root, value, report)
-        return [cause(*found) for found in report.errors] if report.errors else []
+        errors = report.errors
+        if errors and old is not None:
+            errors = [each for each in errors if not is_old(self.root, each, value, old)]
+        return [cause(*found) for found in errors] if errors else []
 
 
 def compile_schema(schema: Mapping[str, Any], *, meta: core.Node | None = None) -> Program:
@@ -122,7 +147,7 @@ class SchemaCompiler:
         """Compile one schema; see compile_schema."""
         self._has_rules = False
         root = self._node(schema, 0)
-        return Program(root, self._has_rules)
+        return Program(root, schema if self._has_rules else None)
 
     def _node(self, schema: Mapping[str, Any], depth: int) -> core.Node:
         if depth > MAX_SCHEMA_DEPTH:
@@ -149,7 +174,8 @@ class SchemaCompiler:
         node.checks = self._checks(schema, depth)
         if schema.get("x-kubernetes-validations"):
             self._has_rules = True
-            node.rules = schema["x-kubernetes-validations"]
+        if schema.get("x-kubernetes-list-type") == "map":
+            node.list_keys = tuple(schema.get("x-kubernetes-list-map-keys") or ())
         return node
 
     def _add_children(self, node: core.Node, schema: Mapping[str, Any], depth: int) -> None:
@@ -237,6 +263,10 @@ def _errors(node: core.Node, value: Any) -> list[Any]:
     return found
 
 
+def _shortest(found: list[list[Any]]) -> list[Any]:
+    return min(found, key=lambda errors: len(errors))
+
+
 def _all_of(branches: Sequence[core.Node]) -> Check:
     def check(value: Any, errors: list[Any]) -> None:
         found = [each for branch in branches for each in _errors(branch, value)]
@@ -252,7 +282,7 @@ def _any_of(branches: Sequence[core.Node]) -> Check:
         found = [_errors(branch, value) for branch in branches]
         if all(found):
             errors.append(["", core.ANY_OF, value, None])
-            errors.extend(min(found, key=len))
+            errors.extend(_shortest(found))
 
     return check
 
@@ -264,7 +294,7 @@ def _one_of(branches: Sequence[core.Node]) -> Check:
         if valid != 1:
             errors.append(["", core.ONE_OF, value, valid])
         if not valid:
-            errors.extend(min(found, key=len))
+            errors.extend(_shortest(found))
 
     return check
 

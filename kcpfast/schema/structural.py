@@ -105,10 +105,8 @@ def _check_metadata(schema: Schema, field: str) -> list[Cause]:
     properties = metadata.get("properties") or {}
     good = set(metadata) <= allowed and set(properties) <= set(_METADATA)
     if not good:
-        why = (
-            "must not specify anything other than name and generateName, but metadata is implicitly "
-            "specified"
-        )
+        why = "must not specify anything other than name and generateName, but metadata is "
+        why += "implicitly specified"
         return [field_forbidden(where, why)]
     return []
 
@@ -135,7 +133,7 @@ def _check_place(schema: Schema, field: str) -> list[Cause]:
 def _check_type(schema: Schema, field: str) -> list[Cause]:
     kind = schema.get("type") or ""
     if schema.get(_INT_OR_STRING):
-        return _check_int_or_string(schema, kind, field)
+        return _check_int_or_string(kind, field)
     if not kind:
         if schema.get(_PRESERVE):
             return []
@@ -153,7 +151,7 @@ def _check_type(schema: Schema, field: str) -> list[Cause]:
     return causes
 
 
-def _check_int_or_string(schema: Schema, kind: str, field: str) -> list[Cause]:
+def _check_int_or_string(kind: str, field: str) -> list[Cause]:
     if kind:
         why = f"must be empty if {_INT_OR_STRING} is true"
         return [field_forbidden(f"{field}.type", why)]

@@ -44,7 +44,7 @@ async def create(api: Api, call: Call) -> Response:
         await api.admission.mutate(review)
         strategy(resource).prepare_create(obj)
         manage(call, obj, None, options)
-        check_new(resource, obj)
+        call.warnings += check_new(resource, obj)
         await api.admission.validate(review)
         call.warnings += review.warnings
         return Change(obj, review.more)

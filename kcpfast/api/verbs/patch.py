@@ -210,7 +210,7 @@ async def _apply_to_nothing(api: Api, call: Call, options: WriteOptions) -> Save
         strategy(resource).prepare_create(obj)
         if entries:
             obj["metadata"]["managedFields"] = entries
-        check_new(resource, obj)
+        call.warnings += check_new(resource, obj)
         await api.admission.validate(review)
         return Change(obj, review.more)
 

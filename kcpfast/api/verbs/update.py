@@ -70,7 +70,7 @@ def changing(
         count_generation(resource, new, old)
         if managed:
             manage(call, new, old, options)
-        check_changed(resource, new, old)
+        call.warnings += check_changed(resource, new, old)
         await api.admission.validate(review)
         call.warnings += review.warnings
         return Change(new, review.more)
