@@ -14,11 +14,12 @@ TYPE, REQUIRED, PATTERN, ENUM = 1, 2, 3, 4
 MAX_LENGTH, MIN_LENGTH, MAXIMUM, MINIMUM, MULTIPLE = 5, 6, 7, 8, 9
 MAX_ITEMS, MIN_ITEMS, UNIQUE, MAX_PROPERTIES, MIN_PROPERTIES = 10, 11, 12, 13, 14
 FORMAT, ALL_OF, ANY_OF, ONE_OF, NOT, DUPLICATE = 15, 16, 17, 18, 19, 20
-TOO_DEEP, EMBEDDED = 21, 22
+TOO_DEEP, RANGE, SAID = 21, 22, 23
 
 ANY, OBJECT, ARRAY, STRING, INTEGER, NUMBER, BOOLEAN, INT_OR_STRING = 0, 1, 2, 3, 4, 5, 6, 7
 
 MAX_DEPTH = 400
+_AN_INTEGER = ("integer", "")
 
 
 @cython.cclass
@@ -122,6 +123,10 @@ def _visit(node: Node, value: object, report: Report, depth: cython.int):  # typ
     if not _has_type(node.type, value):
         if report.validate:
             report.errors.append(["", TYPE, value, node.type])
+            if node.type == INTEGER and isinstance(value, float):
+                report.errors.append(["", RANGE, value, _AN_INTEGER])
+                for check in node.checks:
+                    check(value, report.errors)
         return
     if isinstance(value, dict):
         _visit_object(node, value, report, depth)
@@ -158,7 +163,7 @@ def _visit_object(node: Node, value: dict, report: Report, depth: cython.int):  
                     dropped.append(name)
                 continue
         child = known  # type: ignore[assignment]
-        if child.typed and item is None:
+        if item is None and (child.typed or (report.default and _is_stray(node, child))):
             if dropped is None:
                 dropped = []
             dropped.append(name)
@@ -177,6 +182,13 @@ def _visit_object(node: Node, value: dict, report: Report, depth: cython.int):  
         for name in node.required:
             if name not in value:
                 report.errors.append([name, REQUIRED, None, None])
+
+
+@cython.cfunc
+@cython.returns(cython.bint)
+def _is_stray(node: Node, child: Node) -> object:
+    """Tell whether a null in this place is dropped: it is a property that may not be null."""
+    return not child.nullable and child is not node.additional
 
 
 @cython.cfunc

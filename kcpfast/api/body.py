@@ -130,7 +130,7 @@ def conform(resource: Resource, obj: Object) -> list[str]:
         core.run(root.properties["metadata"], obj["metadata"], of_meta)
         _refuse_types(resource, of_meta.errors, "metadata")
     unknown: list[str] = found.unknown
-    return unknown
+    return unknown if resource.builtin else sorted(unknown)
 
 
 def _refuse_types(resource: Resource, errors: list[Any], prefix: str) -> None:
@@ -142,9 +142,11 @@ def _refuse_types(resource: Resource, errors: list[Any], prefix: str) -> None:
 
 
 def _refuse_type(resource: Resource, path: str, code: int, value: Any, detail: Any) -> None:
-    if code not in (core.TYPE, core.FORMAT):
+    if code not in (core.TYPE, core.FORMAT, core.RANGE):
         return
     wanted = TYPE_NAMES[detail] if code == core.TYPE else detail
+    if code == core.RANGE:
+        wanted = detail[1] or detail[0]
     raise bad_request(
         f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
         f"json: cannot unmarshal {_go_kind(value)} into Go struct field {resource.kind}.{path} of "

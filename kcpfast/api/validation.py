@@ -33,7 +33,7 @@ def check_new(resource: Resource, obj: Object) -> list[str]:
     causes += found
     causes += strategy(resource).validate(obj)
     _raise(resource, obj, causes)
-    return warnings
+    return warnings + strategy(resource).warn(obj, None)
 
 
 def check_changed(resource: Resource, obj: Object, old: Object) -> list[str]:
@@ -46,7 +46,7 @@ def check_changed(resource: Resource, obj: Object, old: Object) -> list[str]:
     causes += found
     causes += strategy(resource).validate_update(obj, old)
     _raise(resource, obj, causes)
-    return warnings
+    return warnings + strategy(resource).warn(obj, old)
 
 
 def _check_body(

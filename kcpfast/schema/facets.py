@@ -12,6 +12,9 @@ from collections.abc import Callable, Mapping, Sized
 from typing import Any
 
 from kcpfast._core import schema as core
+from kcpfast.meta.errors import Cause, field_invalid
+from kcpfast.meta.names import dns_label, path_segment
+from kcpfast.meta.objectmeta import check_meta
 from kcpfast.schema import formats
 from kcpfast.schema.pattern import compile_pattern
 
@@ -59,14 +62,15 @@ def _pattern(schema: Mapping[str, Any]) -> Check:
 
 def _format(schema: Mapping[str, Any]) -> Check | None:
     name = schema["format"]
-    test = formats.STRINGS.get(name)
+    test = formats.STRINGS.get(name.replace("-", ""))
     if test is not None:
         return _string(test, core.FORMAT, name)
     bounds = formats.NUMBERS.get(name)
     if bounds is None:
         return None
     low, high = bounds
-    return _number(lambda value: low <= value <= high, core.FORMAT, name)
+    detail = (schema.get("type") or "number", name)
+    return _number(lambda value: low <= value <= high, core.RANGE, detail)
 
 
 def _maximum(schema: Mapping[str, Any]) -> Check:
@@ -166,6 +170,41 @@ def _no_duplicates(identity: Callable[[Any], Any], shown: Callable[[Any], Any]) 
     return check
 
 
+def _embedded(schema: Mapping[str, Any]) -> Check | None:
+    """Embedded objects are whole: apiVersion and kind, and metadata that could stand alone."""
+    if not schema["x-kubernetes-embedded-resource"]:
+        return None
+
+    def check(value: Any, errors: list[Any]) -> None:
+        if not isinstance(value, dict):
+            return
+        for name in ("apiVersion", "kind"):
+            if name not in value:
+                errors.append([name, core.REQUIRED, None, None])
+            elif isinstance(value[name], str):
+                said = _check_type_field(name, value[name])
+                errors.extend([[name, core.SAID, None, cause] for cause in said])
+        meta = value.get("metadata")
+        if isinstance(meta, dict):
+            named = {"name": "unnamed"} | meta
+            found = check_meta(named, path_segment, namespaced=bool(meta.get("namespace")))
+            errors.extend([[cause.field, core.SAID, None, cause] for cause in found])
+
+    return check
+
+
+def _check_type_field(name: str, value: str) -> list[Cause]:
+    if not value:
+        return [field_invalid(name, value, "must not be empty")]
+    if name == "apiVersion":
+        if value.count("/") > 1:
+            why = f"unexpected GroupVersion string: {value}"
+            return [field_invalid(name, value, why)]
+        return []
+    why = "may have mixed case, but should otherwise match: "
+    return [field_invalid(name, value, why + wrong) for wrong in dns_label(value.lower())]
+
+
 FACETS: dict[str, Callable[[Mapping[str, Any]], Check | None]] = {
     "enum": _enum,
     "format": _format,
@@ -180,6 +219,7 @@ FACETS: dict[str, Callable[[Mapping[str, Any]], Check | None]] = {
     "multipleOf": _multiple_of,
     "pattern": _pattern,
     "uniqueItems": _unique_items,
+    "x-kubernetes-embedded-resource": _embedded,
     "x-kubernetes-list-type": _list_type,
 }
 

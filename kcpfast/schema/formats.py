@@ -70,13 +70,15 @@ _DATE_TIME = _matches(_DATE + "[Tt ]" + _CLOCK + r"([Zz]|[+-]\d\d:\d\d)")
 _UNIT = r"(ns|us|µs|μs|ms|s|m|h)"
 _HOST_LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 
+_NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+
+# By their names without dashes.
 STRINGS: dict[str, Callable[[str], bool]] = {
     "bsonobjectid": _matches(r"[0-9a-fA-F]{24}"),
     "byte": _is_base64,
     "cidr": _is_cidr,
     "creditcard": _matches(r"\d{13,19}"),
     "date": _is_date,
-    "date-time": _is_date_time,
     "datetime": _is_date_time,
     "duration": _matches(
         rf"[+-]?(\d+(\.\d*)?|\.\d+){_UNIT}((\d+(\.\d*)?|\.\d+){_UNIT})*|0"
@@ -91,12 +93,17 @@ STRINGS: dict[str, Callable[[str], bool]] = {
     "isbn": _matches(r"[\d -]{9,16}[\dX]"),
     "isbn10": _matches(r"[\d -]{9,12}[\dX]"),
     "isbn13": _matches(r"[\d -]{13,17}"),
+    "k8slongname": _matches(rf"(?=.{{1,253}}\Z){_NAME}(\.{_NAME})*"),
+    "k8sshortname": _matches(rf"(?=.{{1,63}}\Z){_NAME}"),
     "mac": _matches(r"([0-9a-fA-F]{2}[:-]){5}([0-9a-fA-F]{2})|([0-9a-fA-F]{4}\.){2}[0-9a-fA-F]{4}"),
+    "password": lambda _value: True,
     "rgbcolor": _matches(r"rgb\(\s*\d{1,3}\s*,\s*\d{1,3}\s*,\s*\d{1,3}\s*\)"),
     "ssn": _matches(r"\d{3}[- ]?\d{2}[- ]?\d{4}"),
     "uri": _matches(r"[a-zA-Z][a-zA-Z0-9+.-]*:[^\s]*|/[^\s]*"),
     "uuid": _matches(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}"),
-    "uuid3": _matches(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?3([0-9a-fA-F]{3}-?){2}[0-9a-fA-F]{13}"),
+    "uuid3": _matches(
+        r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?3[0-9a-fA-F]{3}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
+    ),
     "uuid4": _matches(
         r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?4[0-9a-fA-F]{3}-?[89abAB][0-9a-fA-F]{3}-?[0-9a-fA-F]{12}"
     ),
@@ -110,3 +117,16 @@ NUMBERS: dict[str, tuple[float, float]] = {
     "int32": (-(2**31), 2**31 - 1),
     "int64": (-(2**63), 2**63 - 1),
 }
+
+
+_OF_TYPE = {
+    "integer": frozenset(("int32", "int64")),
+    "number": frozenset(("double", "float")),
+}
+
+
+def is_known(kind: str, name: str) -> bool:
+    """Tell whether a format means something for values of a type."""
+    if kind in ("", "string"):
+        return name.replace("-", "") in STRINGS
+    return name in _OF_TYPE.get(kind, ())

@@ -168,7 +168,10 @@ class SchemaCompiler:
         node.type = _type_of(schema)
         node.keep_unknown = _keeps_unknown(schema, self._typed)
         node.embedded = bool(schema.get("x-kubernetes-embedded-resource"))
-        node.keep_empty = node.type == core.OBJECT and "additionalProperties" not in schema
+        shapeless = node.type == core.ANY and node.keep_unknown
+        node.keep_empty = shapeless or (
+            node.type == core.OBJECT and "additionalProperties" not in schema
+        )
         self._add_children(node, schema, depth)
         node.required = tuple(schema.get("required") or ())
         node.checks = self._checks(schema, depth)
@@ -368,8 +371,12 @@ WORDS: dict[int, Callable[[str, Any, Any], Cause]] = {
     core.UNIQUE: _invalid(lambda _detail: "shouldn't contain duplicates"),
     core.MAX_PROPERTIES: lambda path, value, detail: field_too_many(path, len(value), detail),
     core.MIN_PROPERTIES: _invalid(lambda detail: f"should have at least {detail} properties"),
-    core.FORMAT: lambda path, value, detail: field_invalid(
+    core.FORMAT: lambda path, value, detail: field_type_invalid(
         path, value, f"{path} in body must be of type {detail}: {field_value(value)}"
+    ),
+    core.RANGE: lambda path, _value, detail: _combined(
+        f"Checked value must be of type {detail[0]} "
+        f"{f'with format {detail[1]}' if detail[1] else '(default format)'} in {path}"
     ),
     core.ALL_OF: lambda path, _value, _detail: _combined(
         f'"{path}" must validate all the schemas (allOf)'
@@ -384,6 +391,7 @@ WORDS: dict[int, Callable[[str, Any, Any], Cause]] = {
     core.NOT: lambda path, _value, _detail: _combined(
         f'"{path}" must not validate the schema (not)'
     ),
+    core.SAID: lambda path, _value, detail: detail._replace(field=path),
     core.DUPLICATE: lambda path, value, _detail: field_duplicate(path, value),
     core.TOO_DEEP: lambda path, _value, detail: field_too_many(path, detail + 1, detail),
 }

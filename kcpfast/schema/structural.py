@@ -19,6 +19,7 @@ from kcpfast.meta.errors import (
     field_not_supported,
     field_required,
 )
+from kcpfast.schema.formats import is_known
 from kcpfast.schema.pattern import check_pattern
 from kcpfast.schema.program import MAX_SCHEMA_DEPTH, TYPES, compile_schema
 
@@ -317,3 +318,17 @@ def _check_branch_places(branch: Schema, parent: Schema, field: str) -> list[Cau
         if isinstance(inner, dict):
             causes += _check_branch(branch["items"], inner, f"{field}.items")
     return causes
+
+
+def unknown_formats(schema: Schema) -> list[str]:
+    """Return the formats in a schema that nothing checks."""
+    name = schema.get("format") or ""
+    found = [name] if name and not is_known(schema.get("type") or "", name) else []
+    children = [*(schema.get("properties") or {}).values()]
+    children += [schema.get("items"), schema.get("additionalProperties"), schema.get("not")]
+    for word in ("allOf", "anyOf", "oneOf"):
+        children += schema.get(word) or ()
+    for child in children:
+        if isinstance(child, Mapping):
+            found += unknown_formats(child)
+    return found

@@ -110,6 +110,6 @@ def check_conditions(resource: Resource, obj: Object, old: Object) -> None:
         raise conflict(resource.plural, resource.group, name, why)
     if not version and not resource.builtin:
         cause = field_invalid("metadata.resourceVersion", 0, "must be specified for an update")
-        raise invalid(resource.kind, resource.group, name, [cause])
+        raise invalid(resource.plural, resource.group, name, [cause])
     if version not in ("", "0", was["resourceVersion"]):
         raise conflict(resource.plural, resource.group, name, MODIFIED)

@@ -25,10 +25,15 @@ def _valid_change(_new: Object, _old: Object) -> list[Cause]:
     return []
 
 
+def _silent(_new: Object, _old: Object | None) -> list[str]:
+    return []
+
+
 class Strategy(NamedTuple):
     """What a kind does to its objects.
 
-    `prepare_status` is called for the status subresource, after all but status was put back.
+    `prepare_status` is called for the status subresource, after all but status was put back. `warn`
+    returns what the client is told of a new object, or of a changed one and what it was.
     """
 
     prepare_create: Callable[[Object], None] = _nothing
@@ -37,6 +42,7 @@ class Strategy(NamedTuple):
     prepare_delete: Callable[[Object], None] = _nothing
     validate: Callable[[Object], list[Cause]] = _valid
     validate_update: Callable[[Object, Object], list[Cause]] = _valid_change
+    warn: Callable[[Object, Object | None], list[str]] = _silent
 
 
 NONE = Strategy()

@@ -22,7 +22,7 @@ from kcpfast.meta.names import dns_label, dns_subdomain
 from kcpfast.registry.strategies.base import Strategy
 from kcpfast.resources.resource import Object
 from kcpfast.schema.rule_checks import check_schema_rules
-from kcpfast.schema.structural import check_schema
+from kcpfast.schema.structural import check_schema, unknown_formats
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 APPROVED = "api-approved.kubernetes.io"
@@ -394,6 +394,19 @@ def _validate_update(new: Object, old: Object) -> list[Cause]:
     return causes
 
 
+def _warn(new: Object, old: Object | None) -> list[str]:
+    """Warn of formats that nothing checks, where they are new."""
+    before = set(_unknown_formats(old)) if old is not None else set()
+    return [
+        f'unrecognized format "{name}"' for name in _unknown_formats(new) if name not in before
+    ]
+
+
+def _unknown_formats(obj: Object) -> list[str]:
+    schemas = [(each.get("schema") or {}).get("openAPIV3Schema") for each in _versions(obj)]
+    return [name for schema in schemas if schema for name in unknown_formats(schema)]
+
+
 STRATEGIES = {
     ("apiextensions.k8s.io", "customresourcedefinitions"): Strategy(
         prepare_create=_prepare,
@@ -401,5 +414,6 @@ STRATEGIES = {
         prepare_delete=_prepare_delete,
         validate=_validate,
         validate_update=_validate_update,
+        warn=_warn,
     )
 }
