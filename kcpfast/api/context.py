@@ -105,8 +105,8 @@ def _query(query: str) -> Mapping[str, list[str]]:
 class Api(NamedTuple):
     """Everything that verbs work with; put together once, by server/wire.
 
-    `handlers` maps (group, plural, subresource) to what serves a resource that stores nothing, or
-    stores it its own way.
+    `handlers` maps (group, plural, subresource, verb) to what serves a resource that stores
+    nothing, or has objects that are not stored.
     """
 
     objects: Objects
@@ -115,7 +115,7 @@ class Api(NamedTuple):
     admission: Admission
     authenticator: Authenticator
     version: str
-    handlers: Mapping[tuple[str, str, str], Handler]
+    handlers: Mapping[tuple[str, str, str, str], Handler]
 
 
 Handler = Callable[[Api, Call], Awaitable[Response | Stream]]

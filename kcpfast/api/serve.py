@@ -104,10 +104,9 @@ class Server:
         call.served = call.view.find(call.cluster, route_.group, route_.version, route_.plural)
         if call.served is None:
             return self._missing(call)
-        special = self._api.handlers.get((route_.group, route_.plural, route_.subresource))
-        if special is not None:
-            return await special(self._api, call)
-        return await _handler(call)(self._api, call)
+        usual = _handler(call)
+        special = (route_.group, route_.plural, route_.subresource, call.attributes.verb)
+        return await self._api.handlers.get(special, usual)(self._api, call)
 
     def _page(self, call: Call) -> Response:
         path = call.route.rest

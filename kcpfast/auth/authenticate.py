@@ -8,7 +8,14 @@ from urllib.parse import unquote
 
 from kcpfast.auth.tokens import ServiceAccountTokens
 from kcpfast.meta.errors import bad_request, unauthorized
-from kcpfast.meta.user import AUTHENTICATED, NOBODY, SERVICE_ACCOUNTS, User, split_service_account
+from kcpfast.meta.user import (
+    AUTHENTICATED,
+    NOBODY,
+    SERVICE_ACCOUNTS,
+    UNAUTHENTICATED,
+    User,
+    split_service_account,
+)
 from kcpfast.transport.messages import Request
 
 _EXTRA = b"impersonate-extra-"
@@ -78,8 +85,8 @@ def impersonated(request: Request) -> User | None:
     account = split_service_account(name)
     if account is not None and not groups:
         groups = [SERVICE_ACCOUNTS, f"{SERVICE_ACCOUNTS}:{account[0]}"]
-    if name != NOBODY.name and AUTHENTICATED not in groups:
+    if name == NOBODY.name:
+        groups += [each for each in NOBODY.groups if each not in groups]
+    elif AUTHENTICATED not in groups and UNAUTHENTICATED not in groups:
         groups.append(AUTHENTICATED)
-    elif name == NOBODY.name and not groups:
-        groups = list(NOBODY.groups)
     return User(name, uid, tuple(groups), tuple(extra))

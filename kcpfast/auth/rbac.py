@@ -122,12 +122,19 @@ class Rbac:
 
         None if there is no such role.
         """
+        found = self.own_rules(cluster, namespace, role)
+        if found is None and role["kind"] != "Role":
+            found = self.own_rules(SYSTEM_ADMIN, "", role)
+        return found
+
+    def own_rules(
+        self, cluster: str, namespace: str, role: dict[str, str]
+    ) -> Sequence[Rule] | None:
+        """Return the rules of a role of this very cluster, None if there is no such role."""
+        target = Target(CLUSTER_ROLES, cluster, "", role["name"])
         if role["kind"] == "Role":
-            found = self._objects.find(Target(ROLES, cluster, namespace, role["name"]))
-        else:
-            found = self._objects.find(Target(CLUSTER_ROLES, cluster, "", role["name"]))
-            if found is None:
-                found = self._objects.find(Target(CLUSTER_ROLES, SYSTEM_ADMIN, "", role["name"]))
+            target = Target(ROLES, cluster, namespace, role["name"])
+        found = self._objects.find(target)
         return None if found is None else found.get("rules") or ()
 
 

@@ -7,10 +7,11 @@ the maximal permission policy of the export a resource is bound from, and at las
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from kcpfast.auth.rbac import Identity, Rbac
+from kcpfast.auth.rules import Rule
 from kcpfast.auth.tokens import SCOPES_EXTRA
 from kcpfast.kcp.clusters import Clusters, State
 from kcpfast.kcp.effective import identities, is_local_account
@@ -71,6 +72,13 @@ class Authorizer:
     def allows(self, user: User, cluster: str, wanted: Attributes, *, deep: bool = False) -> bool:
         """Tell whether `decide` allows."""
         return self.decide(user, cluster, wanted, deep=deep).allowed
+
+    def rules(self, user: User, cluster: str, namespace: str) -> Iterator[Rule]:
+        """Yield the rules of RBAC that hold for a user in a namespace of a cluster."""
+        who = identities(user, cluster)
+        for place in dict.fromkeys((SYSTEM_ADMIN, cluster)):
+            for grant in self.rbac.grants(place, who, namespace):
+                yield from grant.rules
 
     def by_rbac(self, cluster: str, who: tuple[Identity, ...], wanted: Attributes) -> bool:
         """Tell whether RBAC of system:admin or of the workspace allows."""

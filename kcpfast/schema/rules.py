@@ -97,9 +97,7 @@ def _keys(schema: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(schema.get("x-kubernetes-list-map-keys") or ())
 
 
-def compile_rules(
-    schema: Mapping[str, Any], *, resource: bool
-) -> tuple[Type | None, list[Rule]]:
+def compile_rules(schema: Mapping[str, Any], *, resource: bool) -> tuple[Type | None, list[Rule]]:
     """Compile the rules of one place; a Rule that does not compile holds its error."""
     from kcpfast.schema.cel import type_of_schema  # noqa: PLC0415 - few schemas have rules
 
@@ -179,9 +177,7 @@ class _Run:
         self._budget = budget
         self._unchanged = unchanged
 
-    def visit(
-        self, place: Place, value: Any, old: Any, path: str, trail: Trail
-    ) -> None:
+    def visit(self, place: Place, value: Any, old: Any, path: str, trail: Trail) -> None:
         if value is None:
             return
         if place.rules:
@@ -191,9 +187,7 @@ class _Run:
         for key, child, item, before in _children(place, value, old):
             self.visit(child, item, before, _below(path, key, place), (*trail, key))
 
-    def _run(
-        self, place: Place, value: Any, old: Any, path: str, trail: Trail
-    ) -> None:
+    def _run(self, place: Place, value: Any, old: Any, path: str, trail: Trail) -> None:
         for rule in place.rules:
             if self._budget.remaining <= 0:
                 raise self._spent(place, path)
@@ -207,9 +201,7 @@ class _Run:
             if not self._holds(rule, bindings, place, path):
                 self._broken(rule, bindings, place, value, path, trail)
 
-    def _holds(
-        self, rule: Rule, bindings: dict[str, Any], place: Place, path: str
-    ) -> bool:
+    def _holds(self, rule: Rule, bindings: dict[str, Any], place: Place, path: str) -> bool:
         from kcpfast.schema.cel import CelError  # noqa: PLC0415 - loaded when rules compiled
 
         assert rule.test is not None
@@ -294,9 +286,7 @@ def _bindings(value: Any, old: Any, *, optional: bool) -> dict[str, Any]:
     return {"self": value, OLD_SELF: old}
 
 
-def _children(
-    place: Place, value: Any, old: Any
-) -> Iterator[tuple[str | int, Place, Any, Any]]:
+def _children(place: Place, value: Any, old: Any) -> Iterator[tuple[str | int, Place, Any, Any]]:
     """Yield key, place, value and former value of what lies below a value."""
     if isinstance(value, dict):
         before = old if isinstance(old, dict) else {}

@@ -16,6 +16,8 @@ from kcpfast.admission.chain import Admission
 from kcpfast.api.context import Api
 from kcpfast.api.front import Front
 from kcpfast.api.serve import Server
+from kcpfast.api.verbs import reviews
+from kcpfast.api.verbs.tokens import request_token
 from kcpfast.auth import rbac
 from kcpfast.auth.authenticate import Authenticator
 from kcpfast.auth.rbac import Memory, Rbac
@@ -28,6 +30,7 @@ from kcpfast.controllers.workspaces import WorkspaceController
 from kcpfast.kcp import bindings, birth, workspaces
 from kcpfast.kcp.authorizer import Authorizer
 from kcpfast.kcp.clusters import Clusters
+from kcpfast.kcp.escalation import Escalation
 from kcpfast.kcp.kinds import SYSTEM, Exported
 from kcpfast.kcp.policies import Policies
 from kcpfast.kcp.views.workspace import WorkspaceView
@@ -93,7 +96,11 @@ def server(parts: Core, settings: Settings) -> Running:
     authenticator = Authenticator(settings.tokens, accounts)
     kinds = Exported(catalog)
     making = workspaces.Workspaces(clusters, kinds, authorizer, settings.base_url)
-    plugins = [*namespaces.plugins(objects), *making.plugins()]
+    plugins = [
+        *namespaces.plugins(objects),
+        *Escalation(authorizer).plugins(),
+        *making.plugins(),
+    ]
     api = Api(
         objects,
         catalog,
@@ -101,7 +108,10 @@ def server(parts: Core, settings: Settings) -> Running:
         Admission(plugins),
         authenticator,
         kcpfast.__version__,
-        {},
+        {
+            **reviews.handlers(authorizer),
+            ("", "serviceaccounts", "token", "create"): request_token,
+        },
     )
     view = WorkspaceView(catalog, authorizer, clusters)
     front = Front(clusters, authenticator, authorizer, view, {}, {})

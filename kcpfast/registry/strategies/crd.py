@@ -397,9 +397,7 @@ def _validate_update(new: Object, old: Object) -> list[Cause]:
 def _warn(new: Object, old: Object | None) -> list[str]:
     """Warn of formats that nothing checks, where they are new."""
     before = set(_unknown_formats(old)) if old is not None else set()
-    return [
-        f'unrecognized format "{name}"' for name in _unknown_formats(new) if name not in before
-    ]
+    return [f'unrecognized format "{name}"' for name in _unknown_formats(new) if name not in before]
 
 
 def _unknown_formats(obj: Object) -> list[str]:

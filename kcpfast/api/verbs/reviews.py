@@ -1,0 +1,206 @@
+"""Reviews: questions about users and rights that are answered and not stored.
+
+See https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access and
+the authorization.k8s.io and authentication.k8s.io API references.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kcpfast.api import answer
+from kcpfast.api.body import read_object
+from kcpfast.api.context import Api, Call, Handler
+from kcpfast.api.options import write_options
+from kcpfast.kcp.authorizer import Authorizer, is_master
+from kcpfast.meta.errors import Cause, bad_request, field_invalid, invalid
+from kcpfast.meta.objectmeta import now
+from kcpfast.meta.user import Attributes, User, user_of
+from kcpfast.resources.resource import Object
+from kcpfast.transport.messages import Response, Stream
+
+AUTHORIZATION, AUTHENTICATION = "authorization.k8s.io", "authentication.k8s.io"
+# Honoured from members of system:masters only: skip who may enter and what exports permit.
+_DEEP = b"x-kcp-internal-deep-subjectaccessreview"
+_ALL = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+_ALL_PATHS = {"verbs": ["*"], "nonResourceURLs": ["*"]}
+
+Answer = Callable[[Api, Call, Object], Object]
+
+
+def handlers(authorizer: Authorizer) -> dict[tuple[str, str, str, str], Handler]:
+    """Return what serves the review resources; they ask this authorizer."""
+
+    def access(whose: Callable[[Call, Object], User]) -> Answer:
+        def ask(_api: Api, call: Call, obj: Object) -> Object:
+            user, spec = whose(call, obj), obj["spec"]
+            deep = bool(call.request.header(_DEEP)) and is_master(call.user, call.cluster)
+            decision = authorizer.decide(user, call.cluster, _wanted(spec), deep=deep)
+            status: dict[str, Any] = {"allowed": decision.allowed}
+            if decision.reason:
+                status["reason"] = decision.reason
+            return obj | {"status": status}
+
+        return ask
+
+    def rules(_api: Api, call: Call, obj: Object) -> Object:
+        namespace = (obj.get("spec") or {}).get("namespace") or ""
+        if not namespace:
+            raise bad_request("no namespace on request")
+        found = _rules(authorizer, call, namespace)
+        return obj | {"status": {**found, "incomplete": False}}
+
+    answers = {
+        (AUTHORIZATION, "selfsubjectaccessreviews"): access(_self),
+        (AUTHORIZATION, "subjectaccessreviews"): access(_subject),
+        (AUTHORIZATION, "localsubjectaccessreviews"): access(_local_subject),
+        (AUTHORIZATION, "selfsubjectrulesreviews"): rules,
+        (AUTHENTICATION, "selfsubjectreviews"): _who,
+        (AUTHENTICATION, "tokenreviews"): _token,
+    }
+    return {(*place, "", "create"): _answered(ask) for place, ask in answers.items()}
+
+
+def _answered(ask: Answer) -> Handler:
+    """Return a handler for POST: decode the question, answer 201 with the answer in it."""
+
+    async def handle(api: Api, call: Call) -> Response | Stream:
+        options = write_options(call, "CreateOptions")
+        obj = read_object(call, call.resource, options.validation)
+        return answer.respond_json(call, 201, ask(api, call, obj))
+
+    return handle
+
+
+# ------------------------------------------------------------------------- access
+
+
+def _self(call: Call, obj: Object) -> User:
+    _refuse(_check_meta(obj, {}) + _check_wanted(obj.get("spec") or {}))
+    return call.user
+
+
+def _subject(_call: Call, obj: Object) -> User:
+    spec = obj.setdefault("spec", {})
+    _refuse(_check_meta(obj, {}) + _check_wanted(spec) + _check_subject(spec))
+    return user_of(spec)
+
+
+def _local_subject(call: Call, obj: Object) -> User:
+    spec, meta = obj.setdefault("spec", {}), obj["metadata"]
+    namespace = meta.setdefault("namespace", call.route.namespace)
+    if namespace != call.route.namespace:
+        raise bad_request(f"namespace on request ({call.route.namespace}) must match {namespace}")
+    causes = _check_meta(obj, {"namespace": namespace}) + _check_wanted(spec) + _check_subject(spec)
+    wanted = spec.get("resourceAttributes")
+    if wanted is not None and (wanted.get("namespace") or "") != namespace:
+        where, why = "spec.resourceAttributes.namespace", "must match metadata.namespace"
+        causes.append(field_invalid(where, wanted.get("namespace") or "", why))
+    if spec.get("nonResourceAttributes") is not None:
+        why = "disallowed on this kind of request"
+        causes.append(field_invalid("spec.nonResourceAttributes", _shown(spec), why))
+    _refuse(causes)
+    return user_of(spec)
+
+
+def _shown(spec: Mapping[str, Any]) -> Any:
+    return spec.get("nonResourceAttributes")
+
+
+def _refuse(causes: list[Cause]) -> None:
+    if causes:
+        raise invalid("", AUTHORIZATION, "", causes)
+
+
+def _check_meta(obj: Object, allowed: Mapping[str, Any]) -> list[Cause]:
+    meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+    if meta == allowed:
+        return []
+    if allowed:
+        return [field_invalid("metadata", meta, "must be empty except for namespace")]
+    return [field_invalid("metadata", meta, "must be empty")]
+
+
+def _check_wanted(spec: Mapping[str, Any]) -> list[Cause]:
+    on_resource, on_path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if on_resource is not None and on_path is not None:
+        why = "cannot be specified in combination with resourceAttributes"
+        return [field_invalid("spec.nonResourceAttributes", on_path, why)]
+    if on_resource is None and on_path is None:
+        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        return [field_invalid("spec.resourceAttributes", None, why)]
+    return _check_selectors(on_resource or {})
+
+
+def _check_selectors(wanted: Mapping[str, Any]) -> list[Cause]:
+    """Check the selectors of KEP-4601: RBAC does not look at them, as upstream's does not."""
+    causes = []
+    for key in ("fieldSelector", "labelSelector"):
+        selector = wanted.get(key)
+        if selector is None:
+            continue
+        raw, listed = selector.get("rawSelector") or "", selector.get("requirements") or ()
+        where = f"spec.resourceAttributes.{key}"
+        if raw and listed:
+            why = "may not specified at the same time as requirements"
+            causes.append(field_invalid(f"{where}.rawSelector", raw, why))
+        elif not raw and not listed:
+            why = "when specified, requirements or rawSelector is required"
+            causes.append(Cause("FieldValueRequired", f"Required value: {why}", where))
+    return causes
+
+
+def _check_subject(spec: Mapping[str, Any]) -> list[Cause]:
+    if spec.get("user") or spec.get("groups"):
+        return []
+    why = "at least one of user or group must be specified"
+    return [field_invalid("spec.user", "", why)]
+
+
+def _wanted(spec: Mapping[str, Any]) -> Attributes:
+    on_path = spec.get("nonResourceAttributes")
+    if on_path is not None:
+        return Attributes(on_path.get("verb") or "", path=on_path.get("path") or "")
+    wanted = spec["resourceAttributes"]
+    keys = ("verb", "group", "version", "resource", "subresource", "namespace", "name")
+    return Attributes(*(wanted.get(key) or "" for key in keys))
+
+
+# ------------------------------------------------------------------------- rules
+
+
+def _rules(authorizer: Authorizer, call: Call, namespace: str) -> dict[str, list[Any]]:
+    """Return what the user may do in a namespace, as a SelfSubjectRulesReview lists it."""
+    if is_master(call.user, call.cluster):
+        return {"resourceRules": [_ALL], "nonResourceRules": [_ALL_PATHS]}
+    on_resources, on_paths = [], []
+    keys = ("verbs", "apiGroups", "resources", "resourceNames")
+    for rule in authorizer.rules(call.user, call.cluster, namespace):
+        if rule.get("resources"):
+            on_resources.append({key: list(rule[key]) for key in keys if rule.get(key)})
+        if rule.get("nonResourceURLs"):
+            paths = list(rule["nonResourceURLs"])
+            on_paths.append({"verbs": list(rule["verbs"]), "nonResourceURLs": paths})
+    return {"resourceRules": on_resources, "nonResourceRules": on_paths}
+
+
+# ------------------------------------------------------------------------- identity
+
+
+def _who(_api: Api, call: Call, obj: Object) -> Object:
+    meta = obj["metadata"] | {"creationTimestamp": now()}
+    return obj | {"metadata": meta, "status": {"userInfo": call.user.info()}}
+
+
+def _token(api: Api, _call: Call, obj: Object) -> Object:
+    spec = obj.get("spec") or {}
+    token, audiences = spec.get("token") or "", spec.get("audiences") or []
+    if not token:
+        raise bad_request("token is required for TokenReview in authentication")
+    found = api.authenticator.review(token, audiences)
+    if found is None:
+        status: dict[str, Any] = {"user": {}, "error": "invalid bearer token"}
+    else:
+        status = {"authenticated": True, "user": found[0].info(), "audiences": found[1]}
+    return obj | {"status": status}

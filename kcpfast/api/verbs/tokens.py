@@ -1,0 +1,131 @@
+"""TokenRequest: POST to the token subresource of a service account.
+
+See https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from kcpfast.api import answer
+from kcpfast.api.body import parse
+from kcpfast.api.context import Api, Call
+from kcpfast.auth.tokens import ACCOUNTS, SECRETS
+from kcpfast.meta.errors import (
+    ApiError,
+    Cause,
+    bad_request,
+    conflict,
+    field_invalid,
+    invalid,
+    not_found,
+)
+from kcpfast.meta.objectmeta import new_uid, now
+from kcpfast.registry.objects import Target
+from kcpfast.resources.resource import Object
+from kcpfast.transport.messages import Response, Stream
+
+GROUP, KIND = "authentication.k8s.io", "TokenRequest"
+_SHORTEST, _LONGEST, _USUAL = 600, 1 << 32, 3600
+
+
+async def request_token(api: Api, call: Call) -> Response | Stream:
+    """Issue a token for the account in the path, and answer 201 with it."""
+    obj, _ = parse(call, protobuf=True)
+    obj = _defaulted(obj, api.authenticator.accounts.issuer)
+    _check(obj, call)
+    target = Target(ACCOUNTS, call.cluster, call.route.namespace, call.route.name)
+    account = api.objects.find(target)
+    if account is None:
+        raise not_found("serviceaccounts", "", target.name)
+    spec = obj["spec"]
+    token, expires = api.authenticator.accounts.issue(
+        target,
+        account["metadata"]["uid"],
+        spec["audiences"],
+        spec["expirationSeconds"],
+        _bound(api, target, spec["boundObjectRef"]),
+    )
+    until = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    meta = {
+        "name": target.name,
+        "namespace": target.namespace,
+        "uid": new_uid(),
+        "creationTimestamp": now(),
+    }
+    status = {"token": token, "expirationTimestamp": until}
+    return answer.respond_json(call, 201, obj | {"metadata": meta, "status": status})
+
+
+def _defaulted(given: Any, issuer: str) -> Object:
+    if not isinstance(given, dict):
+        raise bad_request("couldn't get version/kind; json parse error: the body is no object")
+    version, kind = given.get("apiVersion") or f"{GROUP}/v1", given.get("kind") or KIND
+    if (version, kind) != (f"{GROUP}/v1", KIND):
+        raise bad_request(f"{kind} in version {version!r} cannot be handled as a {KIND}")
+    asked = given.get("spec") or {}
+    if not isinstance(asked, dict):
+        raise bad_request(f"{KIND} cannot be decoded: spec must be an object")
+    seconds = asked.get("expirationSeconds")
+    spec = {
+        "audiences": asked.get("audiences") or [issuer],
+        "expirationSeconds": _USUAL if seconds is None else seconds,
+        "boundObjectRef": asked.get("boundObjectRef"),
+    }
+    return {
+        "kind": KIND,
+        "apiVersion": f"{GROUP}/v1",
+        "metadata": given.get("metadata") or {},
+        "spec": spec,
+    }
+
+
+def _check(obj: Object, call: Call) -> None:
+    seconds, meta = obj["spec"]["expirationSeconds"], obj["metadata"]
+    if not isinstance(seconds, int) or isinstance(seconds, bool):
+        raise bad_request(f"{KIND} cannot be decoded: spec.expirationSeconds must be a number")
+    for key, wanted in (("name", call.route.name), ("namespace", call.route.namespace)):
+        if meta.get(key) not in (None, "", wanted):
+            raise bad_request(
+                f"the {key} of the provided object does not match the {key} sent on the request"
+            )
+    causes: list[Cause] = []
+    where = "spec.expirationSeconds"
+    if seconds < _SHORTEST:
+        why = "may not specify a duration less than 10 minutes"
+        causes.append(field_invalid(where, seconds, why))
+    if seconds > _LONGEST:
+        why = "may not specify a duration larger than 2^32 seconds"
+        causes.append(field_invalid(where, seconds, why))
+    if causes:
+        raise invalid(KIND, GROUP, "", causes)
+
+
+def _bound(
+    api: Api, account: Target, reference: Mapping[str, Any] | None
+) -> Mapping[str, str] | None:
+    """Return the secret that a token lives and dies with, None if it is not bound to one."""
+    if not reference:
+        return None
+    kind, version = reference.get("kind") or "", reference.get("apiVersion") or ""
+    name, uid = reference.get("name") or "", reference.get("uid") or ""
+    if (version, kind) == ("v1", "Pod") or (version, kind) == ("v1", "Node"):
+        raise not_found(kind.lower() + "s", "", name)  # no workspace has any
+    if (version, kind) != ("v1", "Secret"):
+        raise _unbindable(f"{version}, Kind={kind}")
+    secret = api.objects.find(account._replace(resource=SECRETS, name=name))
+    if secret is None:
+        raise not_found("secrets", "", name)
+    found = secret["metadata"]["uid"]
+    if uid and uid != found:
+        why = f"the UID in the bound object reference ({uid}) does not match the UID in record. "
+        raise conflict(
+            "secrets", "", name, why + "The object might have been deleted and recreated"
+        )
+    return {"name": name, "uid": found}
+
+
+def _unbindable(what: str) -> ApiError:
+    return bad_request(f"cannot bind token for serviceaccount to a object of type {what}")

@@ -1,0 +1,93 @@
+"""Nobody may give rights that they do not have: RBAC's privilege escalation prevention.
+
+See https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping
+A role may be written by who holds all its rights, or the verb `escalate` on it; a binding by who
+holds all rights of its role, or the verb `bind` on that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kcpfast.admission.chain import Plugin, Review
+from kcpfast.auth.rbac import GROUP
+from kcpfast.auth.rules import Rule, rule_text, uncovered
+from kcpfast.kcp.authorizer import Authorizer, is_master
+from kcpfast.meta.errors import not_found
+from kcpfast.meta.user import Attributes, User
+from kcpfast.resources.resource import Object
+
+_ROLES = ((GROUP, "clusterroles"), (GROUP, "roles"))
+# What somebody must hold to let others decide, by labels, what a role grants.
+_EVERYTHING: list[Rule] = [
+    {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
+    {"verbs": ["*"], "nonResourceURLs": ["*"]},
+]
+_BINDINGS = ((GROUP, "clusterrolebindings"), (GROUP, "rolebindings"))
+
+
+class Escalation:
+    """The plugins that look at roles and bindings."""
+
+    def __init__(self, authorizer: Authorizer) -> None:
+        """Ask this authorizer what the writer may do."""
+        self._authorizer = authorizer
+
+    def plugins(self) -> list[Plugin]:
+        """Return the plugins."""
+        return [
+            Plugin("rbac-roles", self._role, places=_ROLES),
+            Plugin("rbac-bindings", self._binding, places=_BINDINGS),
+        ]
+
+    def _role(self, review: Review) -> None:
+        rules = list(review.obj.get("rules") or ())
+        aggregation = review.obj.get("aggregationRule")
+        old = review.old
+        granted = (rules, aggregation)
+        if old is not None and granted == (old.get("rules") or [], old.get("aggregationRule")):
+            return
+        name = review.obj["metadata"].get("name") or ""
+        if not self._is_trusted(review, "escalate", review.place[1], name):
+            self._check(review, rules + (_EVERYTHING if aggregation else []))
+
+    def _binding(self, review: Review) -> None:
+        old, reference = review.old, review.obj["roleRef"]
+        if old is not None and _grants(old) == _grants(review.obj):
+            return
+        plural = "roles" if reference["kind"] == "Role" else "clusterroles"
+        if self._is_trusted(review, "bind", plural, reference["name"]):
+            return
+        # Roles of the installation are bound by who may `bind` them only, as in kcp.
+        target = review.target
+        rules = self._authorizer.rbac.own_rules(target.cluster, target.namespace, reference)
+        if rules is None:
+            raise not_found(review.place[1], GROUP, reference["name"])
+        self._check(review, rules)
+
+    def _is_trusted(self, review: Review, verb: str, plural: str, name: str) -> bool:
+        target = review.target
+        if is_master(review.user, target.cluster):
+            return True
+        wanted = Attributes(verb, GROUP, "*", plural, "", target.namespace, name)
+        return self._authorizer.allows(review.user, target.cluster, wanted)
+
+    def _check(self, review: Review, rules: Sequence[Rule]) -> None:
+        target = review.target
+        owned = list(self._authorizer.rules(review.user, target.cluster, target.namespace))
+        missing = uncovered(owned, rules)
+        if missing:
+            raise review.refuse(_why(review.user, missing))
+
+
+def _grants(binding: Object) -> tuple[object, object]:
+    return binding["roleRef"], binding.get("subjects") or []
+
+
+def _why(user: User, missing: Sequence[Rule]) -> str:
+    listed = "\n".join(rule_text(rule) for rule in missing)
+    groups = " ".join(f'"{group}"' for group in user.groups)
+    return (
+        f'user "{user.name}" (groups=[{groups}]) is attempting to grant RBAC permissions not '
+        f"currently held:\n{listed}"
+    )
