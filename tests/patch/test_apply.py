@@ -12,16 +12,8 @@ from kcpfast.patch.managed_fields import update_managers
 from kcpfast.patch.server_side_apply import Applied, apply
 from kcpfast.patch.typed_merge import extract_items, merge_objects
 from tests.models.patch import from_paths
-from tests.patch.kinds import (
-    CONFIG_MAP,
-    SERVICE_ACCOUNT,
-    WIDGET,
-    Object,
-    content,
-    obj,
-    owners,
-    writer,
-)
+from tests.patch import kinds
+from tests.patch.kinds import WIDGET, Object, content, obj, owners, writer
 from tests.patch.test_managed_fields import entry
 from tests.patch.test_owned_fields import WIDGETS
 
@@ -93,14 +85,14 @@ RECORDED: list[tuple[list[Step], Any, dict[str, list[str]]]] = [
 
 @pytest.mark.parametrize(("steps", "outcome", "owned"), RECORDED)
 def test_recorded_conversation(steps: list[Step], outcome: Any, owned: Any) -> None:
-    live = play(steps, CONFIG_MAP)
+    live = play(steps, kinds.CONFIG_MAP)
     assert (content(live), owners(live)) == (outcome, owned)
 
 
 def test_entries_as_recorded() -> None:
     owner = {"name": "a", "uid": "1-1"}
     metadata = {"labels": {"l": "1"}, "finalizers": ["example.com/f"], "ownerReferences": [owner]}
-    applied = apply(None, obj(metadata=metadata), CONFIG_MAP, writer("one"))
+    applied = apply(None, obj(metadata=metadata), kinds.CONFIG_MAP, writer("one"))
     fields: Any = {
         "f:finalizers": {'v:"example.com/f"': {}},
         "f:labels": {"f:l": {}},
@@ -122,7 +114,7 @@ def test_list_maps_as_recorded() -> None:
             ("apply", "two", {"secrets": names("z")}),
             ("apply", "one", {"secrets": names("y")}),
         ],
-        SERVICE_ACCOUNT,
+        kinds.SERVICE_ACCOUNT,
     )
     assert live["secrets"] == names("y", "z")
     assert owners(live) == {"one": ['.secrets[name="y"]'], "two": ['.secrets[name="z"]']}
@@ -150,7 +142,7 @@ CONFLICTS: list[tuple[list[Step], Any, str]] = [
 
 @pytest.mark.parametrize(("steps", "applied", "message"), CONFLICTS)
 def test_conflicts_as_recorded(steps: list[Step], applied: Any, message: str) -> None:
-    error = refused(play(steps, CONFIG_MAP), obj(**applied), CONFIG_MAP)
+    error = refused(play(steps, kinds.CONFIG_MAP), obj(**applied), kinds.CONFIG_MAP)
     assert (error.code, error.reason, error.message) == (409, "Conflict", message)
     causes = error.status()["details"]["causes"]
     assert {cause["reason"] for cause in causes} == {"FieldManagerConflict"}

@@ -1,0 +1,1 @@
+"""What tests drive a whole server with: its process, HTTPS requests, a real kubectl."""
