@@ -9,13 +9,13 @@ __version__ = "0.1.0"
 # typing is not imported for its TYPE_CHECKING: `import kcpfast` loads no other module.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kcpfast.kcp.snapshot import crd_to_api_resource_schema as crd_to_api_resource_schema
+    from kcpfast.resources.snapshot import crd_to_api_resource_schema as crd_to_api_resource_schema
 
 
 def __getattr__(name: str) -> object:
     """Return what the package offers to programs, loaded when it is first asked for (PEP 562)."""
     if name == "crd_to_api_resource_schema":
-        from kcpfast.kcp.snapshot import crd_to_api_resource_schema  # noqa: PLC0415 - see above
+        from kcpfast.resources.snapshot import crd_to_api_resource_schema  # noqa: PLC0415 - see above
 
         return crd_to_api_resource_schema
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

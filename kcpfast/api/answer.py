@@ -159,6 +159,8 @@ def to_yaml(body: bytes) -> bytes:
 
 def refusal(call: Call | None, error: ApiError) -> Response:
     """Return the answer to a request that was refused."""
+    if error.plain:
+        return plain(error.code, error.message, [*error.headers, *(call.headers if call else ())])
     media, body = b"application/json", _encode(error.status())
     if call is not None:
         accept = call.request.header(b"accept")

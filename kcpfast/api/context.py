@@ -75,6 +75,11 @@ class Call:
         assert self.view is not None
         return self.view.admitted_as(self.user, self.cluster)
 
+    def admit(self, new: Object, old: Object | None) -> None:
+        """Let the view look at an object about to be written."""
+        assert self.view is not None
+        self.view.admit(self.cluster, self.resource, new, old)
+
     def sees_object(self, obj: Object) -> bool:
         """Tell whether the view shows a decoded object of the cluster asked for."""
         assert self.view is not None

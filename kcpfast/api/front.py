@@ -27,7 +27,7 @@ _GUARDED_GROUPS = (
     "system:kcp:external-logical-cluster-admin",
 )
 
-Service = Callable[[tuple[str, ...], str, str], View]
+Service = Callable[[tuple[str, ...]], View]
 Page = Callable[[Call], Response | None]
 
 
@@ -62,7 +62,7 @@ class Front:
         path = call.route.cluster or ""
         found = self._services.get(call.route.service[0]) if call.route.service else None
         if found is not None:
-            call.view = found(call.route.service[1:], path, call.route.rest)
+            call.view = found(call.route.service[1:])
             call.cluster = path
         else:
             call.view = self._workspace

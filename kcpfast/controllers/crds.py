@@ -8,6 +8,7 @@ from typing import Any
 
 from kcpfast.controllers.removal import Content, Remaining, remove
 from kcpfast.controllers.runtime import DONE, Again, Outcome
+from kcpfast.kcp.clusters import lock_writes
 from kcpfast.meta.objectmeta import now
 from kcpfast.registry import index
 from kcpfast.registry.catalog import CUSTOM, Catalog, Row, drop_row, file_row
@@ -92,7 +93,8 @@ class CrdController:
         current = self._catalog.row(cluster, *place)
         if current == row:
             return []
-        return file_row(self._objects.store, cluster, place, row, data)
+        writes = file_row(self._objects.store, cluster, place, row, data)
+        return writes + lock_writes(self._objects, cluster, {crd["metadata"]["name"]: {"c": True}})
 
     async def _end(self, where: Target, found: Object) -> Outcome:
         spec = found["spec"]
@@ -119,7 +121,7 @@ class CrdController:
             text = "removed all instances"
             done = _condition("Terminating", "False", "InstanceDeletionCompleted", text)
             _set_conditions(new.setdefault("status", {}), [done])
-            return Change(new)
+            return Change(new, lock_writes(self._objects, where.cluster, {where.name: None}))
 
         await self._objects.adjust(where, release)
         return DONE
@@ -207,6 +209,7 @@ def consequences(store: Store) -> Consequence:
             if row is not None and mine:
                 yield from drop_row(cluster, *place, row)
             yield Stamp(index.mark("crd-names", cluster, place[0]))
+            yield Stamp(index.mark("apibinding-names", cluster, ""))
             return
         deleting = "deletionTimestamp" in new["metadata"]
         if row is not None and mine and deleting and not row.closing:

@@ -70,6 +70,17 @@ def raw_resource(storage: bytes, *, namespaced: bool) -> Resource:
     )
 
 
+def stored_as(item: Item) -> Target:
+    """Return the target of a stored object, whose resource writes what it reads: same header.
+
+    Nothing is converted, pruned or defaulted on the way.
+    """
+    where = place(item.key)
+    resource = raw_resource(where.storage, namespaced=bool(where.namespace))
+    resource.header = item.value[: item.value.index(0) + 1]
+    return Target(resource, where.cluster, where.namespace, where.name)
+
+
 async def remove(
     objects: Objects, cluster: str, found: Iterable[Content], remaining: Remaining
 ) -> None:

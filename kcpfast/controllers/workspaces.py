@@ -8,9 +8,11 @@ import json
 from kcpfast.controllers.removal import Content, Remaining, contents, remove
 from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.kcp import birth, conditions
-from kcpfast.kcp.clusters import target
+from kcpfast.kcp.clusters import TYPE_ANNOTATION, target
 from kcpfast.kcp.kinds import API_BINDINGS, Exported
-from kcpfast.kcp.workspaces import FINALIZER
+from kcpfast.kcp.lifecycle import relabel, set_initializers, set_phase
+from kcpfast.kcp.workspaces import BINDINGS_INITIALIZER, FINALIZER, Workspaces
+from kcpfast.meta.cluster import PATH_ANNOTATION
 from kcpfast.registry import index
 from kcpfast.registry.identity import begin_deletion
 from kcpfast.registry.objects import Change, Objects, Target
@@ -18,16 +20,18 @@ from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Conflict, Empty, Index, Put
 
 _RETRY = 1.0
+_BIND_RETRY = 5.0
 _LAST = ("rbac.authorization.k8s.io/clusterroles", "rbac.authorization.k8s.io/clusterrolebindings")
 
 
 class WorkspaceController:
     """Reconciles Workspaces and LogicalClusters that are being deleted or initialized."""
 
-    def __init__(self, objects: Objects, kinds: Exported) -> None:
-        """Work on the registry."""
+    def __init__(self, objects: Objects, kinds: Exported, making: Workspaces) -> None:
+        """Work on the registry; `making` completes what was born without all its bindings."""
         self._objects = objects
         self._kinds = kinds
+        self._making = making
 
     # ------------------------------------------------------------------------- Workspace
 
@@ -59,7 +63,8 @@ class WorkspaceController:
             new = copy.deepcopy(old)
             begin_deletion(new)
             waits = bool((new.get("status") or {}).get("terminators"))
-            _set_phase(new, "Terminating" if waits else "Deleting")
+            set_phase(new, "Terminating" if waits else "Deleting")
+            relabel(new)
             return Change(new)
 
         await self._objects.adjust(target(cluster), change)
@@ -73,8 +78,32 @@ class WorkspaceController:
             return DONE
         if "deletionTimestamp" in found["metadata"]:
             return await self._delete(cluster, found)
+        if BINDINGS_INITIALIZER in ((found.get("status") or {}).get("initializers") or ()):
+            return await self._bind(cluster, found)
         await self._advance(cluster, found)
         return DONE
+
+    async def _bind(self, cluster: str, found: Object) -> Outcome:
+        """Bind what the type asks for, once all of it can be had."""
+        annotations = found["metadata"]["annotations"]
+        path, _, name = annotations[TYPE_ANNOTATION].rpartition(":")
+        kind = self._making.types.at(path, name)
+        own = annotations.get(PATH_ANNOTATION) or cluster
+        writes = self._making.complete(cluster, own, kind) if kind is not None else None
+        if writes is None:
+            return Again(_BIND_RETRY)
+
+        async def change(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            waiting = (new.get("status") or {}).get("initializers") or ()
+            set_initializers(new, [each for each in waiting if each != BINDINGS_INITIALIZER])
+            for kind in ("APIBindingsInitialized", "APIBindingsReconciled"):
+                conditions.mark_true(new, kind)
+            relabel(new)
+            return Change(new, writes)
+
+        await self._objects.adjust(target(cluster), change)
+        return Again(0.0)
 
     async def _advance(self, cluster: str, found: Object) -> None:
         status = found.get("status") or {}
@@ -82,9 +111,9 @@ class WorkspaceController:
 
             async def change(old: Object) -> Change:
                 new = copy.deepcopy(old)
-                _set_phase(new, "Ready")
-                new["status"].pop("initializers", None)
-                conditions.mark_true(new, "WorkspaceInitialized")
+                set_phase(new, "Ready")
+                set_initializers(new, ())
+                relabel(new)
                 return Change(new)
 
             await self._objects.adjust(target(cluster), change)
@@ -156,7 +185,7 @@ class WorkspaceController:
             text = remaining.resources_text()
             if remaining.finalizers:
                 text += "; " + remaining.finalizers_text("logical cluster")
-            _set_phase(new, "Deleting")
+            set_phase(new, "Deleting")
             conditions.mark_false(
                 new, "WorkspaceContentDeleted", "SomeResourcesRemain", text, "Info"
             )
@@ -177,7 +206,7 @@ class WorkspaceController:
 
         async def change(old: Object) -> Change:
             new = copy.deepcopy(old)
-            _set_phase(new, status.get("phase", ""))
+            set_phase(new, status.get("phase", ""))
             for key in ("initializers", "terminators"):
                 if status.get(key):
                     new["status"][key] = status[key]
@@ -199,11 +228,6 @@ _BINDINGS = "apis.kcp.io/apibindings"
 
 def _without(listed: list[Content], storages: tuple[str, ...]) -> list[Content]:
     return [each for each in listed if each.storage.decode() not in storages]
-
-
-def _set_phase(obj: Object, phase: str) -> None:
-    obj.setdefault("status", {})["phase"] = phase
-    obj["metadata"].setdefault("labels", {})[birth.PHASE_LABEL] = phase
 
 
 def _shorten_owner(workspace: Object) -> None:

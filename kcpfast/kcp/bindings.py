@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from kcpfast.kcp import conditions
+from kcpfast.kcp import claims, conditions
 from kcpfast.kcp.exports import Offer
 from kcpfast.meta.cluster import export_hash
 from kcpfast.registry import index
@@ -15,20 +15,32 @@ from kcpfast.registry.catalog import Row, drop_row, file_row
 from kcpfast.registry.objects import Consequence, Target
 from kcpfast.resources.definition import storage_of
 from kcpfast.resources.resource import Object, Origin
-from kcpfast.store.contract import Index, Stamp, Store, Write
+from kcpfast.store.contract import Index, Present, Stamp, Store, Write
 
 FINALIZER = "apis.kcp.io/apibinding-finalizer"
 EXPORT_LABEL = "internal.apis.kcp.io/export"
-CLAIM_LABEL = "claimed.internal.apis.kcp.io/"
-# The claim on bindings themselves that every export has: base 62 of the bytes 0..9, 0..9, 0..7.
-REFLEXIVE = "LstvmbbzVDDOn90ZbhzSQO5U3DMCf88h1pZ"
-LOCK_ANNOTATION = "internal.apis.kcp.io/resource-bindings"
+# What stands in the index for a consumer that is not bound yet.
+WAITING = b""
 
 
 def labels(export_cluster: str, export: str) -> dict[str, str]:
     """Return the labels of a binding that is bound."""
     value = export_hash(export_cluster, export)
-    return {CLAIM_LABEL + value: REFLEXIVE, EXPORT_LABEL: value}
+    return {claims.LABEL + value: claims.REFLEXIVE, EXPORT_LABEL: value}
+
+
+def reference(binding: Object) -> Mapping[str, Any]:
+    """Return the export that a binding refers to: name and path."""
+    found: Mapping[str, Any] = ((binding.get("spec") or {}).get("reference") or {}).get(
+        "export"
+    ) or {}
+    return found
+
+
+def in_force(export: Object, binding: Object) -> list[dict[str, Any]]:
+    """Return the claims that an export makes and a binding accepts."""
+    offered = (export.get("spec") or {}).get("permissionClaims") or ()
+    return claims.in_force(offered, (binding.get("spec") or {}).get("permissionClaims") or ())
 
 
 def bound_resources(
@@ -74,23 +86,49 @@ def row_writes(
     offers: Iterable[Offer],
     identity: str,
 ) -> list[Write]:
-    """Return what files the resources of a binding in a workspace's catalog."""
+    """Return what files the resources of a binding in a workspace's catalog, where it is not."""
     writes: list[Write] = []
     for offer in offers:
         origin = Origin(offer.digest, identity, *export)
         row = Row("binding", binding, origin)
-        writes += file_row(store, cluster, (offer.group, offer.plural), row, offer.data)
-        key = index.identity(identity, offer.group, offer.plural)
-        writes.append(Index(key, "\0".join(origin).encode()))
+        if store.index_get(index.resource(cluster, offer.group, offer.plural)) != row.encode():
+            writes += file_row(store, cluster, (offer.group, offer.plural), row, offer.data)
+        key, named = index.identity(identity, offer.group, offer.plural), "\0".join(origin).encode()
+        if store.index_get(key) != named:
+            writes.append(Index(key, named))
     return writes
 
 
 def consumer_write(
-    export: tuple[str, str], cluster: str, binding: str, claims: Sequence[dict[str, Any]]
+    export: tuple[str, str], cluster: str, binding: str, claims: Sequence[dict[str, Any]] | None
 ) -> Write:
-    """Return what tells an export of a consumer, and which claims it has accepted."""
+    """Return what tells an export of a consumer: the claims in force, None while it waits."""
     key = index.consumer(*export, cluster, binding)
-    return Index(key, msgspec.json.encode(list(claims)))
+    return Index(key, WAITING if claims is None else msgspec.json.encode(list(claims)))
+
+
+def announce(store: Store, export: tuple[str, str], own: bytes = b"") -> Write:
+    """Return what tells an export's endpoint slices of a new consumer, whose key may be `own`.
+
+    While there is another consumer the slices know already; that it is still there when the
+    new one comes is then part of the commit.
+    """
+    for key, _ in store.index_scan(index.consumer(*export), limit=2):
+        if key != own:
+            return Present(key)
+    return Stamp(index.mark("slices", *export))
+
+
+def consumers(
+    store: Store, export: tuple[str, str], cluster: str = ""
+) -> Iterable[tuple[str, str, list[dict[str, Any]] | None]]:
+    """Yield (cluster, binding, claims in force) of an export's consumers, or of one of them.
+
+    The claims are None for a binding that is not bound yet.
+    """
+    for key, data in store.index_scan(index.consumer(*export, cluster)):
+        _, _, _, found, binding = key.decode().split("\0")
+        yield found, binding, None if data == WAITING else msgspec.json.decode(data)
 
 
 def consequences(store: Store) -> Consequence:
@@ -101,21 +139,37 @@ def consequences(store: Store) -> Consequence:
         if new is not None:
             if old is None or _asks(old) != _asks(new):
                 yield Stamp(index.mark("apibinding", cluster, name))
+            if "deletionTimestamp" in new["metadata"]:
+                for key, row in _rows(store, cluster, name, new):
+                    yield Index(key, row._replace(closing=True).encode())
             return
-        status = (old or {}).get("status") or {}
-        export = (((old or {}).get("spec") or {}).get("reference") or {}).get("export") or {}
+        gone = old or {}
+        status, export = gone.get("status") or {}, reference(gone).get("name") or ""
         owner = status.get("apiExportClusterName")
         if owner:
-            yield Index(index.consumer(owner, export["name"], cluster, name), None)
-            yield Stamp(index.mark("apiexport", owner, export["name"]))
+            yield Index(index.consumer(owner, export, cluster, name), None)
+            yield Stamp(index.mark("slices", owner, export))
+            applied = status.get("appliedPermissionClaims") or ()
+            yield from claims.index_writes(cluster, export_hash(owner, export), applied, ())
+        for key, row in _rows(store, cluster, name, gone):
+            _, _, group, plural = key.decode().split("\0")
+            yield from drop_row(cluster, group, plural, row)
+        # Whoever waits for a name that is free now may have it.
+        yield Stamp(index.mark("apibinding-names", cluster, ""))
         for each in status.get("boundResources") or ():
-            key = index.resource(cluster, each["group"], each["resource"])
-            data = store.index_get(key)
-            row = Row.decode(data) if data is not None else None
-            if row is not None and (row.source, row.name) == ("binding", name):
-                yield from drop_row(cluster, each["group"], each["resource"], row)
+            yield Stamp(index.mark("crd-names", cluster, each["group"]))
 
     return consequence
+
+
+def _rows(store: Store, cluster: str, name: str, binding: Object) -> Iterable[tuple[bytes, Row]]:
+    """Yield the catalog rows that a binding brought, by their keys."""
+    for each in (binding.get("status") or {}).get("boundResources") or ():
+        key = index.resource(cluster, each["group"], each["resource"])
+        data = store.index_get(key)
+        row = Row.decode(data) if data is not None else None
+        if row is not None and (row.source, row.name) == ("binding", name):
+            yield key, row
 
 
 def _asks(binding: Object) -> object:

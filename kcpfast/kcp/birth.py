@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 from kcpfast.auth.rbac import CLUSTER_ROLE_BINDINGS
 from kcpfast.auth.rbac import GROUP as RBAC
 from kcpfast.auth.tokens import ACCOUNTS
-from kcpfast.kcp import bindings, conditions
-from kcpfast.kcp.clusters import NAME, TYPE_ANNOTATION
+from kcpfast.kcp import bindings, claims, conditions
+from kcpfast.kcp.clusters import LOCK_ANNOTATION, NAME, TYPE_ANNOTATION
 from kcpfast.kcp.exports import Offer, find_export, offers
 from kcpfast.kcp.kinds import API_BINDINGS, LOGICAL_CLUSTERS
-from kcpfast.meta.cluster import PATH_ANNOTATION, default_binding_name
+from kcpfast.kcp.lifecycle import PHASE_LABEL
+from kcpfast.meta.cluster import PATH_ANNOTATION, default_binding_name, export_hash
 from kcpfast.registry import index
 from kcpfast.registry.objects import Consequence, Objects, Target
 from kcpfast.resources.builtin import BY_PLACE
@@ -26,7 +27,6 @@ DELETION_FINALIZER = "core.kcp.io/logicalcluster-deletion"
 TERMINATORS_FINALIZER = "kcp.io/has-terminators"
 OWNER_ANNOTATION = "experimental.tenancy.kcp.io/owner"
 SHARD_ANNOTATION = "core.kcp.io/shard"
-PHASE_LABEL = "tenancy.kcp.io/phase"
 REPLICATE = "internal.kcp.io/replicate"
 CREATE_ONLY = {"bootstrap.kcp.io/create-only": "true"}
 
@@ -120,10 +120,11 @@ class Maker:
         }
         bound = bindings.bound_resources(export.offers, export.identity)
         bindings.mark_bound(obj, export.cluster, bound)
+        force = claims.in_force(export.claims, accepted)
         if accepted:
             status: Any = obj["status"]
             status["exportPermissionClaims"] = list(export.claims)
-            status["appliedPermissionClaims"] = [applied(claim) for claim in accepted]
+            status["appliedPermissionClaims"] = force
         for kind in ("PermissionClaimsApplied", "PermissionClaimsValid"):
             conditions.mark_true(obj, kind)
         conditions.summarize(obj)
@@ -132,7 +133,13 @@ class Maker:
         self.writes += bindings.row_writes(
             self._objects.store, self.cluster, name, origin, export.offers, export.identity
         )
-        self.writes.append(bindings.consumer_write(origin, self.cluster, name, accepted))
+        self.writes.append(bindings.consumer_write(origin, self.cluster, name, force))
+        self.writes.append(bindings.announce(self._objects.store, origin))
+        self.writes += claims.index_writes(self.cluster, export_hash(*origin), (), force)
+        # What is born in this very commit gets its labels a moment later.
+        for claim in force:
+            storage = claims.storage(claim).decode()
+            self.writes.append(Stamp(index.mark("claims", self.cluster, storage)))
         return obj
 
     def logical_cluster(self, obj: Object, locks: Mapping[str, str]) -> None:
@@ -141,7 +148,7 @@ class Maker:
             text = json.dumps(
                 {key: {"n": locks[key]} for key in sorted(locks)}, separators=(",", ":")
             )
-            obj["metadata"]["annotations"][bindings.LOCK_ANNOTATION] = text
+            obj["metadata"]["annotations"][LOCK_ANNOTATION] = text
         self.make(Target(LOGICAL_CLUSTERS, self.cluster, "", NAME), obj)
 
 
@@ -181,11 +188,6 @@ def accept(claim: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in claim.items() if key != "defaultSelector"}
     selector = claim.get("defaultSelector") or {"matchAll": True}
     return kept | {"selector": selector, "state": "Accepted"}
-
-
-def applied(claim: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an accepted claim as status.appliedPermissionClaims lists it."""
-    return {key: value for key, value in claim.items() if key != "state"}
 
 
 def locks_of(bound: Iterable[Object]) -> dict[str, str]:
@@ -243,6 +245,9 @@ def namespace_consequences(ca: str, objects: Objects) -> Consequence:
             maker = Maker(objects, cluster)
             maker.namespace_content(name, ca)
             yield from maker.writes
+            for content in (CONFIG_MAPS, ACCOUNTS):
+                if objects.store.index_scan(index.claim(cluster, content.storage), limit=1):
+                    yield Stamp(index.mark("claims", cluster, content.storage.decode()))
         elif new is not None and "deletionTimestamp" in new["metadata"]:
             yield Stamp(index.mark("namespace", cluster, name))
 

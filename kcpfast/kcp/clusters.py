@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from kcpfast.auth.rbac import Memory
 from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
 from kcpfast.meta import cluster as names
 from kcpfast.meta.errors import ApiError, bad_request, not_found
-from kcpfast.registry import index
+from kcpfast.registry import index, values
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.resources.resource import Object
+from kcpfast.store.contract import Check, Put, Write
 
+Lock = Mapping[str, Any]
 NAME = "cluster"
 TYPE_ANNOTATION = "internal.tenancy.kcp.io/type"
 REQUIRED_GROUPS = "authorization.kcp.io/required-groups"
 INACTIVE = "core.kcp.io/inactive"
+LOCK_ANNOTATION = "internal.apis.kcp.io/resource-bindings"
 _REGEX_TEXT = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
 
 
@@ -108,6 +113,30 @@ def _state(found: Object) -> State:
         tuple(status.get("initializers") or ()),
         tuple(status.get("terminators") or ()),
     )
+
+
+def lock_writes(objects: Objects, cluster: str, holders: Mapping[str, Lock | None]) -> list[Write]:
+    """Return the writes that say, on the LogicalCluster, who brings which `resource.group`.
+
+    None takes a lock away. Whoever brings a resource writes the same object and expects it as it
+    was read: of two that want the same name at the same time, one is made to look again.
+    """
+    where = target(cluster)
+    record = objects.record(where)
+    if record is None:
+        return []
+    old = objects.load(where)
+    annotations = old["metadata"].get("annotations") or {}
+    before: dict[str, Any] = json.loads(annotations.get(LOCK_ANNOTATION) or "{}")
+    after = {key: before[key] for key in before if key not in holders}
+    after |= {key: lock for key, lock in holders.items() if lock is not None}
+    if after == before:
+        return [Check(where.key(), record.revision)]
+    text = json.dumps({key: after[key] for key in sorted(after)}, separators=(",", ":"))
+    meta = old["metadata"] | {"annotations": annotations | {LOCK_ANNOTATION: text}}
+    new = old | {"metadata": meta}
+    put = Put(where.key(), values.encode(where.resource, new), record.revision)
+    return [put, *objects.carried(where, old, new)]
 
 
 def inactive_error(cluster: str) -> ApiError:

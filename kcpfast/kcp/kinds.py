@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from kcpfast.kcp import conversion
 from kcpfast.meta.cluster import ROOT
 from kcpfast.registry.catalog import Catalog
 from kcpfast.resources import definition
@@ -39,6 +40,7 @@ def _system() -> dict[tuple[str, str, str], Resource]:
 
 
 SYSTEM = _system()
+conversion.attach(SYSTEM)
 LOGICAL_CLUSTERS = SYSTEM["core.kcp.io", "v1alpha1", "logicalclusters"]
 API_SCHEMAS = SYSTEM["apis.kcp.io", "v1alpha1", "apiresourceschemas"]
 API_EXPORTS = SYSTEM["apis.kcp.io", "v1alpha2", "apiexports"]

@@ -11,15 +11,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
-from kcpfast.kcp import birth, conditions
+from kcpfast.kcp import birth, conditions, lifecycle
 from kcpfast.kcp.authorizer import Authorizer
 from kcpfast.kcp.birth import Export, Maker
 from kcpfast.kcp.clusters import REQUIRED_GROUPS, Clusters
 from kcpfast.kcp.exports import MissingSchema
-from kcpfast.kcp.kinds import Exported
+from kcpfast.kcp.kinds import API_BINDINGS, Exported
 from kcpfast.kcp.types import Type, TypeRefused, Types, check_limits, default_bindings
 from kcpfast.meta.cluster import ROOT, join, new_name, shard_hash
-from kcpfast.meta.errors import ApiError
+from kcpfast.meta.errors import ApiError, internal
 from kcpfast.meta.selectors import from_object, matches
 from kcpfast.meta.user import MASTERS, Attributes, User
 from kcpfast.registry import index
@@ -64,7 +64,7 @@ class Workspaces:
         self._objects: Objects = clusters.objects
         self.types = Types(clusters, kinds)
         self._kinds = kinds
-        self._authorizer = authorizer
+        self.authorizer = authorizer
         self._base_url = base_url
 
     def plugins(self) -> list[Plugin]:
@@ -143,7 +143,7 @@ class Workspaces:
             wanted = Attributes(
                 "use", "tenancy.kcp.io", "v1alpha1", "workspacetypes", name=alias.name
             )
-            if not self._authorizer.allows(user, alias.cluster, wanted, deep=True):
+            if not self.authorizer.allows(user, alias.cluster, wanted, deep=True):
                 raise TypeRefused(
                     f"unable to use workspace type {alias.full}: missing verb='use' permission on "
                     "workspacetype"
@@ -174,7 +174,7 @@ class Workspaces:
             obj["status"] = {"phase": "Unavailable"}
             text = "No available shards to schedule the workspace"
             conditions.mark_false(obj, "WorkspaceScheduled", "Unschedulable", text)
-            obj["metadata"].setdefault("labels", {})[birth.PHASE_LABEL] = "Unavailable"
+            lifecycle.set_phase(obj, "Unavailable")
             return
         parent = review.target.cluster
         path = join(self._clusters.path_of(parent), obj["metadata"]["name"])
@@ -237,11 +237,35 @@ class Workspaces:
         spec["URL"] = f"{self._base_url}/clusters/{plan.path}"
         # One generation as the client asked for it, one as it was completed.
         meta["generation"] = 2
-        set_phase(obj, "Ready" if ready else "Initializing", plan.waiting)
+        lifecycle.set_phase(obj, "Ready" if ready else "Initializing")
+        lifecycle.set_initializers(obj, plan.waiting)
         conditions.mark_true(obj, "WorkspaceScheduled")
         if ready and birth.OWNER_ANNOTATION in annotations:
             owner = json.loads(annotations[birth.OWNER_ANNOTATION])
             annotations[birth.OWNER_ANNOTATION] = _compact({"username": owner["username"]})
+
+    def home(self, cluster: str, user: User) -> list[Write]:
+        """Return the writes that make a user's home workspace; internal error without its type."""
+        chosen = self.types.at(ROOT, "home")
+        if chosen is None:
+            raise internal("the workspace type root:home does not exist")
+        plan = self.plan(f"user:{user.name}", chosen, self.types.aliases(chosen))
+        return self.born(plan._replace(cluster=cluster), user, None, "")
+
+    def complete(self, cluster: str, path: str, kind: Type) -> list[Write] | None:
+        """Return the writes that bind what a waiting workspace has not been bound to yet.
+
+        None while an export that its type names is still not there.
+        """
+        maker = Maker(self._objects, cluster)
+        for export_path, name in default_bindings(self.types.aliases(kind)):
+            export = self._load(export_path, name)
+            if export is None:
+                return None
+            chosen = birth.default_name(cluster, export)
+            if self._objects.record(Target(API_BINDINGS, cluster, "", chosen)) is None:
+                maker.bind(chosen, path, export)
+        return maker.writes
 
     def born(
         self, plan: Plan, creator: User, owner: dict[str, Any] | None, required_groups: str
@@ -266,7 +290,9 @@ class Workspaces:
             cluster["status"]["terminators"] = list(plan.terminators)
             cluster["metadata"]["finalizers"].append(birth.TERMINATORS_FINALIZER)
         cluster["status"]["URL"] = f"{self._base_url}/clusters/{plan.cluster}"
-        set_phase(cluster, phase, plan.waiting)
+        lifecycle.set_phase(cluster, phase)
+        lifecycle.set_initializers(cluster, plan.waiting)
+        lifecycle.relabel(cluster)
         if any(alias.initializer == "root:universal" for alias in plan.aliases):
             for name in ("default", "kube-system"):
                 maker.namespace(name, birth.CREATE_ONLY)
@@ -287,21 +313,6 @@ def _initializers(aliases: Iterable[Type]) -> list[str]:
     if any(alias.spec.get("defaultAPIBindings") for alias in aliases):
         found.append(BINDINGS_INITIALIZER)
     return found
-
-
-def set_phase(obj: Object, phase: str, initializers: Sequence[str]) -> None:
-    """Give a Workspace or LogicalCluster a phase, its label and its condition."""
-    status = obj.setdefault("status", {})
-    status["phase"] = phase
-    obj["metadata"].setdefault("labels", {})[birth.PHASE_LABEL] = phase
-    if initializers:
-        status["initializers"] = list(initializers)
-        listed = ", ".join(initializers)
-        text = f"Initializers still exist: [{listed}]"
-        conditions.mark_false(obj, "WorkspaceInitialized", "InitializerExists", text, "Info")
-    else:
-        status.pop("initializers", None)
-        conditions.mark_true(obj, "WorkspaceInitialized")
 
 
 def _compact(value: Any) -> str:

@@ -68,6 +68,8 @@ class ApiError(Exception):
         self.code = code or REASON_CODES[reason]
         self.headers = list(headers)
         self.continue_ = ""
+        # Some of kcp's answers are the text alone.
+        self.plain = False
 
     def status(self) -> dict[str, Any]:
         """Return the Status object, in the field order of Kubernetes."""

@@ -12,6 +12,8 @@ Every key begins with a word for its table. A value is what the next reader need
     subject     cluster, kind and name#, binding key# -> binding key
     auth        cluster                            -> revision of the newest RBAC write
     consumer    export's cluster, export, consumer, binding -> what the binding accepts
+    slice       export's cluster, export, slice's cluster, slice -> (nothing)
+    claim       cluster, storage, export's hash    -> what of the storage an export may see
     waiting     cluster, namespace                 -> (nothing): its deletion waits for objects
     mark        controller, cluster, name          -> revision of the write that asked for work
 
@@ -91,6 +93,18 @@ def consumer(cluster: str, export: str, consumer_cluster: str = "", binding: str
     if not binding:
         return f"consumer\0{cluster}\0{export}\0{consumer_cluster}\0".encode()
     return f"consumer\0{cluster}\0{export}\0{consumer_cluster}\0{binding}".encode()
+
+
+def endpoint_slice(cluster: str, export: str, slice_cluster: str = "", name: str = "") -> bytes:
+    """An endpoint slice of an export; without a slice, the range of all of them."""
+    if not slice_cluster:
+        return f"slice\0{cluster}\0{export}\0".encode()
+    return f"slice\0{cluster}\0{export}\0{slice_cluster}\0{name}".encode()
+
+
+def claim(cluster: str, storage: bytes, export: str = "") -> bytes:
+    """A claim that a consumer has accepted; without an export's hash, the range of a storage."""
+    return f"claim\0{cluster}\0".encode() + storage + f"\0{export}".encode()
 
 
 def waiting(cluster: str, namespace: str) -> bytes:

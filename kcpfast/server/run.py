@@ -15,9 +15,9 @@ from pathlib import Path
 import uvloop
 
 from kcpfast.api.serve import Server
-from kcpfast.kcp.bootstrap import installation
 from kcpfast.meta.user import User
 from kcpfast.server import wire
+from kcpfast.server.bootstrap import installation
 from kcpfast.server.files import Lock, StartError, admin_tokens, kubeconfig, write_private
 from kcpfast.server.flags import Config, advertised
 from kcpfast.store.contract import StoreError

@@ -16,21 +16,29 @@ from kcpfast.admission.chain import Admission
 from kcpfast.api.context import Api
 from kcpfast.api.front import Front
 from kcpfast.api.serve import Server
-from kcpfast.api.verbs import reviews
+from kcpfast.api.verbs import home, reviews
 from kcpfast.api.verbs.tokens import request_token
 from kcpfast.auth import rbac
 from kcpfast.auth.authenticate import Authenticator
 from kcpfast.auth.rbac import Memory, Rbac
 from kcpfast.auth.tokens import ServiceAccountTokens
-from kcpfast.controllers import crds
+from kcpfast.controllers import crds, exports
+from kcpfast.controllers.bindings import BindingController
+from kcpfast.controllers.claims import ClaimController
 from kcpfast.controllers.crds import CrdController
+from kcpfast.controllers.exports import ExportController
 from kcpfast.controllers.namespaces import NamespaceController
 from kcpfast.controllers.runtime import Runtime
 from kcpfast.controllers.workspaces import WorkspaceController
-from kcpfast.kcp import bindings, birth, workspaces
+from kcpfast.kcp import bindings, birth, views, workspaces
+from kcpfast.kcp.admit import claims as admit_claims
+from kcpfast.kcp.admit import exports as admit_exports
+from kcpfast.kcp.admit import schemas, tenancy
+from kcpfast.kcp.admit.escalation import Escalation
+from kcpfast.kcp.admit.exports import Binders
 from kcpfast.kcp.authorizer import Authorizer
+from kcpfast.kcp.claims import Claims
 from kcpfast.kcp.clusters import Clusters
-from kcpfast.kcp.escalation import Escalation
 from kcpfast.kcp.kinds import SYSTEM, Exported
 from kcpfast.kcp.policies import Policies
 from kcpfast.kcp.views.workspace import WorkspaceView
@@ -56,23 +64,31 @@ class Core(NamedTuple):
     store: Store
     objects: Objects
     catalog: Catalog
+    memory: Memory
+    clusters: Clusters
 
 
 def core(store: Store, ca: str) -> Core:
     """Return the registry over a store; `ca` goes into every namespace."""
     consequences: dict[tuple[str, str], Sequence[Consequence]] = {}
-    objects = Objects(store, consequences)
+    objects, memory = Objects(store, consequences), Memory()
+    clusters = Clusters(objects, memory)
     consequences |= {
         **rbac.CONSEQUENCES,
         ("", "configmaps"): (birth.content_consequences,),
         ("", "namespaces"): (birth.namespace_consequences(ca, objects),),
+        ("", "secrets"): (exports.secret_consequences(objects),),
         ("", "serviceaccounts"): (birth.content_consequences,),
         ("apiextensions.k8s.io", "customresourcedefinitions"): (crds.consequences(store),),
         ("apis.kcp.io", "apibindings"): (bindings.consequences(store),),
+        ("apis.kcp.io", "apiexportendpointslices"): (exports.slice_consequences(clusters),),
+        ("apis.kcp.io", "apiexports"): (exports.export_consequences,),
+        ("apis.kcp.io", "apiresourceschemas"): (exports.schema_consequences,),
         ("core.kcp.io", "logicalclusters"): (workspaces.logical_cluster_consequences,),
         ("tenancy.kcp.io", "workspaces"): (workspaces.consequences,),
+        ("tenancy.kcp.io", "workspacetypes"): (exports.type_consequences,),
     }
-    return Core(store, objects, Catalog(store, list(SYSTEM.values())))
+    return Core(store, objects, Catalog(store, list(SYSTEM.values())), memory, clusters)
 
 
 class Running(NamedTuple):
@@ -85,21 +101,26 @@ class Running(NamedTuple):
 
 def server(parts: Core, settings: Settings) -> Running:
     """Return a server over a bootstrapped store."""
-    store, objects, catalog = parts
-    memory, hub = Memory(), Hub()
+    store, objects, catalog, memory, clusters = parts
+    hub = Hub()
     store.subscribe(memory.on_commit)
     store.subscribe(hub.on_commit)
     rules = Rbac(objects, memory)
-    clusters = Clusters(objects, memory)
-    authorizer = Authorizer(clusters, rules, Policies(objects, catalog, rules))
+    policies = Policies(objects, catalog, rules)
+    authorizer = Authorizer(clusters, rules, policies)
     accounts = ServiceAccountTokens(settings.account_key, objects)
     authenticator = Authenticator(settings.tokens, accounts)
     kinds = Exported(catalog)
     making = workspaces.Workspaces(clusters, kinds, authorizer, settings.base_url)
+    binders, marked = Binders(clusters, authorizer), Claims(store, memory)
     plugins = [
         *namespaces.plugins(objects),
         *Escalation(authorizer).plugins(),
         *making.plugins(),
+        *schemas.plugins(),
+        *admit_exports.plugins(binders),
+        *tenancy.plugins(binders),
+        *admit_claims.plugins(marked),
     ]
     api = Api(
         objects,
@@ -110,24 +131,38 @@ def server(parts: Core, settings: Settings) -> Running:
         kcpfast.__version__,
         {
             **reviews.handlers(authorizer),
+            **home.handlers(making, clusters),
             ("", "serviceaccounts", "token", "create"): request_token,
         },
     )
     view = WorkspaceView(catalog, authorizer, clusters)
-    front = Front(clusters, authenticator, authorizer, view, {}, {})
-    ending = WorkspaceController(objects, kinds)
+    seen = views.Parts(objects, catalog, authorizer, policies)
+    services = views.services(seen, view, clusters, making.types)
+    front = Front(clusters, authenticator, authorizer, view, services, {})
+    ending = WorkspaceController(objects, kinds, making)
+    binding = BindingController(objects, catalog, clusters, marked)
+    exporting = ExportController(objects, clusters, kinds, settings.base_url)
     spaces = NamespaceController(objects, settings.ca)
     custom = CrdController(objects, catalog)
     controllers = Runtime(
         store,
         {
+            "apibinding": binding.binding,
+            "apibinding-names": binding.names,
+            "apiexport": exporting.export,
+            "claims": ClaimController(objects, marked).claims,
             "crd": custom.crd,
             "crd-names": custom.names,
             "definitions": custom.definition,
+            "identity": exporting.secret,
             "logicalcluster": ending.logical_cluster,
             "namespace": spaces.namespace,
             "namespace-content": spaces.content,
+            "schema": exporting.schema,
+            "slice": exporting.endpoint_slice,
+            "slices": exporting.slices,
             "workspace": ending.workspace,
+            "workspacetype": exporting.workspace_type,
         },
     )
     return Running(Server(api, front), hub, controllers)

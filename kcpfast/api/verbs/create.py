@@ -39,6 +39,7 @@ async def create(api: Api, call: Call) -> Response:
                 f"request ({given} != {target.namespace})"
             )
         begin(resource, obj, call.cluster, target.namespace)
+        call.admit(obj, None)
         review = Review(CREATE, target, call.admitted, obj, None)
         review.dry_run = options.dry_run
         await api.admission.mutate(review)

@@ -204,6 +204,7 @@ async def _apply_to_nothing(api: Api, call: Call, options: WriteOptions) -> Save
         unknown = conform(resource, obj)
         _report(call, options, [f'unknown field "{path}"' for path in unknown])
         begin(resource, obj, call.cluster, target.namespace)
+        call.admit(obj, None)
         review = Review(CREATE, target, call.admitted, obj, None)
         review.dry_run = options.dry_run
         await api.admission.mutate(review)

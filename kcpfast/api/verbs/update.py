@@ -58,6 +58,7 @@ def changing(
             raise not_found(resource.plural, resource.group, call.route.name)
         new = merge_part(resource, part, make(old), old)
         carry_over(resource, new, old)
+        call.admit(new, old)
         review = Review(UPDATE, call.target, call.admitted, new, old)
         review.subresource = part
         review.dry_run = options.dry_run

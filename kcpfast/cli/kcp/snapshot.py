@@ -10,7 +10,7 @@ from typing import Any
 from kcpfast.cli.arguments import TEXT, Call, Command, Flag
 from kcpfast.cli.client.yamltext import dump, load_typed
 from kcpfast.cli.failure import Failure
-from kcpfast.kcp.snapshot import crd_to_api_resource_schema
+from kcpfast.resources.snapshot import crd_to_api_resource_schema
 
 COMMAND = Command(
     "-f FILE --prefix PREFIX",

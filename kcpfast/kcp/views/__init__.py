@@ -1,1 +1,40 @@
 """Virtual workspaces: each a filter over the registry plus an authorizer, not another server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from kcpfast.kcp.clusters import Clusters
+from kcpfast.kcp.types import Types
+from kcpfast.kcp.views.apiexport import ApiExportView
+from kcpfast.kcp.views.apiexport import Parts as Parts
+from kcpfast.kcp.views.base import View
+from kcpfast.kcp.views.lifecycle import INITIALIZING, TERMINATING, Kind, LifecycleView
+from kcpfast.kcp.views.workspace import WorkspaceView
+from kcpfast.meta.errors import no_such_resource
+
+Service = Callable[[tuple[str, ...]], View]
+
+
+def services(
+    parts: Parts, workspace: WorkspaceView, clusters: Clusters, types: Types
+) -> Mapping[str, Service]:
+    """Return what finds a view by the path segments behind /services/<name>/."""
+
+    def apiexport(segments: tuple[str, ...]) -> View:
+        if len(segments) < 2:
+            raise no_such_resource()
+        return ApiExportView(parts, segments[0], segments[1])
+
+    def of_kind(kind: Kind) -> Service:
+        def service(segments: tuple[str, ...]) -> View:
+            name = segments[0] if segments else ""
+            return LifecycleView(kind, name, workspace, clusters, types)
+
+        return service
+
+    return {
+        "apiexport": apiexport,
+        "initializingworkspaces": of_kind(INITIALIZING),
+        "terminatingworkspaces": of_kind(TERMINATING),
+    }

@@ -9,7 +9,7 @@ from kcpfast.meta.errors import ApiError, forbidden
 from kcpfast.meta.selectors import Requirement
 from kcpfast.meta.user import Attributes, User
 from kcpfast.registry.catalog import Served
-from kcpfast.resources.resource import Resource
+from kcpfast.resources.resource import Object, Resource
 
 
 class Scope(NamedTuple):
@@ -45,6 +45,12 @@ class View(Protocol):
 
     def scope(self, cluster: str, resource: Resource) -> Scope:
         """Return what lists, watches and single objects are limited to."""
+
+    def admit(self, cluster: str, resource: Resource, new: Object, old: Object | None) -> None:
+        """Look at an object about to be written, before admission does; ApiError to refuse.
+
+        `old` is None for a new one. What the view must see to in it may be changed in place.
+        """
 
     def admitted_as(self, user: User, cluster: str) -> User:
         """Return the user that admission and ownership see."""

@@ -11,7 +11,7 @@ from kcpfast.meta.cluster import WILDCARD
 from kcpfast.meta.errors import ApiError
 from kcpfast.meta.user import Attributes, User
 from kcpfast.registry.catalog import Catalog, Served
-from kcpfast.resources.resource import Resource
+from kcpfast.resources.resource import Object, Resource
 
 _AWAKE = ("/openapi", "/healthz", "/livez", "/readyz")
 
@@ -22,7 +22,7 @@ class WorkspaceView:
     def __init__(self, catalog: Catalog, authorizer: Authorizer, clusters: Clusters) -> None:
         """Look through these."""
         self._catalog = catalog
-        self._authorizer = authorizer
+        self.authorizer = authorizer
         self._clusters = clusters
 
     def find(self, cluster: str, group: str, version: str, plural: str) -> Served | None:
@@ -53,7 +53,7 @@ class WorkspaceView:
     def authorize(self, user: User, cluster: str, wanted: Attributes) -> None:
         """Ask the authorizer; a workspace that sleeps answers nobody."""
         self._check_active(cluster, wanted)
-        decision = self._authorizer.decide(user, cluster, wanted)
+        decision = self.authorizer.decide(user, cluster, wanted)
         if not decision.allowed:
             raise denied(user, wanted, decision.reason)
         if cluster == WILDCARD and wanted.resource and wanted.verb not in ("list", "watch"):
@@ -71,6 +71,9 @@ class WorkspaceView:
     def scope(self, _cluster: str, _resource: Resource) -> Scope:
         """Show everything."""
         return WHOLE
+
+    def admit(self, _cluster: str, _resource: Resource, _new: Object, _old: Object | None) -> None:
+        """Let everything through."""
 
     def admitted_as(self, user: User, _cluster: str) -> User:
         """Admission sees the user."""

@@ -1,0 +1,344 @@
+"""Binds: brings what an export offers into a workspace, and takes it out again.
+
+A binding's resources are rows of the workspace's catalog; who may bring which name is settled in
+the commit that files them (see clusters.lock_writes).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from kcpfast.controllers.claims import relabel
+from kcpfast.controllers.removal import Content, Remaining, remove
+from kcpfast.controllers.runtime import DONE, Again, Outcome
+from kcpfast.kcp import bindings, claims, conditions
+from kcpfast.kcp.clusters import Clusters, lock_writes
+from kcpfast.kcp.exports import MissingSchema, Offer, find_export, offers
+from kcpfast.kcp.kinds import API_BINDINGS
+from kcpfast.meta.cluster import export_hash
+from kcpfast.meta.errors import ApiError
+from kcpfast.registry import index
+from kcpfast.registry.catalog import Catalog, Row
+from kcpfast.registry.naming import conflicts, taken
+from kcpfast.registry.objects import Change, Objects, Target
+from kcpfast.resources.resource import Object
+from kcpfast.store.contract import Stamp, Write
+from kcpfast.store.keys import storage_name
+
+EXTRA = "extra.apis.kcp.io/"
+_RETRY = 1.0
+_VALID, _INITIAL, _CURRENT = "APIExportValid", "InitialBindingCompleted", "BindingUpToDate"
+_INVALID = "Invalid APIExport. Please contact the APIExport owner to resolve"
+
+
+class Source(NamedTuple):
+    """The export that a binding refers to, as far as it can be found."""
+
+    cluster: str
+    export: Object | None
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Cluster and name of an export that was found."""
+        assert self.export is not None
+        return self.cluster, self.export["metadata"]["name"]
+
+
+class BindingController:
+    """Reconciles APIBindings."""
+
+    def __init__(
+        self, objects: Objects, catalog: Catalog, clusters: Clusters, marked: claims.Claims
+    ) -> None:
+        """Work on the registry."""
+        self._objects = objects
+        self._catalog = catalog
+        self._clusters = clusters
+        self._claims = marked
+
+    async def binding(self, cluster: str, name: str) -> Outcome:
+        """Bind, follow the export, or unbind."""
+        where = Target(API_BINDINGS, cluster, "", name)
+        found = self._objects.find(where)
+        if found is None:
+            return DONE
+        if "deletionTimestamp" in found["metadata"]:
+            return await self._end(where, found)
+        source = self._source(cluster, found)
+        before = (found.get("status") or {}).get("appliedPermissionClaims") or []
+
+        async def bind(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            more = self._bind(where, new, source)
+            conditions.summarize(new)
+            return Change(new, more)
+
+        await self._objects.adjust(where, bind)
+        await self._apply_claims(where, source, before)
+        return DONE
+
+    async def names(self, cluster: str, _name: str) -> Outcome:
+        """Look again at bindings that wait for a name."""
+        for binding in self._objects.all(API_BINDINGS, cluster):
+            condition = conditions.find(binding, _INITIAL) or conditions.find(binding, _CURRENT)
+            if condition is not None and condition["status"] != "True":
+                await self.binding(cluster, binding["metadata"]["name"])
+        return DONE
+
+    def _source(self, cluster: str, binding: Object) -> Source:
+        reference = bindings.reference(binding)
+        try:
+            owner = self._clusters.resolve(reference.get("path") or cluster)
+        except ApiError:
+            return Source("", None)
+        return Source(owner, find_export(self._objects, owner, reference.get("name") or ""))
+
+    # ------------------------------------------------------------------------- binding
+
+    def _bind(self, where: Target, new: Object, source: Source) -> list[Write]:
+        """Bring a binding up to date in place; return the writes that go with it."""
+        status = new.setdefault("status", {})
+        status.setdefault("phase", "Binding")
+        offered = self._offered(new, source)
+        if offered is None:
+            return self._wait(where, new, source)
+        identity, found = offered
+        conditions.mark_true(new, _VALID)
+        problem = self._conflict(where, found)
+        if problem:
+            kind = _CURRENT if status["phase"] == "Bound" else _INITIAL
+            conditions.mark_false(new, kind, "NamingConflicts", problem)
+            return self._wait(where, new, source)
+        meta, place = new["metadata"], source.place
+        first = status["phase"] != "Bound"
+        bound = bindings.bound_resources(found, identity, status.get("boundResources") or ())
+        kept = [each for each in status.get("boundResources") or () if not _is_among(each, found)]
+        bindings.mark_bound(new, source.cluster, bound + kept)
+        meta["labels"] = (meta.get("labels") or {}) | bindings.labels(*place)
+        _sync_extra(meta, source.export or {})
+        more = self._file(where, place, found, identity)
+        if first:
+            key = index.consumer(*place, where.cluster, where.name)
+            more.append(bindings.announce(self._objects.store, place, key))
+        self._judge_claims(new, source)
+        return more
+
+    def _offered(self, new: Object, source: Source) -> tuple[str, list[Offer]] | None:
+        """Return identity and offers of an export, None (and why, on the binding) if there are
+        none."""
+        reference = bindings.reference(new)
+        shown = f"{reference.get('path', '')}:{reference.get('name', '')}".lstrip(":")
+        if source.export is None:
+            text = f"Error getting APIExport {shown}: not found"
+            conditions.mark_false(new, _VALID, "APIExportNotFound", text)
+            return None
+        identity = (source.export.get("status") or {}).get("identityHash") or ""
+        if not identity:
+            text = f"APIExport {shown} is missing status.identityHash"
+            conditions.mark_false(new, _VALID, "MissingIdentityHash", text, "Warning")
+            return None
+        try:
+            return identity, offers(self._objects, source.cluster, source.export)
+        except MissingSchema:
+            conditions.mark_false(new, _VALID, "InternalError", _INVALID)
+            return None
+
+    def _wait(self, where: Target, new: Object, source: Source) -> list[Write]:
+        """Have an export that is there tell a binding that could not be bound of its changes."""
+        if not source.cluster or new["status"]["phase"] == "Bound":
+            return []
+        name = bindings.reference(new).get("name") or ""
+        new["status"]["apiExportClusterName"] = source.cluster
+        return [bindings.consumer_write((source.cluster, name), where.cluster, where.name, None)]
+
+    def _conflict(self, where: Target, found: Sequence[Offer]) -> str:
+        """Return what keeps a binding from its names, "" if nothing does."""
+        for offer in found:
+            used = taken(
+                self._catalog, where.cluster, offer.group, offer.plural, ("binding", where.name)
+            )
+            for key, value, owner in conflicts(offer.definition["names"], used):
+                return (
+                    f"naming conflict with {_described(owner.row)}: "
+                    f"spec.names.{key}={value} is forbidden"
+                )
+        return ""
+
+    def _file(
+        self, where: Target, place: tuple[str, str], found: Sequence[Offer], identity: str
+    ) -> list[Write]:
+        cluster, store = where.cluster, self._objects.store
+        writes = bindings.row_writes(store, cluster, where.name, place, found, identity)
+        locks = {f"{each.plural}.{each.group}": {"n": where.name} for each in found}
+        return writes + lock_writes(self._objects, cluster, locks) if writes else []
+
+    # ------------------------------------------------------------------------- claims
+
+    def _judge_claims(self, new: Object, source: Source) -> None:
+        """Show the export's claims, and whether the binding answers only those."""
+        offered = ((source.export or {}).get("spec") or {}).get("permissionClaims") or []
+        if offered:
+            new["status"]["exportPermissionClaims"] = list(offered)
+        else:
+            new["status"].pop("exportPermissionClaims", None)
+        answers = (new.get("spec") or {}).get("permissionClaims") or ()
+        odd = [_claim_text(each) for each in claims.unknown(offered, answers)]
+        if odd:
+            text = "unexpected/invalid claims: " + ", ".join(odd)
+            conditions.mark_false(new, "PermissionClaimsValid", "InvalidPermissionClaims", text)
+        else:
+            conditions.mark_true(new, "PermissionClaimsValid")
+
+    async def _apply_claims(
+        self, where: Target, source: Source, before: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Put the claims in force into effect: what is withdrawn first, what is granted last."""
+        found = self._objects.find(where)
+        if found is None or source.export is None or found["status"].get("phase") != "Bound":
+            return
+        force = bindings.in_force(source.export, found)
+        label = export_hash(*source.place)
+
+        def show(new: Object, applied: Sequence[Mapping[str, Any]]) -> None:
+            if applied:
+                new["status"]["appliedPermissionClaims"] = [dict(each) for each in applied]
+            else:
+                new["status"].pop("appliedPermissionClaims", None)
+
+        kept = [each for each in force if each in before]
+        writes = claims.index_writes(where.cluster, label, before, force)
+
+        async def withdraw(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            show(new, kept)
+            consumer = bindings.consumer_write(source.place, where.cluster, where.name, kept)
+            return Change(new, [*writes, consumer, Stamp(index.auth(where.cluster))])
+
+        async def grant(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            show(new, force)
+            conditions.mark_true(new, "PermissionClaimsApplied")
+            conditions.summarize(new)
+            if self._consumer(where, source) == force:
+                return Change(new)
+            consumer = bindings.consumer_write(source.place, where.cluster, where.name, force)
+            return Change(new, [consumer])
+
+        changed = {claims.storage(each) for each in (*before, *force) if each not in kept}
+        if changed:
+            await self._objects.adjust(where, withdraw)
+        for storage in sorted(changed):
+            await relabel(self._objects, self._claims, where.cluster, storage)
+        await self._objects.adjust(where, grant)
+
+    def _consumer(self, where: Target, source: Source) -> object:
+        """Return the claims in force as the export sees them, None if it sees no consumer."""
+        for _, binding, force in bindings.consumers(
+            self._objects.store, source.place, where.cluster
+        ):
+            if binding == where.name:
+                return force
+        return None
+
+    # ------------------------------------------------------------------------- the end
+
+    async def _end(self, where: Target, found: Object) -> Outcome:
+        """Delete what was made of the bound resources, then let the binding go."""
+        status = found.get("status") or {}
+        bound = status.get("boundResources") or []
+        if bound:
+            remaining = Remaining({}, {})
+            listed = self._contents(where, bound)
+            await remove(self._objects, where.cluster, listed, remaining)
+            if remaining.resources:
+                await self._say(where, remaining)
+                return Again(_RETRY)
+        await self._release(where, bound)
+        for claim in status.get("appliedPermissionClaims") or ():
+            await relabel(self._objects, self._claims, where.cluster, claims.storage(claim))
+        return DONE
+
+    def _contents(self, where: Target, bound: Sequence[Mapping[str, Any]]) -> Iterable[Content]:
+        """Yield what has to go: not what another binding is waiting to adopt."""
+        adopted = self._adopted(where)
+        doomed = {
+            storage_name(each["group"], each["resource"], each["schema"]["identityHash"])
+            for each in bound
+            if (each["schema"]["identityHash"], each["group"], each["resource"]) not in adopted
+        }
+        for key, _ in self._objects.store.index_scan(index.counts(where.cluster)):
+            _, _, namespace, storage = key.split(b"\0", 3)
+            if storage in doomed:
+                yield Content(namespace.decode(), storage)
+
+    def _adopted(self, where: Target) -> set[tuple[str, str, str]]:
+        found = set()
+        for other in self._objects.all(API_BINDINGS, where.cluster):
+            if other["metadata"]["name"] == where.name or "deletionTimestamp" in other["metadata"]:
+                continue
+            source = self._source(where.cluster, other)
+            export = source.export or {}
+            identity = (export.get("status") or {}).get("identityHash") or ""
+            for each in (export.get("spec") or {}).get("resources") or ():
+                found.add((identity, each.get("group") or "", each["name"]))
+        return found
+
+    async def _say(self, where: Target, remaining: Remaining) -> None:
+        async def change(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            text = remaining.resources_text()
+            reason = "ResourceRemaining"
+            if remaining.finalizers:
+                text += "; " + remaining.finalizers_text("APIBinding")
+                reason = "ResourceFinalizersRemain"
+            conditions.mark_false(new, "BindingResourceDeleteSuccess", reason, text)
+            conditions.summarize(new)
+            return Change(new)
+
+        await self._objects.adjust(where, change)
+
+    async def _release(self, where: Target, bound: Sequence[Mapping[str, Any]]) -> None:
+        async def change(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            left = [
+                each
+                for each in new["metadata"].get("finalizers") or ()
+                if each != bindings.FINALIZER
+            ]
+            if left:
+                new["metadata"]["finalizers"] = left
+            else:
+                new["metadata"].pop("finalizers", None)
+            locks = {f"{each['resource']}.{each['group']}": None for each in bound}
+            return Change(new, lock_writes(self._objects, where.cluster, locks))
+
+        await self._objects.adjust(where, change)
+
+
+def _is_among(bound: Mapping[str, Any], found: Sequence[Offer]) -> bool:
+    return any((each.group, each.plural) == (bound["group"], bound["resource"]) for each in found)
+
+
+def _described(row: Row) -> str:
+    if row.source == "crd":
+        return f'CustomResourceDefinition "{row.name}"'
+    origin = row.shared
+    return f'APIBinding "{row.name}" bound to APIExport "{origin.export_cluster}:{origin.export}"'
+
+
+def _claim_text(claim: Mapping[str, Any]) -> str:
+    group, resource, identity = claims.key(claim)
+    shown = f"{resource}.{group}" if group else resource
+    return f"{shown} (identity {identity})" if identity else shown
+
+
+def _sync_extra(meta: dict[str, Any], export: Object) -> None:
+    """Copy the annotations that an export passes on to all its bindings."""
+    given = (export.get("metadata") or {}).get("annotations") or {}
+    own = meta.get("annotations") or {}
+    kept = {key: value for key, value in own.items() if not key.startswith(EXTRA)}
+    meta["annotations"] = kept | {
+        key: value for key, value in given.items() if key.startswith(EXTRA)
+    }

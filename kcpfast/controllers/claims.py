@@ -1,0 +1,87 @@
+"""Keeps the labels of permission claims on the objects that were there before the claim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kcpfast.controllers.removal import stored_as
+from kcpfast.controllers.runtime import DONE, Outcome
+from kcpfast.kcp.claims import LABEL, Claims, own_labels
+from kcpfast.kcp.kinds import API_BINDINGS
+from kcpfast.registry import values
+from kcpfast.registry.objects import Change, Objects, Target
+from kcpfast.resources.resource import Object
+from kcpfast.store.contract import Conflict, Item, Put, Write
+from kcpfast.store.keys import prefix
+
+_BATCH = 200
+
+
+class ClaimController:
+    """Reconciles the storages of a cluster that claims are about."""
+
+    def __init__(self, objects: Objects, marked: Claims) -> None:
+        """Work on the registry."""
+        self._objects = objects
+        self._claims = marked
+
+    async def claims(self, cluster: str, storage: str) -> Outcome:
+        """Label what is in a storage."""
+        await relabel(self._objects, self._claims, cluster, storage.encode())
+        return DONE
+
+
+async def relabel(objects: Objects, marked: Claims, cluster: str, storage: bytes) -> None:
+    """Give every object of a storage in a cluster the claim labels that are due, and no others."""
+    within, after = prefix(storage, cluster), b""
+    while True:
+        items = objects.store.scan(within, after, _BATCH).items
+        if not items:
+            return
+        after = items[-1].key
+        await _relabel_page(objects, marked, items)
+
+
+async def _relabel_page(objects: Objects, marked: Claims, items: Sequence[Item]) -> None:
+    writes: list[Write] = []
+    changed: list[Target] = []
+    for item in items:
+        target = stored_as(item)
+        old = values.decode(target.resource, item.revision, item.value)
+        new = _relabelled(marked, target, old)
+        if new is None:
+            continue
+        changed.append(target)
+        writes.append(Put(item.key, values.encode(target.resource, new), item.revision))
+        writes += objects.carried(target, old, new)
+    if not writes:
+        return
+    try:
+        await objects.store.commit(writes)
+    except Conflict:
+        # Somebody changed one of them: now one by one.
+        for target in changed:
+            await _relabel_one(objects, marked, target)
+
+
+async def _relabel_one(objects: Objects, marked: Claims, target: Target) -> None:
+    async def change(old: Object) -> Change:
+        return Change(_relabelled(marked, target, old) or old)
+
+    await objects.adjust(target, change)
+
+
+def _relabelled(marked: Claims, target: Target, obj: Object) -> Object | None:
+    """Return an object with the labels that are due, None if it has them."""
+    given: dict[str, str] = obj["metadata"].get("labels") or {}
+    own = own_labels(given)
+    due = marked.labels(target.cluster, target.resource.storage, own)
+    if target.resource.storage == API_BINDINGS.storage:
+        due = {key: value for key, value in given.items() if key.startswith(LABEL)} | due
+    labels = own | due
+    if labels == given:
+        return None
+    meta = {key: value for key, value in obj["metadata"].items() if key != "labels"}
+    if labels:
+        meta["labels"] = labels
+    return obj | {"metadata": meta}

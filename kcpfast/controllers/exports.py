@@ -1,0 +1,304 @@
+"""Gives APIExports an identity and an endpoint slice, slices their URLs, types theirs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+from kcpfast.auth.tokens import SECRETS
+from kcpfast.controllers.runtime import DONE, Again, Outcome
+from kcpfast.kcp import conditions
+from kcpfast.kcp.bindings import consumers
+from kcpfast.kcp.birth import NAMESPACES, Maker
+from kcpfast.kcp.clusters import Clusters
+from kcpfast.kcp.exports import (
+    SECRET_NAMESPACE,
+    find_export,
+    hash_of_secret,
+    identity_secret,
+    new_identity_key,
+    resources,
+    view_url,
+)
+from kcpfast.kcp.kinds import API_EXPORTS, ENDPOINT_SLICES, Exported
+from kcpfast.kcp.types import type_status
+from kcpfast.meta.cluster import PATH_ANNOTATION
+from kcpfast.meta.errors import ApiError
+from kcpfast.registry import index
+from kcpfast.registry.identity import count_generation
+from kcpfast.registry.objects import Change, Consequence, Objects, Target
+from kcpfast.resources.resource import Object
+from kcpfast.store.contract import Conflict, Index, Stamp, Write
+
+SKIP_SLICE = "apiexports.apis.kcp.io/skip-endpointslice"
+_BATCH = 500
+
+
+class ExportController:
+    """Reconciles APIExports, APIExportEndpointSlices and WorkspaceTypes."""
+
+    def __init__(self, objects: Objects, clusters: Clusters, kinds: Exported, url: str) -> None:
+        """Work on the registry; virtual workspaces are below `url`."""
+        self._objects = objects
+        self._clusters = clusters
+        self._kinds = kinds
+        self._url = url
+
+    # ------------------------------------------------------------------------- exports
+
+    async def export(self, cluster: str, name: str) -> Outcome:
+        """See to an export's identity and slice, then let its consumers look at it again."""
+        where = Target(API_EXPORTS, cluster, "", name)
+        found = self._objects.find(where)
+        if found is not None and "deletionTimestamp" not in found["metadata"]:
+            secret = _secret(found) or (SECRET_NAMESPACE, name)
+            if not _secret(found) and not await self._make_secret(cluster, *secret):
+                return Again(0.0)
+            await self._identify(where, secret)
+            await self._make_slice(cluster, found)
+        await self._stamp(_of_slices(self._objects, cluster, name))
+        await self._stamp(_of_consumers(self._objects, cluster, name))
+        return DONE
+
+    async def _make_secret(self, cluster: str, namespace: str, name: str) -> bool:
+        """Make the secret of an identity unless it is there; False if others were faster."""
+        maker = Maker(self._objects, cluster)
+        if self._objects.record(Target(SECRETS, cluster, namespace, name)) is not None:
+            return True
+        if self._objects.record(Target(NAMESPACES, cluster, "", namespace)) is None:
+            maker.namespace(namespace)
+        secret = identity_secret(namespace, name, new_identity_key())
+        maker.make(Target(SECRETS, cluster, namespace, name), secret)
+        try:
+            await self._objects.store.commit(maker.writes)
+        except Conflict:
+            return False
+        return True
+
+    async def _identify(self, where: Target, secret: tuple[str, str]) -> None:
+        found = self._objects.find(Target(SECRETS, where.cluster, *secret))
+        identity = hash_of_secret(found) if found is not None else ""
+
+        async def change(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            spec = new.setdefault("spec", {})
+            namespace, name = secret
+            spec.setdefault("identity", {"secretRef": {"name": name, "namespace": namespace}})
+            _judge_identity(new, identity, f"{namespace}/{name}")
+            count_generation(where.resource, new, old)
+            return Change(new)
+
+        await self._objects.adjust(where, change)
+
+    async def _make_slice(self, cluster: str, export: Object) -> None:
+        meta = export["metadata"]
+        annotations = meta.get("annotations") or {}
+        where = Target(ENDPOINT_SLICES, cluster, "", meta["name"])
+        if SKIP_SLICE in annotations or self._objects.record(where) is not None:
+            return
+        owner = {
+            "apiVersion": "apis.kcp.io/v1alpha1",
+            "kind": "APIExport",
+            "name": meta["name"],
+            "uid": meta["uid"],
+        }
+        path = annotations.get(PATH_ANNOTATION) or self._clusters.path_of(cluster)
+        made: Object = {
+            "apiVersion": ENDPOINT_SLICES.api_version,
+            "kind": "APIExportEndpointSlice",
+            "metadata": {"name": meta["name"], "ownerReferences": [owner]},
+            "spec": {"export": {"name": meta["name"], "path": path}},
+        }
+        maker = Maker(self._objects, cluster)
+        maker.make(where, made)
+        try:
+            await self._objects.store.commit(maker.writes)
+        except Conflict:
+            return  # somebody made one of that name
+
+    async def _stamp(self, marks: Iterable[Write]) -> None:
+        batch: list[Write] = []
+        for mark in marks:
+            batch.append(mark)
+            if len(batch) == _BATCH:
+                await self._objects.store.commit(batch)
+                batch = []
+        if batch:
+            await self._objects.store.commit(batch)
+
+    async def secret(self, cluster: str, name: str) -> Outcome:
+        """Look again at exports whose identity a secret (`namespace/name`) holds."""
+        await self._stamp(
+            Stamp(index.mark("apiexport", cluster, export["metadata"]["name"]))
+            for export in self._objects.all(API_EXPORTS, cluster)
+            if "/".join(_secret(export) or ("", "")) == name
+        )
+        return DONE
+
+    async def schema(self, cluster: str, name: str) -> Outcome:
+        """Look again at exports that offer a schema."""
+        await self._stamp(
+            Stamp(index.mark("apiexport", cluster, export["metadata"]["name"]))
+            for export in self._objects.all(API_EXPORTS, cluster)
+            if any(each["schema"] == name for each in resources(export))
+        )
+        return DONE
+
+    # ------------------------------------------------------------------------- slices
+
+    async def slices(self, cluster: str, export: str) -> Outcome:
+        """Look again at all slices of an export."""
+        await self._stamp(_of_slices(self._objects, cluster, export))
+        return DONE
+
+    async def endpoint_slice(self, cluster: str, name: str) -> Outcome:
+        """Publish the URL of an export's virtual workspace while anybody is bound to it."""
+        where = Target(ENDPOINT_SLICES, cluster, "", name)
+        found = self._objects.find(where)
+        if found is None:
+            return DONE
+        reference = found["spec"]["export"]
+        owner = self._owner(cluster, reference)
+        export = find_export(self._objects, owner, reference["name"]) if owner else None
+        consumer = index.consumer(owner, reference["name"])
+        bound = export is not None and bool(self._objects.store.index_scan(consumer, limit=1))
+        problem = self._partition_problem(cluster, found)
+
+        async def change(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            status = new.setdefault("status", {})
+            status.pop("endpoints", None)
+            if bound and not problem:
+                status["endpoints"] = [{"url": view_url(self._url, owner, reference["name"])}]
+            if export is None:
+                text = f"Error getting APIExport {reference.get('path', '')}:{reference['name']}"
+                conditions.mark_false(new, "APIExportValid", "APIExportNotFound", text)
+            else:
+                conditions.mark_true(new, "APIExportValid")
+            if problem:
+                conditions.mark_false(new, "PartitionValid", "PartitionInvalidReference", problem)
+            else:
+                conditions.mark_true(new, "PartitionValid")
+            return Change(new)
+
+        await self._objects.adjust(where, change)
+        return DONE
+
+    def _owner(self, cluster: str, reference: dict[str, Any]) -> str:
+        try:
+            return self._clusters.resolve(reference.get("path") or cluster)
+        except ApiError:
+            return ""
+
+    def _partition_problem(self, cluster: str, found: Object) -> str:
+        name = found["spec"].get("partition") or ""
+        where = Target(self._kinds.partitions, cluster, "", name)
+        if not name or self._objects.record(where) is not None:
+            return ""
+        return f"Partition {name} not found"
+
+    # ------------------------------------------------------------------------- types
+
+    async def workspace_type(self, cluster: str, name: str) -> Outcome:
+        """Publish the URLs of a type's virtual workspaces."""
+
+        async def change(old: Object) -> Change:
+            new = copy.deepcopy(old)
+            type_status(new, self._url, cluster)
+            return Change(new)
+
+        await self._objects.adjust(Target(self._kinds.workspace_types, cluster, "", name), change)
+        return DONE
+
+
+def _secret(export: Object) -> tuple[str, str] | None:
+    reference = ((export.get("spec") or {}).get("identity") or {}).get("secretRef") or {}
+    if not reference.get("name"):
+        return None
+    return reference.get("namespace") or "", reference["name"]
+
+
+def _judge_identity(export: Object, identity: str, secret: str) -> None:
+    status = export.setdefault("status", {})
+    known = status.get("identityHash") or ""
+    if not identity:
+        text = f"the secret {secret} does not hold an identity key"
+        conditions.mark_false(export, "IdentityValid", "IdentityVerificationFailed", text)
+    elif known and known != identity:
+        text = f"hash mismatch: the secret {secret} does not hold the key of {known}"
+        conditions.mark_false(export, "IdentityValid", "IdentityVerificationFailed", text)
+    else:
+        status["identityHash"] = identity
+        conditions.mark_true(export, "IdentityValid")
+
+
+def _of_consumers(objects: Objects, cluster: str, export: str) -> Iterable[Write]:
+    for consumer, binding, _ in consumers(objects.store, (cluster, export)):
+        yield Stamp(index.mark("apibinding", consumer, binding))
+
+
+def _of_slices(objects: Objects, cluster: str, export: str) -> Iterable[Write]:
+    for key, _ in objects.store.index_scan(index.endpoint_slice(cluster, export)):
+        _, _, _, where, name = key.decode().split("\0")
+        yield Stamp(index.mark("slice", where, name))
+
+
+# ------------------------------------------------------------------------- consequences
+
+
+def export_consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+    """Make remembered answers about an export doubtful; ask for work where it changed."""
+    yield Stamp(index.auth(target.cluster))
+    if old is None or new is None or _asks(old) != _asks(new):
+        yield Stamp(index.mark("apiexport", target.cluster, target.name))
+
+
+def _asks(export: Object) -> object:
+    meta, status = export["metadata"], export.get("status") or {}
+    return export.get("spec"), status.get("identityHash"), meta.get("annotations")
+
+
+def slice_consequences(clusters: Clusters) -> Consequence:
+    """Return what files a slice under its export, and asks for its URLs."""
+
+    def consequence(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+        reference = (new or old or {})["spec"]["export"]
+        try:
+            owner = clusters.resolve(reference.get("path") or target.cluster)
+        except ApiError:
+            owner = ""
+        if owner:
+            key = index.endpoint_slice(owner, reference["name"], target.cluster, target.name)
+            yield Index(key, None if new is None else b"")
+        if new is not None and (old is None or old["spec"] != new["spec"]):
+            yield Stamp(index.mark("slice", target.cluster, target.name))
+
+    return consequence
+
+
+def secret_consequences(objects: Objects) -> Consequence:
+    """Return what lets exports look again at a secret that may hold their identity."""
+
+    def consequence(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+        if (old or {}).get("data") == (new or {}).get("data"):
+            return
+        count = index.count(target.cluster, "", API_EXPORTS.storage)
+        if objects.store.index_get(count) is not None:
+            name = f"{target.namespace}/{target.name}"
+            yield Stamp(index.mark("identity", target.cluster, name))
+
+    return consequence
+
+
+def schema_consequences(target: Target, old: Object | None, _new: Object | None) -> Iterable[Write]:
+    """Let exports look again for a schema that may be there now."""
+    if old is None:
+        yield Stamp(index.auth(target.cluster))
+        yield Stamp(index.mark("schema", target.cluster, target.name))
+
+
+def type_consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+    """Ask for the URLs of a new type."""
+    if new is not None and old is None:
+        yield Stamp(index.mark("workspacetype", target.cluster, target.name))

@@ -1,0 +1,1 @@
+"""kcp's admission: what workspaces, exports, bindings and their kin may be, one file a subject."""

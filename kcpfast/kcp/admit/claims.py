@@ -1,0 +1,31 @@
+"""Puts the labels of permission claims on objects as they are written; nobody else may."""
+
+from __future__ import annotations
+
+from kcpfast.admission.chain import Plugin, Review
+from kcpfast.kcp.claims import LABEL, Claims, own_labels
+
+_BINDINGS = ("apis.kcp.io", "apibindings")
+
+
+def plugins(claims: Claims) -> list[Plugin]:
+    """Return the plugin `apis.kcp.io/PermissionClaims`."""
+
+    def label(review: Review) -> None:
+        meta = review.obj["metadata"]
+        given: dict[str, str] = meta.get("labels") or {}
+        own = own_labels(given)
+        wanted = claims.labels(review.target.cluster, review.resource.storage, own)
+        if review.place == _BINDINGS and review.old is not None:
+            # A binding also carries the label by which its export finds it.
+            was = review.old["metadata"].get("labels") or {}
+            wanted = {key: was[key] for key in was if key.startswith(LABEL)} | wanted
+        labels = own | wanted
+        if labels == given:
+            return
+        if labels:
+            meta["labels"] = labels
+        else:
+            meta.pop("labels", None)
+
+    return [Plugin("apis.kcp.io/PermissionClaims", label, mutates=True)]

@@ -1,0 +1,192 @@
+"""APIExports, APIBindings and endpoint slices: what they may say, and who may bind to what.
+
+Rules: kcp's admission plugins apis.kcp.io/APIExport, APIBinding, APIExportEndpointSlice and
+APIBindingDeletionFinalizer. Whether an export exists is told to nobody who may not bind to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
+from kcpfast.kcp import claims, conversion
+from kcpfast.kcp.admit.schemas import suffix
+from kcpfast.kcp.authorizer import Authorizer, is_master
+from kcpfast.kcp.bindings import EXPORT_LABEL, FINALIZER
+from kcpfast.kcp.clusters import Clusters
+from kcpfast.kcp.exports import find_export
+from kcpfast.meta.cluster import PATH_ANNOTATION, export_hash
+from kcpfast.meta.errors import ApiError, Cause, field_invalid, field_required
+from kcpfast.meta.user import Attributes, User
+from kcpfast.resources.resource import Object
+
+EXPORTS = ("apis.kcp.io", "apiexports")
+BINDINGS = ("apis.kcp.io", "apibindings")
+SLICES = ("apis.kcp.io", "apiexportendpointslices")
+TYPES = ("tenancy.kcp.io", "workspacetypes")
+
+
+class Binders:
+    """Answers who may bind to an export."""
+
+    def __init__(self, clusters: Clusters, authorizer: Authorizer) -> None:
+        """Resolve paths here, ask there."""
+        self._clusters = clusters
+        self._authorizer = authorizer
+
+    def find(self, cluster: str, reference: Mapping[str, Any]) -> str:
+        """Return the cluster of an export referred to from a cluster, "" if there is none.
+
+        A reference without a path is to the own cluster, where nothing is looked up.
+        """
+        path, name = reference.get("path") or "", reference.get("name") or ""
+        if not path:
+            return cluster
+        try:
+            found = self._clusters.resolve(path)
+        except ApiError:
+            return ""
+        return found if find_export(self._clusters.objects, found, name) is not None else ""
+
+    def may_bind(self, user: User, cluster: str, name: str) -> bool:
+        """Tell whether a user has the verb `bind` on an export."""
+        wanted = Attributes("bind", "apis.kcp.io", "v1alpha1", "apiexports", name=name)
+        return self._authorizer.allows(user, cluster, wanted, deep=True)
+
+    def check(self, review: Review, reference: Mapping[str, Any], kind: str) -> str:
+        """Return the cluster of an export; Forbidden unless the user may bind to it."""
+        own = review.target.cluster
+        found = self.find(own, reference)
+        if found and self.may_bind(review.user, found, reference["name"]):
+            return found
+        if not found and is_master(review.user, own):
+            return ""
+        path = reference.get("path") or self._clusters.path_of(own)
+        verb = "create" if review.old is None else "update"
+        raise review.refuse(
+            f"unable to {verb} {kind}: no permission to bind to export {path}:{reference['name']}"
+        )
+
+    def check_path(self, review: Review, path: str, name: str) -> None:
+        """Forbidden unless the user may bind to an export that a type names, there or not."""
+        try:
+            cluster = self._clusters.resolve(path)
+        except ApiError:
+            cluster = ""
+        if cluster and self.may_bind(review.user, cluster, name):
+            return
+        if is_master(review.user, review.target.cluster):
+            return
+        raise review.refuse(
+            "unable to create or update WorkspaceType: no permission to bind to export "
+            f"{path}:{name}"
+        )
+
+    def path_of(self, cluster: str) -> str:
+        """Return the canonical path of a cluster."""
+        return self._clusters.path_of(cluster)
+
+
+def plugins(binders: Binders) -> list[Plugin]:
+    """Return the plugins of exports, bindings and slices."""
+
+    def annotate(review: Review) -> None:
+        meta = review.obj["metadata"]
+        path = binders.path_of(review.target.cluster)
+        meta["annotations"] = (meta.get("annotations") or {}) | {PATH_ANNOTATION: path}
+
+    def binding(review: Review) -> None:
+        _admit_binding(review, binders)
+
+    def endpoint_slice(review: Review) -> None:
+        reference = _reference(review.obj)
+        if reference and (review.old is None or _reference(review.old) != reference):
+            binders.check(review, reference, "APIExportEndpointSlice")
+
+    return [
+        Plugin("kcp.io/PathAnnotation", annotate, places=(EXPORTS, BINDINGS, TYPES), mutates=True),
+        Plugin("apis.kcp.io/APIExport", _admit_export, places=(EXPORTS,)),
+        Plugin("apis.kcp.io/APIBinding", binding, places=(BINDINGS,), mutates=True),
+        Plugin(
+            "apis.kcp.io/APIExportEndpointSlice",
+            endpoint_slice,
+            (CREATE, UPDATE),
+            (SLICES,),
+        ),
+    ]
+
+
+# ------------------------------------------------------------------------- exports
+
+
+def _admit_export(review: Review) -> None:
+    obj, convert = review.obj, review.resource.to_storage
+    try:
+        conversion.check("apiexports", obj)
+    except conversion.Malformed as error:
+        raise review.refuse(str(error)) from None
+    causes = _export_causes(convert(obj) if convert is not None else obj)
+    if causes:
+        raise review.refuse(", ".join(cause.text() for cause in causes))
+
+
+def _export_causes(export: Object) -> list[Cause]:
+    spec = export.get("spec") or {}
+    causes = []
+    for at, each in enumerate(spec.get("resources") or ()):
+        ending = suffix(each["name"], each.get("group") or "")
+        if not each["schema"].endswith(ending):
+            field = f"spec.resources[{at}].schema"
+            causes.append(field_invalid(field, each["schema"], f"must end in {ending}"))
+    for at, claim in enumerate(spec.get("permissionClaims") or ()):
+        group, resource, identity = claims.key(claim)
+        if identity or group == "apis.kcp.io" or claims.builtin(group, resource) is not None:
+            continue
+        field = f"spec.permissionClaims[{at}].identityHash"
+        why = "identityHash is required for API types that are not built-in"
+        causes.append(field_invalid(field, "", why))
+    return causes
+
+
+# ------------------------------------------------------------------------- bindings
+
+
+def _reference(obj: Object) -> Mapping[str, Any]:
+    """Return the export that a binding, or a slice, refers to."""
+    spec = obj.get("spec") or {}
+    found: Mapping[str, Any] = (spec.get("reference") or spec).get("export") or {}
+    return found
+
+
+def _admit_binding(review: Review, binders: Binders) -> None:
+    obj, old = review.obj, review.old
+    try:
+        conversion.check("apibindings", obj)
+    except conversion.Malformed as error:
+        raise review.refuse(str(error)) from None
+    reference = _reference(obj)
+    if not reference.get("name"):
+        raise review.refuse(field_required("spec.reference.export").text())
+    meta = obj["metadata"]
+    if old is None or _reference(old) != reference:
+        export_cluster = binders.check(review, reference, "APIBinding")
+        value = export_hash(export_cluster or "", reference["name"]) if export_cluster else ""
+    else:
+        value = (old["metadata"].get("labels") or {}).get(EXPORT_LABEL, "")
+    if value:
+        meta["labels"] = (meta.get("labels") or {}) | {EXPORT_LABEL: value}
+    if "deletionTimestamp" not in meta and FINALIZER not in (meta.get("finalizers") or ()):
+        meta["finalizers"] = [*(meta.get("finalizers") or ()), FINALIZER]
+    if review.resource.to_storage is None:
+        _check_selectors(review)
+
+
+def _check_selectors(review: Review) -> None:
+    for at, claim in enumerate((review.obj.get("spec") or {}).get("permissionClaims") or ()):
+        selector = claim.get("selector") or {}
+        terms = bool(selector.get("matchLabels") or selector.get("matchExpressions"))
+        if bool(selector.get("matchAll")) is terms:
+            field = f"spec.permissionClaims[{at}].selector"
+            why = "exactly one of matchAll or matchLabels/matchExpressions must be set"
+            raise review.refuse(field_invalid(field, selector, why).text())

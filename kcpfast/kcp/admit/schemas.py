@@ -1,0 +1,97 @@
+"""APIResourceSchemas: what they may say; once made, their spec stays as it is.
+
+Rules: kcp's admission plugin tenancy.kcp.io/APIResourceSchema and, for schemas, columns and
+subresources, those of CRDs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
+from kcpfast.meta.errors import Cause, field_invalid, field_required
+from kcpfast.registry.strategies import crd
+from kcpfast.resources.resource import Object
+
+PLACE = ("apis.kcp.io", "apiresourceschemas")
+_PREFIX = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+# Groups of Kubernetes that have no dot.
+_SHORT_GROUPS = ("", "apps", "autoscaling", "batch", "extensions", "policy")
+
+
+def suffix(plural: str, group: str) -> str:
+    """Return how the name of every schema of a resource ends."""
+    return f".{plural}.{group or 'core'}"
+
+
+def plugins() -> list[Plugin]:
+    """Return the plugins of schemas."""
+    name = "tenancy.kcp.io/APIResourceSchema"
+    return [
+        Plugin(name, _create, (CREATE,), (PLACE,)),
+        Plugin(name, _update, (UPDATE,), (PLACE,), mutates=True),
+    ]
+
+
+def _create(review: Review) -> None:
+    _refuse(review, _check(review.obj))
+
+
+def _update(review: Review) -> None:
+    old = (review.old or {}).get("spec")
+    if review.obj.get("spec") != old:
+        _refuse(review, [field_invalid("spec", review.obj.get("spec"), "is immutable")])
+    _refuse(review, crd.approval_causes(review.obj, (old or {}).get("group") or ""))
+
+
+def _refuse(review: Review, causes: Iterable[Cause]) -> None:
+    texts = [cause.text() for cause in causes]
+    if texts:
+        raise review.refuse("[" + ", ".join(texts) + "]")
+
+
+def _check(obj: Object) -> list[Cause]:
+    spec = obj["spec"]
+    group, names = spec.get("group") or "", spec.get("names") or {}
+    causes = _check_name(obj["metadata"].get("name") or "", names.get("plural") or "", group)
+    if group not in _SHORT_GROUPS:
+        causes += crd.check_group(group, "spec.group")
+    causes += crd.approval_causes(obj, group)
+    causes += crd.check_names(names, "spec.names")
+    causes += crd.check_scope(spec, "spec.scope")
+    versions = spec.get("versions") or []
+    for at, version in enumerate(versions):
+        causes += _check_version(version, f"spec.versions[{at}]")
+    seen = [version["name"] for version in versions]
+    if len(set(seen)) != len(seen):
+        causes.append(field_invalid("spec.versions", seen, "must contain unique version names"))
+    return causes
+
+
+def _check_name(name: str, plural: str, group: str) -> list[Cause]:
+    ending = suffix(plural, group)
+    if not name.endswith(ending):
+        return [field_invalid("metadata.name", name, f"must end in {ending}")]
+    if _PREFIX.fullmatch(name[: -len(ending)]) is None:
+        why = f"must match ^{_PREFIX.pattern}$ in front of {ending}"
+        return [field_invalid("metadata.name", name, why)]
+    return []
+
+
+def _check_version(version: Mapping[str, Any], field: str) -> list[Cause]:
+    schema = version.get("schema")
+    if not isinstance(schema, dict):
+        return [field_required(f"{field}.schema", "schemas are required")]
+    causes = crd.check_openapi(schema, f"{field}.schema")
+    causes += crd.check_subresources(version.get("subresources"), f"{field}.subresources")
+    columns = version.get("additionalPrinterColumns")
+    causes += crd.check_columns(columns, f"{field}.additionalPrinterColumns")
+    selectable = version.get("selectableFields")
+    causes += crd.check_selectable(selectable, schema, f"{field}.selectableFields")
+    if version.get("deprecationWarning") and not version.get("deprecated"):
+        why = "can only be set for deprecated versions"
+        where = f"{field}.deprecationWarning"
+        causes.append(field_invalid(where, version["deprecationWarning"], why))
+    return causes

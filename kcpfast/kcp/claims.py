@@ -1,0 +1,164 @@
+"""Permission claims: what of a consumer's workspace an export's owner may see and do.
+
+The export offers claims, the binding accepts or rejects each; what both say is in force. Objects
+under a claim in force carry a label, `claimed.internal.apis.kcp.io/<hash of the export>`, so that
+the export's virtual workspace finds them as any label selector does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from kcpfast.auth.rbac import Memory
+from kcpfast.kcp.kinds import SYSTEM
+from kcpfast.meta.cluster import claim_hash, export_hash
+from kcpfast.meta.selectors import LabelSelector, from_object, matches
+from kcpfast.registry import index
+from kcpfast.resources.builtin import BUILTIN
+from kcpfast.resources.resource import Resource
+from kcpfast.store.contract import Index, Store, Write
+from kcpfast.store.keys import storage_name
+
+LABEL = "claimed.internal.apis.kcp.io/"
+# The claim on bindings themselves that every export has: base 62 of the bytes 0..9, 0..9, 0..7.
+REFLEXIVE = "LstvmbbzVDDOn90ZbhzSQO5U3DMCf88h1pZ"
+ACCEPTED = "Accepted"
+# Reviews about the asking user speak of nobody else, so they are nobody else's to make.
+_NEVER = ("selfsubjectaccessreviews", "selfsubjectreviews", "selfsubjectrulesreviews")
+_CLAIMABLE: Mapping[tuple[str, str], Resource] = {
+    (each.group, each.plural): each for each in (*SYSTEM.values(), *BUILTIN)
+}
+
+Claim = Mapping[str, Any]
+Key = tuple[str, str, str]
+
+
+def key(claim: Claim) -> Key:
+    """Return what names a claim: group, resource, identity."""
+    return claim.get("group") or "", claim["resource"], claim.get("identityHash") or ""
+
+
+def builtin(group: str, plural: str) -> Resource | None:
+    """Return a resource of every workspace that may be claimed without an identity."""
+    return None if plural in _NEVER else _CLAIMABLE.get((group, plural))
+
+
+def storage(claim: Claim) -> bytes:
+    """Return the storage that a claim is about."""
+    group, plural, identity = key(claim)
+    resource = builtin(group, plural) if not identity else None
+    return resource.storage if resource is not None else storage_name(group, plural, identity)
+
+
+def common_verbs(offered: Sequence[str], accepted: Sequence[str]) -> list[str]:
+    """Return the verbs that both sides name; `*` stands for all on either side."""
+    if "*" in offered:
+        return list(accepted)
+    if "*" in accepted:
+        return list(offered)
+    return [verb for verb in accepted if verb in offered]
+
+
+def in_force(offered: Iterable[Claim], answers: Iterable[Claim]) -> list[dict[str, Any]]:
+    """Return the claims that an export (`offered`) makes and a binding (`answers`) accepts."""
+    asked = {key(each): each for each in offered}
+    found = []
+    for answer in answers:
+        claim = asked.get(key(answer))
+        if claim is None or answer.get("state") != ACCEPTED:
+            continue
+        group, resource, identity = key(answer)
+        found.append(
+            {
+                "group": group,
+                "resource": resource,
+                "identityHash": identity,
+                "selector": answer.get("selector") or {},
+                "verbs": common_verbs(claim.get("verbs") or (), answer.get("verbs") or ()),
+            }
+        )
+    return found
+
+
+def unknown(offered: Iterable[Claim], answers: Iterable[Claim]) -> list[Claim]:
+    """Return the claims that a binding accepts and its export does not make."""
+    asked = {key(each) for each in offered}
+    return [each for each in answers if each.get("state") == ACCEPTED and key(each) not in asked]
+
+
+def selects(selector: Mapping[str, Any]) -> LabelSelector:
+    """Return the terms of a claim's selector; none for matchAll."""
+    return () if selector.get("matchAll") else from_object(selector)
+
+
+def index_writes(
+    cluster: str, export: str, before: Iterable[Claim], after: Iterable[Claim]
+) -> list[Write]:
+    """Return what files the claims in force of one export (its hash) in a consumer."""
+    old = {storage(each): _filed(each) for each in before}
+    new = {storage(each): _filed(each) for each in after}
+    gone: list[Write] = [
+        Index(index.claim(cluster, each, export), None) for each in old if each not in new
+    ]
+    return gone + [Index(index.claim(cluster, each, export), data) for each, data in new.items()]
+
+
+def _filed(claim: Claim) -> bytes:
+    return msgspec.json.encode([claim_hash(dict(claim)), claim.get("selector") or {}])
+
+
+class Mark(NamedTuple):
+    """A label that objects of a storage carry if they are selected."""
+
+    label: str
+    value: str
+    selector: LabelSelector
+
+
+class Claims:
+    """Answers which labels the claims in force put on an object."""
+
+    def __init__(self, store: Store, memory: Memory) -> None:
+        """Read the index; remember by cluster, as authorization does."""
+        self._store = store
+        self._memory = memory
+
+    def marks(self, cluster: str, of: bytes) -> Sequence[Mark]:
+        """Return the marks for objects of a storage in a cluster."""
+        known = self._memory.of(cluster)
+        question = ("claims", of)
+        found: Sequence[Mark] | None = known.get(question)
+        if found is None:
+            prefix = index.claim(cluster, of)
+            found = [
+                _mark(each[len(prefix) :].decode(), data)
+                for each, data in self._store.index_scan(prefix)
+            ]
+            known[question] = found
+        return found
+
+    def labels(self, cluster: str, of: bytes, own: Mapping[str, str]) -> dict[str, str]:
+        """Return the claim labels for an object whose other labels are `own`."""
+        return {
+            mark.label: mark.value
+            for mark in self.marks(cluster, of)
+            if matches(mark.selector, own)
+        }
+
+
+def _mark(export: str, data: bytes) -> Mark:
+    value, selector = msgspec.json.decode(data)
+    return Mark(LABEL + export, value, selects(selector))
+
+
+def own_labels(labels: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the labels of an object that are not those of claims."""
+    return {name: value for name, value in (labels or {}).items() if not name.startswith(LABEL)}
+
+
+def label_of(cluster: str, export: str) -> str:
+    """Return the label by which an export finds what it may see."""
+    return LABEL + export_hash(cluster, export)

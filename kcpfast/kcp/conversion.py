@@ -1,0 +1,288 @@
+"""APIExport and APIBinding between v1alpha1 and v1alpha2, without loss in either direction.
+
+v1alpha2 is what is stored. What one version cannot say is parked in annotations of the other
+(prefix `apis.v1alpha2.kcp.io/`), so that a client of either version may read and write back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from kcpfast.resources.resource import Object, Resource
+
+PREFIX = "apis.v1alpha2.kcp.io/"
+_SCHEMAS = PREFIX + "resource-schemas"
+_ALL_VERBS = ["*"]
+
+Claim = dict[str, Any]
+
+
+class Place(NamedTuple):
+    """A list of claims in an object: where it is, and the annotations that complete it.
+
+    `parked` holds, on a v1alpha1 object, the v1alpha2 claims that it cannot express; `kept`, on a
+    v1alpha2 object, the v1alpha1 claims it was written as. `scope` is the member that says which
+    objects are meant; "" where every claim is for all.
+    """
+
+    section: str
+    name: str
+    parked: str
+    kept: str
+    scope: str
+    optional: bool = False
+
+
+_EXPORT_CLAIMS = (
+    Place(
+        "spec",
+        "permissionClaims",
+        PREFIX + "permission-claims",
+        PREFIX + "v1alpha1-permission-claims",
+        "defaultSelector",
+        optional=True,
+    ),
+)
+_BINDING_CLAIMS = (
+    Place(
+        "spec",
+        "permissionClaims",
+        PREFIX + "acceptable-permission-claims",
+        PREFIX + "v1alpha1-permission-claims",
+        "selector",
+    ),
+    Place(
+        "status",
+        "exportPermissionClaims",
+        PREFIX + "status-export-permission-claims",
+        PREFIX + "v1alpha1-status-export-permission-claims",
+        "defaultSelector",
+        optional=True,
+    ),
+    Place(
+        "status",
+        "appliedPermissionClaims",
+        PREFIX + "status-applied-permission-claims",
+        PREFIX + "v1alpha1-status-applied-permission-claims",
+        "selector",
+    ),
+)
+
+
+class Malformed(ValueError):
+    """An annotation does not hold what it must; the text is what the client is told."""
+
+
+def attach(system: Mapping[tuple[str, str, str], Resource]) -> None:
+    """Give the v1alpha1 resources among kcp's own kinds their conversions."""
+    for plural, claims, older, newer in (
+        ("apiexports", _EXPORT_CLAIMS, _older_export, _newer_export),
+        ("apibindings", _BINDING_CLAIMS, _same, _same),
+    ):
+        resource = system["apis.kcp.io", "v1alpha1", plural]
+        resource.from_storage = _reading(claims, older)
+        resource.to_storage = _writing(claims, newer)
+
+
+def check(plural: str, obj: Object) -> None:
+    """Raise Malformed if the parked parts of an object (in either version) cannot be read."""
+    annotations = obj["metadata"].get("annotations") or {}
+    places = _EXPORT_CLAIMS if plural == "apiexports" else _BINDING_CLAIMS
+    for place in places:
+        for key in (place.parked, place.kept):
+            _list(annotations, key, "permission claims")
+    for each in _list(annotations, _SCHEMAS, "resource schemas"):
+        if not isinstance(each.get("name"), str) or not isinstance(each.get("schema"), str):
+            raise Malformed("failed to decode overhanging resource schemas: name and schema needed")
+
+
+def _reading(
+    claims: Sequence[Place], change: Callable[[Object, dict[str, str]], None]
+) -> Callable[[Object], Object]:
+    def convert(obj: Object) -> Object:
+        new, annotations = _shallow(obj)
+        change(new, annotations)
+        for place in claims:
+            _older_claims(new, annotations, place)
+        return _annotated(new, annotations)
+
+    return convert
+
+
+def _writing(
+    claims: Sequence[Place], change: Callable[[Object, dict[str, str]], None]
+) -> Callable[[Object], Object]:
+    def convert(obj: Object) -> Object:
+        new, annotations = _shallow(obj)
+        change(new, annotations)
+        for place in claims:
+            _newer_claims(new, annotations, place)
+        return _annotated(new, annotations)
+
+    return convert
+
+
+def _shallow(obj: Object) -> tuple[Object, dict[str, str]]:
+    """Return a copy whose metadata, spec and status may be changed, and its annotations."""
+    new = {key: dict(value) if isinstance(value, dict) else value for key, value in obj.items()}
+    return new, dict(new["metadata"].get("annotations") or {})
+
+
+def _annotated(obj: Object, annotations: dict[str, str]) -> Object:
+    if annotations:
+        obj["metadata"]["annotations"] = annotations
+    else:
+        obj["metadata"].pop("annotations", None)
+    return obj
+
+
+def _list(annotations: Mapping[str, str], key: str, what: str) -> list[Claim]:
+    text = annotations.get(key)
+    if not text:
+        return []
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise Malformed(f"failed to decode overhanging {what}: {error}") from None
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise Malformed(f"failed to decode overhanging {what}: {key} must hold a list of objects")
+    return found
+
+
+def _readable(annotations: dict[str, str], key: str) -> list[Claim]:
+    """Return what an annotation holds and take it away; nothing if it cannot be read."""
+    try:
+        found = _list(annotations, key, "")
+    except Malformed:
+        found = []
+    annotations.pop(key, None)
+    return found
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _same(_obj: Object, _annotations: dict[str, str]) -> None:
+    pass
+
+
+# ------------------------------------------------------------------------- schemas
+
+
+def _older_export(obj: Object, annotations: dict[str, str]) -> None:
+    spec = obj.get("spec")
+    if spec is None:
+        return
+    listed = spec.pop("resources", None) or []
+    names = [each["schema"] for each in listed if _is_plain(each)]
+    if names:
+        spec["latestResourceSchemas"] = names
+    beyond = [each for each in listed if not _is_plain(each)]
+    if beyond:
+        annotations[_SCHEMAS] = _text(beyond)
+
+
+def _is_plain(resource: Mapping[str, Any]) -> bool:
+    return "virtual" not in (resource.get("storage") or {})
+
+
+def _newer_export(obj: Object, annotations: dict[str, str]) -> None:
+    beyond = _readable(annotations, _SCHEMAS)
+    spec = obj.get("spec")
+    if spec is None:
+        return
+    resources = [_resource(name) for name in spec.pop("latestResourceSchemas", None) or ()]
+    if resources or beyond:
+        spec["resources"] = resources + beyond
+
+
+def _resource(schema: str) -> dict[str, Any]:
+    _, _, rest = schema.partition(".")
+    name, _, group = rest.partition(".")
+    return {
+        "group": "" if group == "core" else group,
+        "name": name,
+        "schema": schema,
+        "storage": {"crd": {}},
+    }
+
+
+# ------------------------------------------------------------------------- claims
+
+
+def _key(claim: Mapping[str, Any]) -> tuple[str, str, str]:
+    return claim.get("group") or "", claim.get("resource") or "", claim.get("identityHash") or ""
+
+
+def _named(claim: Mapping[str, Any]) -> Claim:
+    """Return group, resource and identity of a claim as v1alpha1 writes them."""
+    found = {key: claim[key] for key in ("group", "resource") if claim.get(key)}
+    if claim.get("identityHash"):
+        found["identityHash"] = claim["identityHash"]
+    return found
+
+
+def _is_expressible(claim: Mapping[str, Any], place: Place) -> bool:
+    if claim.get("verbs") != _ALL_VERBS:
+        return False
+    scope = claim.get(place.scope)
+    return scope in (None, {}) if place.optional else scope == {"matchAll": True}
+
+
+def _older_claims(obj: Object, annotations: dict[str, str], place: Place) -> None:
+    section = obj.get(place.section) or {}
+    written = {_key(each): each for each in _readable(annotations, place.kept)}
+    claims = section.get(place.name)
+    if not claims:
+        return
+    beyond = [each for each in claims if not _is_expressible(each, place)]
+    if beyond:
+        annotations[place.parked] = _text(beyond)
+    section[place.name] = [_older_claim(each, written.get(_key(each))) for each in claims]
+
+
+def _older_claim(claim: Mapping[str, Any], written: Mapping[str, Any] | None) -> Claim:
+    found = _named(claim)
+    if written is not None and written.get("resourceSelector"):
+        found["resourceSelector"] = written["resourceSelector"]
+    else:
+        found["all"] = True
+    if "state" in claim:
+        found["state"] = claim["state"]
+    return found
+
+
+def _newer_claims(obj: Object, annotations: dict[str, str], place: Place) -> None:
+    section = obj.get(place.section) or {}
+    parked = {_key(each): each for each in _readable(annotations, place.parked)}
+    claims = section.get(place.name)
+    annotations.pop(place.kept, None)
+    if not claims:
+        return
+    annotations[place.kept] = _text([_written(each) for each in claims])
+    section[place.name] = [_newer_claim(each, parked.get(_key(each)), place) for each in claims]
+
+
+def _written(claim: Mapping[str, Any]) -> Claim:
+    """Return a v1alpha1 claim as it is kept: members in the order of the type."""
+    found = {key: claim[key] for key in ("group", "resource") if claim.get(key)}
+    for key in ("all", "resourceSelector", "identityHash", "state"):
+        if claim.get(key):
+            found[key] = claim[key]
+    return found
+
+
+def _newer_claim(claim: Mapping[str, Any], parked: Mapping[str, Any] | None, place: Place) -> Claim:
+    group, resource, identity = _key(claim)
+    found: Claim = {"group": group, "identityHash": identity, "resource": resource}
+    if place.scope and parked is not None and parked.get(place.scope):
+        found[place.scope] = parked[place.scope]
+    elif not place.optional:
+        found[place.scope] = {"matchAll": True}
+    if "state" in claim:
+        found["state"] = claim["state"]
+    found["verbs"] = list((parked or {}).get("verbs") or _ALL_VERBS)
+    return found

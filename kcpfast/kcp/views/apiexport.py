@@ -1,0 +1,269 @@
+"""The virtual workspace of an APIExport: what its owner sees of all who are bound to it.
+
+It shows the exported resources, what of the consumers is claimed and granted, and their bindings.
+Who may use it: kcp's order of checks, see `authorize`. Paths:
+/services/apiexport/<cluster of the export>/<export>/clusters/<consumer's cluster or *>/...
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from kcpfast.kcp import bindings, claims, exports
+from kcpfast.kcp.authorizer import DENIED, Authorizer
+from kcpfast.kcp.exports import MissingSchema, find_export, offers
+from kcpfast.kcp.kinds import SYSTEM
+from kcpfast.kcp.policies import Policies
+from kcpfast.kcp.views.base import Scope, denied
+from kcpfast.meta.cluster import WILDCARD, export_hash
+from kcpfast.meta.errors import ApiError, Cause, forbidden, not_found
+from kcpfast.meta.selectors import Requirement, matches
+from kcpfast.meta.user import Attributes, User
+from kcpfast.registry.catalog import Catalog, Served
+from kcpfast.registry.objects import Objects
+from kcpfast.resources import definition
+from kcpfast.resources.resource import Object, Origin, Resource, Subresource
+
+GROUP = "apis.kcp.io"
+_READS = ("get", "list", "watch")
+_CONTENT = ("apiexports", "content")
+
+
+def _read_only(resource: Resource) -> Resource:
+    shown = copy.copy(resource)
+    shown.verbs = _READS
+    shown.subresources = {"status": Subresource("status", (), resource.kind)}
+    return shown
+
+
+_BINDINGS = [
+    _read_only(SYSTEM[GROUP, version, "apibindings"]) for version in ("v1alpha2", "v1alpha1")
+]
+
+
+class Parts(NamedTuple):
+    """What views of exports are made of."""
+
+    objects: Objects
+    catalog: Catalog
+    authorizer: Authorizer
+    policies: Policies
+
+
+class Content(NamedTuple):
+    """What an export shows: its resources by (group, plural, version), and its claims.
+
+    `complete` is False while it names what is not there yet.
+    """
+
+    served: Mapping[tuple[str, str, str], Served]
+    claims: Mapping[tuple[str, str], Mapping[str, Any]]
+    fingerprint: bytes
+    complete: bool
+
+
+class ApiExportView:
+    """See base.View."""
+
+    def __init__(self, parts: Parts, cluster: str, name: str) -> None:
+        """Look at the consumers of one export; NotFound if it does not exist."""
+        self._parts = parts
+        self._export = (cluster, name)
+        self._store = parts.objects.store
+        self._content = self._load()
+
+    # ------------------------------------------------------------------------- content
+
+    def _load(self) -> Content:
+        """Return what the export shows, remembered until something in its cluster changes."""
+        cluster, name = self._export
+        known = self._parts.authorizer.rbac.memory.of(cluster)
+        question = ("apiexport", name)
+        found: Content | None = known.get(question)
+        if found is None:
+            found = self._read()
+            if found.complete:
+                known[question] = found
+        return found
+
+    def _read(self) -> Content:
+        cluster, name = self._export
+        export = find_export(self._parts.objects, cluster, name)
+        if export is None:
+            raise not_found("apiexports", GROUP, name)
+        claimed = {
+            (each.get("group") or "", each["resource"]): each
+            for each in export["spec"].get("permissionClaims") or ()
+        }
+        served: dict[tuple[str, str, str], Served] = {}
+        for resource in self._resources(export, claimed):
+            served.setdefault((resource.group, resource.plural, resource.version), Served(resource))
+        identity = (export.get("status") or {}).get("identityHash") or ""
+        offered = [(each["group"], each["name"]) for each in exports.resources(export)]
+        places = {place[:2] for place in served}
+        complete = bool(identity) and places.issuperset([*offered, *claimed])
+        shown = [offered, list(claimed.values()), identity, list(served)]
+        return Content(served, claimed, msgspec.json.encode(shown), complete)
+
+    def _resources(
+        self, export: dict[str, Any], claimed: Mapping[tuple[str, str], Mapping[str, Any]]
+    ) -> Iterator[Resource]:
+        yield from self._exported(export)
+        for (group, plural), claim in claimed.items():
+            yield from self._claimed(group, plural, claim.get("identityHash") or "")
+        yield from _BINDINGS
+
+    def _exported(self, export: dict[str, Any]) -> Iterator[Resource]:
+        identity = (export.get("status") or {}).get("identityHash") or ""
+        try:
+            offered = offers(self._parts.objects, self._export[0], export)
+        except MissingSchema:
+            return
+        for offer in offered:
+            origin = Origin(offer.digest, identity, *self._export)
+            made = self._parts.catalog.from_origin(origin)
+            yield from (made or definition.resources_of(offer.definition, origin)).values()
+
+    def _claimed(self, group: str, plural: str, identity: str) -> Iterable[Resource]:
+        if not identity:
+            if claims.builtin(group, plural) is None:
+                return ()
+            static = self._parts.catalog.static()
+            return [each for each in static if (each.group, each.plural) == (group, plural)]
+        origin = self._parts.catalog.by_identity(identity, group, plural)
+        return self._parts.catalog.from_origin(origin).values() if origin is not None else ()
+
+    def find(self, _cluster: str, group: str, version: str, plural: str) -> Served | None:
+        """Return a resource that the export offers or claims."""
+        return self._content.served.get((group, plural, version))
+
+    def resources(self, _cluster: str) -> Iterable[Served]:
+        """Return what the export offers and claims, and bindings."""
+        return self._content.served.values()
+
+    def fingerprint(self, _cluster: str) -> bytes:
+        """Return what the content was made of."""
+        cluster, _ = self._export
+        return cluster.encode() + self._content.fingerprint
+
+    # ------------------------------------------------------------------------- authorization
+
+    def authorize(self, user: User, cluster: str, wanted: Attributes) -> None:
+        """Refuse unless the cluster is a consumer that grants this, the user may see the export's
+        content, and whoever exports what is claimed permits it too."""
+        if not self._grants(cluster, wanted) or not self._sees_content(user, wanted):
+            raise denied(user, wanted, DENIED)
+        claim = self._content.claims.get((wanted.group, wanted.resource))
+        if claim is not None and claim.get("identityHash"):
+            self._check_policy(user, claim["identityHash"], wanted)
+        if cluster == WILDCARD and wanted.resource and wanted.verb not in ("list", "watch"):
+            cause = Cause("UnexpectedServerResponse", "unknown", "")
+            text = "the server could not find the requested resource"
+            raise ApiError("NotFound", text, details={}, causes=[cause])
+
+    def _grants(self, cluster: str, wanted: Attributes) -> bool:
+        if cluster == WILDCARD:
+            return True
+        bound = [force for _, _, force in self._consumer(cluster) if force is not None]
+        if not bound:
+            return False
+        if not wanted.resource or self._is_bound(cluster, wanted):
+            return True
+        if (wanted.group, wanted.resource) == (GROUP, "apibindings") and wanted.verb in _READS:
+            return True
+        return any(_allows(claim, wanted) for force in bound for claim in force)
+
+    def _consumer(
+        self, cluster: str
+    ) -> Iterable[tuple[str, str, Sequence[Mapping[str, Any]] | None]]:
+        """Yield the bindings of one cluster to the export; a path is no cluster."""
+        return bindings.consumers(self._store, self._export, cluster) if cluster else ()
+
+    def _is_bound(self, cluster: str, wanted: Attributes) -> bool:
+        row = self._parts.catalog.row(cluster, wanted.group, wanted.resource)
+        return row is not None and (row.shared.export_cluster, row.shared.export) == self._export
+
+    def _sees_content(self, user: User, wanted: Attributes) -> bool:
+        cluster, name = self._export
+        resource, content = _CONTENT
+        asked = Attributes(wanted.verb, GROUP, "v1alpha1", resource, content, "", name)
+        return self._parts.authorizer.allows(user, cluster, asked)
+
+    def _check_policy(self, user: User, identity: str, wanted: Attributes) -> None:
+        origin = self._parts.catalog.by_identity(identity, wanted.group, wanted.resource)
+        if origin is None:
+            return
+        owner = (origin.export_cluster, origin.export)
+        if not self._parts.policies.export_permits(user, *owner, wanted):
+            raise denied(user, wanted, DENIED)
+
+    # ------------------------------------------------------------------------- scope
+
+    def scope(self, cluster: str, resource: Resource) -> Scope:
+        """Limit to consumers and, for what is claimed, to what carries the export's label."""
+        value = export_hash(*self._export)
+        if resource in _BINDINGS:
+            return Scope(None, (Requirement(bindings.EXPORT_LABEL, "in", frozenset((value,))),))
+        claim = self._content.claims.get((resource.group, resource.plural))
+        if claim is not None:
+            return Scope(None, (Requirement(claims.LABEL + value, "exists", frozenset()),))
+        return Scope(self._is_consumer() if cluster == WILDCARD else None)
+
+    def _is_consumer(self) -> Any:
+        """Return a test of clusters that remembers what it has found out."""
+        known: dict[str, bool] = {}
+
+        def test(cluster: str) -> bool:
+            found = known.get(cluster)
+            if found is None:
+                forces = (force for _, _, force in self._consumer(cluster))
+                found = known[cluster] = any(force is not None for force in forces)
+            return found
+
+        return test
+
+    def admit(self, cluster: str, resource: Resource, new: Object, old: Object | None) -> None:
+        """Hold what is written to the selector of the claim that allows it.
+
+        A new object is given the labels that it lacks; Forbidden for one that cannot be seen.
+        """
+        place = (resource.group, resource.plural)
+        if place not in self._content.claims:
+            return
+        for _, _, force in self._consumer(cluster):
+            for claim in force or ():
+                if (claim["group"], claim["resource"]) == place:
+                    _hold(claim["selector"], resource, new, fill=old is None)
+
+    def admitted_as(self, user: User, _cluster: str) -> User:
+        """Admission sees the user."""
+        return user
+
+
+def _hold(selector: Mapping[str, Any], resource: Resource, obj: Object, *, fill: bool) -> None:
+    terms = claims.selects(selector)
+    if not terms:
+        return
+    meta = obj["metadata"]
+    name, labels = meta.get("name") or "", dict(meta.get("labels") or {})
+    for key, value in (selector.get("matchLabels") or {}).items():
+        if fill:
+            labels.setdefault(key, value)
+        if labels.get(key) != value:
+            why = f"protected label {key} must have value {value}"
+            raise forbidden(resource.plural, resource.group, name, why)
+    if not matches(terms, labels):
+        why = "object does not match required labels"
+        raise forbidden(resource.plural, resource.group, name, why)
+    meta["labels"] = labels
+
+
+def _allows(claim: Mapping[str, Any], wanted: Attributes) -> bool:
+    """Tell whether a claim in force covers a request; a subresource goes with its resource."""
+    if (claim["group"], claim["resource"]) != (wanted.group, wanted.resource):
+        return False
+    return "*" in claim["verbs"] or wanted.verb in claim["verbs"]

@@ -1,0 +1,195 @@
+"""The virtual workspaces of initializers and terminators.
+
+A controller that a WorkspaceType asks for sees the LogicalClusters that wait for it, takes its own
+name off their list, and works in them until then. Paths:
+/services/initializingworkspaces/<cluster of the type>:<type>/clusters/<cluster or *>/..., and the
+same with terminatingworkspaces.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from kcpfast.auth.rules import allows
+from kcpfast.kcp import lifecycle
+from kcpfast.kcp.authorizer import DENIED
+from kcpfast.kcp.clusters import NAME, Clusters
+from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
+from kcpfast.kcp.types import Type, Types
+from kcpfast.kcp.views.base import WHOLE, Scope, denied
+from kcpfast.kcp.views.workspace import WorkspaceView
+from kcpfast.meta.cluster import WILDCARD
+from kcpfast.meta.errors import ApiError, field_invalid, invalid, not_found
+from kcpfast.meta.selectors import Requirement
+from kcpfast.meta.user import Attributes, User, user_of
+from kcpfast.registry.catalog import Served
+from kcpfast.resources.resource import Object, Resource, Subresource
+
+
+class Kind(NamedTuple):
+    """One of the two kinds of view: its verb, the list it is about, and when."""
+
+    word: str
+    verb: str
+    field: str
+    label: str
+    phases: tuple[str, ...]
+
+
+INITIALIZING = Kind(
+    "initializer", "initialize", "initializers", lifecycle.INITIALIZER_LABEL, ("Initializing",)
+)
+TERMINATING = Kind(
+    "terminator",
+    "terminate",
+    "terminators",
+    lifecycle.TERMINATOR_LABEL,
+    ("Terminating", "Deleting"),
+)
+_WRITES = ("update", "patch")
+
+
+def _listed(verbs: tuple[str, ...], status_verbs: tuple[str, ...]) -> Resource:
+    shown = copy.copy(LOGICAL_CLUSTERS)
+    shown.verbs = verbs
+    shown.subresources = {"status": Subresource("status", status_verbs, shown.kind)}
+    return shown
+
+
+_ALL = Served(_listed(("get", "list", "watch"), ()))
+_ONE = Served(_listed(("get",), ("get", *_WRITES)))
+_PLACE = (LOGICAL_CLUSTERS.group, LOGICAL_CLUSTERS.version, LOGICAL_CLUSTERS.plural)
+
+
+class LifecycleView:
+    """See base.View."""
+
+    def __init__(
+        self, kind: Kind, name: str, workspace: WorkspaceView, clusters: Clusters, types: Types
+    ) -> None:
+        """Look at the clusters that wait for `name` (`<cluster>:<type>`); NotFound for no name."""
+        type_cluster, found, type_name = name.rpartition(":")
+        if not found or not type_cluster or not type_name:
+            raise not_found("workspacetypes", "tenancy.kcp.io", name)
+        self._kind, self._name = kind, name
+        self._type = (type_cluster, type_name)
+        self._workspace, self._clusters, self._types = workspace, clusters, types
+
+    def find(self, cluster: str, group: str, version: str, plural: str) -> Served | None:
+        """Return LogicalClusters or, in one of them, what the workspace serves."""
+        if (group, version, plural) == _PLACE:
+            return _ALL if cluster == WILDCARD else _ONE
+        return (
+            None if cluster == WILDCARD else self._workspace.find(cluster, group, version, plural)
+        )
+
+    def resources(self, cluster: str) -> Iterable[Served]:
+        """Return what `find` finds."""
+        if cluster == WILDCARD:
+            return [_ALL]
+        return self._workspace.resources(cluster)
+
+    def fingerprint(self, cluster: str) -> bytes:
+        """Return the workspace's, or nothing: the view over all shows one resource."""
+        return b"" if cluster == WILDCARD else b"." + self._workspace.fingerprint(cluster)
+
+    # ------------------------------------------------------------------------- authorization
+
+    def authorize(self, user: User, cluster: str, wanted: Attributes) -> None:
+        """Refuse unless the user may play this part; content also asks for the cluster's consent.
+
+        403 in plain text, as kcp has it, for a cluster that does not wait for this controller.
+        """
+        type_cluster, type_name = self._type
+        part = Attributes(
+            self._kind.verb, "tenancy.kcp.io", "v1alpha1", "workspacetypes", "", "", type_name
+        )
+        if not self._workspace.authorizer.allows(user, type_cluster, part) or not cluster:
+            raise denied(user, wanted, DENIED)
+        if cluster == WILDCARD:
+            return
+        if (wanted.group, wanted.resource) == (LOGICAL_CLUSTERS.group, LOGICAL_CLUSTERS.plural):
+            if not self._waits(cluster) or wanted.name not in ("", NAME):
+                raise denied(user, wanted, DENIED)
+            return
+        self._check_content(cluster, wanted)
+
+    def _waits(self, cluster: str) -> bool:
+        state = self._clusters.state(cluster)
+        if state is None or state.phase not in self._kind.phases:
+            return False
+        listed: tuple[str, ...] = getattr(state, self._kind.field)
+        return self._name in listed
+
+    def _check_content(self, cluster: str, wanted: Attributes) -> None:
+        word, name = self._kind.word, self._name
+        if not self._waits(cluster):
+            raise _plain(403, f'{word} "{name}" cannot access this workspace')
+        found = self._types.in_cluster(*self._type)
+        if found is None:
+            raise _plain(503, f"workspacetype {name} is not available")
+        rules = found.spec.get(f"{word}Permissions")
+        if not wanted.resource:
+            return
+        if rules is None:
+            self._workspace.authorize(self._owner(cluster), cluster, wanted)
+        elif not any(allows(rule, wanted) for rule in rules):
+            shown = wanted.full_resource()
+            text = f'{word} "{name}" denied by {word}Permissions: no rule allows {wanted.verb}'
+            raise _plain(403, f"{text} on {shown}")
+
+    def _owner(self, cluster: str) -> User:
+        found = self._clusters.logical_cluster(cluster) or {}
+        return user_of((found.get("spec") or {}).get("createdBy") or {})
+
+    # ------------------------------------------------------------------------- scope
+
+    def scope(self, _cluster: str, resource: Resource) -> Scope:
+        """Limit LogicalClusters to those that wait for this controller."""
+        if resource not in (_ALL.resource, _ONE.resource):
+            return WHOLE
+        key, value = lifecycle.label(self._kind.label, self._name)
+        phases = frozenset(self._kind.phases)
+        return Scope(
+            None,
+            (
+                Requirement(key, "in", frozenset((value,))),
+                Requirement(lifecycle.PHASE_LABEL, "in", phases),
+            ),
+        )
+
+    def admit(self, _cluster: str, resource: Resource, new: Object, old: Object | None) -> None:
+        """Refuse, on a LogicalCluster, all but taking the own name off the list."""
+        if resource is not _ONE.resource or old is None:
+            return
+        field = self._kind.field
+        before = list((old.get("status") or {}).get(field) or ())
+        after = list((new.get("status") or {}).get(field) or ())
+        rest = {key: value for key, value in (old.get("status") or {}).items() if key != field}
+        same = rest == {
+            key: value for key, value in (new.get("status") or {}).items() if key != field
+        }
+        if after in (before, [each for each in before if each != self._name]) and same:
+            return
+        why = f'only removing the "{self._name}" {self._kind.word} is supported'
+        cause = field_invalid(f"status.{field}", after, why)
+        raise invalid("LogicalCluster", "tenancy.kcp.io", NAME, [cause])
+
+    def admitted_as(self, user: User, cluster: str) -> User:
+        """Admission sees the workspace's owner, or with permissions of its own the controller."""
+        found: Type | None = self._types.in_cluster(*self._type)
+        if cluster == WILDCARD or found is None:
+            return user
+        if found.spec.get(f"{self._kind.word}Permissions") is None:
+            return self._owner(cluster)
+        group = f"system:kcp:{self._kind.word}:{self._name}"
+        return user._replace(groups=(*user.groups, group))
+
+
+def _plain(code: int, text: str) -> ApiError:
+    """Return an error whose answer is its text alone."""
+    error = ApiError("", text, code=code)
+    error.plain = True
+    return error
