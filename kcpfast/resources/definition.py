@@ -160,13 +160,10 @@ def _reader(path: str) -> Callable[[Object], Any]:
 
 # ------------------------------------------------------------------------- columns
 
-AGE_COLUMN = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
-
 
 def columns(declared: Sequence[Mapping[str, Any]] | None) -> tuple[Column, ...]:
     """Return the columns of a custom kind: its name first, its age where it declares none."""
-    rows = declared or (AGE_COLUMN,)
-    return (NAME, *(_column(row) for row in rows))
+    return (NAME, *(_column(row) for row in declared)) if declared else (NAME, AGE)
 
 
 def _column(row: Mapping[str, Any]) -> Column:
@@ -196,6 +193,10 @@ def _cell(steps: tuple[jsonpath.Step, ...], kind: str) -> Callable[[Object], Any
         return found[0] if _is(kind, found[0]) else None
 
     return cell
+
+
+# The column of kinds that declare none; a view tells it from a declared one by being this one.
+AGE = _column({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"})
 
 
 def _printed(value: Any) -> str:

@@ -156,6 +156,11 @@ class Resource:
             self._program = self._make_program()
         return self._program
 
+    def borrow_program(self, other: Resource) -> None:
+        """Use the compiled schema of another resource, compiled when either needs it."""
+        self._make_program = lambda: other.program
+        self._program = None
+
     def __repr__(self) -> str:
         """Show group, version and resource."""
         return f"<{self.plural}.{self.version}.{self.group or 'core'}>"

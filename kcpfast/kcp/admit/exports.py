@@ -6,7 +6,7 @@ APIBindingDeletionFinalizer. Whether an export exists is told to nobody who may 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
@@ -178,12 +178,15 @@ def _admit_binding(review: Review, binders: Binders) -> None:
         meta["labels"] = (meta.get("labels") or {}) | {EXPORT_LABEL: value}
     if "deletionTimestamp" not in meta and FINALIZER not in (meta.get("finalizers") or ()):
         meta["finalizers"] = [*(meta.get("finalizers") or ()), FINALIZER]
+    answers = (obj.get("spec") or {}).get("permissionClaims") or ()
+    for answer in answers:
+        answer.setdefault("state", "")  # so that it is refused as a value, not as missing
     if review.resource.to_storage is None:
-        _check_selectors(review)
+        _check_selectors(review, answers)
 
 
-def _check_selectors(review: Review) -> None:
-    for at, claim in enumerate((review.obj.get("spec") or {}).get("permissionClaims") or ()):
+def _check_selectors(review: Review, answers: Sequence[Mapping[str, Any]]) -> None:
+    for at, claim in enumerate(answers):
         selector = claim.get("selector") or {}
         terms = bool(selector.get("matchLabels") or selector.get("matchExpressions"))
         if bool(selector.get("matchAll")) is terms:

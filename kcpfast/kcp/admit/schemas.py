@@ -64,6 +64,9 @@ def _check(obj: Object) -> list[Cause]:
     versions = spec.get("versions") or []
     for at, version in enumerate(versions):
         causes += _check_version(version, f"spec.versions[{at}]")
+    if sum(bool(version.get("storage")) for version in versions) != 1:
+        why = "must have exactly one version marked as storage version"
+        causes.append(field_invalid("spec.versions", [], why))
     seen = [version["name"] for version in versions]
     if len(set(seen)) != len(seen):
         causes.append(field_invalid("spec.versions", seen, "must contain unique version names"))

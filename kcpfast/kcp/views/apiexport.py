@@ -7,7 +7,6 @@ Who may use it: kcp's order of checks, see `authorize`. Paths:
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from kcpfast.kcp.authorizer import DENIED, Authorizer
 from kcpfast.kcp.exports import MissingSchema, find_export, offers
 from kcpfast.kcp.kinds import SYSTEM
 from kcpfast.kcp.policies import Policies
-from kcpfast.kcp.views.base import Scope, denied
+from kcpfast.kcp.views.base import Scope, denied, dressed
 from kcpfast.meta.cluster import WILDCARD, export_hash
 from kcpfast.meta.errors import ApiError, Cause, forbidden, not_found
 from kcpfast.meta.selectors import Requirement, matches
@@ -34,9 +33,17 @@ _CONTENT = ("apiexports", "content")
 
 
 def _read_only(resource: Resource) -> Resource:
-    shown = copy.copy(resource)
-    shown.verbs = _READS
+    shown = dressed(resource, _READS)
     shown.subresources = {"status": Subresource("status", (), resource.kind)}
+    return shown
+
+
+def _shown(resource: Resource) -> Resource:
+    """Return a resource as kcp's views list it: verbs by name, no columns but declared ones."""
+    shown = dressed(resource, sorted(resource.verbs))
+    shown.names = resource.names._replace(short=()) if resource.builtin else resource.names
+    if resource.columns[1:] == (definition.AGE,):
+        shown.columns = resource.columns[:1]
     return shown
 
 
@@ -101,7 +108,8 @@ class ApiExportView:
         }
         served: dict[tuple[str, str, str], Served] = {}
         for resource in self._resources(export, claimed):
-            served.setdefault((resource.group, resource.plural, resource.version), Served(resource))
+            place = (resource.group, resource.plural, resource.version)
+            served.setdefault(place, Served(resource))
         identity = (export.get("status") or {}).get("identityHash") or ""
         offered = [(each["group"], each["name"]) for each in exports.resources(export)]
         places = {place[:2] for place in served}
@@ -112,9 +120,10 @@ class ApiExportView:
     def _resources(
         self, export: dict[str, Any], claimed: Mapping[tuple[str, str], Mapping[str, Any]]
     ) -> Iterator[Resource]:
-        yield from self._exported(export)
+        yield from map(_shown, self._exported(export))
         for (group, plural), claim in claimed.items():
-            yield from self._claimed(group, plural, claim.get("identityHash") or "")
+            identity = claim.get("identityHash") or ""
+            yield from map(_shown, self._claimed(group, plural, identity))
         yield from _BINDINGS
 
     def _exported(self, export: dict[str, Any]) -> Iterator[Resource]:

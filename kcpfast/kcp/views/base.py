@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
@@ -23,6 +24,17 @@ class Scope(NamedTuple):
 
 
 WHOLE = Scope()
+
+
+def dressed(resource: Resource, verbs: Iterable[str]) -> Resource:
+    """Return a resource as a view shows it: other verbs, the same compiled schema.
+
+    Further attributes of the copy may be set before it is used.
+    """
+    shown = copy.copy(resource)
+    shown.verbs = tuple(verbs)
+    shown.borrow_program(resource)
+    return shown
 
 
 class View(Protocol):

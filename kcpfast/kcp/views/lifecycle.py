@@ -8,7 +8,6 @@ same with terminatingworkspaces.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from kcpfast.kcp.authorizer import DENIED
 from kcpfast.kcp.clusters import NAME, Clusters
 from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
 from kcpfast.kcp.types import Type, Types
-from kcpfast.kcp.views.base import WHOLE, Scope, denied
+from kcpfast.kcp.views.base import WHOLE, Scope, denied, dressed
 from kcpfast.kcp.views.workspace import WorkspaceView
 from kcpfast.meta.cluster import WILDCARD
 from kcpfast.meta.errors import ApiError, field_invalid, invalid, not_found
@@ -52,8 +51,7 @@ _WRITES = ("update", "patch")
 
 
 def _listed(verbs: tuple[str, ...], status_verbs: tuple[str, ...]) -> Resource:
-    shown = copy.copy(LOGICAL_CLUSTERS)
-    shown.verbs = verbs
+    shown = dressed(LOGICAL_CLUSTERS, verbs)
     shown.subresources = {"status": Subresource("status", status_verbs, shown.kind)}
     return shown
 
