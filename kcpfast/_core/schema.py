@@ -163,13 +163,17 @@ def _visit_object(node: Node, value: dict, report: Report, depth: cython.int):  
                     dropped.append(name)
                 continue
         child = known  # type: ignore[assignment]
-        if item is None and (child.typed or (report.default and _is_stray(node, child))):
+        if child is node.additional and child.typed and child.type == STRING:
+            if item is None:
+                value[name] = ""  # as Go reads a null in a map of strings
+                continue
+        elif item is None and (child.typed or (report.default and _is_stray(node, child))):
             if dropped is None:
                 dropped = []
             dropped.append(name)
             continue
         _descend(child, name, item, report, depth)
-        if child.typed and not item and not child.keep_empty and item is not False and item != 0:
+        if child is not node.additional and _is_blank(child, item):
             if dropped is None:
                 dropped = []
             dropped.append(name)
@@ -189,6 +193,15 @@ def _visit_object(node: Node, value: dict, report: Report, depth: cython.int):  
 def _is_stray(node: Node, child: Node) -> object:
     """Tell whether a null in this place is dropped: it is a property that may not be null."""
     return not child.nullable and child is not node.additional
+
+
+@cython.cfunc
+@cython.returns(cython.bint)
+def _is_blank(child: Node, item: object) -> object:
+    """Tell whether Go would leave a value out: it is empty and neither false nor a zero."""
+    if not child.typed or child.keep_empty or item:
+        return False
+    return item is not False and item != 0
 
 
 @cython.cfunc

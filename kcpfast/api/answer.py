@@ -10,6 +10,7 @@ import msgspec
 
 from kcpfast.api.context import Call
 from kcpfast.api.negotiate import JSON, PROTOBUF, YAML, Form, negotiate
+from kcpfast.meta.cluster import CLUSTER_ANNOTATION
 from kcpfast.meta.errors import ApiError, bad_request
 from kcpfast.registry import values
 from kcpfast.registry.objects import Saved
@@ -48,7 +49,8 @@ class Shape(NamedTuple):
 def shape(call: Call, resource: Resource) -> Shape:
     """Return how the client wants objects of a resource; NotAcceptable if that cannot be."""
     include = call.parameter("includeObject")
-    form = negotiate(call.request.header(b"accept"), builtin=resource.builtin)
+    accept, verb = call.request.header(b"accept"), call.attributes.verb
+    form = negotiate(accept, builtin=resource.builtin, verb=verb)
     if form.kind == "Table" and include not in ("", "None", "Metadata", "Object"):
         raise bad_request(f'unrecognized includeObject value: "{include}"')
     return Shape(form, resource, include)
@@ -104,6 +106,8 @@ def list_body(
         head = {"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": meta}
         return b'%b,"items":[%b]}' % (_encode(head)[:-1], b",".join(parts))
     objects = [values.decode(resource, revision, value) for _, revision, value in items]
+    if not meta.get("continue"):
+        meta.pop("continue", None)
     if form.kind == "Table":
         return _encode(table(shown, objects, meta, columns=True))
     return _encode(
@@ -118,11 +122,14 @@ def list_body(
 
 def respond(call: Call, form: Form, status: int, body: bytes) -> Response:
     """Return a response with a JSON body, turned into the media type that was asked for."""
+    media = MEDIA[form.media]
     if form.media == YAML:
         body = to_yaml(body)
+    elif form.media == PROTOBUF:
+        media, body = to_protobuf(body)
     elif call.parameter("pretty") not in ("", "0", "false"):
         body = msgspec.json.format(body, indent=2)
-    return Response(status, body, MEDIA[form.media], call.headers)
+    return Response(status, body, media, call.headers)
 
 
 def saved(call: Call, shown: Shape, stored: Saved, status: int) -> Response:
@@ -133,11 +140,22 @@ def saved(call: Call, shown: Shape, stored: Saved, status: int) -> Response:
 
 
 def _unsaved(shown: Shape, stored: Saved) -> bytes:
-    """Return the JSON of an object that a dry run made; a new one has no resourceVersion."""
+    """Return the JSON of an object that a dry run made.
+
+    A new one is not in any cluster yet, and says so by having neither resourceVersion nor the
+    annotation of its cluster.
+    """
     obj = stored.obj
+    if "resourceVersion" not in obj["metadata"]:
+        obj = obj | {"metadata": _without_cluster(obj["metadata"])}
     if shown.form.kind == "Table":
         return _encode(table(shown, [obj], {}, columns=True))
     return _encode(partial(shown.form, obj) if shown.form.kind else obj)
+
+
+def _without_cluster(meta: dict[str, Any]) -> dict[str, Any]:
+    left = {k: v for k, v in meta["annotations"].items() if k != CLUSTER_ANNOTATION}
+    return {k: v for k, v in (meta | {"annotations": left}).items() if k != "annotations" or v}
 
 
 def respond_json(call: Call, status: int, obj: Any) -> Response:
@@ -157,19 +175,34 @@ def to_yaml(body: bytes) -> bytes:
     return dumped
 
 
+def to_protobuf(body: bytes) -> tuple[bytes, bytes]:
+    """Return media type and body of JSON turned into protobuf; JSON stays where none is known."""
+    from kcpfast.resources.protobuf import encode  # noqa: PLC0415 - typed clients only
+
+    try:
+        return MEDIA[PROTOBUF], encode(msgspec.json.decode(body))
+    except ValueError:
+        return MEDIA[JSON], body
+
+
 def refusal(call: Call | None, error: ApiError) -> Response:
     """Return the answer to a request that was refused."""
     if error.plain:
         return plain(error.code, error.message, [*error.headers, *(call.headers if call else ())])
-    media, body = b"application/json", _encode(error.status())
-    if call is not None:
-        accept = call.request.header(b"accept")
-        if "yaml" in accept and negotiable(accept).media == YAML:
-            media, body = MEDIA[YAML], to_yaml(body)
-        elif error.reason == "NotAcceptable" and accept == PROTOBUF:
-            media = MEDIA[PROTOBUF]
-    headers = [*error.headers, *(call.headers if call is not None else ())]
-    return Response(error.code, body, media, headers)
+    media, body = MEDIA[JSON], _encode(error.status())
+    headers = list(error.headers)
+    seconds = (error.details or {}).get("retryAfterSeconds")
+    if seconds:
+        headers.append((b"Retry-After", b"%d" % seconds))
+    if call is None:
+        return Response(error.code, body, media, headers)
+    accept = call.request.header(b"accept")
+    form = negotiable(accept).media if "yaml" in accept or "protobuf" in accept else JSON
+    if form == YAML:
+        media, body = MEDIA[YAML], to_yaml(body)
+    elif form == PROTOBUF:
+        media, body = to_protobuf(body)
+    return Response(error.code, body, media, [*headers, *call.headers])
 
 
 def negotiable(accept: str) -> Form:

@@ -187,11 +187,10 @@ def _group(call: Call, found: Documents, name: str) -> Response:
 
 
 def _resource_list(call: Call, found: Documents, group: str, version: str) -> Response:
-    served = found.groups.get(group, {}).get(version)
-    if served is None:
-        if group in found.groups:
-            raise no_such_resource()
-        return plain(404, "404 page not found\n", call.headers)
+    served = found.groups.get(group, {}).get(version, [])
+    if not served and group in found.groups:
+        raise no_such_resource()
+    # As recorded of kcp, a group that nobody knows has any version, with nothing in it.
     body: dict[str, Any] = {"kind": "APIResourceList"}
     if group:
         body["apiVersion"] = "v1"

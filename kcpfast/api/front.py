@@ -91,7 +91,9 @@ class Front:
                 raise forbidden("", "", "", why)
         for each in _impersonations(call, wanted):
             if not self._authorizer.allows(call.user, call.cluster, each):
-                raise denied(call.user, each, "access denied")
+                error = denied(call.user, each, "access denied")
+                error.details = denied(call.user, call.attributes, "").details
+                raise error
 
     def authorize(self, call: Call) -> None:
         """Ask the view whether the request is allowed; Forbidden if not."""

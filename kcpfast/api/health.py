@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from platform import machine, python_implementation, python_version
 
-from kcpfast.api.answer import plain, respond_json
+import msgspec
+
+from kcpfast.api.answer import plain
 from kcpfast.api.context import Call
 from kcpfast.telemetry.metrics import exposition
 from kcpfast.transport.messages import Response
@@ -83,7 +85,12 @@ def metrics(call: Call) -> Response:
 
 def index(call: Call) -> Response:
     """Answer / with the paths there are."""
-    return respond_json(call, 200, {"paths": list(_INDEX)})
+    return _json(call, {"paths": list(_INDEX)})
+
+
+def _json(call: Call, obj: object) -> Response:
+    """Return JSON, whatever the client accepts: these answers are no API objects."""
+    return Response(200, msgspec.json.encode(obj), b"application/json", call.headers)
 
 
 Page = Callable[[Call], Response]
@@ -95,5 +102,5 @@ def pages(own_version: str) -> Mapping[str, Page]:
     return {
         "/": index,
         "/metrics": metrics,
-        "/version": lambda call: respond_json(call, 200, version),
+        "/version": lambda call: _json(call, version),
     }

@@ -45,37 +45,61 @@ class Page(NamedTuple):
     meta: dict[str, Any]
 
 
-def encode_token(token: Token) -> str:
-    """Return a continue token."""
-    parts = [token.revision, urlsafe_b64encode(token.after).decode(), token.left]
-    return urlsafe_b64encode(msgspec.json.encode(parts)).decode().rstrip("=")
+class _Encoded(msgspec.Struct):
+    """A token as kube-apiserver writes it, with `left` added.
+
+    `start` is the last key sent, behind the prefix of the list, with a NUL to come after it.
+    """
+
+    v: str
+    rv: int
+    start: str
+    left: int = -1
+
+
+_TOKEN_VERSION = "meta.k8s.io/v1"
+_decode_token = msgspec.json.Decoder(_Encoded).decode
+
+
+def encode_token(token: Token, prefix: bytes) -> str:
+    """Return a continue token for a list of the keys with a prefix."""
+    start = token.after[len(prefix) :].decode() + "\0"
+    found = _Encoded(_TOKEN_VERSION, token.revision, start, token.left)
+    return urlsafe_b64encode(msgspec.json.encode(found)).decode().rstrip("=")
 
 
 def decode_token(text: str, prefix: bytes) -> Token:
-    """Read a continue token; BadRequest if it is not one of this list's."""
+    """Read a continue token of such a list; BadRequest if it is none."""
     try:
-        parts = msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        token = Token(int(parts[0]), urlsafe_b64decode(parts[1]), int(parts[2]))
-    except (ValueError, TypeError, IndexError, KeyError):
+        found = _decode_token(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, msgspec.MsgspecError):
         raise bad_request(f"continue key is not valid: {text[:50]}") from None
-    if not token.after.startswith(prefix):
-        raise bad_request("continue key is not valid: it belongs to another list")
-    return token
+    start = found.start.removesuffix("\0").encode()
+    if found.v != _TOKEN_VERSION or not start or not found.rv:
+        raise bad_request("continue key is not valid: it says not where to go on")
+    return Token(found.rv, prefix + start, found.left)
 
 
 def check_version(text: str) -> int:
     """Read a resourceVersion parameter; Invalid or BadRequest if it is none."""
     if not text:
         return 0
-    if not text.isdecimal():
-        raise bad_request(f'Invalid value: "{text}": invalid resource version')
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise bad_request(f'Invalid value: "{text[:50]}": invalid resource version')
     return int(text)
+
+
+def check_not_ahead(wanted: int, current: int) -> None:
+    """Refuse a resourceVersion of the future."""
+    if wanted > current:
+        raise too_large(wanted, current)
 
 
 def check_list_options(call: Call) -> None:
     """Refuse combinations of options that mean nothing (422 ListOptions)."""
     match, version = call.parameter("resourceVersionMatch"), call.parameter("resourceVersion")
     causes: list[Cause] = []
+    integer(call, "timeoutSeconds")
     if call.parameter("sendInitialEvents"):
         why = "sendInitialEvents is forbidden for list"
         causes.append(field_forbidden("sendInitialEvents", why))
@@ -112,6 +136,8 @@ def page(api: Api, call: Call, selected: Selection) -> Page:
     check_list_options(call)
     limit = max(integer(call, "limit"), 0)
     text = call.parameter("continue")
+    if call.parameter("resourceVersion") == "0":
+        limit = 0  # a kube-apiserver answers this from its cache, which knows no pages
     if text and call.parameter("resourceVersion") not in ("", "0"):
         why = "specifying resource version is not allowed when using continue"
         raise bad_request(why)
@@ -120,13 +146,15 @@ def page(api: Api, call: Call, selected: Selection) -> Page:
     try:
         items, revision, more = _read(store, selected, token, limit)
     except Compacted:
-        raise _expired(token) from None
+        raise _expired(token, selected.prefix) from None
     return Page(items, _meta(api, call, selected, token, items, revision, more))
 
 
 def _token(call: Call, text: str, prefix: bytes, store: Store) -> Token:
     if text:
-        return decode_token(text, prefix)
+        token = decode_token(text, prefix)
+        check_not_ahead(token.revision, store.revision())
+        return token
     return Token(_snapshot(call, store), b"", -1)
 
 
@@ -136,8 +164,7 @@ def _snapshot(call: Call, store: Store) -> int:
     if not wanted:
         return 0
     current = store.revision()
-    if wanted > current:
-        raise too_large(wanted, current)
+    check_not_ahead(wanted, current)
     if call.parameter("resourceVersionMatch") == "Exact":
         return wanted
     if call.parameter("limit") and not call.parameter("resourceVersionMatch"):
@@ -187,7 +214,7 @@ def _meta(
         total = left if left >= 0 else _count(api, call)
         left = max(total - len(items), 1)
         meta["remainingItemCount"] = left
-    meta["continue"] = encode_token(Token(revision, items[-1].key, left))
+    meta["continue"] = encode_token(Token(revision, items[-1].key, left), selected.prefix)
     return meta
 
 
@@ -202,7 +229,7 @@ def _count(api: Api, call: Call) -> int:
     return sum(number(value) for key, value in counters if key.endswith(ending))
 
 
-def _expired(token: Token) -> ApiError:
+def _expired(token: Token, prefix: bytes) -> ApiError:
     """410 for a snapshot that is gone; the token in it goes on without a consistent snapshot."""
     error = expired(
         "The provided continue parameter is too old to display a consistent list result. You can "
@@ -212,5 +239,5 @@ def _expired(token: Token) -> ApiError:
         "between the time the first chunk was returned and now may show up in the list."
     )
     if token.after:
-        error.continue_ = encode_token(Token(-1, token.after, -1))
+        error.continue_ = encode_token(Token(-1, token.after, -1), prefix)
     return error

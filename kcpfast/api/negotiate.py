@@ -8,12 +8,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from kcpfast.meta.errors import not_acceptable
+from kcpfast.meta.errors import ApiError, not_acceptable
 
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
-_OFFERED = (JSON, YAML)
-_TRANSFORMS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
+_OFFERED = (JSON, YAML, PROTOBUF)
 _META_VERSIONS = ("v1", "v1beta1")
+_MANY = ("list", "watch", "deletecollection")
 
 
 class Form(NamedTuple):
@@ -49,25 +49,58 @@ def clauses(accept: str) -> tuple[Clause, ...]:
 
 
 @lru_cache(maxsize=512)
-def negotiate(accept: str, *, builtin: bool, transforms: bool = True) -> Form:
+def negotiate(accept: str, *, builtin: bool, verb: str = "", transforms: bool = True) -> Form:
     """Return the first acceptable form; NotAcceptable if there is none.
 
-    Built-in kinds are read as protobuf but answered in JSON, which every client that asks for
-    protobuf decodes by its Content-Type; `transforms` tells whether the answer may become a Table
-    or metadata.
+    Objects are answered in protobuf to who prefers it; lists and watches only to who takes nothing
+    else: their JSON need not be made, it is what is stored. `transforms` tells whether the answer
+    may become a Table or metadata.
     """
-    for clause in clauses(accept or "*/*"):
-        media = JSON if clause.media in ("*/*", "application/*") else clause.media
-        if media not in _OFFERED:
-            continue
-        kind = clause.parameters.get("as", "")
-        if not kind:
-            return Form(media)
-        group = clause.parameters.get("g", "meta.k8s.io")
-        version = clause.parameters.get("v", "v1")
-        known = kind in _TRANSFORMS and group == "meta.k8s.io" and version in _META_VERSIONS
-        if transforms and known:
-            return Form(media, kind, version)
-    if builtin and PROTOBUF in accept and "as=" not in accept:
-        return Form(JSON)
-    raise not_acceptable((*_OFFERED, PROTOBUF) if builtin else _OFFERED)
+    forms = [form for form in _forms(accept or "*/*", builtin, transforms) if form is not None]
+    if not forms:
+        raise _none_acceptable(accept, builtin)
+    first = forms[0]
+    if first.media == PROTOBUF and verb in _MANY:
+        for form in forms:
+            if form.media == JSON and form.kind == first.kind:
+                return form
+    _check_number(first.kind, verb)
+    return first
+
+
+def _forms(accept: str, builtin: bool, transforms: bool) -> list[Form | None]:
+    return [_form(clause, builtin, transforms) for clause in clauses(accept)]
+
+
+def _form(clause: Clause, builtin: bool, transforms: bool) -> Form | None:
+    media = JSON if clause.media in ("*/*", "application/*") else clause.media
+    if media not in _OFFERED:
+        return None
+    kind = clause.parameters.get("as", "")
+    if not kind:
+        return Form(media) if builtin or media != PROTOBUF else None
+    group = clause.parameters.get("g", "meta.k8s.io")
+    version = clause.parameters.get("v", "v1")
+    if not transforms or group != "meta.k8s.io" or version not in _META_VERSIONS:
+        return None
+    if kind == "Table" and media == PROTOBUF:
+        return None
+    known = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
+    return Form(media, kind, version) if kind in known else None
+
+
+def _check_number(kind: str, verb: str) -> None:
+    """Refuse a list as one object's metadata, and the reverse."""
+    if not verb or not kind.startswith("Partial") or verb == "watch":
+        return
+    if (kind == "PartialObjectMetadataList") is not (verb in _MANY):
+        thing = "a list" if verb in _MANY else "not a list"
+        text = f"you requested {kind}, but the requested object is {thing}"
+        raise ApiError("NotAcceptable", text)
+
+
+def _none_acceptable(accept: str, builtin: bool) -> ApiError:
+    error = not_acceptable(_OFFERED if builtin else _OFFERED[:2])
+    if any("as" in clause.parameters for clause in clauses(accept)):
+        error.details = None
+    return error

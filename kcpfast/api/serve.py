@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from html import escape
+from posixpath import normpath
+from urllib.parse import quote
 
 from kcpfast._core.routing import Route, route
 from kcpfast.api.answer import compressed, plain, refusal
@@ -25,13 +28,16 @@ from kcpfast.auth.authenticate import bearer
 from kcpfast.auth.tokens import unverified_cluster
 from kcpfast.meta.errors import (
     ApiError,
+    bad_request,
     forbidden,
     internal,
     method_not_allowed,
     no_such_resource,
     not_found,
 )
+from kcpfast.meta.names import path_segment
 from kcpfast.meta.objectmeta import new_uid
+from kcpfast.meta.selectors import SelectorError, parse_fields
 from kcpfast.meta.user import Attributes
 from kcpfast.registry.catalog import Row
 from kcpfast.telemetry.metrics import count_request
@@ -83,10 +89,10 @@ class Server:
         try:
             call = Call(request, _route(request))
             call.headers += [(b"Audit-Id", _audit_id(request)), *_ALWAYS]
+            call.attributes = _attributes(call)
             self._front.locate(call)
             self._front.authenticate(call)
             call.headers += _FLOWS
-            call.attributes = _attributes(call)
             self._front.authorize(call)
             answer = await self._act(call)
         except ApiError as error:
@@ -98,12 +104,20 @@ class Server:
 
     async def _act(self, call: Call) -> Response | Stream:
         route_ = call.route
+        if "//" in route_.rest or "/." in route_.rest:
+            moved = _moved(call)
+            if moved is not None:
+                return moved
         if not route_.plural:
             return self._page(call)
         assert call.view is not None
         call.served = call.view.find(call.cluster, route_.group, route_.version, route_.plural)
         if call.served is None:
             return self._missing(call)
+        if bool(route_.namespace) is not call.resource.namespaced and _misplaced(call):
+            return plain(404, "404 page not found\n", call.headers)
+        if call.resource.deprecation:
+            call.warnings.append(call.resource.deprecation)
         usual = _handler(call)
         special = (route_.group, route_.plural, route_.subresource, call.attributes.verb)
         return await self._api.handlers.get(special, usual)(self._api, call)
@@ -148,8 +162,11 @@ def _attributes(call: Call) -> Attributes:
     if not found.plural:
         return Attributes(method.lower(), path=found.rest)
     on_object, on_collection = _METHODS.get(method, (method.lower(), method.lower()))
-    verb = on_object if found.name else on_collection
-    if verb in ("list", "get") and (found.watch or boolean(call.parameter("watch"))):
+    verb, name = (on_object, found.name) if found.name else (on_collection, "")
+    if verb == "list":
+        verb = "watch" if boolean(call.parameter("watch")) else verb
+        name = _only_name(call.parameter("fieldSelector"))
+    if found.watch and verb in ("get", "list"):
         verb = "watch"
     return Attributes(
         verb,
@@ -158,8 +175,55 @@ def _attributes(call: Call) -> Attributes:
         found.plural,
         found.subresource,
         found.namespace,
-        found.name,
+        name,
     )
+
+
+def _only_name(selector: str) -> str:
+    """Return the one name that a field selector lets through, "" if it is not about one.
+
+    A list of one name is authorized as that object: who may see it may wait for it.
+    """
+    if "metadata.name" not in selector:
+        return ""
+    try:
+        terms = parse_fields(selector)
+    except SelectorError:
+        return ""  # the verb will say so
+    names = [term.value for term in terms if term.field == "metadata.name" and term.equal]
+    return names[0] if names and not path_segment(names[0]) else ""
+
+
+def _moved(call: Call) -> Response | None:
+    """Redirect from a path with dots or doubled slashes in it, as Go's ServeMux does."""
+    path = call.route.rest
+    clean = "/" + normpath(path).lstrip("/")
+    if path.endswith("/") and clean != "/":
+        clean += "/"
+    if clean == path:
+        return None
+    query = f"?{call.request.query}" if call.request.query else ""
+    location = quote(clean) + query
+    body = f'<a href="{escape(location)}">Temporary Redirect</a>.\n\n'
+    headers = [*call.headers, (b"Location", location.encode())]
+    return Response(307, body.encode(), b"text/html; charset=utf-8", headers)
+
+
+def _misplaced(call: Call) -> bool:
+    """Tell whether a path has a namespace where it may not, or none where it must.
+
+    ApiError for built-in kinds, whose paths a kube-apiserver knows one by one.
+    """
+    resource, found = call.resource, call.route
+    if found.namespace and found.plural == "namespaces":
+        return False
+    if resource.namespaced and call.attributes.verb in ("list", "watch"):
+        return False
+    if not resource.builtin:
+        return True
+    if resource.namespaced and not found.name:
+        raise method_not_allowed()
+    raise no_such_resource()
 
 
 def _handler(call: Call) -> Handler:
@@ -178,7 +242,7 @@ def _handler(call: Call) -> Handler:
     if verb == "create" and call.served is not None and call.served.row is not None:
         _check_open(call, call.served.row)
     if verb in ("update", "patch") and not found.name:
-        raise method_not_allowed()
+        raise method_not_allowed() if resource.builtin else bad_request("name must be provided")
     if found.subresource == "scale":
         from kcpfast.api.verbs.scale import SCALE  # noqa: PLC0415 - few kinds scale
 

@@ -135,6 +135,13 @@ class Event(NamedTuple):
     previous: bytes | None
 
 
+class Changes(NamedTuple):
+    """Events, and the revision up to which the log was looked through for them."""
+
+    upto: int
+    events: Sequence[Event]
+
+
 class Batch(NamedTuple):
     """What subscribers are told after a commit: object events, and stamps that were set."""
 
@@ -171,10 +178,11 @@ class Store(Protocol):
     ) -> Sequence[tuple[bytes, bytes]]:
         """Return index entries in key order, as `scan` does for objects."""
 
-    def changes(self, after: int, limit: int = 0) -> Sequence[Event]:
-        """Return events with a revision above `after`, whole commits only, about `limit` of them.
+    def changes(self, after: int, limit: int = 0, prefix: bytes = b"") -> Changes:
+        """Return events above revision `after` of keys with `prefix`, whole commits only.
 
-        Raises Compacted if some of them are no longer kept.
+        About `limit` events (0 = all) are looked at, whatever their keys. Raises Compacted if some
+        of them are no longer kept.
         """
 
     async def commit(self, writes: Sequence[Write]) -> int:

@@ -32,6 +32,7 @@ import lmdb
 from kcpfast.store.contract import (
     EXISTS,
     Batch,
+    Changes,
     Check,
     Compacted,
     Conflict,
@@ -192,19 +193,24 @@ class LmdbStore:
                     break
         return found
 
-    def changes(self, after: int, limit: int = 0) -> list[Event]:
+    def changes(self, after: int, limit: int = 0, prefix: bytes = b"") -> Changes:
         """Return logged events up to the newest published revision."""
         if after < self._compacted:
             raise Compacted(f"revision {after} is below {self._compacted}")
+        published, looked, upto = self._published, 0, after
         events: list[Event] = []
         with self._mapped, self._env.begin(db=self._log) as txn:
             for place, entry in _range(txn.cursor(), number_bytes(after + 1), b""):
                 revision = number(place[:8])
-                whole = not events or events[-1].revision != revision
-                if revision > self._published or (limit and len(events) >= limit and whole):
+                if revision > published:
                     break
-                events.append(self._event(txn, revision, entry))
-        return events
+                if limit and looked >= limit and revision != upto:
+                    return Changes(upto, events)
+                upto = revision
+                looked += 1
+                if entry.startswith(prefix, 9):
+                    events.append(self._event(txn, revision, entry))
+        return Changes(max(published, after), events)
 
     def _event(self, txn: Any, revision: int, entry: bytes) -> Event:
         operation, key = entry[:1], entry[9:]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from kcpfast.store.contract import (
     EXISTS,
     Batch,
+    Changes,
     Check,
     Compacted,
     Conflict,
@@ -84,15 +85,14 @@ class MemoryStore:
         found = sorted(p for p in self._index.items() if p[0].startswith(prefix) and p[0] > after)
         return found[:limit] if limit else found
 
-    def changes(self, after: int, limit: int = 0) -> Sequence[Event]:
+    def changes(self, after: int, limit: int = 0, prefix: bytes = b"") -> Changes:
         """Return logged events."""
         if after < self._compacted:
             raise Compacted(f"revision {after} is below {self._compacted}")
         events = [event for event in self._events if event.revision > after]
-        if not limit or len(events) <= limit:
-            return events
-        last = events[limit - 1].revision
-        return [event for event in events if event.revision <= last]
+        upto = events[limit - 1].revision if 0 < limit < len(events) else max(self._revision, after)
+        found = [each for each in events if each.revision <= upto and each.key.startswith(prefix)]
+        return Changes(upto, found)
 
     async def commit(self, writes: Sequence[Write]) -> int:
         """Write all or nothing."""

@@ -103,6 +103,7 @@ class Connection(asyncio.Protocol):
         self._stream_closed: Callable[[], None] | None = None
         self._drained = asyncio.Event()
         self._drained.set()
+        self._when_drained: Callable[[], None] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._in_head = True
@@ -160,6 +161,9 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Hear that it reads again."""
         self._drained.set()
+        callback, self._when_drained = self._when_drained, None
+        if callback:
+            callback()
 
     def eof_received(self) -> bool:
         """Close when the client has closed its side."""
@@ -323,6 +327,13 @@ class Connection(asyncio.Protocol):
             closed()
         self._loop.call_soon(self._next)
 
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Call back soon, but not while the client does not read."""
+        if self._drained.is_set():
+            self._loop.call_soon(callback)
+        else:
+            self._when_drained = callback
+
     def drain(self) -> None:
         """Finish what is running, begin nothing new: the server stops."""
         self.closing = True
@@ -374,6 +385,11 @@ class StreamSink:
         if self._connection is None or self._connection.transport is None:
             return 0
         return self._connection.transport.get_write_buffer_size()
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Call back when the client has read."""
+        if self._connection is not None:
+            self._connection.when_drained(callback)
 
     def close(self) -> None:
         """End the stream."""

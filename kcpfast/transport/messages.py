@@ -70,6 +70,9 @@ class Sink(Protocol):
     def pending(self) -> int:
         """Return how many bytes the reader has not taken yet."""
 
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Call back soon, but not before the reader has taken most of what was written."""
+
     def close(self) -> None:
         """End the stream properly."""
 

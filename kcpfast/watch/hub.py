@@ -8,11 +8,13 @@ is told so (410 Expired) and ended: it will list again; nothing is left out sile
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Hashable, Iterable
 from typing import NamedTuple
 
+import msgspec
+
 from kcpfast._core.fanout import Fanout
+from kcpfast.meta.errors import expired
 from kcpfast.store.contract import Batch, Event
 from kcpfast.transport.messages import Sink
 
@@ -20,16 +22,24 @@ MAX_PENDING = 4 * 1024 * 1024
 BOOKMARK_SECONDS = 50.0
 
 
+def json_line(kind: bytes, obj: bytes) -> bytes:
+    """Return one event as a client reads it: a JSON object on a line."""
+    return b'{"type":"%b","object":%b}\n' % (kind, obj)
+
+
 class Form(NamedTuple):
     """How a watch wants objects: `key` is equal for watches that get the same bytes.
 
     `render(revision, value)` makes an object, `bookmark(revision, ended)` the object of a
-    bookmark, where `ended` says that it ends the initial events.
+    bookmark, where `ended` says that it ends the initial events; `frame(kind, object)` makes an
+    event of either. After the first event the watch goes on in the form `then`, if there is one.
     """
 
     key: Hashable
     render: Callable[[int, bytes], bytes]
     bookmark: Callable[[int, bool], bytes]
+    frame: Callable[[bytes, bytes], bytes] = json_line
+    then: Form | None = None
 
 
 class Interest(NamedTuple):
@@ -45,7 +55,7 @@ class Interest(NamedTuple):
 class Watch:
     """One open watch."""
 
-    __slots__ = ("_frames", "after", "bookmarks", "form", "interest", "sink", "timer")
+    __slots__ = ("_frames", "after", "bookmarks", "closed", "form", "interest", "sink", "timer")
 
     def __init__(self, form: Form, interest: Interest, sink: Sink, *, bookmarks: bool) -> None:
         """Begin with nothing sent; `after` is the newest revision this watch has been told of."""
@@ -54,13 +64,29 @@ class Watch:
         self.sink = sink
         self.bookmarks = bookmarks
         self.after = 0
+        self.closed = False
         self.timer: asyncio.TimerHandle | None = None
         self._frames: list[bytes] = []
 
     def queue(self, frame: bytes) -> bool:
         """Keep a frame for the next flush; tell whether it is the first of this tick."""
         self._frames.append(frame)
+        if self.form.then is not None:
+            self.form = self.form.then
         return len(self._frames) == 1
+
+    def tell(self, kind: bytes, revision: int, value: bytes) -> None:
+        """Queue an event about an object."""
+        self.queue(self.form.frame(kind, self.form.render(revision, value)))
+
+    def mark(self, revision: int, *, ended: bool = False) -> bytes:
+        """Return a bookmark."""
+        return self.form.frame(b"BOOKMARK", self.form.bookmark(revision, ended))
+
+    def fail(self, status: bytes) -> None:
+        """Send a Status as the last event."""
+        self.sink.write(self.form.frame(b"ERROR", status))
+        self.sink.close()
 
     def flush(self) -> bool:
         """Write what is queued; tell whether the reader keeps up."""
@@ -68,11 +94,6 @@ class Watch:
         if frames:
             self.sink.write(b"".join(frames))
         return self.sink.pending() <= MAX_PENDING
-
-
-def frame(kind: bytes, obj: bytes) -> bytes:
-    """Return one event as a client reads it: a JSON object on a line."""
-    return b'{"type":"%b","object":%b}\n' % (kind, obj)
 
 
 class Hub:
@@ -138,7 +159,7 @@ class Hub:
             key = (watch.form.key, kind)
             made = frames.get(key)
             if made is None:
-                made = frames[key] = frame(kind, _rendered(event, kind, watch.form))
+                made = frames[key] = watch.form.frame(kind, _rendered(event, kind, watch.form))
             self._queue(watch, made)
 
     def _queue(self, watch: Watch, made: bytes) -> None:
@@ -155,14 +176,13 @@ class Hub:
 
     def _cut_off(self, watch: Watch) -> None:
         self._detach(watch)
-        watch.sink.write(frame(b"ERROR", EXPIRED))
-        watch.sink.close()
+        watch.fail(EXPIRED)
 
     # ------------------------------------------------------------------------- bookmarks
 
     def _bookmark(self, watch: Watch) -> bytes:
         revision = max(self.published, watch.after)
-        return frame(b"BOOKMARK", watch.form.bookmark(revision, False))
+        return watch.mark(revision)
 
     def _on_bookmarks(self) -> None:
         watches = self._fanout.all()
@@ -198,14 +218,6 @@ def _rendered(event: Event, kind: bytes, form: Form) -> bytes:
     return form.render(event.revision, value)
 
 
-EXPIRED = json.dumps(
-    {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": "the watch was too slow and missed events; list again",
-        "reason": "Expired",
-        "code": 410,
-    }
-).encode()
+EXPIRED = msgspec.json.encode(
+    expired("the watch was too slow and missed events; list again").status()
+)

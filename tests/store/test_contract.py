@@ -111,9 +111,12 @@ async def test_changes_tell_each_write_with_what_it_replaced(store: Store) -> No
         Event(3, b"a", None, b"2"),
         Event(4, b"a", b"4", None),
     ]
-    assert store.changes(0) == events
-    assert store.changes(2) == events[3:]
-    assert store.changes(0, limit=1) == events[:2], "a commit is never torn"
+    assert store.changes(0).events == events
+    assert store.changes(2) == (4, events[3:])
+    assert store.changes(0, limit=1) == (1, events[:2]), "a commit is never torn"
+    assert store.changes(0, prefix=b"b") == (4, events[1:2])
+    assert store.changes(1, limit=2, prefix=b"b") == (3, [])
+    assert store.changes(9) == (9, [])
 
 
 async def test_compaction_forgets_the_past_and_nothing_else(store: Store) -> None:
@@ -123,7 +126,7 @@ async def test_compaction_forgets_the_past_and_nothing_else(store: Store) -> Non
     assert store.compacted() == 2
     assert store.get(b"a", at=2) == (2, b"2")
     assert store.get(b"a") == (4, b"4")
-    assert [event.revision for event in store.changes(2)] == [3, 4]
+    assert [event.revision for event in store.changes(2).events] == [3, 4]
     for read in (lambda: store.changes(1), lambda: store.get(b"a", at=1)):
         with pytest.raises(Compacted):
             read()

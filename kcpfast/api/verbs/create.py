@@ -32,6 +32,8 @@ async def create(api: Api, call: Call) -> Response:
     async def prepare() -> Change:
         call.warnings.clear()
         obj = read_object(call, resource, options.validation, new=True)
+        if obj["metadata"].get("resourceVersion") not in (None, "", "0"):
+            raise bad_request("resourceVersion should not be set on objects to be created")
         given = obj["metadata"].get("namespace") or ""
         if resource.namespaced and given not in ("", target.namespace):
             raise bad_request(

@@ -8,6 +8,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import msgspec
+
 from kcpfast.admission.chain import DELETE, Review
 from kcpfast.api import answer
 from kcpfast.api.body import parse
@@ -48,7 +50,8 @@ async def delete(api: Api, call: Call) -> Response:
         "status": "Success",
         "details": {key: value for key, value in details.items() if value},
     }
-    return answer.respond_json(call, 200, status)
+    body = msgspec.json.encode(status)
+    return answer.respond(call, shown.form, 200, body)
 
 
 def _body(call: Call) -> dict[str, Any]:

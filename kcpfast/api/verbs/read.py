@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kcpfast.api import answer
 from kcpfast.api.context import Api, Call
+from kcpfast.api.listing import check_not_ahead, check_version
 from kcpfast.meta.errors import not_found
 from kcpfast.transport.messages import Response
 
@@ -13,6 +14,9 @@ async def get(api: Api, call: Call) -> Response:
     resource = call.resource
     shown = answer.shape(call, resource)
     target = call.target
+    wanted = check_version(call.parameter("resourceVersion"))
+    if wanted:
+        check_not_ahead(wanted, api.objects.store.revision())
     record = api.objects.record(target)
     if record is None or not call.sees(target.key(), record.value):
         raise not_found(resource.plural, resource.group, call.route.name)

@@ -70,6 +70,12 @@ class View(Protocol):
 
 def denied(user: User, wanted: Attributes, reason: str) -> ApiError:
     """Return the 403 for a request that is not allowed."""
+    error = _denied(user, wanted, reason)
+    error.headers.append((b"X-Content-Type-Options", b"nosniff"))
+    return error
+
+
+def _denied(user: User, wanted: Attributes, reason: str) -> ApiError:
     if not wanted.resource:
         text = f'User "{user.name}" cannot {wanted.verb} path "{wanted.path}": {reason}'
         return forbidden("", "", "", text)

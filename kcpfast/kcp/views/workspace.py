@@ -58,7 +58,9 @@ class WorkspaceView:
             raise denied(user, wanted, decision.reason)
         if cluster == WILDCARD and wanted.resource and wanted.verb not in ("list", "watch"):
             text = f"{wanted.verb} is not supported in the * logical cluster"
-            raise ApiError("MethodNotAllowed", text, details={})
+            details = {"group": wanted.group, "kind": wanted.resource}
+            details = {key: value for key, value in details.items() if value}
+            raise ApiError("MethodNotAllowed", text, details=details)
 
     def _check_active(self, cluster: str, wanted: Attributes) -> None:
         if not cluster or cluster == WILDCARD or wanted.path.startswith(_AWAKE):

@@ -1,7 +1,6 @@
-"""Protobuf bodies of built-in kinds, to and from what JSON decodes to.
+"""Protobuf bodies of built-in kinds, to what JSON decodes to.
 
-Typed Go clients send them by default. The tables (assets/protobuf.json) give for each message its
-fields: number, JSON name, type, whether repeated. The envelope is `k8s\\0` and a runtime.Unknown:
+Typed Go clients send them by default. The envelope is `k8s\\0` and a runtime.Unknown:
 https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding-idl
 
 Go's encoder writes fields that are not pointers even when they are empty, so an empty field is
@@ -14,55 +13,25 @@ import struct
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from functools import cache
-from importlib import resources as files
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from kcpfast.resources.builtin import definition_name, definitions
-
-MAGIC = b"k8s\0"
-_MAX_DEPTH = 100
-_META = "k8s.io.apimachinery.pkg.apis.meta.v1."
-_CRD = "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1."
-_UNKNOWN = "k8s.io.apimachinery.pkg.runtime.Unknown"
-
-
-class Field(NamedTuple):
-    """One field of a message."""
-
-    number: int
-    name: str
-    type: str
-    repeated: bool
+from kcpfast.resources.protobuf.tables import (
+    CRD,
+    MAGIC,
+    MAX_DEPTH,
+    META,
+    Field,
+    message_of,
+    messages,
+    required,
+)
 
 
 @cache
-def _messages() -> dict[str, dict[int, Field]]:
-    data = files.files("kcpfast.assets").joinpath("protobuf.json").read_bytes()
-    tables: dict[str, list[Any]] = msgspec.json.decode(data)
-    return {
-        name: {row[0]: Field(row[0], row[1], row[2], bool(row[3])) for row in rows}
-        for name, rows in tables.items()
-    }
-
-
-@cache
-def _required(message: str) -> frozenset[str]:
-    name = message.replace("k8s.io.", "io.k8s.", 1).replace("_apiserver", "-apiserver")
-    return frozenset(definitions().get(name, {}).get("required") or ())
-
-
-def message_of(api_version: str, kind: str) -> str:
-    """Return the message of a kind; ValueError if there is none."""
-    if kind == "DeleteOptions":
-        return _META + kind
-    group, _, version = api_version.rpartition("/")
-    name = definition_name(group, kind, version).replace("io.k8s.", "k8s.io.", 1)
-    name = name.replace("apiextensions-apiserver", "apiextensions_apiserver")
-    if name not in _messages():
-        raise ValueError(f"no protobuf message is known for {api_version} {kind}")
-    return name
+def _by_number(message: str) -> dict[int, Field]:
+    return {field.number: field for field in messages()[message]}
 
 
 # ------------------------------------------------------------------------- wire format
@@ -102,10 +71,21 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
             raise ValueError(f"wire type {kind} is not used by Kubernetes")
 
 
+# What a field raises that holds something else than its type says.
+_MALFORMED = (AttributeError, OverflowError, TypeError, struct.error, msgspec.DecodeError)
+
+
 def decode(body: bytes) -> dict[str, Any]:
     """Decode an enveloped object; ValueError if it is not one, or of no built-in kind."""
     if not body.startswith(MAGIC):
         raise ValueError("the envelope is missing")
+    try:
+        return _decode(body)
+    except _MALFORMED as error:
+        raise ValueError(f"malformed field: {error}") from error
+
+
+def _decode(body: bytes) -> dict[str, Any]:
     envelope = dict(_fields(body[len(MAGIC) :]))
     words = dict(_fields(envelope.get(1, b"")))
     api_version, kind = (words.get(number, b"").decode() for number in (1, 2))
@@ -115,12 +95,12 @@ def decode(body: bytes) -> dict[str, Any]:
 
 
 def _message(name: str, data: bytes, depth: int) -> Any:
-    if depth > _MAX_DEPTH:
+    if depth > MAX_DEPTH:
         raise ValueError("nested too deeply")
     special = _SPECIAL.get(name)
     if special is not None:
         return special(data, depth)
-    table, required = _messages()[name], _required(name)
+    table, needed = _by_number(name), required(name)
     found: dict[str, Any] = {}
     for number, raw in _fields(data):
         field = table.get(number)
@@ -135,7 +115,7 @@ def _message(name: str, data: bytes, depth: int) -> Any:
             found.setdefault(field.name, []).append(value)
         elif not field.name:
             found |= value
-        elif value or field.name in required:
+        elif value or field.name in needed:
             found[field.name] = value
     return found
 
@@ -205,7 +185,7 @@ def _schema_or(other: str) -> Callable[[bytes, int], Any]:
         schema, rest = None, []
         for number, raw in _fields(data):
             if number == (2 if other == "bool" else 1) and isinstance(raw, bytes):
-                schema = _message(_CRD + "JSONSchemaProps", raw, depth + 1)
+                schema = _message(CRD + "JSONSchemaProps", raw, depth + 1)
             else:
                 rest.append(raw)
         if schema is not None:
@@ -214,19 +194,20 @@ def _schema_or(other: str) -> Callable[[bytes, int], Any]:
             return bool(rest and rest[0])
         if other == "strings":
             return [raw.decode() for raw in rest]
-        return [_message(_CRD + "JSONSchemaProps", raw, depth + 1) for raw in rest]
+        return [_message(CRD + "JSONSchemaProps", raw, depth + 1) for raw in rest]
 
     return read
 
 
 _SPECIAL: dict[str, Callable[[bytes, int], Any]] = {
-    _META + "FieldsV1": _raw_json,
-    _META + "MicroTime": _time(micro=True),
-    _META + "Time": _time(micro=False),
-    _CRD + "JSON": _raw_json,
-    _CRD + "JSONSchemaPropsOrArray": _schema_or("schemas"),
-    _CRD + "JSONSchemaPropsOrBool": _schema_or("bool"),
-    _CRD + "JSONSchemaPropsOrStringArray": _schema_or("strings"),
+    META + "FieldsV1": _raw_json,
+    META + "MicroTime": _time(micro=True),
+    META + "Time": _time(micro=False),
+    META + "Verbs": _strings,
+    CRD + "JSON": _raw_json,
+    CRD + "JSONSchemaPropsOrArray": _schema_or("schemas"),
+    CRD + "JSONSchemaPropsOrBool": _schema_or("bool"),
+    CRD + "JSONSchemaPropsOrStringArray": _schema_or("strings"),
     "k8s.io.api.authentication.v1.ExtraValue": _strings,
     "k8s.io.api.authorization.v1.ExtraValue": _strings,
     "k8s.io.api.certificates.v1.ExtraValue": _strings,

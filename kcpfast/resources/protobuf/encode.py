@@ -1,0 +1,194 @@
+"""Built-in kinds, lists and Statuses to protobuf, for clients that accept nothing else.
+
+A field is written as soon as the JSON has it: what Go writes empty reads the same when absent.
+"""
+
+from __future__ import annotations
+
+import struct
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from kcpfast.resources.protobuf.tables import CRD, MAGIC, META, Field, message_of, messages
+
+Write = Callable[[Any], bytes]
+
+
+def encode(obj: Mapping[str, Any]) -> bytes:
+    """Return an object or list in its envelope; ValueError if its kind has no message."""
+    api_version, kind = str(obj.get("apiVersion") or "v1"), str(obj.get("kind") or "")
+    try:
+        body = _message(message_of(api_version, kind), obj)
+    except ValueError:
+        if not kind.endswith("List"):
+            raise
+        body = _list(message_of(api_version, kind.removesuffix("List")), obj)
+    words = _delimited(1, api_version.encode()) + _delimited(2, kind.encode())
+    return MAGIC + _delimited(1, words) + _delimited(2, body) + b"\x1a\0\x22\0"
+
+
+def encode_event(kind: bytes, obj: Mapping[str, Any]) -> bytes:
+    """Return one event of a watch: a length in four bytes, and a WatchEvent."""
+    event = _delimited(1, kind) + _delimited(2, _delimited(1, encode(obj)))
+    return struct.pack(">I", len(event)) + event
+
+
+def _list(item: str, obj: Mapping[str, Any]) -> bytes:
+    parts = [_delimited(1, _message(META + "ListMeta", obj.get("metadata") or {}))]
+    parts += [_delimited(2, _message(item, each)) for each in obj.get("items") or ()]
+    return b"".join(parts)
+
+
+# ------------------------------------------------------------------------- wire format
+
+
+def _varint(value: int) -> bytes:
+    value &= (1 << 64) - 1
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _key(number: int, kind: int) -> bytes:
+    return _varint(number << 3 | kind)
+
+
+def _delimited(number: int, data: bytes) -> bytes:
+    return _key(number, 2) + _varint(len(data)) + data
+
+
+def _sized(data: bytes) -> bytes:
+    return _varint(len(data)) + data
+
+
+def _message(name: str, value: Any) -> bytes:
+    special = _SPECIAL.get(name)
+    if special is not None:
+        return special(value)
+    known, inlined = _plan(name)
+    parts = []
+    for key, each in value.items():
+        write = known.get(key)
+        if write is not None and each is not None:
+            parts.append(write(each))
+    for number, inner in inlined:
+        names = _plan(inner)[0]
+        part = {key: each for key, each in value.items() if key in names}
+        parts.append(_delimited(number, _message(inner, part)))
+    return b"".join(parts)
+
+
+@cache
+def _plan(name: str) -> tuple[Mapping[str, Write], tuple[tuple[int, str], ...]]:
+    """Return what writes each field of a message by its JSON name, and what is inlined in it."""
+    fields = messages()[name]
+    inlined = tuple((field.number, field.type) for field in fields if not field.name)
+    return {field.name: _writer(field) for field in fields if field.name}, inlined
+
+
+def _writer(field: Field) -> Write:
+    if field.type.startswith("map "):
+        return _map_writer(field.number, field.type[4:])
+    write, kind = _scalar(field.type)
+    key = _key(field.number, kind)
+    if field.repeated:
+        return lambda values: b"".join([key + write(each) for each in values])
+    return lambda value: key + write(value)
+
+
+def _map_writer(number: int, kind: str) -> Write:
+    write, wire = _scalar(kind)
+    key = _key(2, wire)
+
+    def write_map(value: Mapping[str, Any]) -> bytes:
+        return b"".join(
+            [
+                _delimited(number, _delimited(1, name.encode()) + key + write(each))
+                for name, each in value.items()
+            ]
+        )
+
+    return write_map
+
+
+def _scalar(kind: str) -> tuple[Write, int]:
+    """Return what writes a value of a type behind its key, and the wire type of it."""
+    if kind in ("int32", "int64", "bool"):
+        return lambda value: _varint(int(value)), 0
+    if kind == "double":
+        return lambda value: struct.pack("<d", value), 1
+    if kind == "string":
+        return lambda value: _sized(str(value).encode()), 2
+    if kind == "bytes":
+        return lambda value: _sized(b64decode(value)), 2
+    return lambda value: _sized(_message(kind, value)), 2
+
+
+# ------------------------------------------------------------------------- special messages
+
+
+def _time(value: str) -> bytes:
+    then = datetime.fromisoformat(value)
+    seconds, nanos = int(then.timestamp() // 1), then.microsecond * 1000
+    return _key(1, 0) + _varint(seconds) + _key(2, 0) + _varint(nanos)
+
+
+def _raw_json(value: Any) -> bytes:
+    return _delimited(1, msgspec.json.encode(value))
+
+
+def _int_or_string(value: Any) -> bytes:
+    if isinstance(value, str):
+        return _key(1, 0) + _varint(1) + _delimited(3, value.encode())
+    return _key(1, 0) + _varint(0) + _key(2, 0) + _varint(value)
+
+
+def _strings(value: Any) -> bytes:
+    return b"".join([_delimited(1, each.encode()) for each in value])
+
+
+def _schema_or_more(value: Any) -> bytes:
+    """Write a schema, or a list of schemas or strings."""
+    if not isinstance(value, list):
+        return _delimited(1, _message(_SCHEMA, value))
+    return b"".join(
+        [
+            _delimited(2, each.encode() if isinstance(each, str) else _message(_SCHEMA, each))
+            for each in value
+        ]
+    )
+
+
+def _schema_or_bool(value: Any) -> bytes:
+    if isinstance(value, bool):
+        return _key(1, 0) + _varint(value)
+    return _key(1, 0) + _varint(1) + _delimited(2, _message(_SCHEMA, value))
+
+
+_SCHEMA = CRD + "JSONSchemaProps"
+_SPECIAL: dict[str, Write] = {
+    META + "FieldsV1": _raw_json,
+    META + "MicroTime": _time,
+    META + "Time": _time,
+    META + "Verbs": _strings,
+    CRD + "JSON": _raw_json,
+    CRD + "JSONSchemaPropsOrArray": _schema_or_more,
+    CRD + "JSONSchemaPropsOrBool": _schema_or_bool,
+    CRD + "JSONSchemaPropsOrStringArray": _schema_or_more,
+    "k8s.io.api.authentication.v1.ExtraValue": _strings,
+    "k8s.io.api.authorization.v1.ExtraValue": _strings,
+    "k8s.io.api.certificates.v1.ExtraValue": _strings,
+    "k8s.io.apimachinery.pkg.api.resource.Quantity": lambda value: _delimited(
+        1, str(value).encode()
+    ),
+    "k8s.io.apimachinery.pkg.runtime.RawExtension": _raw_json,
+    "k8s.io.apimachinery.pkg.util.intstr.IntOrString": _int_or_string,
+}
