@@ -11,7 +11,7 @@ import msgspec
 from kcpfast.api.context import Call
 from kcpfast.api.negotiate import JSON, PROTOBUF, YAML, Form, negotiate
 from kcpfast.meta.cluster import CLUSTER_ANNOTATION
-from kcpfast.meta.errors import ApiError, bad_request
+from kcpfast.meta.errors import ApiError, bad_request, method_not_allowed
 from kcpfast.registry import values
 from kcpfast.registry.objects import Saved
 from kcpfast.resources.resource import Object, Resource
@@ -203,6 +203,16 @@ def refusal(call: Call | None, error: ApiError) -> Response:
     elif form == PROTOBUF:
         media, body = to_protobuf(body)
     return Response(error.code, body, media, [*headers, *call.headers])
+
+
+_REASONS = {400: "BadRequest", 413: "RequestEntityTooLarge"}
+
+
+def not_understood(code: int, text: str) -> Response:
+    """Return the answer to what came over a connection and is no request."""
+    if code == 405:
+        return refusal(None, method_not_allowed())
+    return refusal(None, ApiError(_REASONS.get(code, ""), text, code=code))
 
 
 def negotiable(accept: str) -> Form:

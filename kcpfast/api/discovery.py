@@ -6,7 +6,6 @@ workspaces that serve the same share it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -18,12 +17,12 @@ from kcpfast.api.context import Call
 from kcpfast.api.negotiate import JSON, clauses
 from kcpfast.kcp.views.base import View
 from kcpfast.meta.errors import no_such_resource
+from kcpfast.meta.versions import version_order
 from kcpfast.registry.catalog import Served
 from kcpfast.resources.resource import Resource
 from kcpfast.transport.messages import Response
 
 _AGGREGATED = b"application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 _KEPT = 256
 # Groups come in the order of their priority; those of bindings and CRDs follow by name.
 _ORDER = (
@@ -50,16 +49,6 @@ class Documents(NamedTuple):
     def version_names(self, group: str) -> list[str]:
         """Return the versions of a group, preferred first."""
         return sorted(self.groups[group], key=version_order)
-
-
-def version_order(version: str) -> tuple[int, int, int]:
-    """Return the sort key of a version: v2, v1, v1beta2, v1beta1, v1alpha1, others."""
-    found = _VERSION.fullmatch(version)
-    if found is None:
-        return (9, 0, 0)
-    major, stage, minor = found.groups()
-    rank = {None: 0, "beta": 1, "alpha": 2}[stage]
-    return (rank, -int(major), -int(minor or 0))
 
 
 class Discovery:

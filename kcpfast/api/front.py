@@ -15,6 +15,7 @@ from kcpfast.kcp.authorizer import (
 )
 from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.views.base import View, denied
+from kcpfast.meta.cluster import ROOT
 from kcpfast.meta.errors import forbidden
 from kcpfast.meta.user import MASTERS, Attributes, User, split_service_account
 from kcpfast.transport.messages import Response
@@ -98,7 +99,9 @@ class Front:
     def authorize(self, call: Call) -> None:
         """Ask the view whether the request is allowed; Forbidden if not."""
         assert call.view is not None
-        call.view.authorize(call.user, call.cluster, call.attributes)
+        # What is about the server is allowed by whom root allows it.
+        cluster = ROOT if call.attributes.path == "/metrics" else call.cluster
+        call.view.authorize(call.user, call.cluster or cluster, call.attributes)
 
     def page(self, call: Call) -> Response | None:
         """Return the answer to a path of the server's own, None if it has none."""

@@ -262,6 +262,11 @@ def _check_open(call: Call, row: Row) -> None:
     raise forbidden(call.resource.plural, call.resource.group, name, why)
 
 
+def _counted_group(call: Call) -> str:
+    """Return the group that a request is counted under: only of what is served."""
+    return call.resource.group if call.served is not None else ""
+
+
 def _finish(call: Call | None, answer: Response | Stream) -> Response | Stream:
     if call is None:
         return answer
@@ -270,9 +275,9 @@ def _finish(call: Call | None, answer: Response | Stream) -> Response | Stream:
         call.headers.append((b"Warning", f'299 - "{quoted}"'.encode()))
     wanted = call.attributes
     if isinstance(answer, Stream):
-        count_request(wanted.verb, wanted.group, 200)
+        count_request(wanted.verb, _counted_group(call), 200)
         return answer._replace(headers=call.headers)
-    count_request(wanted.verb, wanted.group, answer.status)
+    count_request(wanted.verb, _counted_group(call), answer.status)
     missing = [pair for pair in call.headers if pair not in answer.headers]
     if missing:
         answer = answer._replace(headers=[*answer.headers, *missing])

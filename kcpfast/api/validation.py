@@ -75,4 +75,5 @@ def _check_body(
 def _raise(resource: Resource, obj: Object, causes: list[Cause]) -> None:
     if causes:
         name = obj["metadata"].get("name") or ""
-        raise invalid(resource.kind, resource.group, name, causes)
+        stored = resource.storage_version.rpartition("/")[0]  # errors name the stored kind
+        raise invalid(resource.kind, stored, name, causes)

@@ -17,7 +17,6 @@ _SERVER_SET = (
     "resourceVersion",
     "selfLink",
 )
-_KEPT = ("creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "uid")
 
 
 def begin(resource: Resource, obj: Object, cluster: str, namespace: str) -> None:
@@ -45,11 +44,12 @@ def mark_cluster(meta: dict[str, Any], cluster: str) -> None:
 def carry_over(resource: Resource, new: Object, old: Object) -> None:
     """Give an updated object what only the server may change, as it was."""
     meta, was = new["metadata"], old["metadata"]
-    for key in _KEPT:
-        if key in was:
-            meta[key] = was[key]
-        else:
-            meta.pop(key, None)
+    meta["creationTimestamp"] = was["creationTimestamp"]
+    meta["uid"] = meta.get("uid") or was["uid"]
+    if "deletionTimestamp" in was:
+        meta["deletionTimestamp"] = was["deletionTimestamp"]
+    if "deletionGracePeriodSeconds" in was:
+        meta.setdefault("deletionGracePeriodSeconds", was["deletionGracePeriodSeconds"])
     meta.pop("selfLink", None)
     meta["resourceVersion"] = was["resourceVersion"]
     if resource.namespaced:

@@ -58,11 +58,13 @@ class Target(NamedTuple):
 class Change(NamedTuple):
     """What a write is to make of an object: `new` None deletes it.
 
-    `more` are writes of the same commit: expectations that must still hold, other objects.
+    `more` are writes of the same commit: expectations that must still hold, other objects; `always`
+    asks for a write even if nothing is changed.
     """
 
     new: Object | None
     more: Sequence[Write] = ()
+    always: bool = False
 
 
 class Saved(NamedTuple):
@@ -156,8 +158,8 @@ class Objects:
             if record is None:
                 raise not_found(resource.plural, resource.group, target.name)
             old = values.decode(resource, *record)
-            new, more = await change(old)
-            if new == old and not more:
+            new, more, always = await change(old)
+            if new == old and not more and not always:
                 return Saved(old, *record)
             kept = None if new is None or is_finished(new) else new
             value = values.encode(resource, new if new is not None else old)

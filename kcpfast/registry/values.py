@@ -61,7 +61,10 @@ def render_item(resource: Resource, revision: int, value: bytes) -> bytes:
     known = resource.header or header(resource)
     if value.startswith(known) and resource.from_storage is None:
         return b"%b%d%b" % (resource.item_head, revision, value[len(known) :])
-    return msgspec.json.encode(decode(resource, revision, value))
+    obj = decode(resource, revision, value)
+    if resource.builtin:
+        del obj["kind"], obj["apiVersion"]
+    return msgspec.json.encode(obj)
 
 
 def decode(resource: Resource, revision: int, value: bytes) -> Object:

@@ -14,6 +14,7 @@ import msgspec
 
 from kcpfast.meta.names import NameRule, path_segment
 from kcpfast.resources.columns import COLUMNS
+from kcpfast.resources.events import from_core, to_core
 from kcpfast.resources.resource import (
     STATUS_VERBS,
     Names,
@@ -250,8 +251,7 @@ def _resource(row: Row) -> Resource:
         "v1",
         Names(row.plural, row.kind, row.kind.lower(), "", row.short, row.categories),
         namespaced=row.namespaced,
-        # Both groups of events are two faces of one storage.
-        storage=storage_name("" if row.plural == "events" else row.group, row.plural),
+        storage=storage_name(row.group, row.plural),
         make_program=lambda: typed_program(definition),
     )
     resource.schema = definition
@@ -268,3 +268,12 @@ def _resource(row: Row) -> Resource:
 
 BUILTIN = tuple(_resource(row) for row in ROWS)
 BY_PLACE = {(each.group, each.version, each.plural): each for each in BUILTIN}
+
+
+def _show_as_stored(shown: Resource, stored: Resource) -> None:
+    """Make a resource the second face of another one's objects."""
+    shown.storage, shown.storage_version = stored.storage, stored.storage_version
+    shown.to_storage, shown.from_storage = to_core, from_core
+
+
+_show_as_stored(BY_PLACE["events.k8s.io", "v1", "events"], BY_PLACE["", "v1", "events"])

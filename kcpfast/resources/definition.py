@@ -15,6 +15,7 @@ import msgspec
 from kcpfast.meta import jsonpath
 from kcpfast.meta.duration import age
 from kcpfast.meta.names import dns_subdomain, path_segment
+from kcpfast.meta.versions import version_order
 from kcpfast.resources.builtin import typed_program
 from kcpfast.resources.columns import NAME
 from kcpfast.resources.resource import (
@@ -129,9 +130,18 @@ def _resource(found: Definition, version: Mapping[str, Any], origin: Origin) -> 
         for each in version.get("selectableFields") or ()
     }
     if version.get("deprecated"):
-        own = f"{resource.api_version} {kind} is deprecated"
-        resource.deprecation = version.get("deprecationWarning") or own
+        resource.deprecation = version.get("deprecationWarning") or _deprecation(found, resource)
     return resource
+
+
+def _deprecation(found: Definition, resource: Resource) -> str:
+    """Return what is said of a deprecated version; it names the best of those that are better."""
+    text = f"{resource.api_version} {resource.kind} is deprecated"
+    current = [each for each in found["versions"] if each["served"] and not each.get("deprecated")]
+    best = min((each["name"] for each in current), key=version_order, default="")
+    if not best or version_order(best) >= version_order(resource.version):
+        return text
+    return f"{text}; use {resource.group}/{best} {resource.kind}"
 
 
 def _program(schema: Mapping[str, Any]) -> Program:

@@ -191,15 +191,11 @@ class _Listener:
             await asyncio.wait_for(self._server.wait_closed(), 1.0)
 
 
-_REASONS = {400: "BadRequest", 413: "RequestEntityTooLarge", 431: ""}
-
-
 def _refuse(code: int, text: str) -> Response:
     """Return the answer to what is no request."""
-    from kcpfast.api.answer import refusal  # noqa: PLC0415 - only for what is malformed
-    from kcpfast.meta.errors import ApiError  # noqa: PLC0415 - only for what is malformed
+    from kcpfast.api.answer import not_understood  # noqa: PLC0415 - only for what is malformed
 
-    return refusal(None, ApiError(_REASONS[code], text, code=code))
+    return not_understood(code, text)
 
 
 def _announce(config: Config, url: str, seconds: float) -> None:

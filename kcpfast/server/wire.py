@@ -13,6 +13,7 @@ from typing import NamedTuple
 import kcpfast
 from kcpfast.admission import namespaces
 from kcpfast.admission.chain import Admission
+from kcpfast.api import openid
 from kcpfast.api.context import Api
 from kcpfast.api.front import Front
 from kcpfast.api.serve import Server
@@ -138,7 +139,8 @@ def server(parts: Core, settings: Settings) -> Running:
     view = WorkspaceView(catalog, authorizer, clusters)
     seen = views.Parts(objects, catalog, authorizer, policies)
     services = views.services(seen, view, clusters, making.types)
-    front = Front(clusters, authenticator, authorizer, view, services, {})
+    pages = openid.pages(accounts, settings.base_url)
+    front = Front(clusters, authenticator, authorizer, view, services, pages)
     ending = WorkspaceController(objects, kinds, making)
     binding = BindingController(objects, catalog, clusters, marked)
     exporting = ExportController(objects, clusters, kinds, settings.base_url)

@@ -7,6 +7,7 @@ by two parsers (RFC 9112 sections 6.1, 6.3 and 11.2) is refused with 400 and the
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
 from collections import deque
@@ -38,6 +39,7 @@ _MAX_WAITING = 16
 _LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
+_REQUEST_LINE = re.compile(rb"[A-Z-]+ /\S* HTTP/1\.[01]\r\n")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -147,6 +149,9 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
             self._give_up(cause if isinstance(cause, _Refused) else _Refused(400, str(cause)))
+        except httptools.HttpParserInvalidMethodError:
+            code = 405 if _REQUEST_LINE.match(data) else 400
+            self._give_up(_Refused(code, "unknown method"))
         except httptools.HttpParserError as error:
             self._give_up(_Refused(400, f"malformed request: {error}"))
         except _Refused as refused:

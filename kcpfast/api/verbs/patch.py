@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import msgspec
+
 from kcpfast._core.jsonscan import duplicates
 from kcpfast.admission.chain import CREATE, Review
 from kcpfast.api import answer
@@ -13,7 +15,7 @@ from kcpfast.api.context import Api, Call
 from kcpfast.api.fields import node_of, reset_fields, writer
 from kcpfast.api.options import WriteOptions, write_options
 from kcpfast.api.validation import check_new
-from kcpfast.api.verbs.update import changing, check_conditions
+from kcpfast.api.verbs.update import changing, check_version
 from kcpfast.meta.errors import (
     ApiError,
     bad_request,
@@ -34,6 +36,7 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+_SHOWN = 2000  # characters of a patch that an error repeats
 
 
 async def patch(api: Api, call: Call) -> Response:
@@ -50,7 +53,9 @@ async def patch(api: Api, call: Call) -> Response:
     if resource.builtin:
         kinds.insert(2, STRATEGIC_PATCH)
     if media not in kinds:
-        raise unsupported_media_type(media, kinds)
+        refused = unsupported_media_type(media, kinds)
+        refused.details = {} if resource.builtin else None
+        raise refused
     _check_options(call, options, applies=media == APPLY_PATCH)
     if media == APPLY_PATCH:
         return await _apply(api, call, options, shown)
@@ -99,18 +104,29 @@ def _patched(call: Call, options: WriteOptions, media: str, body: Any, old: Obje
 
         new = apply_strategic_patch(old, body, node_of(resource))
     new = copy.deepcopy(new)
-    check_type(resource, new)
-    unknown = conform(resource, new)
+    unknown = _conformed(resource, new)
     _report(call, options, [f'unknown field "{path}"' for path in unknown])
     _check_kept(resource, new, old)
     return dict(new)
+
+
+def _conformed(resource: Resource, new: Any) -> list[str]:
+    """Do as `conform`; what cannot be decoded is held against the patch that made it."""
+    try:
+        check_type(resource, new)
+        return conform(resource, new)
+    except ApiError as error:
+        if error.reason != "BadRequest":
+            raise
+        text = msgspec.json.encode(new).decode()[:_SHOWN]
+        raise invalid("", "", "", [field_invalid("patch", text, error.message)]) from None
 
 
 def _report(call: Call, options: WriteOptions, texts: list[str]) -> None:
     if not texts or options.validation == "Ignore":
         return
     if options.validation == "Strict":
-        patch_text = call.request.body.decode("utf-8", "replace")
+        patch_text = call.request.body.decode("utf-8", "replace")[:_SHOWN]
         why = f"strict decoding error: {', '.join(texts)}"
         raise invalid("", "", "", [field_invalid("patch", patch_text, why)])
     call.warnings += texts
@@ -124,7 +140,7 @@ def _check_kept(resource: Resource, new: Object, old: Object) -> None:
     if resource.namespaced and (meta.get("namespace") or "") not in ("", was["namespace"]):
         raise bad_request("the namespace of the object does not match the namespace on the URL")
     meta.setdefault("resourceVersion", was["resourceVersion"])
-    check_conditions(resource, new, old)
+    check_version(resource, new, old)
 
 
 # ------------------------------------------------------------------------- apply
@@ -178,7 +194,7 @@ async def _apply_to_existing(api: Api, call: Call, options: WriteOptions) -> Sav
         new = applied.object
         unknown = conform(resource, new)
         _report(call, options, [f'unknown field "{path}"' for path in unknown])
-        check_conditions(resource, new, old)
+        check_version(resource, new, old)
         return keep_times(old, new)
 
     change = changing(api, call, options, make, managed=False)

@@ -12,6 +12,7 @@ from kcpfast.api.fields import manage
 from kcpfast.api.options import WriteOptions, write_options
 from kcpfast.api.parts import merge_part
 from kcpfast.api.validation import check_changed
+from kcpfast.meta.cluster import CLUSTER_ANNOTATION
 from kcpfast.meta.errors import MODIFIED, bad_request, conflict, field_invalid, invalid, not_found
 from kcpfast.registry.identity import carry_over, count_generation
 from kcpfast.registry.objects import Change
@@ -34,7 +35,8 @@ async def update(api: Api, call: Call) -> Response:
     def make(old: Object) -> Object:
         obj = read_object(call, resource, options.validation)
         _check_names(call, obj)
-        check_conditions(resource, obj, old)
+        _check_uid(resource, obj, old)
+        check_version(resource, obj, old)
         return obj
 
     saved = await api.objects.update(
@@ -57,6 +59,7 @@ def changing(
         if not call.sees_object(old):
             raise not_found(resource.plural, resource.group, call.route.name)
         new = merge_part(resource, part, make(old), old)
+        homeless = not _knows_cluster(new, old)
         carry_over(resource, new, old)
         call.admit(new, old)
         review = Review(UPDATE, call.target, call.admitted, new, old)
@@ -74,9 +77,15 @@ def changing(
         call.warnings += check_changed(resource, new, old)
         await api.admission.validate(review)
         call.warnings += review.warnings
-        return Change(new, review.more)
+        return Change(new, review.more, homeless)
 
     return change
+
+
+def _knows_cluster(new: Object, old: Object) -> bool:
+    """Tell whether an object says which cluster it is of; in kcp, one that does not is written."""
+    given = (new["metadata"].get("annotations") or {}).get(CLUSTER_ANNOTATION)
+    return bool(given == old["metadata"]["annotations"][CLUSTER_ANNOTATION])
 
 
 def _check_names(call: Call, obj: Object) -> None:
@@ -96,8 +105,16 @@ def _check_names(call: Call, obj: Object) -> None:
         )
 
 
-def check_conditions(resource: Resource, obj: Object, old: Object) -> None:
-    """Check uid and resourceVersion of a new object against the stored one."""
+def _check_uid(resource: Resource, obj: Object, old: Object) -> None:
+    """Check that a new object, if it has a uid, is meant for the stored one."""
+    uid, was = obj["metadata"].get("uid") or "", old["metadata"]
+    if uid and uid != was["uid"]:
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {was['uid']}"
+        raise conflict(resource.plural, resource.group, was["name"], why)
+
+
+def check_version(resource: Resource, obj: Object, old: Object) -> None:
+    """Check the resourceVersion of a new object against the stored one."""
     meta, was = obj["metadata"], old["metadata"]
     name = was["name"]
     version = meta.get("resourceVersion") or ""
@@ -105,10 +122,6 @@ def check_conditions(resource: Resource, obj: Object, old: Object) -> None:
         why = f'strconv.ParseUint: parsing "{version}": invalid syntax'
         cause = field_invalid("metadata.resourceVersion", version, why)
         raise invalid(resource.kind, resource.group, name, [cause])
-    uid = meta.get("uid") or ""
-    if uid and uid != was["uid"]:
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {was['uid']}"
-        raise conflict(resource.plural, resource.group, name, why)
     if not version and not resource.builtin:
         cause = field_invalid("metadata.resourceVersion", 0, "must be specified for an update")
         raise invalid(resource.plural, resource.group, name, [cause])

@@ -1,53 +1,109 @@
 """Events, in both of their groups; both are faces of one stored object.
 
-Rules: k8s.io/kubernetes/pkg/apis/core/validation/events.go.
+Rules: k8s.io/kubernetes/pkg/apis/core/validation/events.go. They speak of the fields of core/v1,
+whichever face a client has used.
 """
 
 from __future__ import annotations
 
 from kcpfast.meta.errors import Cause, field_invalid, field_required
+from kcpfast.meta.names import dns_subdomain, qualified_name
+from kcpfast.meta.objectmeta import IMMUTABLE
 from kcpfast.registry.strategies.base import Strategy
+from kcpfast.resources.events import complete, to_core
 from kcpfast.resources.resource import Object
 
+_LIMITS = (("reportingInstance", 128), ("action", 128), ("reason", 128), ("message", 1024))
+_FIXED = (
+    "involvedObject",
+    "reason",
+    "message",
+    "firstTimestamp",
+    "lastTimestamp",
+    "count",
+    "reportingComponent",
+    "reportingInstance",
+    "action",
+    "related",
+    "eventTime",
+    "type",
+)
+_UNSET = ("firstTimestamp", "lastTimestamp", "count", "source")
 
-def _check_core(obj: Object) -> list[Cause]:
+
+def _check_old(obj: Object, reporting: str = "reportingComponent") -> list[Cause]:
+    """Check what holds for events of all kinds; those without a time follow the oldest rules."""
     namespace = obj["metadata"].get("namespace", "")
     about = (obj.get("involvedObject") or {}).get("namespace", "")
-    if (about and about != namespace) or (not about and namespace != "default"):
-        why = "does not match event.namespace"
-        return [field_invalid("involvedObject.namespace", about, why)]
-    return []
-
-
-def _check_new(obj: Object) -> list[Cause]:
-    causes = []
+    where = "involvedObject.namespace"
     if not obj.get("eventTime"):
-        causes.append(field_required("eventTime"))
-    needed = ("reportingController", "reportingInstance", "action", "reason")
-    causes += [field_required(name) for name in needed if not obj.get(name)]
-    if obj.get("type") not in ("Normal", "Warning"):
-        causes.append(field_invalid("type", obj.get("type", ""), ""))
-    about = (obj.get("regarding") or {}).get("namespace", "")
-    if about and about != obj["metadata"].get("namespace", ""):
-        causes.append(field_invalid("regarding.namespace", about, "does not match event.namespace"))
+        fits = about == namespace if about else namespace in ("", "default")
+        causes = [] if fits else [field_invalid(where, about, "does not match event.namespace")]
+    else:
+        causes = []
+        if not about and namespace not in ("default", "kube-system"):
+            causes.append(field_invalid(where, about, "does not match event.namespace"))
+        causes += _check_reporter(obj, reporting)
+    return causes + [field_invalid("namespace", namespace, why) for why in dns_subdomain(namespace)]
+
+
+def _check_reporter(obj: Object, reporting: str) -> list[Cause]:
+    reporter = obj.get("reportingComponent") or ""
+    causes = [] if reporter else [field_required(reporting)]
+    causes += [field_invalid(reporting, reporter, why) for why in qualified_name(reporter)]
+    for name, limit in _LIMITS:
+        text = obj.get(name) or ""
+        if not text and name != "message":
+            causes.append(field_required(name))
+        if len(text) > limit:
+            causes.append(field_invalid(name, "", f"can have at most {limit} characters"))
     return causes
 
 
-def _prepare_core(obj: Object) -> None:
-    for name in ("source",):
-        obj.setdefault(name, {})
-    for name in ("reportingComponent", "reportingInstance"):
-        obj.setdefault(name, "")
-    for name in ("eventTime", "firstTimestamp", "lastTimestamp"):
-        obj.setdefault(name, None)
+def _check_series(obj: Object) -> list[Cause]:
+    series = obj.get("series")
+    if series is None:
+        return []
+    causes = []
+    if (series.get("count") or 0) < 2:
+        causes.append(field_invalid("series.count", "", "should be at least 2"))
+    if not series.get("lastObservedTime"):
+        causes.append(field_required("series.lastObservedTime"))
+    return causes
+
+
+def _check_new(obj: Object) -> list[Cause]:
+    """Check a new event of events.k8s.io."""
+    core = to_core(obj)
+    causes = _check_old(core, "reportingController") + _check_series(core)
+    if not core.get("eventTime"):
+        causes.append(field_required("eventTime"))
+    if core.get("type") not in ("Normal", "Warning"):
+        causes.append(field_invalid("type", "", f"has invalid value: {core.get('type', '')}"))
+    causes += [field_invalid(name, "", "needs to be unset") for name in _UNSET if core.get(name)]
+    return causes
+
+
+def _check_change(new: Object, old: Object) -> list[Cause]:
+    """Check a changed event of events.k8s.io: only its series goes on."""
+    core, was = to_core(new), to_core(old)
+    causes = _check_old(core, "reportingController")
+    if core.get("series") != was.get("series"):
+        causes += _check_series(core)
+    causes += [
+        field_invalid(name, core.get(name), IMMUTABLE)
+        for name in _FIXED
+        if (core.get(name) or None) != (was.get(name) or None)
+    ]
+    return causes
 
 
 STRATEGIES = {
     ("", "events"): Strategy(
-        prepare_create=_prepare_core,
-        prepare_update=lambda new, _old: _prepare_core(new),
-        validate=_check_core,
-        validate_update=lambda new, _old: _check_core(new),
+        prepare_create=complete,
+        prepare_update=lambda new, _old: complete(new),
+        validate=_check_old,
+        validate_update=lambda new, _old: _check_old(new),
     ),
-    ("events.k8s.io", "events"): Strategy(validate=_check_new),
+    ("events.k8s.io", "events"): Strategy(validate=_check_new, validate_update=_check_change),
 }

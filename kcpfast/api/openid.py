@@ -1,0 +1,44 @@
+"""OpenID discovery of service account tokens: who issues them, and with which key.
+
+See https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from kcpfast.api.context import Call
+from kcpfast.api.negotiate import clauses
+from kcpfast.auth.tokens import ServiceAccountTokens
+from kcpfast.meta.errors import not_acceptable
+from kcpfast.transport.messages import Response
+
+_KEYS = "/openid/v1/jwks"
+_KEY_SET = "application/jwk-set+json"
+
+
+def pages(
+    accounts: ServiceAccountTokens, base_url: str
+) -> Mapping[str, Callable[[Call], Response]]:
+    """Return the pages by path; `base_url` is where this server is found."""
+
+    def configuration(call: Call) -> Response:
+        found = {
+            "issuer": accounts.issuer,
+            "jwks_uri": base_url + _KEYS,
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+        }
+        return Response(200, msgspec.json.encode(found), b"application/json", call.headers)
+
+    def keys(call: Call) -> Response:
+        accepted = clauses(call.request.header(b"accept") or "*/*")
+        if not any(each.media in (_KEY_SET, "application/*", "*/*") for each in accepted):
+            raise not_acceptable([_KEY_SET])
+        body = msgspec.json.encode(accounts.jwks())
+        return Response(200, body, _KEY_SET.encode(), call.headers)
+
+    return {"/.well-known/openid-configuration": configuration, _KEYS: keys}

@@ -1,0 +1,20 @@
+"""The order of API versions, newest and most stable first.
+
+See https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/#version-priority
+"""
+
+from __future__ import annotations
+
+import re
+
+_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
+
+
+def version_order(version: str) -> tuple[int, int, int, str]:
+    """Return the sort key of a version: v2, v1, v1beta2, v1beta1, v1alpha1, others."""
+    found = _VERSION.fullmatch(version)
+    if found is None:
+        return (9, 0, 0, version)
+    major, stage, minor = found.groups()
+    rank = {None: 0, "beta": 1, "alpha": 2}[stage]
+    return (rank, -int(major), -int(minor or 0), "")
