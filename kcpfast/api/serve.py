@@ -14,9 +14,9 @@ from kcpfast.api.body import parse_json
 from kcpfast.api.context import Api, Call, Handler
 from kcpfast.api.discovery import Discovery
 from kcpfast.api.front import Front
-from kcpfast.api.health import Page, health, is_health, pages
 from kcpfast.api.openapi import OpenApi
 from kcpfast.api.options import boolean
+from kcpfast.api.pages.health import Page, health, is_health, pages
 from kcpfast.api.verbs.create import create
 from kcpfast.api.verbs.delete import delete, delete_collection
 from kcpfast.api.verbs.listing import list_objects

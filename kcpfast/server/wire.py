@@ -13,9 +13,9 @@ from typing import NamedTuple
 import kcpfast
 from kcpfast.admission import namespaces
 from kcpfast.admission.chain import Admission
-from kcpfast.api import openid
 from kcpfast.api.context import Api
 from kcpfast.api.front import Front
+from kcpfast.api.pages import openid
 from kcpfast.api.serve import Server
 from kcpfast.api.verbs import home, reviews
 from kcpfast.api.verbs.tokens import request_token

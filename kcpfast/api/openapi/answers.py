@@ -17,8 +17,8 @@ import msgspec
 import kcpfast
 from kcpfast.api.context import Call
 from kcpfast.api.discovery import Discovery
-from kcpfast.api.health import version_info
 from kcpfast.api.negotiate import clauses
+from kcpfast.api.pages.health import version_info
 from kcpfast.transport.messages import Header, Response
 
 if TYPE_CHECKING:

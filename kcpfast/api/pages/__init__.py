@@ -1,0 +1,1 @@
+"""Answers to paths that are about the server, not about objects."""
