@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Row(NamedTuple):
-    """A command: its words, the module that has it ("" = a group), and what it does."""
+    """A command: its words, the module that has it ("" = a group), and what it does.
+
+    One without a word on what it does is not for users.
+    """
 
     path: str
     module: str
@@ -23,6 +26,7 @@ class Row(NamedTuple):
 
 
 ROWS = (
+    Row("certificates", "kcpfast.server.certificates", ""),  # what `start` runs beside itself
     Row("start", "kcpfast.cli.start", "Run a server"),
     Row("version", "kcpfast.cli.version", "Print the version"),
     Row("ws", "kcpfast.cli.ws.use", "Enter, show and make workspaces"),
@@ -72,7 +76,7 @@ PROGRAMS = {
     "kubectl-ws": "ws",
 }
 # These parse their own words: the start of a server must not pay for what it does not use.
-_RAW = ("start", "version")
+_RAW = ("certificates", "start", "version")
 
 
 def run(argv: Sequence[str], started: float) -> int:
@@ -151,7 +155,7 @@ def _flag_length(words: Sequence[str], at: int) -> int:
 def _children(path: str) -> list[tuple[str, str]]:
     prefix = path + " " if path else ""
     below = [(row.path.removeprefix(prefix), row) for row in ROWS if row.path.startswith(prefix)]
-    found = [(name, row.about) for name, row in below if name and " " not in name]
+    found = [(name, row.about) for name, row in below if row.about and name and " " not in name]
     if path == "kcp":
         found.append(("workspace", _ROWS["ws"].about))
     return sorted(found)

@@ -1,7 +1,7 @@
 """Makes the certificates and keys that a root directory lacks.
 
-It runs as a process of its own (python -m kcpfast.server.certificates), beside the start of the
-server: the library it needs takes 13 MB and 40 ms that the server itself does not want to spend.
+It runs as a process of its own (kcpfast certificates ...), beside the start of the server: the
+library it needs takes 13 MB and 40 ms that the server itself does not want to spend.
 What is there already is used and never replaced.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -121,8 +120,11 @@ def make_account_key(path: Path) -> None:
     _private(path, rsa.generate_private_key(public_exponent=65537, key_size=2048))
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Make what is asked for: `server CERT KEY HOST,...`, `client CERT KEY`, `account KEY`."""
+def main(arguments: Sequence[str], _started: float) -> int:
+    """Make what is asked for: `server CERT KEY HOST,...`, `client CERT KEY`, `account KEY`.
+
+    Returns 0; OSError if a file cannot be written.
+    """
     rest = list(arguments)
     while rest:
         what = rest.pop(0)
@@ -132,7 +134,4 @@ def main(arguments: Sequence[str]) -> None:
             make_client_ca(Path(rest.pop(0)), Path(rest.pop(0)))
         else:
             make_account_key(Path(rest.pop(0)))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+    return 0

@@ -104,8 +104,9 @@ def _make_certificates(config: Config) -> subprocess.Popen[bytes] | None:
         tasks += ["account", str(config.account_key)]
     if not tasks:
         return None
-    command = [sys.executable, "-m", "kcpfast.server.certificates", *tasks]
-    return subprocess.Popen(command)
+    # The executable is the program itself; a Python is told which.
+    program = [] if getattr(sys, "frozen", False) else ["-m", "kcpfast"]
+    return subprocess.Popen([sys.executable, *program, "certificates", *tasks])
 
 
 def _failed(making: subprocess.Popen[bytes]) -> bool:
