@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from kcpfast.admission.chain import CREATE, Plugin, Review
+from collections.abc import Callable
+
+from kcpfast.admission.chain import CREATE, DELETE, Plugin, Review
 from kcpfast.meta.errors import ApiError, not_found
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.resources.builtin import BY_PLACE
@@ -14,8 +16,8 @@ PROTECTED = ("default", "kube-system")
 _FREE_GROUPS = ("authorization.k8s.io", "authentication.k8s.io")
 
 
-def plugins(objects: Objects) -> list[Plugin]:
-    """Return the plugins of namespace lifecycle."""
+def plugins(objects: Objects, is_ending: Callable[[str], bool]) -> list[Plugin]:
+    """Return the plugins of namespace lifecycle; `is_ending` tells of a cluster being deleted."""
 
     def guard(review: Review) -> None:
         namespace = review.target.namespace
@@ -31,7 +33,14 @@ def plugins(objects: Objects) -> list[Plugin]:
         # The namespace must still be as it was when the object is committed.
         review.more.append(Check(target.key(), record.revision))
 
-    return [Plugin("NamespaceLifecycle", guard, (CREATE,), mutates=True)]
+    def protect(review: Review) -> None:
+        if review.target.name in PROTECTED and not is_ending(review.target.cluster):
+            raise review.refuse("this namespace may not be deleted")
+
+    return [
+        Plugin("NamespaceLifecycle", guard, (CREATE,), mutates=True),
+        Plugin("NamespaceLifecycle", protect, (DELETE,), (("", "namespaces"),)),
+    ]
 
 
 def _terminating(review: Review, namespace: str) -> ApiError:

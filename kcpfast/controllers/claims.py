@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kcpfast.controllers.removal import stored_as
+from kcpfast.controllers.removal import stored_target
 from kcpfast.controllers.runtime import DONE, Outcome
 from kcpfast.kcp.claims import LABEL, Claims, own_labels
 from kcpfast.kcp.kinds import API_BINDINGS
@@ -46,13 +46,13 @@ async def _relabel_page(objects: Objects, marked: Claims, items: Sequence[Item])
     writes: list[Write] = []
     changed: list[Target] = []
     for item in items:
-        target = stored_as(item)
+        target = stored_target(item.key)
         old = values.decode(target.resource, item.revision, item.value)
         new = _relabelled(marked, target, old)
         if new is None:
             continue
         changed.append(target)
-        writes.append(Put(item.key, values.encode(target.resource, new), item.revision))
+        writes.append(Put(item.key, values.encode(target.resource, new, item.value), item.revision))
         writes += objects.carried(target, old, new)
     if not writes:
         return

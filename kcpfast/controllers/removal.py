@@ -5,19 +5,22 @@ Nothing is discovered or listed: the counters of the index say what is there.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from kcpfast.registry import index, values
-from kcpfast.registry.identity import begin_deletion
-from kcpfast.registry.objects import Change, Objects, Target
+from kcpfast.registry.deletion import deleted
+from kcpfast.registry.objects import FOREGROUND, ORPHAN, Change, Objects, Target
+from kcpfast.resources.builtin import BUILTIN
 from kcpfast.resources.resource import Names, Object, Resource
 from kcpfast.schema.program import compile_schema
 from kcpfast.store.contract import Conflict, Item, Put, Write
 from kcpfast.store.keys import place, prefix
 
 _BATCH = 200
+# What these ask for is not done for who loses everything.
+_IGNORED = (ORPHAN, FOREGROUND)
 
 
 class Content(NamedTuple):
@@ -53,14 +56,21 @@ def contents(objects: Objects, cluster: str, namespace: str | None = None) -> It
         yield Content(found.decode(), storage)
 
 
-def raw_resource(storage: bytes, *, namespaced: bool) -> Resource:
-    """Return a resource that is good enough to delete what is stored under a name.
+_BUILTIN = {each.storage: each for each in reversed(BUILTIN)}
 
-    The real one may be gone: a CRD, or the schema of a binding.
+
+@lru_cache(maxsize=512)
+def raw_resource(storage: bytes, *, namespaced: bool) -> Resource:
+    """Return a resource that is good enough to finish what is stored under a name.
+
+    The real one may be gone: a CRD, or the schema of a binding. What is written back keeps the
+    header it was stored under: nothing is converted.
     """
+    if storage in _BUILTIN:
+        return _BUILTIN[storage]
     group, _, plural = storage.decode().partition(":")[0].partition("/")
     names = Names(plural, plural)
-    return Resource(
+    resource = Resource(
         group,
         "v1",
         names,
@@ -68,17 +78,15 @@ def raw_resource(storage: bytes, *, namespaced: bool) -> Resource:
         storage=storage,
         make_program=lambda: compile_schema({}),
     )
+    resource.header = b""
+    return resource
 
 
-def stored_as(item: Item) -> Target:
-    """Return the target of a stored object, whose resource writes what it reads: same header.
-
-    Nothing is converted, pruned or defaulted on the way.
-    """
-    where = place(item.key)
-    resource = raw_resource(where.storage, namespaced=bool(where.namespace))
-    resource.header = item.value[: item.value.index(0) + 1]
-    return Target(resource, where.cluster, where.namespace, where.name)
+def stored_target(key: bytes) -> Target:
+    """Return the target of an object of which only the key is known."""
+    storage, cluster, namespace, name = place(key)
+    resource = raw_resource(storage, namespaced=bool(namespace))
+    return Target(resource, cluster, namespace, name)
 
 
 async def remove(
@@ -105,14 +113,16 @@ async def _remove_page(
     writes: list[Write] = []
     for item in page:
         obj = values.decode(resource, item.revision, item.value)
-        finalizers = obj["metadata"].get("finalizers") or []
+        finalizers = [
+            name for name in obj["metadata"].get("finalizers") or () if name not in _IGNORED
+        ]
         target = Target(resource, *place(item.key)[1:])
         if finalizers:
             remaining.resources[_shown(resource)] = remaining.resources.get(_shown(resource), 0) + 1
             for name in finalizers:
                 remaining.finalizers[name] = remaining.finalizers.get(name, 0) + 1
             if "deletionTimestamp" not in obj["metadata"]:
-                await _ask(objects, target, item.value)
+                await _ask(objects, target)
             continue
         writes.append(Put(item.key, None, item.revision))
         writes += objects.carried(target, obj, None)
@@ -129,13 +139,8 @@ def _shown(resource: Resource) -> str:
     return f"{resource.plural}.{resource.group}"
 
 
-async def _ask(objects: Objects, target: Target, value: bytes) -> None:
-    # What is written back keeps the header it was stored under: nothing is converted here.
-    target.resource.header = value[: value.index(0) + 1]
-
+async def _ask(objects: Objects, target: Target) -> None:
     async def change(old: Object) -> Change:
-        new = copy.deepcopy(old)
-        begin_deletion(new)
-        return Change(new)
+        return Change(deleted(target.resource, old, "Background"))
 
     await objects.adjust(target, change)

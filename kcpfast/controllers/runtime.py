@@ -122,6 +122,6 @@ class Runtime:
         if self._running:
             await asyncio.wait(list(self._running.values()), timeout=2.0)
 
-    def idle(self) -> bool:
-        """Tell whether nothing is queued, running or waiting."""
-        return not (self._queue or self._running or self._timers)
+    def busy(self) -> bool:
+        """Tell whether anything is queued or running; what waits for a retry does not count."""
+        return bool(self._queue or self._running)

@@ -19,6 +19,7 @@ Lock = Mapping[str, Any]
 NAME = "cluster"
 TYPE_ANNOTATION = "internal.tenancy.kcp.io/type"
 REQUIRED_GROUPS = "authorization.kcp.io/required-groups"
+MAX_OBJECTS = "core.kcp.io/max-total-objects"
 INACTIVE = "core.kcp.io/inactive"
 LOCK_ANNOTATION = "internal.apis.kcp.io/resource-bindings"
 _REGEX_TEXT = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
@@ -35,6 +36,7 @@ class State(NamedTuple):
     deleting: bool
     initializers: tuple[str, ...]
     terminators: tuple[str, ...]
+    max_objects: int | None
 
 
 class Clusters:
@@ -88,6 +90,23 @@ class Clusters:
         state: State | None = known["state"]
         return state
 
+    def is_ending(self, cluster: str) -> bool:
+        """Tell whether a cluster is being deleted."""
+        state = self.state(cluster)
+        return state is not None and state.deleting
+
+    def object_limit(self, usual: int, cluster: str) -> int:
+        """Return how many objects a cluster may hold, 0 for any number.
+
+        `usual` is for clusters that say nothing else, but not for root, and not for new ones.
+        """
+        state = self.state(cluster)
+        if state is None or state.phase != "Ready":
+            return 0
+        if state.max_objects is not None:
+            return max(0, state.max_objects)
+        return 0 if cluster == names.ROOT else usual
+
     def path_of(self, cluster: str) -> str:
         """Return the canonical path of a cluster; its name if it does not exist."""
         state = self.state(cluster)
@@ -112,6 +131,7 @@ def _state(found: Object) -> State:
         "deletionTimestamp" in found["metadata"],
         tuple(status.get("initializers") or ()),
         tuple(status.get("terminators") or ()),
+        _integer(annotations.get(MAX_OBJECTS)),
     )
 
 
@@ -137,6 +157,13 @@ def lock_writes(objects: Objects, cluster: str, holders: Mapping[str, Lock | Non
     new = old | {"metadata": meta}
     put = Put(where.key(), values.encode(where.resource, new), record.revision)
     return [put, *objects.carried(where, old, new)]
+
+
+def _integer(text: str | None) -> int | None:
+    try:
+        return int(text) if text is not None else None
+    except ValueError:
+        return None
 
 
 def inactive_error(cluster: str) -> ApiError:

@@ -65,6 +65,11 @@ class Catalog:
         self._static = {
             (each.group, each.version, each.plural): Served(each) for each in (*BUILTIN, *system)
         }
+        self._kinds = {
+            (each.resource.group, each.resource.version, kind): each
+            for each in self._static.values()
+            for kind in (each.resource.kind, each.resource.kind.lower())
+        }
         self._made: Callable[[Origin], Mapping[str, Resource]] = lru_cache(_CACHED)(self._make)
 
     def static(self) -> Iterable[Resource]:
@@ -100,10 +105,16 @@ class Catalog:
         return list(self.from_origin(row.shared).values()) if row is not None else []
 
     def of_kind(self, cluster: str, group: str, version: str, kind: str) -> Served | None:
-        """Return the resource of a kind (as owner references name it), None if there is none."""
-        for served in (*self._static.values(), *self.dynamic(cluster, group)):
-            found = served.resource
-            if (found.group, found.kind) == (group, kind) and found.version == version:
+        """Return the resource of a kind (as owner references name it), None if there is none.
+
+        A kind in lower case is taken too, as by client-go's discovery mapper.
+        """
+        found = self._kinds.get((group, version, kind))
+        if found is not None:
+            return found
+        for served in self.dynamic(cluster, group):
+            resource = served.resource
+            if resource.version == version and kind in (resource.kind, resource.kind.lower()):
                 return served
         return None
 
@@ -112,10 +123,10 @@ class Catalog:
         data = self._store.index_get(index.resource(cluster, group, plural))
         return Row.decode(data) if data is not None else None
 
-    def rows(self, cluster: str) -> list[tuple[str, str, Row]]:
-        """Return (group, plural, row) of every resource that CRDs and bindings bring."""
+    def rows(self, cluster: str, group: str | None = None) -> list[tuple[str, str, Row]]:
+        """Return (group, plural, row) of what CRDs and bindings bring, into one group or all."""
         found = []
-        for key, data in self._store.index_scan(index.resource(cluster)):
+        for key, data in self._store.index_scan(index.resource(cluster, group)):
             _, _, group, plural = key.decode().split("\0")
             found.append((group, plural, Row.decode(data)))
         return found
@@ -131,8 +142,7 @@ class Catalog:
         """Return the resources that CRDs and bindings bring, in all versions."""
         return [
             Served(resource, row)
-            for a_group, _, row in self.rows(cluster)
-            if group is None or a_group == group
+            for _, _, row in self.rows(cluster, group)
             for resource in self.from_origin(row.shared).values()
         ]
 
@@ -165,7 +175,10 @@ def file_row(
     """
     found = store.index_get(index.resource(cluster, *place))
     old = Row.decode(found) if found is not None else None
-    writes: list[Write] = [Index(index.resource(cluster, *place), row.encode())]
+    writes: list[Write] = [
+        Index(index.resource(cluster, *place), row.encode()),
+        Stamp(index.mark("quotas", cluster, ""), index.quotas(cluster)),
+    ]
     if old is not None and old.shared.hash == row.shared.hash:
         return writes
     key = index.definition(row.shared.hash)

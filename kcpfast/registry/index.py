@@ -3,17 +3,22 @@
 Every key begins with a word for its table. A value is what the next reader needs and no more.
 
     count       cluster, namespace, storage        -> number of objects
+    total       cluster, storage                   -> number of objects ("" = of all storages)
     owner       cluster, owner's uid#, object key#  -> object key
     resource    cluster, group, plural             -> catalog row
     definition  hash                               -> definition (JSON)
     uses        definition hash                    -> number of catalog rows
     identity    identity, group, plural            -> origin of the newest definition bound
+    awaits      cluster, owner's uid#               -> key of an owner that waits for dependents
+    aggregated  cluster, role's key#               -> key of a role that is made up of others
     path        parent cluster, workspace name     -> cluster
     subject     cluster, kind and name#, binding key# -> binding key
-    auth        cluster                            -> revision of the newest RBAC write
+    auth        cluster                            -> revision of the newest write that makes
+                                                      doubtful what is remembered of a cluster
     consumer    export's cluster, export, consumer, binding -> what the binding accepts
     slice       export's cluster, export, slice's cluster, slice -> (nothing)
     claim       cluster, storage, export's hash    -> what of the storage an export may see
+    quota       cluster, namespace, name           -> limits ("" = for the whole cluster)
     waiting     cluster, namespace                 -> (nothing): its deletion waits for objects
     mark        controller, cluster, name          -> revision of the write that asked for work
 
@@ -43,9 +48,24 @@ def counts(cluster: str, namespace: str | None = None) -> bytes:
     return f"count\0{cluster}\0{namespace}\0".encode()
 
 
+def total(cluster: str, storage: bytes = b"") -> bytes:
+    """Objects of one storage in the whole cluster; without a storage, of all of them."""
+    return f"total\0{cluster}\0".encode() + storage
+
+
 def owner(cluster: str, uid_digest: str, key: bytes = b"") -> bytes:
     """An object that names the owner with this uid; without a key, the range of them."""
-    return f"owner\0{cluster}\0{uid_digest}\0{digest(key) if key else ''}".encode()
+    return owner_entry(cluster, f"{uid_digest}\0{digest(key) if key else ''}")
+
+
+def owner_entry(cluster: str, name: str) -> bytes:
+    """The same by its last two parts, as the mark of a dependent names it."""
+    return f"owner\0{cluster}\0{name}".encode()
+
+
+def awaits(cluster: str, uid_digest: str) -> bytes:
+    """An owner whose deletion waits for its dependents to go, or to be set free."""
+    return f"awaits\0{cluster}\0{uid_digest}".encode()
 
 
 def resource(cluster: str, group: str | None = None, plural: str = "") -> bytes:
@@ -68,6 +88,11 @@ def uses(content: str) -> bytes:
 def identity(value: str, group: str, plural: str) -> bytes:
     """The origin of what is bound with an identity."""
     return f"identity\0{value}\0{group}\0{plural}".encode()
+
+
+def aggregated(cluster: str, key: bytes = b"") -> bytes:
+    """A ClusterRole that is made up of others; without a key, the range of them."""
+    return f"aggregated\0{cluster}\0{digest(key) if key else ''}".encode()
 
 
 def path(parent: str, name: str) -> bytes:
@@ -107,9 +132,19 @@ def claim(cluster: str, storage: bytes, export: str = "") -> bytes:
     return f"claim\0{cluster}\0".encode() + storage + f"\0{export}".encode()
 
 
+def quota(cluster: str, namespace: str, name: str = "") -> bytes:
+    """A quota that holds for a namespace or ("") a whole cluster; without a name, all of them."""
+    return f"quota\0{cluster}\0{namespace}\0{name}".encode()
+
+
+def quotas(cluster: str) -> bytes:
+    """The range of a cluster's quotas."""
+    return f"quota\0{cluster}\0".encode()
+
+
 def waiting(cluster: str, namespace: str) -> bytes:
     """A namespace, or ("") a whole cluster, whose deletion waits for objects to go."""
-    return f"waiting\0{cluster}\0{namespace}".encode()
+    return f"waiting\0{cluster}\0{namespace}\0".encode()
 
 
 def mark(controller: str, cluster: str, name: str) -> bytes:

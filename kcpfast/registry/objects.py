@@ -8,7 +8,7 @@ it is one commit, or none.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kcpfast.meta.errors import (
     MODIFIED,
@@ -32,11 +32,14 @@ from kcpfast.store.contract import (
     StoreError,
     Write,
 )
-from kcpfast.store.keys import object_key, place, prefix
+from kcpfast.store.keys import object_key, place, prefix, storage_name
 
 _ATTEMPTS = 16
+ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 # The object that stands for its whole cluster is not counted: the cluster is empty without it.
 UNCOUNTED = "logicalclusters"
+# Events are counted by themselves, but not among all objects of a cluster.
+EVENTS = storage_name("", "events")
 
 
 class Target(NamedTuple):
@@ -162,7 +165,7 @@ class Objects:
             if new == old and not more and not always:
                 return Saved(old, *record)
             kept = None if new is None or is_finished(new) else new
-            value = values.encode(resource, new if new is not None else old)
+            value = values.encode(resource, new if new is not None else old, record.value)
             if dry_run:
                 return Saved(new if new is not None else old, 0, value)
             put = Put(key, value if kept is not None else None, record.revision)
@@ -172,16 +175,6 @@ class Objects:
                 continue
             return _saved(new if new is not None else old, revision, value)
         raise _contended(target)
-
-    def _wake(self, target: Target, old: Object) -> Iterable[Write]:
-        """Wake a deletion that waits for what is now gone."""
-        if "deletionTimestamp" not in old["metadata"]:
-            return
-        cluster, namespace = target.cluster, target.namespace
-        if self.store.index_get(index.waiting(cluster, "")) is not None:
-            yield Stamp(index.mark("logicalcluster", cluster, "cluster"))
-        if namespace and self.store.index_get(index.waiting(cluster, namespace)) is not None:
-            yield Stamp(index.mark("namespace", cluster, namespace))
 
     async def adjust(self, target: Target, change: Changing) -> Saved | None:
         """Update an object as a controller does: nothing happens if it is gone."""
@@ -215,22 +208,38 @@ class Objects:
         cluster, key = target.cluster, target.key()
         counted = target.resource.plural != UNCOUNTED
         if counted and (old is None or new is None):
-            delta = 1 if old is None else -1
-            counter = index.count(cluster, target.namespace, target.resource.storage)
-            writes.append(Count(counter, delta))
+            writes += _counting(target, 1 if old is None else -1)
         writes += _owner_writes(cluster, key, old, new)
+        writes += _waiting_writes(cluster, key, old, new)
         if new is None and old is not None:
-            writes += self._wake(target, old)
-            uid = index.digest(old["metadata"].get("uid", ""))
-            if self.store.index_scan(index.owner(cluster, uid), limit=1):
-                writes.append(Stamp(index.mark("gc", cluster, uid)))
-        elif new is not None and _waits_for_dependents(new):
-            where = (target.resource.storage.decode(), target.namespace, target.name)
-            writes.append(Stamp(index.mark("dependents", cluster, "\0".join(where))))
+            writes += _wake(target, old)
         group = target.resource.group
         for consequence in self._consequences.get((group, target.resource.plural), ()):
             writes += consequence(target, old, new)
         return writes
+
+
+def _counting(target: Target, delta: int) -> Iterable[Write]:
+    """Count an object that comes or goes; what quotas say of it is to be written down anew."""
+    cluster, namespace, storage = target.cluster, target.namespace, target.resource.storage
+    yield Count(index.count(cluster, namespace, storage), delta)
+    yield Count(index.total(cluster, storage), delta)
+    if storage != EVENTS:
+        yield Count(index.total(cluster), delta)
+    for scope in {namespace, ""}:
+        yield Stamp(index.mark("quota", cluster, scope), index.quota(cluster, scope))
+
+
+def _wake(target: Target, old: Object) -> Iterable[Write]:
+    """Wake a deletion that waits for what is now gone."""
+    if "deletionTimestamp" not in old["metadata"]:
+        return
+    cluster, namespace = target.cluster, target.namespace
+    whole = index.mark("logicalcluster", cluster, "cluster")
+    yield Stamp(whole, index.waiting(cluster, ""))
+    if namespace:
+        mark = index.mark("namespace", cluster, namespace)
+        yield Stamp(mark, index.waiting(cluster, namespace))
 
 
 def _saved(obj: Object, revision: int, value: bytes) -> Saved:
@@ -250,32 +259,54 @@ def is_finished(obj: Object) -> bool:
     return not (obj.get("kind") == "Namespace" and (obj.get("spec") or {}).get("finalizers"))
 
 
-def _waits_for_dependents(obj: Object) -> bool:
-    meta = obj["metadata"]
+def awaited(meta: Mapping[str, Any]) -> str:
+    """Return the finalizer by which an object being deleted waits for its dependents, or ""."""
+    if "deletionTimestamp" not in meta:
+        return ""
     finalizers = meta.get("finalizers") or ()
-    return "deletionTimestamp" in meta and (
-        "foregroundDeletion" in finalizers or "orphan" in finalizers
-    )
+    return next((name for name in (ORPHAN, FOREGROUND) if name in finalizers), "")
 
 
-def _owner_uids(obj: Object | None) -> set[str]:
-    if obj is None:
-        return set()
-    return {index.digest(owner["uid"]) for owner in obj["metadata"].get("ownerReferences") or ()}
+def _waiting_writes(
+    cluster: str, key: bytes, old: Object | None, new: Object | None
+) -> Iterable[Write]:
+    """File an owner that waits for its dependents; look for dependents of one that goes."""
+    if old is None:
+        return
+    uid = index.digest(old["metadata"].get("uid", ""))
+    if new is None:
+        yield Stamp(index.mark("gc", cluster, uid), index.owner(cluster, uid))
+    before = awaited(old["metadata"])
+    after = awaited(new["metadata"]) if new is not None else ""
+    if after and after != before:
+        yield Index(index.awaits(cluster, uid), key)
+        yield Stamp(index.mark("dependents", cluster, uid))
+    elif before and not after:
+        yield Index(index.awaits(cluster, uid), None)
+
+
+def _owners(obj: Object | None) -> dict[str, bool]:
+    """Return the digest of each owner's uid, and whether the object blocks its deletion."""
+    found: dict[str, bool] = {}
+    for each in (obj["metadata"].get("ownerReferences") or ()) if obj is not None else ():
+        uid = index.digest(each["uid"])
+        found[uid] = found.get(uid, False) or bool(each.get("blockOwnerDeletion"))
+    return found
 
 
 def _owner_writes(
     cluster: str, key: bytes, old: Object | None, new: Object | None
 ) -> Iterable[Write]:
-    before, after = _owner_uids(old), _owner_uids(new)
-    if not before and not after:
-        return
-    for uid in before - after:
-        yield Index(index.owner(cluster, uid, key), None)
-    for uid in after - before:
+    before, after = _owners(old), _owners(new)
+    for uid, blocked in before.items():
+        if uid not in after:
+            yield Index(index.owner(cluster, uid, key), None)
+        if blocked and not after.get(uid):
+            yield Stamp(index.mark("unblocked", cluster, uid), index.awaits(cluster, uid))
+    for uid in after.keys() - before.keys():
         yield Index(index.owner(cluster, uid, key), key)
         # The owner may be gone already, or never have been: the collector looks.
-        yield Stamp(index.mark("gc", cluster, uid))
+        yield Stamp(index.mark("dependent", cluster, f"{uid}\0{index.digest(key)}"))
 
 
 def object_prefix(resource: Resource, cluster: str, namespace: str = "") -> bytes:

@@ -35,8 +35,11 @@ def header(resource: Resource) -> bytes:
     return resource.header
 
 
-def encode(resource: Resource, obj: Object) -> bytes:
-    """Return the value of an object in the resource's own version."""
+def encode(resource: Resource, obj: Object, old: bytes = b"") -> bytes:
+    """Return the value of an object in the resource's own version.
+
+    A resource without a header of its own keeps that of the `old` value.
+    """
     if resource.to_storage is not None:
         obj = resource.to_storage(obj)
     meta = obj["metadata"]
@@ -45,7 +48,8 @@ def encode(resource: Resource, obj: Object) -> bytes:
     body = {"metadata": meta} | {
         key: value for key, value in obj.items() if key not in ("metadata", "apiVersion", "kind")
     }
-    return b'%b",%b' % (header(resource), _encode(body)[_OPEN:])
+    mark = header(resource) or old[: old.index(0) + 1]
+    return b'%b",%b' % (mark, _encode(body)[_OPEN:])
 
 
 def render(resource: Resource, revision: int, value: bytes) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from kcpfast.meta.names import NameRule, path_segment
+from kcpfast.meta.names import NameRule, dns_label, path_segment
 from kcpfast.resources.columns import COLUMNS
 from kcpfast.resources.events import from_core, to_core
 from kcpfast.resources.resource import (
@@ -57,7 +57,17 @@ _RBAC = "rbac.authorization.k8s.io"
 ROWS = (
     Row("", "configmaps", "ConfigMap", True, ("cm",)),
     Row("", "events", "Event", True, ("ev",)),
-    Row("", "namespaces", "Namespace", False, ("ns",), (), True, _NO_COLLECTION, (_FINALIZE,)),
+    Row(
+        "",
+        "namespaces",
+        "Namespace",
+        False,
+        ("ns",),
+        status=True,
+        verbs=_NO_COLLECTION,
+        more=(_FINALIZE,),
+        rule=dns_label,
+    ),
     Row("", "resourcequotas", "ResourceQuota", True, ("quota",), (), True),
     Row("", "secrets", "Secret"),
     Row("", "serviceaccounts", "ServiceAccount", True, ("sa",), more=(_TOKEN,)),

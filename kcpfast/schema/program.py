@@ -160,6 +160,8 @@ class SchemaCompiler:
         if known is None:
             known = self._shared[reference] = core.Node()
             self._fill(known, self._refs[reference], depth)
+            if self._typed and reference.endswith(".resource.Quantity"):
+                known.type = core.INT_OR_STRING  # Go takes a number for a quantity too
         return known
 
     def _fill(self, node: core.Node, schema: Mapping[str, Any], depth: int) -> core.Node:

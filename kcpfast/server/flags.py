@@ -36,6 +36,7 @@ FLAGS = (
     Flag("token-auth-file", "", 'CSV file of tokens: token,user,uid,"group,group"'),
     Flag("service-account-key-file", "sa.key", "key that service account tokens are signed with"),
     Flag("authentication-admin-token-path", ".admin-token-store", "where admin tokens are kept"),
+    Flag("logical-cluster-total-object-limit", "0", "objects that a workspace may hold; 0 = any"),
     Flag("feature-gates", "", "accepted: a list of Name=true or Name=false"),
     Flag("v", "0", "how much is logged: 0 warnings, 2 requests, 4 everything"),
 )
@@ -55,11 +56,12 @@ LATER = (
     "audit-webhook-config-file",
     "audit-webhook-mode",
 )
-# Accepted and of no meaning here: there is no etcd.
+# Accepted and of no meaning here: there is no etcd, and nothing is scanned to be counted.
 MEANINGLESS = (
     "embedded-etcd-client-port",
     "embedded-etcd-peer-port",
     "embedded-etcd-wal-size-bytes",
+    "logical-cluster-object-count-scan-interval",
 )
 _KNOWN: Mapping[str, Flag] = {flag.name: flag for flag in FLAGS}
 
@@ -84,6 +86,7 @@ class Config:
     token_file: Path | None
     account_key: Path
     token_store: Path
+    max_objects: int
     verbosity: int
     later: list[str] = field(default_factory=list)
 
@@ -163,6 +166,7 @@ def _config(values: Mapping[str, str], later: list[str]) -> Config:
         token_file=given("token-auth-file") if values["token-auth-file"] else None,
         account_key=given("service-account-key-file"),
         token_store=path("authentication-admin-token-path"),
+        max_objects=_number(values, "logical-cluster-total-object-limit", 0, 1 << 62),
         verbosity=_number(values, "v", 0, 10),
         later=later,
     )

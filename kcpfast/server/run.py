@@ -75,7 +75,9 @@ async def _serve(config: Config, started: float) -> None:
         parts = wire.core(store, ca)
         if store.revision() == 0:
             await store.commit(installation(parts.objects, url))
-        running = wire.server(parts, wire.Settings(url, ca, config.account_key, tokens))
+        running = wire.server(
+            parts, wire.Settings(url, ca, config.account_key, tokens, config.max_objects)
+        )
         running.controllers.start()
         await listener.start(running.server)
         write_private(config.kubeconfig, kubeconfig(url, certificate, tokens))

@@ -7,12 +7,14 @@ standing in one of the lists below.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import kcpfast
 from kcpfast.admission import namespaces
 from kcpfast.admission.chain import Admission
+from kcpfast.admission.quota import Quotas
 from kcpfast.api.context import Api
 from kcpfast.api.front import Front
 from kcpfast.api.pages import openid
@@ -23,13 +25,17 @@ from kcpfast.auth import rbac
 from kcpfast.auth.authenticate import Authenticator
 from kcpfast.auth.rbac import Memory, Rbac
 from kcpfast.auth.tokens import ServiceAccountTokens
-from kcpfast.controllers import crds, exports
+from kcpfast.controllers import aggregation, crds, exports, quota, tokens
+from kcpfast.controllers.aggregation import Aggregation
 from kcpfast.controllers.bindings import BindingController
 from kcpfast.controllers.claims import ClaimController
 from kcpfast.controllers.crds import CrdController
 from kcpfast.controllers.exports import ExportController
+from kcpfast.controllers.gc import GarbageCollector
 from kcpfast.controllers.namespaces import NamespaceController
+from kcpfast.controllers.quota import QuotaController
 from kcpfast.controllers.runtime import Runtime
+from kcpfast.controllers.tokens import TokenSecrets
 from kcpfast.controllers.workspaces import WorkspaceController
 from kcpfast.kcp import bindings, birth, views, workspaces
 from kcpfast.kcp.admit import claims as admit_claims
@@ -57,6 +63,7 @@ class Settings(NamedTuple):
     ca: str
     account_key: Path
     tokens: Mapping[str, User]
+    max_objects: int = 0
 
 
 class Core(NamedTuple):
@@ -78,14 +85,16 @@ def core(store: Store, ca: str) -> Core:
         **rbac.CONSEQUENCES,
         ("", "configmaps"): (birth.content_consequences,),
         ("", "namespaces"): (birth.namespace_consequences(ca, objects),),
+        ("", "resourcequotas"): (quota.consequences,),
         ("", "secrets"): (exports.secret_consequences(objects),),
-        ("", "serviceaccounts"): (birth.content_consequences,),
+        ("", "serviceaccounts"): (birth.content_consequences, tokens.consequences),
         ("apiextensions.k8s.io", "customresourcedefinitions"): (crds.consequences(store),),
         ("apis.kcp.io", "apibindings"): (bindings.consequences(store),),
         ("apis.kcp.io", "apiexportendpointslices"): (exports.slice_consequences(clusters),),
         ("apis.kcp.io", "apiexports"): (exports.export_consequences,),
         ("apis.kcp.io", "apiresourceschemas"): (exports.schema_consequences,),
         ("core.kcp.io", "logicalclusters"): (workspaces.logical_cluster_consequences,),
+        (rbac.GROUP, "clusterroles"): (rbac.role_consequences, aggregation.consequences),
         ("tenancy.kcp.io", "workspaces"): (workspaces.consequences,),
         ("tenancy.kcp.io", "workspacetypes"): (exports.type_consequences,),
     }
@@ -111,17 +120,20 @@ def server(parts: Core, settings: Settings) -> Running:
     authorizer = Authorizer(clusters, rules, policies)
     accounts = ServiceAccountTokens(settings.account_key, objects)
     authenticator = Authenticator(settings.tokens, accounts)
+    secrets = TokenSecrets(objects, accounts, settings.ca)
     kinds = Exported(catalog)
     making = workspaces.Workspaces(clusters, kinds, authorizer, settings.base_url)
     binders, marked = Binders(clusters, authorizer), Claims(store, memory)
     plugins = [
-        *namespaces.plugins(objects),
+        *namespaces.plugins(objects, clusters.is_ending),
         *Escalation(authorizer).plugins(),
         *making.plugins(),
         *schemas.plugins(),
         *admit_exports.plugins(binders),
         *tenancy.plugins(binders),
         *admit_claims.plugins(marked),
+        *secrets.plugins(),
+        *Quotas(store, memory.of, partial(clusters.object_limit, settings.max_objects)).plugins(),
     ]
     api = Api(
         objects,
@@ -146,9 +158,12 @@ def server(parts: Core, settings: Settings) -> Running:
     exporting = ExportController(objects, clusters, kinds, settings.base_url)
     spaces = NamespaceController(objects, settings.ca)
     custom = CrdController(objects, catalog)
+    quotas = QuotaController(objects, catalog)
+    garbage = GarbageCollector(objects, catalog)
     controllers = Runtime(
         store,
         {
+            "aggregation": Aggregation(objects).cluster,
             "apibinding": binding.binding,
             "apibinding-names": binding.names,
             "apiexport": exporting.export,
@@ -156,13 +171,20 @@ def server(parts: Core, settings: Settings) -> Running:
             "crd": custom.crd,
             "crd-names": custom.names,
             "definitions": custom.definition,
+            "dependent": garbage.dependent,
+            "dependents": garbage.dependents,
+            "gc": garbage.owner_gone,
             "identity": exporting.secret,
             "logicalcluster": ending.logical_cluster,
             "namespace": spaces.namespace,
             "namespace-content": spaces.content,
+            "quota": quotas.namespace,
+            "quotas": quotas.cluster,
             "schema": exporting.schema,
             "slice": exporting.endpoint_slice,
             "slices": exporting.slices,
+            "tokens": secrets.account_gone,
+            "unblocked": garbage.unblocked,
             "workspace": ending.workspace,
             "workspacetype": exporting.workspace_type,
         },

@@ -74,6 +74,16 @@ class Present(NamedTuple):
     key: bytes
 
 
+class Below(NamedTuple):
+    """Writes nothing; fails the commit unless a counter is below `limit` before it.
+
+    What is reserved by a commit that counts and looks in one cannot be exceeded by another.
+    """
+
+    key: bytes
+    limit: int
+
+
 class Index(NamedTuple):
     """Writes an index entry; `value` None deletes it."""
 
@@ -89,9 +99,14 @@ class Count(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """Writes the revision of this commit into the index (8 bytes, big endian)."""
+    """Writes the revision of this commit into the index (8 bytes, big endian).
+
+    With `when` it does so only if the index has an entry with that prefix, as the writes of the
+    commit in front of it have left it.
+    """
 
     key: bytes
+    when: bytes = b""
 
 
 class Unstamp(NamedTuple):
@@ -101,7 +116,7 @@ class Unstamp(NamedTuple):
     seen: int
 
 
-Write = Put | Check | Empty | Present | Index | Count | Stamp | Unstamp
+Write = Put | Check | Empty | Present | Below | Index | Count | Stamp | Unstamp
 
 
 class Record(NamedTuple):

@@ -32,6 +32,7 @@ import lmdb
 from kcpfast.store.contract import (
     EXISTS,
     Batch,
+    Below,
     Changes,
     Check,
     Compacted,
@@ -292,9 +293,10 @@ class LmdbStore:
         stamps: list[bytes] = []
         for write in commit.writes:
             if isinstance(write, Stamp):
-                stamps.append(write.key)
-                txn.put(write.key, number_bytes(revision), db=self._index)
-            elif not isinstance(write, Put | Check | Empty | Present):
+                if not write.when or next(self._entries(txn, write.when), None):
+                    stamps.append(write.key)
+                    txn.put(write.key, number_bytes(revision), db=self._index)
+            elif isinstance(write, Index | Count | Unstamp):
                 self._write_index(txn, write)
         return _Outcome(commit, revision, Batch(events, stamps))
 
@@ -310,6 +312,10 @@ class LmdbStore:
                 raise Conflict(write.key, EXISTS)
             elif isinstance(write, Present) and txn.get(write.key, db=self._index) is None:
                 raise Conflict(write.key, 0)
+            elif isinstance(write, Below):
+                found = number(txn.get(write.key, db=self._index))
+                if found >= write.limit:
+                    raise Conflict(write.key, found)
         return current
 
     def _entries(self, txn: Any, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:

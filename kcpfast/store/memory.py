@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from kcpfast.store.contract import (
     EXISTS,
     Batch,
+    Below,
     Changes,
     Check,
     Compacted,
@@ -96,6 +97,17 @@ class MemoryStore:
 
     async def commit(self, writes: Sequence[Write]) -> int:
         """Write all or nothing."""
+        self._check(writes)
+        events = [event for event in map(self._put, writes) if event]
+        if events:
+            self._revision += 1
+        stamps = [write.key for write in writes if self._write_index(write)]
+        self._events += events
+        for subscriber in self._subscribers:
+            subscriber(Batch(events, stamps))
+        return self._revision
+
+    def _check(self, writes: Sequence[Write]) -> None:
         for write in writes:
             if isinstance(write, Put | Check):
                 record = self.get(write.key)
@@ -106,16 +118,10 @@ class MemoryStore:
                 raise Conflict(write.key, EXISTS)
             elif isinstance(write, Present) and write.key not in self._index:
                 raise Conflict(write.key, 0)
-        events = [event for event in map(self._put, writes) if event]
-        if events:
-            self._revision += 1
-        for write in writes:
-            self._write_index(write)
-        self._events += events
-        stamps = [write.key for write in writes if isinstance(write, Stamp)]
-        for subscriber in self._subscribers:
-            subscriber(Batch(events, stamps))
-        return self._revision
+            elif isinstance(write, Below):
+                counted = number(self._index.get(write.key))
+                if counted >= write.limit:
+                    raise Conflict(write.key, counted)
 
     def _put(self, write: Write) -> Event | None:
         if not isinstance(write, Put):
@@ -127,16 +133,20 @@ class MemoryStore:
         self._versions.setdefault(write.key, []).append((revision, write.value))
         return Event(revision, write.key, write.value, old.value if old else None)
 
-    def _write_index(self, write: Write) -> None:
+    def _write_index(self, write: Write) -> bool:
+        """Write into the index; tell whether a stamp was set."""
         if isinstance(write, Index):
             self._set_index(write.key, write.value)
         elif isinstance(write, Stamp):
-            self._set_index(write.key, number_bytes(self._revision))
+            if not write.when or self.index_scan(write.when, limit=1):
+                self._set_index(write.key, number_bytes(self._revision))
+                return True
         elif isinstance(write, Count):
             total = number(self._index.get(write.key)) + write.delta
             self._set_index(write.key, number_bytes(total) if total else None)
         elif isinstance(write, Unstamp) and number(self._index.get(write.key)) <= write.seen:
             self._set_index(write.key, None)
+        return False
 
     def _set_index(self, key: bytes, value: bytes | None) -> None:
         if value is None:

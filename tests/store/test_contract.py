@@ -7,6 +7,7 @@ import pytest
 from kcpfast.store.contract import (
     EXISTS,
     Batch,
+    Below,
     Check,
     Compacted,
     Conflict,
@@ -48,6 +49,7 @@ async def test_commit_gives_all_its_writes_one_revision(store: Store) -> None:
         ([Index(b"i", b"x"), Check(b"gone", EXISTS)], b"gone", 0),
         ([Put(b"other", b"x"), Empty(b"full\0")], b"full\0", EXISTS),
         ([Put(b"other", b"x"), Present(b"full\0y")], b"full\0y", 0),
+        ([Put(b"other", b"x"), Below(b"none", 0)], b"none", 0),
     ],
 )
 async def test_a_failed_expectation_writes_nothing(
@@ -143,6 +145,18 @@ async def test_counters_add_up_and_vanish_at_zero(store: Store) -> None:
     assert store.revision() == 0, "the index takes no revisions"
 
 
+async def test_a_limit_holds_however_many_want_in(store: Store) -> None:
+    async def enter(number: int) -> bool:
+        try:
+            await store.commit([Put(b"%d" % number, b"x"), Below(b"n", 3), Count(b"n", 1)])
+        except Conflict:
+            return False
+        return True
+
+    assert sum(await asyncio.gather(*(enter(n) for n in range(9)))) == 3
+    assert number(store.index_get(b"n")) == len(names(store, b"")) == 3
+
+
 async def test_a_stamp_is_removed_only_by_who_saw_it(store: Store) -> None:
     await store.commit([Put(b"a", b"1"), Stamp(b"mark")])
     await store.commit([Put(b"a", b"2"), Stamp(b"mark")])
@@ -150,6 +164,16 @@ async def test_a_stamp_is_removed_only_by_who_saw_it(store: Store) -> None:
     assert number(store.index_get(b"mark")) == 2
     await store.commit([Unstamp(b"mark", 2)])
     assert store.index_get(b"mark") is None
+
+
+async def test_a_stamp_may_depend_on_what_there_is(store: Store) -> None:
+    heard: list[bytes] = []
+    store.subscribe(lambda batch: heard.extend(batch.stamps))
+    await store.commit([Put(b"a", b"1"), Stamp(b"no", b"list\0"), Index(b"list\0x", b"")])
+    await store.commit([Put(b"a", b"2"), Stamp(b"yes", b"list\0")])
+    await store.commit([Index(b"list\0x", None), Stamp(b"late", b"list\0")])
+    assert heard == [b"yes"]
+    assert [store.index_get(key) for key in (b"no", b"late")] == [None, None]
 
 
 async def test_subscribers_hear_in_order_before_the_writer_does(store: Store) -> None:

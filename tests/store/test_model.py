@@ -8,7 +8,18 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from kcpfast.store.contract import Check, Compacted, Conflict, Count, Index, Page, Put, Stamp, Write
+from kcpfast.store.contract import (
+    Below,
+    Check,
+    Compacted,
+    Conflict,
+    Count,
+    Index,
+    Page,
+    Put,
+    Stamp,
+    Write,
+)
 from kcpfast.store.lmdb import LmdbStore
 from kcpfast.store.memory import MemoryStore
 
@@ -24,7 +35,8 @@ WRITES: st.SearchStrategy[Write] = st.one_of(
     st.builds(Check, KEYS, st.integers(0, 5)),
     st.builds(Index, INDEX_KEYS, VALUES),
     st.builds(Count, st.just(b"n"), st.integers(-2, 2)),
-    st.builds(Stamp, INDEX_KEYS),
+    st.builds(Below, st.just(b"n"), st.integers(-1, 2)),
+    st.builds(Stamp, INDEX_KEYS, INDEX_KEYS | st.just(b"")),
 )
 
 

@@ -1,11 +1,7 @@
-"""delete and deletecollection: objects go at once, or wait for their finalizers.
-
-Propagation: https://kubernetes.io/docs/concepts/architecture/garbage-collection/
-"""
+"""delete and deletecollection: objects go at once, or wait for their finalizers."""
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import msgspec
@@ -18,15 +14,13 @@ from kcpfast.api.listing import page
 from kcpfast.api.options import DeleteOptions, delete_options, precondition_failed
 from kcpfast.api.selection import selection
 from kcpfast.meta.errors import ApiError, bad_request, not_found
-from kcpfast.registry.identity import begin_deletion
-from kcpfast.registry.objects import Change, Saved, Target, is_finished, target_of
-from kcpfast.registry.strategies import strategy
+from kcpfast.registry.deletion import deleted
+from kcpfast.registry.objects import Change, Saved, Target, target_of
 from kcpfast.resources.builtin import typed_program
 from kcpfast.resources.resource import Object
 from kcpfast.transport.messages import Response
 
 _OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
-_FINALIZERS = {"Orphan": "orphan", "Foreground": "foregroundDeletion"}
 
 
 async def delete(api: Api, call: Call) -> Response:
@@ -83,14 +77,8 @@ async def _delete_one(
         review.options = {"propagationPolicy": options.propagation}
         await api.admission.mutate(review)
         await api.admission.validate(review)
-        new = copy.deepcopy(old)
-        _set_finalizers(new["metadata"], options.propagation)
-        strategy(resource).prepare_delete(new)
-        if is_finished(new | {"metadata": new["metadata"] | {"deletionTimestamp": "now"}}):
-            gone = True
-            return Change(None, review.more)
-        gone = False
-        begin_deletion(new)
+        new = deleted(resource, old, options.propagation)
+        gone = new is None
         return Change(new, review.more)
 
     saved = await api.objects.update(target, change, dry_run=options.dry_run)
@@ -104,20 +92,6 @@ def _check_preconditions(call: Call, options: DeleteOptions, old: Object) -> Non
     version = meta["resourceVersion"]
     if options.resource_version and options.resource_version != version:
         raise precondition_failed(call, "ResourceVersion", options.resource_version, version)
-
-
-def _set_finalizers(meta: dict[str, Any], propagation: str) -> None:
-    """Add the finalizer of a propagation policy, drop that of another; "" leaves all as it is."""
-    finalizers = list(meta.get("finalizers") or ())
-    if propagation and not (meta.get("deletionTimestamp") and propagation != "Orphan"):
-        wanted = _FINALIZERS.get(propagation)
-        finalizers = [name for name in finalizers if name not in _FINALIZERS.values()]
-        if wanted:
-            finalizers.append(wanted)
-    if finalizers:
-        meta["finalizers"] = finalizers
-    else:
-        meta.pop("finalizers", None)
 
 
 async def delete_collection(api: Api, call: Call) -> Response:

@@ -15,6 +15,7 @@ from kcpfast.registry.strategies import (
     core,
     crd,
     events,
+    quota,
     rbac,
 )
 from kcpfast.registry.strategies.base import NONE, Strategy
@@ -27,6 +28,7 @@ STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     **core.STRATEGIES,
     **crd.STRATEGIES,
     **events.STRATEGIES,
+    **quota.STRATEGIES,
     **rbac.STRATEGIES,
 }
 

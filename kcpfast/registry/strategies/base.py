@@ -32,17 +32,19 @@ def _silent(_new: Object, _old: Object | None) -> list[str]:
 class Strategy(NamedTuple):
     """What a kind does to its objects.
 
-    `prepare_status` is called for the status subresource, after all but status was put back. `warn`
-    returns what the client is told of a new object, or of a changed one and what it was.
+    `prepare_status` is called for the status subresource, after all but status was put back;
+    `prepare_delete` once the deletion has begun. `warn` returns what the client is told of a new
+    object, or of a changed one and what it was. `owns` False: a deletion has no propagation policy.
     """
 
     prepare_create: Callable[[Object], None] = _nothing
     prepare_update: Callable[[Object, Object], None] = _nothing_of_two
     prepare_status: Callable[[Object, Object], None] = _nothing_of_two
-    prepare_delete: Callable[[Object], None] = _nothing
+    prepare_delete: Callable[[Object, Object], None] = _nothing_of_two
     validate: Callable[[Object], list[Cause]] = _valid
     validate_update: Callable[[Object, Object], list[Cause]] = _valid_change
     warn: Callable[[Object, Object | None], list[str]] = _silent
+    owns: bool = True
 
 
 NONE = Strategy()

@@ -1,4 +1,4 @@
-"""The core group: ConfigMaps, Secrets, Namespaces, quotas, service accounts.
+"""The core group: ConfigMaps, Secrets, Namespaces.
 
 Rules: k8s.io/kubernetes/pkg/apis/core/validation and pkg/registry/core.
 """
@@ -17,7 +17,6 @@ from kcpfast.meta.errors import (
     field_too_long,
 )
 from kcpfast.meta.names import config_key
-from kcpfast.meta.quantity import QuantityError, canonical
 from kcpfast.registry.strategies.base import Strategy, default
 from kcpfast.resources.resource import Object
 
@@ -143,41 +142,10 @@ def _prepare_namespace_update(new: Object, old: Object) -> None:
     new["metadata"]["labels"] = labels | {"kubernetes.io/metadata.name": name}
 
 
-def _prepare_quota(obj: Object) -> None:
-    obj["spec"] = _canonical_quota(obj.get("spec") or {})
-    obj["status"] = {}
-
-
-def _prepare_quota_update(new: Object, old: Object) -> None:
-    new["spec"] = _canonical_quota(new.get("spec") or {})
-    new["status"] = old.get("status") or {}
-
-
-def _canonical_quota(spec: dict[str, Any]) -> dict[str, Any]:
-    hard = spec.get("hard")
-    if not hard:
-        return spec
-    found = {}
-    for name, amount in hard.items():
-        try:
-            found[name] = canonical(str(amount))
-        except QuantityError:
-            found[name] = amount
-    return spec | {"hard": found}
-
-
-def _check_quota(obj: Object) -> list[Cause]:
-    causes = []
-    for name, amount in ((obj.get("spec") or {}).get("hard") or {}).items():
-        field = f"spec.hard[{name}]"
-        try:
-            canonical(str(amount))
-        except QuantityError as error:
-            causes.append(field_invalid(field, amount, str(error)))
-            continue
-        if str(amount).startswith("-"):
-            causes.append(field_invalid(field, amount, "must be greater than or equal to 0"))
-    return causes
+def _begin_namespace_end(new: Object, _old: Object) -> None:
+    # Namespaces end by their own rules: no grace period is spoken of.
+    new["metadata"].pop("deletionGracePeriodSeconds", None)
+    new.setdefault("status", {})["phase"] = "Terminating"
 
 
 STRATEGIES = {
@@ -185,13 +153,9 @@ STRATEGIES = {
         validate=_check_config_map, validate_update=_check_config_map_update
     ),
     ("", "namespaces"): Strategy(
-        prepare_create=_prepare_namespace, prepare_update=_prepare_namespace_update
-    ),
-    ("", "resourcequotas"): Strategy(
-        prepare_create=_prepare_quota,
-        prepare_update=_prepare_quota_update,
-        validate=_check_quota,
-        validate_update=lambda new, _old: _check_quota(new),
+        prepare_create=_prepare_namespace,
+        prepare_update=_prepare_namespace_update,
+        prepare_delete=_begin_namespace_end,
     ),
     ("", "secrets"): Strategy(
         prepare_create=_prepare_secret,

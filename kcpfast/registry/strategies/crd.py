@@ -83,10 +83,10 @@ def _prepare_update(new: Object, old: Object) -> None:
         new["metadata"]["generation"] = generation + 1
 
 
-def _prepare_delete(obj: Object) -> None:
-    finalizers = list(obj["metadata"].get("finalizers") or ())
-    if CLEANUP not in finalizers and "deletionTimestamp" not in obj["metadata"]:
-        obj["metadata"]["finalizers"] = [*finalizers, CLEANUP]
+def _prepare_delete(new: Object, old: Object) -> None:
+    finalizers = list(new["metadata"].get("finalizers") or ())
+    if CLEANUP not in finalizers and "deletionTimestamp" not in old["metadata"]:
+        new["metadata"]["finalizers"] = [*finalizers, CLEANUP]
 
 
 def _versions(obj: Object) -> list[dict[str, Any]]:

@@ -104,6 +104,9 @@ STRATEGIES = {
         prepare_update=lambda new, _old: complete(new),
         validate=_check_old,
         validate_update=lambda new, _old: _check_old(new),
+        owns=False,
     ),
-    ("events.k8s.io", "events"): Strategy(validate=_check_new, validate_update=_check_change),
+    ("events.k8s.io", "events"): Strategy(
+        validate=_check_new, validate_update=_check_change, owns=False
+    ),
 }

@@ -1,0 +1,235 @@
+"""Garbage collection: what has owners goes with the last of them.
+
+See https://kubernetes.io/docs/concepts/architecture/garbage-collection/; the rules are those of
+k8s.io/kubernetes/pkg/controller/garbagecollector. There is no graph: the index files every
+object under the uids of its owners, and a write leaves one of four marks:
+
+    dependent   a reference was added       -> is that owner there?
+    gc          an owner is gone            -> look at all its dependents
+    dependents  an owner waits              -> delete its dependents, or set them free
+    unblocked   one that held it up is gone -> may the owner go now?
+
+An owner is solid, dangling (not there, or another object by now), or waiting (being deleted in the
+foreground). Something with a solid owner stays and loses its other references; something without
+one is deleted. A reference that cannot be resolved keeps its object, whatever the others are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
+
+from kcpfast.controllers.removal import stored_target
+from kcpfast.controllers.runtime import DONE, Again, Outcome
+from kcpfast.controllers.strays import Strays
+from kcpfast.registry import index, values
+from kcpfast.registry.catalog import Catalog
+from kcpfast.registry.deletion import deleted, set_finalizers
+from kcpfast.registry.objects import (
+    EVENTS,
+    FOREGROUND,
+    ORPHAN,
+    Change,
+    Objects,
+    Target,
+    awaited,
+)
+from kcpfast.resources.resource import Object
+from kcpfast.store.contract import Empty, Stamp, Write
+
+SOLID, DANGLING, GONE, WAITING = "solid", "dangling", "gone", "waiting"
+UNKNOWN, MISPLACED = "unknown", "misplaced"
+Reference = dict[str, Any]
+
+_BATCH = 64
+_RETRY = 60.0
+
+
+class GarbageCollector:
+    """Reconciles owners and dependents."""
+
+    def __init__(self, objects: Objects, catalog: Catalog) -> None:
+        """Work on the registry."""
+        self._objects = objects
+        self._catalog = catalog
+        self._strays = Strays(objects, catalog)
+
+    # ------------------------------------------------------------------------- marks
+
+    async def dependent(self, cluster: str, name: str) -> Outcome:
+        """Look at an object that has a new owner reference, by the last parts of its entry."""
+        key = self._objects.store.index_get(index.owner_entry(cluster, name))
+        if key is None:
+            return DONE
+        await self._strays.report(key, name.partition("\0")[0])
+        return await self._attempt(key)
+
+    async def owner_gone(self, cluster: str, uid: str) -> Outcome:
+        """Look at everything that names an owner (by its uid's digest) which is deleted."""
+        outcomes = await self._each(cluster, uid, lambda key: self._attempt(key, uid))
+        return next((each for each in outcomes if each != DONE), DONE)
+
+    async def dependents(self, cluster: str, uid: str) -> Outcome:
+        """Do for the dependents of an owner being deleted what its finalizer says."""
+        owner, finalizer = self._waiting_owner(cluster, uid)
+        if finalizer == ORPHAN:
+            await self._each(cluster, uid, lambda key: self._set_free(key, uid))
+            await self._release(owner, ORPHAN, [Empty(index.owner(cluster, uid))])
+        elif finalizer == FOREGROUND:
+            await self._each(cluster, uid, lambda key: self._attempt_marked(key, uid))
+            return await self.unblocked(cluster, uid)
+        return DONE
+
+    async def unblocked(self, cluster: str, uid: str) -> Outcome:
+        """Let an owner go that waits in the foreground, unless a dependent still blocks it."""
+        owner, finalizer = self._waiting_owner(cluster, uid)
+        if finalizer == FOREGROUND and not self._is_blocked(cluster, uid):
+            await self._release(owner, FOREGROUND)
+        return DONE
+
+    def _waiting_owner(self, cluster: str, uid: str) -> tuple[Target, str]:
+        """Return an owner that waits for its dependents, and its finalizer ("" = it does not)."""
+        key = self._objects.store.index_get(index.awaits(cluster, uid))
+        if key is None:
+            return _NOBODY, ""
+        meta = self._metadata(key)
+        return stored_target(key), awaited(meta) if index.digest(meta.get("uid", "")) == uid else ""
+
+    def _is_blocked(self, cluster: str, uid: str) -> bool:
+        return any(
+            reference.get("blockOwnerDeletion")
+            for key in self._keys(cluster, uid)
+            for reference in _references(self._metadata(key))
+            if index.digest(reference["uid"]) == uid
+        )
+
+    async def _release(self, owner: Target, finalizer: str, more: Sequence[Write] = ()) -> None:
+        async def change(old: Object) -> Change:
+            left = [each for each in old["metadata"].get("finalizers") or () if each != finalizer]
+            new = old | {"metadata": dict(old["metadata"])}
+            set_finalizers(new["metadata"], left)
+            return Change(new, more)
+
+        await self._objects.adjust(owner, change)
+
+    # ------------------------------------------------------------------------- dependents
+
+    async def _each(
+        self, cluster: str, uid: str, act: Callable[[bytes], Awaitable[Outcome]]
+    ) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        batch: list[bytes] = []
+        for key in self._keys(cluster, uid):
+            batch.append(key)
+            if len(batch) == _BATCH:
+                outcomes += await asyncio.gather(*map(act, batch))
+                batch = []
+        return outcomes + await asyncio.gather(*map(act, batch))
+
+    def _keys(self, cluster: str, uid: str) -> Iterator[bytes]:
+        """Yield the keys of an owner's dependents, as they are when it comes to them."""
+        within, after = index.owner(cluster, uid), b""
+        while page := self._objects.store.index_scan(within, after, _BATCH):
+            after = page[-1][0]
+            yield from (key for _, key in page)
+
+    def _metadata(self, key: bytes) -> dict[str, Any]:
+        record = self._objects.store.get(key)
+        return values.metadata(record.value) if record is not None else {}
+
+    async def _attempt_marked(self, key: bytes, uid: str) -> Outcome:
+        """Attempt a deletion; one that cannot be decided yet is left to a mark of its own."""
+        outcome = await self._attempt(key)
+        if outcome != DONE:
+            cluster = stored_target(key).cluster
+            name = f"{uid}\0{index.digest(key)}"
+            await self._objects.store.commit([Stamp(index.mark("dependent", cluster, name))])
+        return outcome
+
+    async def _attempt(self, key: bytes, gone: str = "") -> Outcome:
+        """Delete an object unless an owner holds it; `gone` is known not to be one any more."""
+        target = stored_target(key)
+        if target.resource.storage == EVENTS:
+            return DONE  # they go by themselves
+        outcome: Outcome = DONE
+
+        async def change(old: Object) -> Change:
+            nonlocal outcome
+            meta = old["metadata"]
+            if "deletionTimestamp" in meta or not meta.get("ownerReferences"):
+                return Change(old)
+            states = [self._state(target, each, gone) for each in meta["ownerReferences"]]
+            outcome = Again(_RETRY) if UNKNOWN in states else DONE
+            return Change(self._judged(target, old, states))
+
+        await self._objects.adjust(target, change)
+        return outcome
+
+    def _judged(self, target: Target, old: Object, states: list[str]) -> Object | None:
+        """Return what becomes of an object whose owners are in these states."""
+        if MISPLACED in states:
+            return old
+        if UNKNOWN in states:
+            return _without(old, states, (GONE,))
+        if SOLID in states:
+            return _without(old, states, (DANGLING, GONE, WAITING))
+        propagation = ""
+        if WAITING in states:
+            uid = index.digest(old["metadata"]["uid"])
+            dependents = list(self._keys(target.cluster, uid))
+            if dependents:
+                propagation = "Foreground"
+                if any(awaited(self._metadata(key)) == FOREGROUND for key in dependents):
+                    old = _unblocking(old)  # they wait for each other, in a circle
+        return deleted(target.resource, old, propagation)
+
+    def _state(self, target: Target, reference: Reference, gone: str) -> str:
+        if gone and index.digest(reference["uid"]) == gone:
+            return GONE  # whatever has become of its kind
+        group, _, version = reference["apiVersion"].rpartition("/")
+        served = self._catalog.of_kind(target.cluster, group, version, reference["kind"])
+        if served is None:
+            return UNKNOWN
+        resource = served.resource
+        if resource.namespaced and not target.namespace:
+            return MISPLACED
+        namespace = target.namespace if resource.namespaced else ""
+        owner = Target(resource, target.cluster, namespace, reference["name"])
+        meta = self._metadata(owner.key())
+        if meta.get("uid") != reference["uid"]:
+            return DANGLING
+        return WAITING if awaited(meta) == FOREGROUND else SOLID
+
+    async def _set_free(self, key: bytes, uid: str) -> Outcome:
+        async def change(old: Object) -> Change:
+            references = _references(old["metadata"])
+            states = [index.digest(reference["uid"]) for reference in references]
+            return Change(_without(old, states, (uid,)))
+
+        await self._objects.adjust(stored_target(key), change)
+        return DONE
+
+
+_NOBODY = stored_target(b"/\0\0\0")
+
+
+def _references(meta: dict[str, Any]) -> list[Reference]:
+    return meta.get("ownerReferences") or []
+
+
+def _without(old: Object, states: list[str], dropped: tuple[str, ...]) -> Object:
+    """Return an object without the owner references that are in one of the states dropped."""
+    meta = dict(old["metadata"])
+    pairs = zip(_references(meta), states, strict=True)
+    left = [reference for reference, state in pairs if state not in dropped]
+    meta["ownerReferences"] = left
+    if not left:
+        del meta["ownerReferences"]
+    return old | {"metadata": meta}
+
+
+def _unblocking(old: Object) -> Object:
+    """Return an object that holds up none of its owners."""
+    references = [{**each, "blockOwnerDeletion": False} for each in _references(old["metadata"])]
+    return old | {"metadata": old["metadata"] | {"ownerReferences": references}}

@@ -1,0 +1,108 @@
+"""The status of ResourceQuotas: what the index counts, written down for people to read.
+
+Admission does not look at it: it asks the counters themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from kcpfast.admission.quota import (
+    CLASSIC,
+    QUOTAS,
+    WHOLE_NAMESPACE,
+    counter,
+    is_whole,
+    limits,
+)
+from kcpfast.controllers.runtime import DONE, Outcome
+from kcpfast.meta.quantity import canonical
+from kcpfast.registry import index
+from kcpfast.registry.catalog import Catalog
+from kcpfast.registry.objects import Change, Objects, Target
+from kcpfast.resources.resource import Object
+from kcpfast.store.contract import Index, Stamp, Write, number
+
+
+class QuotaController:
+    """Reconciles the quotas of a namespace, or ("") those of a whole workspace."""
+
+    def __init__(self, objects: Objects, catalog: Catalog) -> None:
+        """Work on the registry."""
+        self._objects = objects
+        self._catalog = catalog
+
+    async def namespace(self, cluster: str, namespace: str) -> Outcome:
+        """Write down what is used of the quotas that hold for a namespace."""
+        for key, _ in self._objects.store.index_scan(index.quota(cluster, namespace)):
+            name = key.rpartition(b"\0")[2].decode()
+            await self._write(Target(QUOTAS, cluster, namespace or WHOLE_NAMESPACE, name))
+        return DONE
+
+    async def cluster(self, cluster: str, _name: str) -> Outcome:
+        """Do so for all quotas of a workspace: it serves other resources than before."""
+        places = {
+            key.split(b"\0")[2].decode()
+            for key, _ in self._objects.store.index_scan(index.quotas(cluster))
+        }
+        for namespace in sorted(places):
+            await self.namespace(cluster, namespace)
+        return DONE
+
+    async def _write(self, where: Target) -> None:
+        async def change(old: Object) -> Change:
+            hard: dict[str, Any] = (old.get("spec") or {}).get("hard") or {}
+            before = (old.get("status") or {}).get("used") or {}
+            used = {name: before[name] for name in hard if name in before}
+            status: dict[str, Any] = {}
+            if hard:
+                used |= self._used(where, old)
+                status = {"hard": hard, "used": {name: used[name] for name in sorted(used)}}
+            return Change(old | {"status": status})
+
+        await self._objects.adjust(where, change)
+
+    def _used(self, where: Target, quota: Object) -> dict[str, str]:
+        """Return what is used, by the names of resources that the workspace serves."""
+        found, counted = {}, limits(quota)
+        for name in (quota["spec"].get("hard")) or ():
+            storage = self._storage(where.cluster, name)
+            if storage is None:
+                continue
+            key = counter(where.cluster, where.namespace, storage, whole=is_whole(quota))
+            amount = number(self._objects.store.index_get(key)) if name in counted else 0
+            found[name] = canonical(str(amount))
+        return found
+
+    def _storage(self, cluster: str, name: str) -> bytes | None:
+        prefix, _, resource = name.rpartition("count/")
+        plural, _, group = resource.partition(".")
+        if prefix or (not name.startswith("count/") and name not in CLASSIC):
+            return None
+        found = self._catalog.stored(cluster, group, plural)
+        return found.storage if found is not None else None
+
+
+def consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+    """File what a quota limits, make what is remembered doubtful, ask for its status."""
+    before, after = _filed(target, old), _filed(target, new)
+    if before == after:
+        return
+    if before is not None:
+        yield Index(before[0], None)
+    if after is not None:
+        yield Index(*after)
+        assert new is not None
+        place = "" if is_whole(new) else target.namespace
+        yield Stamp(index.mark("quota", target.cluster, place))
+    yield Stamp(index.auth(target.cluster))
+
+
+def _filed(target: Target, quota: Object | None) -> tuple[bytes, bytes] | None:
+    if quota is None:
+        return None
+    place = "" if is_whole(quota) else target.namespace
+    return index.quota(target.cluster, place, target.name), msgspec.json.encode(limits(quota))
