@@ -34,7 +34,7 @@ from kcpfast.controllers.exports import ExportController
 from kcpfast.controllers.gc import GarbageCollector
 from kcpfast.controllers.namespaces import NamespaceController
 from kcpfast.controllers.quota import QuotaController
-from kcpfast.controllers.runtime import Runtime
+from kcpfast.controllers.runtime import Reconcile, Runtime
 from kcpfast.controllers.tokens import TokenSecrets
 from kcpfast.controllers.workspaces import WorkspaceController
 from kcpfast.kcp import bindings, birth, views, workspaces
@@ -49,6 +49,7 @@ from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.kinds import SYSTEM, Exported
 from kcpfast.kcp.policies import Policies
 from kcpfast.kcp.views.workspace import WorkspaceView
+from kcpfast.kcp.workspaces import Workspaces
 from kcpfast.meta.user import User
 from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.objects import Consequence, Objects
@@ -122,7 +123,7 @@ def server(parts: Core, settings: Settings) -> Running:
     authenticator = Authenticator(settings.tokens, accounts)
     secrets = TokenSecrets(objects, accounts, settings.ca)
     kinds = Exported(catalog)
-    making = workspaces.Workspaces(clusters, kinds, authorizer, settings.base_url)
+    making = Workspaces(clusters, kinds, authorizer, settings.base_url)
     binders, marked = Binders(clusters, authorizer), Claims(store, memory)
     plugins = [
         *namespaces.plugins(objects, clusters.is_ending),
@@ -151,8 +152,22 @@ def server(parts: Core, settings: Settings) -> Running:
     view = WorkspaceView(catalog, authorizer, clusters)
     seen = views.Parts(objects, catalog, authorizer, policies)
     services = views.services(seen, view, clusters, making.types)
+<<<<<<< HEAD
     pages = openid.pages(accounts, settings.base_url)
     front = Front(clusters, authenticator, authorizer, view, services, pages)
+=======
+    front = Front(clusters, authenticator, authorizer, view, services, {})
+    controllers = Runtime(store, _reconcilers(parts, settings, making, marked, secrets))
+    return Running(Server(api, front), hub, controllers)
+
+
+def _reconcilers(
+    parts: Core, settings: Settings, making: Workspaces, marked: Claims, secrets: TokenSecrets
+) -> Mapping[str, Reconcile]:
+    """Return who works through which marks."""
+    _, objects, catalog, _, clusters = parts
+    kinds = Exported(catalog)
+>>>>>>> 6a76a79 (wire: reconcilers have a list of their own; vectors that are mended)
     ending = WorkspaceController(objects, kinds, making)
     binding = BindingController(objects, catalog, clusters, marked)
     exporting = ExportController(objects, clusters, kinds, settings.base_url)
@@ -160,33 +175,29 @@ def server(parts: Core, settings: Settings) -> Running:
     custom = CrdController(objects, catalog)
     quotas = QuotaController(objects, catalog)
     garbage = GarbageCollector(objects, catalog)
-    controllers = Runtime(
-        store,
-        {
-            "aggregation": Aggregation(objects).cluster,
-            "apibinding": binding.binding,
-            "apibinding-names": binding.names,
-            "apiexport": exporting.export,
-            "claims": ClaimController(objects, marked).claims,
-            "crd": custom.crd,
-            "crd-names": custom.names,
-            "definitions": custom.definition,
-            "dependent": garbage.dependent,
-            "dependents": garbage.dependents,
-            "gc": garbage.owner_gone,
-            "identity": exporting.secret,
-            "logicalcluster": ending.logical_cluster,
-            "namespace": spaces.namespace,
-            "namespace-content": spaces.content,
-            "quota": quotas.namespace,
-            "quotas": quotas.cluster,
-            "schema": exporting.schema,
-            "slice": exporting.endpoint_slice,
-            "slices": exporting.slices,
-            "tokens": secrets.account_gone,
-            "unblocked": garbage.unblocked,
-            "workspace": ending.workspace,
-            "workspacetype": exporting.workspace_type,
-        },
-    )
-    return Running(Server(api, front), hub, controllers)
+    return {
+        "aggregation": Aggregation(objects).cluster,
+        "apibinding": binding.binding,
+        "apibinding-names": binding.names,
+        "apiexport": exporting.export,
+        "claims": ClaimController(objects, marked).claims,
+        "crd": custom.crd,
+        "crd-names": custom.names,
+        "definitions": custom.definition,
+        "dependent": garbage.dependent,
+        "dependents": garbage.dependents,
+        "gc": garbage.owner_gone,
+        "identity": exporting.secret,
+        "logicalcluster": ending.logical_cluster,
+        "namespace": spaces.namespace,
+        "namespace-content": spaces.content,
+        "quota": quotas.namespace,
+        "quotas": quotas.cluster,
+        "schema": exporting.schema,
+        "slice": exporting.endpoint_slice,
+        "slices": exporting.slices,
+        "tokens": secrets.account_gone,
+        "unblocked": garbage.unblocked,
+        "workspace": ending.workspace,
+        "workspacetype": exporting.workspace_type,
+    }
