@@ -152,11 +152,8 @@ def server(parts: Core, settings: Settings) -> Running:
     view = WorkspaceView(catalog, authorizer, clusters)
     seen = views.Parts(objects, catalog, authorizer, policies)
     services = views.services(seen, view, clusters, making.types)
-<<<<<<< HEAD
     pages = openid.pages(accounts, settings.base_url)
     front = Front(clusters, authenticator, authorizer, view, services, pages)
-=======
-    front = Front(clusters, authenticator, authorizer, view, services, {})
     controllers = Runtime(store, _reconcilers(parts, settings, making, marked, secrets))
     return Running(Server(api, front), hub, controllers)
 
@@ -167,7 +164,6 @@ def _reconcilers(
     """Return who works through which marks."""
     _, objects, catalog, _, clusters = parts
     kinds = Exported(catalog)
->>>>>>> 6a76a79 (wire: reconcilers have a list of their own; vectors that are mended)
     ending = WorkspaceController(objects, kinds, making)
     binding = BindingController(objects, catalog, clusters, marked)
     exporting = ExportController(objects, clusters, kinds, settings.base_url)
