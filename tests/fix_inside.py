@@ -60,10 +60,12 @@ class Inside:
             headers[b"impersonate-user"] = user.encode()
         path, _, query = path.partition("?")
         data = b"" if body is None else json.dumps(body).encode()
-        whole = path if path.startswith("/clusters") else self.at + path
+        whole = path if path.startswith(("/clusters", "/services")) else self.at + path
         got = await self.running.server.serve(Request(method, whole, query, headers, data))
         assert isinstance(got, Response)
-        return Answer(got.status, json.loads(got.body or b"{}"), list(got.headers))
+        text = got.content_type.startswith(b"text/")
+        read = {"text": got.body.decode()} if text else json.loads(got.body or b"{}")
+        return Answer(got.status, read, list(got.headers))
 
     async def create(self, path: str, obj: Json, **options: Any) -> Json:
         """Create an object that must be accepted."""

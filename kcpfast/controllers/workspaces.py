@@ -103,7 +103,7 @@ class WorkspaceController:
             return Change(new, writes)
 
         await self._objects.adjust(target(cluster), change)
-        return Again(0.0)
+        return DONE  # what changed asks for the next step itself
 
     async def _advance(self, cluster: str, found: Object) -> None:
         status = found.get("status") or {}
