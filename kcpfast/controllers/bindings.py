@@ -121,6 +121,7 @@ class BindingController:
         more = self._file(where, place, found, identity)
         if first:
             key = index.consumer(*place, where.cluster, where.name)
+            more.append(bindings.consumer_write(place, where.cluster, where.name, []))
             more.append(bindings.announce(self._objects.store, place, key))
         self._judge_claims(new, source)
         return more

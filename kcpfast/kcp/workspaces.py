@@ -301,7 +301,7 @@ class Workspaces:
             maker.bind(birth.default_name(plan.cluster, export), plan.path, export)
             for export in plan.exports
         ]
-        if bound:
+        if bound and BINDINGS_INITIALIZER not in plan.waiting:
             conditions.mark_true(cluster, "APIBindingsInitialized")
             conditions.mark_true(cluster, "APIBindingsReconciled")
         maker.logical_cluster(cluster, birth.locks_of(bound))
@@ -336,6 +336,10 @@ def logical_cluster_consequences(
 ) -> Iterable[Write]:
     """Make remembered states doubtful; ask for work where the lifecycle goes on."""
     yield Stamp(index.auth(target.cluster))
+    if old is None and BINDINGS_INITIALIZER in (new or {}).get("status", {}).get(
+        "initializers", ()
+    ):
+        yield Stamp(index.mark("logicalcluster", target.cluster, target.name))
     if old is not None and new is not None:
         changed = (old["metadata"].get("deletionTimestamp"), old.get("status")) != (
             new["metadata"].get("deletionTimestamp"),
