@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import kcpfast
-from kcpfast.admission import namespaces
+from kcpfast.admission import namespaces, reserved
+from kcpfast.admission.certificates import Certificates
 from kcpfast.admission.chain import Admission
 from kcpfast.admission.quota import Quotas
 from kcpfast.api.context import Api
@@ -127,6 +128,8 @@ def server(parts: Core, settings: Settings) -> Running:
     binders, marked = Binders(clusters, authorizer), Claims(store, memory)
     plugins = [
         *namespaces.plugins(objects, clusters.is_ending),
+        *reserved.plugins(),
+        *Certificates(authorizer.allows).plugins(),
         *Escalation(authorizer).plugins(),
         *making.plugins(),
         *schemas.plugins(),

@@ -1,0 +1,93 @@
+"""CertificateSigningRequests: who asks is written down; who may approve and sign is asked.
+
+See https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/. A signer
+is a name that RBAC knows as resource `signers`; nobody here signs anything by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
+from kcpfast.meta.errors import field_forbidden, go_value, invalid
+from kcpfast.meta.user import MASTERS, Attributes, User
+from kcpfast.registry.strategies.certificates import GROUP, conditions_of, organizations
+
+_REQUESTS = ((GROUP, "certificatesigningrequests"),)
+_CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client"
+Allows = Callable[[User, str, Attributes], bool]
+
+
+class Certificates:
+    """The plugins; `allows` answers for a user in a cluster."""
+
+    def __init__(self, allows: Allows) -> None:
+        """Ask this."""
+        self._allows = allows
+
+    def plugins(self) -> list[Plugin]:
+        """Return the plugins."""
+        return [
+            Plugin("CertificateRequester", _sign_in, (CREATE,), _REQUESTS, mutates=True),
+            Plugin("CertificateSubjectRestriction", _check_subject, (CREATE,), _REQUESTS),
+            Plugin("CertificateApproval", self._approve, (UPDATE,), _REQUESTS, ("approval",)),
+            Plugin("CertificateSigning", self._sign, (UPDATE,), _REQUESTS, ("status",)),
+        ]
+
+    def _approve(self, review: Review) -> None:
+        self._check(review, "approve")
+
+    def _sign(self, review: Review) -> None:
+        old = (review.old or {}).get("status") or {}
+        new = review.obj.get("status") or {}
+        changed = [key for key in ("certificate", "conditions") if old.get(key) != new.get(key)]
+        if changed:
+            self._check(review, "sign")
+        _check_decisions(review)
+        if old.get("certificate") and "certificate" in changed:
+            why = "updates may not modify existing certificate content"
+            raise _invalid(review, "status.certificate", why)
+
+    def _check(self, review: Review, verb: str) -> None:
+        """Ask for a verb on the signer, or on all signers of its domain."""
+        signer = ((review.old or {}).get("spec") or {}).get("signerName") or ""
+        domain = signer.partition("/")[0]
+        for name in (signer, f"{domain}/*"):
+            wanted = Attributes(verb, GROUP, "*", "signers", name=name)
+            if self._allows(review.user, review.target.cluster, wanted):
+                return
+        raise review.refuse(
+            f"user not permitted to {verb} requests with signerName {go_value(signer)}"
+        )
+
+
+def _sign_in(review: Review) -> None:
+    """Say who asks for a certificate, whatever the request says of it."""
+    spec = review.obj.setdefault("spec", {})
+    for key in ("username", "uid", "groups", "extra"):
+        spec.pop(key, None)
+    info: dict[str, Any] = review.user.info()
+    spec |= info
+
+
+def _check_subject(review: Review) -> None:
+    spec = review.obj["spec"]
+    if spec.get("signerName") == _CLIENT_SIGNER and MASTERS in organizations(spec["request"]):
+        raise review.refuse(f"use of {_CLIENT_SIGNER} signer with {MASTERS} group is not allowed")
+
+
+def _check_decisions(review: Review) -> None:
+    """Approval and denial are decided through their own subresource only."""
+    for kind in ("Approved", "Denied"):
+        old, new = conditions_of(review.old or {}, kind), conditions_of(review.obj, kind)
+        if old != new:
+            verb = "add" if len(new) > len(old) else "modify"
+            raise _invalid(
+                review, "status.conditions", f'updates may not {verb} a condition of type "{kind}"'
+            )
+
+
+def _invalid(review: Review, field: str, why: str) -> Exception:
+    name = review.obj["metadata"]["name"]
+    return invalid("CertificateSigningRequest", GROUP, name, [field_forbidden(field, why)])
