@@ -38,9 +38,8 @@ def play(script: Script, granted: Access, patience: Patience) -> Iterator[Outcom
         for case in script.cases:
             label = f"{script.label}/{case.name}"
             try:
-                answer = _ask(client, case, variables, patience(label))
-                diff = differences(case, answer, variables)
-            except (OSError, TypeError, AttributeError, ValueError, KeyError) as error:
+                diff = _play(client, case, variables, patience(label))
+            except OSError as error:
                 diff = [f"{type(error).__name__}: {error}"]
             yield Outcome(label, diff)
         for name in script.workspaces:
@@ -72,36 +71,49 @@ def _prepare(client: Client, name: str, kind: str, variables: Variables) -> None
 
 
 def _until(client: Client, path: str, wanted: Mapping[str, Any]) -> Answer:
-    answer = _repeat(lambda: client.ask("GET", path), wanted, PATIENCE)
+    for _ in _attempts(PATIENCE):
+        answer = client.ask("GET", path)
+        if holds(wanted, answer):
+            break
     assert holds(wanted, answer), f"{path} does not become {wanted}: {answer}"
     return answer
 
 
-def _repeat(send: Callable[[], Answer], wanted: Mapping[str, Any], seconds: float) -> Answer:
-    """Return the first answer that holds what is wanted, or the last one in time."""
-    deadline = time.monotonic() + seconds
-    pause = 0.01
-    while True:
-        answer = send()
-        if holds(wanted, answer) or time.monotonic() > deadline:
-            return answer
+def _attempts(seconds: float) -> Iterator[None]:
+    """Yield once, and again until the time is over."""
+    deadline, pause = time.monotonic() + seconds, 0.01
+    yield
+    while time.monotonic() < deadline:
         time.sleep(pause)
         pause = min(2 * pause, 0.25)
+        yield
 
 
-def _ask(client: Client, case: Case, variables: Variables, seconds: float) -> Answer:
-    """Send what a case asks, keep what it captures."""
+def _play(client: Client, case: Case, variables: Variables, seconds: float) -> list[str]:
+    """Send what a case asks, keep what it captures, return how the answer differs.
+
+    With `until`, the answer may take its time: it counts once it has settled as recorded.
+    """
     raw = fill(dict(case.request), variables)
-    if case.until is None:
-        answer = _send(client, raw, [fill(dict(each), variables) for each in case.meanwhile])
-    else:
-        wanted = fill(dict(case.until), variables)
-        answer = _repeat(lambda: client.send(request(raw)), wanted, seconds)
-    for name, pointer in case.capture.items():
-        value = look_up(_decoded(answer), pointer)
-        if value != ABSENT:
-            variables[name] = value if isinstance(value, str) else json.dumps(value)
-    return answer
+    meanwhile = [fill(dict(each), variables) for each in case.meanwhile]
+    until = fill(dict(case.until or {}), variables)
+    for _ in _attempts(seconds if case.until else 0):
+        answer = _send(client, raw, meanwhile)
+        captured = _captured(case, answer)
+        diff = differences(case, answer, variables | captured)
+        if holds(until, answer) and not diff:
+            break
+    variables |= captured
+    return diff
+
+
+def _captured(case: Case, answer: Answer) -> Variables:
+    found = {name: look_up(_decoded(answer), at) for name, at in case.capture.items()}
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in found.items()
+        if value != ABSENT
+    }
 
 
 def _decoded(answer: Answer) -> Any:
