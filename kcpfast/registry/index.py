@@ -20,6 +20,8 @@ Every key begins with a word for its table. A value is what the next reader need
     claim       cluster, storage, export's hash    -> what of the storage an export may see
     quota       cluster, namespace, name           -> limits ("" = for the whole cluster)
     waiting     cluster, namespace                 -> (nothing): its deletion waits for objects
+    lives       object key#                        -> minute in which the object expires
+    expires     minute, object key#                -> object key
     mark        controller, cluster, name          -> revision of the write that asked for work
 
 What a client may make as long as it likes stands as a digest (#), because keys are bounded.
@@ -145,6 +147,24 @@ def quotas(cluster: str) -> bytes:
 def waiting(cluster: str, namespace: str) -> bytes:
     """A namespace, or ("") a whole cluster, whose deletion waits for objects to go."""
     return f"waiting\0{cluster}\0{namespace}\0".encode()
+
+
+def lives(key: bytes) -> bytes:
+    """When an object expires."""
+    return f"lives\0{digest(key)}".encode()
+
+
+EXPIRES = b"expires\0"
+
+
+def expires(minute: int, key: bytes) -> bytes:
+    """An object that expires in a minute (Unix time in minutes)."""
+    return EXPIRES + minute.to_bytes(8, "big") + digest(key).encode()
+
+
+def expiry_minute(key: bytes) -> int:
+    """Return the minute in a key of `expires`."""
+    return int.from_bytes(key[len(EXPIRES) : len(EXPIRES) + 8], "big")
 
 
 def mark(controller: str, cluster: str, name: str) -> bytes:

@@ -20,6 +20,7 @@ from kcpfast.server import wire
 from kcpfast.server.bootstrap import installation
 from kcpfast.server.files import Lock, StartError, admin_tokens, kubeconfig, write_private
 from kcpfast.server.flags import Config, advertised
+from kcpfast.server.upkeep import Upkeep
 from kcpfast.store.contract import StoreError
 from kcpfast.store.lmdb import LmdbStore
 from kcpfast.transport.connection import Connection, Service
@@ -79,11 +80,14 @@ async def _serve(config: Config, started: float) -> None:
             parts, wire.Settings(url, ca, config.account_key, tokens, config.max_objects)
         )
         running.controllers.start()
+        upkeep = Upkeep(store, parts.objects)
+        upkeep.start()
         await listener.start(running.server)
         write_private(config.kubeconfig, kubeconfig(url, certificate, tokens))
         _announce(config, url, time.monotonic() - started)
         await stop.wait()
         await listener.stop(running.hub)
+        await upkeep.stop()
         await running.controllers.stop()
     finally:
         store.close()

@@ -26,7 +26,7 @@ from kcpfast.auth import rbac
 from kcpfast.auth.authenticate import Authenticator
 from kcpfast.auth.rbac import Memory, Rbac
 from kcpfast.auth.tokens import ServiceAccountTokens
-from kcpfast.controllers import aggregation, crds, exports, quota, tokens
+from kcpfast.controllers import aggregation, crds, expiry, exports, quota, tokens
 from kcpfast.controllers.aggregation import Aggregation
 from kcpfast.controllers.bindings import BindingController
 from kcpfast.controllers.claims import ClaimController
@@ -85,6 +85,8 @@ def core(store: Store, ca: str) -> Core:
     clusters = Clusters(objects, memory)
     consequences |= {
         **rbac.CONSEQUENCES,
+        ("", "events"): (expiry.consequence,),
+        ("events.k8s.io", "events"): (expiry.consequence,),
         ("", "configmaps"): (birth.content_consequences,),
         ("", "namespaces"): (birth.namespace_consequences(ca, objects),),
         ("", "resourcequotas"): (quota.consequences,),

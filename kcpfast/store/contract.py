@@ -210,6 +210,12 @@ class Store(Protocol):
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call `subscriber` for each commit in revision order, before the commit returns."""
 
+    def logged_before(self, milliseconds: int) -> int:
+        """Return the newest revision that was written before a time (Unix milliseconds).
+
+        The oldest that is still served, if all the log is younger.
+        """
+
     async def compact(self, upto: int) -> None:
         """Forget what only revisions below `upto` need."""
 

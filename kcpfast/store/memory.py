@@ -6,6 +6,7 @@ check; nothing of it is meant to be fast.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from kcpfast.store.contract import (
@@ -43,6 +44,7 @@ class MemoryStore:
         self._versions: dict[bytes, list[tuple[int, bytes | None]]] = {}
         self._index: dict[bytes, bytes] = {}
         self._events: list[Event] = []
+        self._times: list[tuple[int, int]] = []  # Unix milliseconds, revision
         self._revision = 0
         self._compacted = 0
         self._subscribers: list[Subscriber] = []
@@ -101,6 +103,7 @@ class MemoryStore:
         events = [event for event in map(self._put, writes) if event]
         if events:
             self._revision += 1
+            self._times.append((time.time_ns() // 1_000_000, self._revision))
         stamps = [write.key for write in writes if self._write_index(write)]
         self._events += events
         for subscriber in self._subscribers:
@@ -157,6 +160,11 @@ class MemoryStore:
     def subscribe(self, subscriber: Subscriber) -> None:
         """Add a subscriber."""
         self._subscribers.append(subscriber)
+
+    def logged_before(self, milliseconds: int) -> int:
+        """Return the newest revision that was written before a time."""
+        written = (revision for then, revision in self._times if then < milliseconds)
+        return max(written, default=self._compacted)
 
     async def compact(self, upto: int) -> None:
         """Raise the oldest served revision and drop the events below it."""

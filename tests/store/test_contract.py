@@ -136,6 +136,16 @@ async def test_compaction_forgets_the_past_and_nothing_else(store: Store) -> Non
         store.scan(b"a", at=1)
 
 
+async def test_the_log_knows_when_it_was_written(store: Store) -> None:
+    assert store.logged_before(1 << 60) == 0
+    await store.commit([Put(b"a", b"1")])
+    await store.commit([Put(b"a", b"2")])
+    assert store.logged_before(1 << 60) == 2
+    assert store.logged_before(1) == 0
+    await store.compact(1)
+    assert store.logged_before(1) == 1
+
+
 async def test_counters_add_up_and_vanish_at_zero(store: Store) -> None:
     for delta in (2, 3, -1):
         await store.commit([Count(b"n", delta)])
