@@ -12,6 +12,7 @@ from typing import Any
 from kcpfast.meta.errors import Cause, field_invalid
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_LABEL_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 MAX_ANNOTATIONS = 256 * 1024
@@ -20,6 +21,11 @@ _LABEL_TEXT = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
     "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used "
     "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+_LABEL_1035_TEXT = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
+    "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', "
+    "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
 )
 _SUBDOMAIN_TEXT = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
@@ -48,6 +54,12 @@ def dns_label(value: str) -> list[str]:
     """Return what is wrong with a value as an RFC 1123 label."""
     wrong = [_too_long(63)] if len(value) > 63 else []
     return wrong if _LABEL.fullmatch(value) else [*wrong, _LABEL_TEXT]
+
+
+def dns_1035_label(value: str) -> list[str]:
+    """Return what is wrong with a value as an RFC 1035 label, which begins with a letter."""
+    wrong = [_too_long(63)] if len(value) > 63 else []
+    return wrong if _LABEL_1035.fullmatch(value) else [*wrong, _LABEL_1035_TEXT]
 
 
 def dns_subdomain(value: str) -> list[str]:

@@ -44,6 +44,7 @@ class Row(NamedTuple):
     verbs: tuple[str, ...] = ()
     more: tuple[Subresource, ...] = ()
     rule: NameRule | None = None
+    generation: bool = False
 
 
 _TOKEN = Subresource("token", CREATE_ONLY, "TokenRequest", "authentication.k8s.io", "v1")
@@ -97,6 +98,7 @@ ROWS = (
         ("csr",),
         status=True,
         more=(_APPROVAL,),
+        rule=path_segment,
     ),
     Row("coordination.k8s.io", "leases", "Lease"),
     Row(_RBAC, "clusterrolebindings", "ClusterRoleBinding", False, rule=path_segment),
@@ -110,6 +112,7 @@ ROWS = (
         False,
         (),
         _API_EXTENSIONS,
+        generation=True,
     ),
     Row(
         _ADMISSION,
@@ -118,6 +121,7 @@ ROWS = (
         False,
         (),
         _API_EXTENSIONS,
+        generation=True,
     ),
     Row(
         _ADMISSION,
@@ -126,6 +130,7 @@ ROWS = (
         False,
         (),
         _API_EXTENSIONS,
+        generation=True,
     ),
     Row(
         _ADMISSION,
@@ -135,6 +140,7 @@ ROWS = (
         (),
         _API_EXTENSIONS,
         True,
+        generation=True,
     ),
     Row(
         _ADMISSION,
@@ -143,6 +149,7 @@ ROWS = (
         False,
         (),
         _API_EXTENSIONS,
+        generation=True,
     ),
     Row(
         _ADMISSION,
@@ -151,6 +158,7 @@ ROWS = (
         False,
         (),
         _API_EXTENSIONS,
+        generation=True,
     ),
     Row("events.k8s.io", "events", "Event", True, ("ev",)),
     Row(
@@ -270,6 +278,7 @@ def _resource(row: Row) -> Resource:
     resource.columns = COLUMNS.get(place, ())
     resource.fields = FIELDS.get(place, {})
     resource.name_rule = row.rule or resource.name_rule
+    resource.generation = row.generation
     resource.subresources = {each.name: each for each in row.more} | standard_subresources(
         resource, status=row.status, scale=None
     )

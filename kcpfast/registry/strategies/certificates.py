@@ -51,6 +51,7 @@ _USAGES = (
     "timestamping",
 )
 _SHORTEST = 600
+_LEGACY = "kubernetes.io/legacy-unknown"
 
 
 def conditions_of(request: Object, kind: str) -> list[dict[str, Any]]:
@@ -74,7 +75,10 @@ def _parse(encoded: str) -> Any:
     data = b64decode(encoded or "")
     if b"-----BEGIN CERTIFICATE REQUEST-----" not in data:
         raise ValueError("PEM block type must be CERTIFICATE REQUEST")
-    return x509.load_pem_x509_csr(data)
+    found = x509.load_pem_x509_csr(data)
+    if not found.is_signature_valid:
+        raise ValueError("the signature of the request is not valid")
+    return found
 
 
 def _prepare(obj: Object) -> None:
@@ -108,6 +112,9 @@ def _check(obj: Object) -> list[Cause]:
     causes = _check_request(spec.get("request") or "")
     causes += _check_usages(spec.get("usages") or ())
     causes += _check_signer(spec.get("signerName") or "", "spec.signerName")
+    if spec.get("signerName") == _LEGACY:
+        why = "the legacy signerName is not allowed via this API version"
+        causes.append(field_invalid("spec.signerName", _LEGACY, why))
     seconds = spec.get("expirationSeconds")
     if seconds is not None and seconds < _SHORTEST:
         why = "may not specify a duration less than 600 seconds (10 minutes)"

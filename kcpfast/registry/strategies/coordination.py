@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kcpfast.meta.errors import Cause, field_invalid
+from kcpfast.meta.errors import Cause, field_forbidden, field_invalid
 from kcpfast.registry.strategies.base import Strategy
 from kcpfast.resources.resource import Object
 
@@ -17,8 +17,14 @@ def _check(obj: Object) -> list[Cause]:
     if (spec.get("leaseTransitions") or 0) < 0:
         why = "must be greater than or equal to 0"
         causes.append(field_invalid("spec.leaseTransitions", spec["leaseTransitions"], why))
-    if spec.get("holderIdentity") == "":
-        causes.append(field_invalid("spec.holderIdentity", "", "must not be empty"))
+    causes += [
+        field_invalid(f"spec.{name}", "", "must not be empty")
+        for name in ("holderIdentity", "preferredHolder")
+        if spec.get(name) == ""
+    ]
+    if spec.get("preferredHolder") and not spec.get("strategy"):
+        why = "may only be specified if `strategy` is defined"
+        causes.append(field_forbidden("spec.preferredHolder", why))
     return causes
 
 

@@ -1,4 +1,4 @@
-"""The core group: ConfigMaps, Secrets, Namespaces.
+"""The core group: ConfigMaps, Secrets, Namespaces, service accounts.
 
 Rules: k8s.io/kubernetes/pkg/apis/core/validation and pkg/registry/core.
 """
@@ -148,6 +148,12 @@ def _begin_namespace_end(new: Object, _old: Object) -> None:
     new.setdefault("status", {})["phase"] = "Terminating"
 
 
+def _clean_references(obj: Object) -> None:
+    """Keep only the names of a service account's secrets."""
+    if obj.get("secrets"):
+        obj["secrets"] = [{"name": each.get("name") or ""} for each in obj["secrets"]]
+
+
 STRATEGIES = {
     ("", "configmaps"): Strategy(
         validate=_check_config_map, validate_update=_check_config_map_update
@@ -162,5 +168,9 @@ STRATEGIES = {
         prepare_update=lambda new, _old: _prepare_secret(new),
         validate=_check_secret,
         validate_update=_check_secret_update,
+    ),
+    ("", "serviceaccounts"): Strategy(
+        prepare_create=_clean_references,
+        prepare_update=lambda new, _old: _clean_references(new),
     ),
 }

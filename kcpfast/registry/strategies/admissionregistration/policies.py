@@ -1,0 +1,323 @@
+"""Admission policies and their bindings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kcpfast.meta.errors import (
+    Cause,
+    field_duplicate,
+    field_forbidden,
+    field_invalid,
+    field_not_supported,
+    field_required,
+    field_too_many,
+)
+from kcpfast.meta.names import dns_1035_label, dns_subdomain, path_segment, qualified_name
+from kcpfast.meta.selectors import check_object
+from kcpfast.registry.strategies.admissionregistration import expressions
+from kcpfast.registry.strategies.admissionregistration.rules import (
+    Spec,
+    check_conditions,
+    check_match,
+    default_match,
+    needed_of,
+    one_of,
+)
+from kcpfast.registry.strategies.base import Strategy
+from kcpfast.resources.resource import Object
+from kcpfast.schema import cel
+
+GROUP = "admissionregistration.k8s.io"
+_REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge")
+_ACTIONS = ("Audit", "Deny", "Warn")
+_MAX_ANNOTATIONS = 20
+_MAX_ANNOTATION = 5 * 1024
+_IDENTIFIER = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
+# fmt: off
+_RESERVED = frozenset((
+    "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in",
+    "let", "loop", "namespace", "null", "package", "return", "true", "var", "void", "while",
+))
+# fmt: on
+_PATCHES = {
+    # patch type: its member, and the type of its expression
+    "ApplyConfiguration": ("applyConfiguration", "Object"),
+    "JSONPatch": ("jsonPatch", "list(JSONPatch)"),
+}
+
+
+# ------------------------------------------------------------------------- policies
+
+
+def _prepare(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("failurePolicy", "Fail")
+    default_match(spec.get("matchConstraints"))
+
+
+def _prepare_validating(obj: Object) -> None:
+    _prepare(obj)
+    obj["status"] = {}
+
+
+def _check_common(spec: Spec, *, mutates: bool) -> tuple[list[Cause], dict[str, cel.Type]]:
+    """Return what is wrong with what all policies have, and the variables they compute."""
+    causes = needed_of(spec, "failurePolicy", ("Fail", "Ignore"), "spec")
+    params = spec.get("paramKind") is not None
+    if params:
+        causes += _check_param_kind(spec["paramKind"], "spec.paramKind")
+    match = spec.get("matchConstraints")
+    if match is None:
+        causes.append(field_required("spec.matchConstraints"))
+    else:
+        causes += check_match(match, "spec.matchConstraints", mutates=mutates)
+        if not match.get("resourceRules"):
+            causes.append(field_required("spec.matchConstraints.resourceRules"))
+    where = "spec.matchConditions"
+    causes += check_conditions(spec.get("matchConditions"), where, params=params)
+    computed: dict[str, cel.Type] = {}
+    for index, each in enumerate(spec.get("variables") or ()):
+        causes += _check_variable(each, f"spec.variables[{index}]", computed, params)
+    return causes, computed
+
+
+def _check_param_kind(found: Spec, field: str) -> list[Cause]:
+    version, kind = found.get("apiVersion") or "", found.get("kind") or ""
+    causes = []
+    group, _, name = version.rpartition("/")
+    if not version:
+        causes.append(field_required(f"{field}.apiVersion"))
+    elif "/" in group:
+        why = f"unexpected GroupVersion string: {version}"
+        causes.append(field_invalid(f"{field}.apiVersion", version, why))
+    else:
+        for value, wrong in ((group, dns_subdomain(group) if group else []),
+                             (name, dns_1035_label(name))):  # fmt: skip
+            if wrong:
+                causes.append(field_invalid(f"{field}.apiVersion", value, ",".join(wrong)))
+    if not kind:
+        causes.append(field_required(f"{field}.kind"))
+    elif dns_1035_label(kind.lower()):
+        why = "may have mixed case, but should otherwise match: "
+        why += ",".join(dns_1035_label(kind.lower()))
+        causes.append(field_invalid(f"{field}.kind", kind, why))
+    return causes
+
+
+def _check_variable(
+    found: Spec, field: str, computed: dict[str, cel.Type], params: bool
+) -> list[Cause]:
+    """Check a variable, and add it to those that the following expressions may use."""
+    name, source = found.get("name") or "", found.get("expression") or ""
+    causes = []
+    if not name.strip():
+        causes.append(field_required(f"{field}.name", "name is not specified"))
+    elif not _IDENTIFIER.fullmatch(name) or name in _RESERVED:
+        causes.append(field_invalid(f"{field}.name", name, "must be a valid CEL identifier"))
+    where = f"{field}.expression"
+    if not source.strip():
+        return [*causes, field_required(where, "expression is not specified")]
+    variables = expressions.declared(params=params, computed=computed)
+    try:
+        computed[name] = expressions.compiled(source, variables, ()).result_type
+    except cel.CelError as error:
+        causes.append(field_invalid(where, source, error.message))
+    return causes
+
+
+def _check_validating(obj: Object) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    causes, computed = _check_common(spec, mutates=False)
+    params = spec.get("paramKind") is not None
+    validations, notes = spec.get("validations") or (), spec.get("auditAnnotations") or ()
+    if not validations and not notes:
+        why = "validations or auditAnnotations must contain at least one item"
+        causes += [
+            field_required(f"spec.{key}", why) for key in ("validations", "auditAnnotations")
+        ]
+    variables = expressions.declared(params=params, computed=computed)
+    speechless = expressions.declared(params=params, authorizer=False, computed=computed)
+    for index, each in enumerate(validations):
+        causes += _check_validation(each, f"spec.validations[{index}]", variables, speechless)
+    return causes + _check_annotations(obj, notes, "spec.auditAnnotations", variables)
+
+
+def _check_validation(
+    found: Spec,
+    field: str,
+    variables: Mapping[str, cel.Type],
+    speechless: Mapping[str, cel.Type],
+) -> list[Cause]:
+    source, where = found.get("expression") or "", f"{field}.expression"
+    if not source.strip():
+        causes = [field_required(where, "expression is not specified")]
+    else:
+        causes = expressions.check(source, where, variables, "bool")
+    said, where = found.get("messageExpression") or "", f"{field}.messageExpression"
+    if said and not said.strip():
+        causes.append(field_invalid(where, said, "must be non-empty if specified"))
+    elif said:
+        causes += expressions.check(said, where, speechless, "string")
+    message, where = found.get("message") or "", f"{field}.message"
+    if message and not message.strip():
+        causes.append(field_invalid(where, message, "message must be non-empty if specified"))
+    elif re.search(r"[\n\r]", message.strip()):
+        causes.append(field_invalid(where, message, "message must not contain line breaks"))
+    return causes + one_of(found, "reason", _REASONS, field)
+
+
+def _check_annotations(
+    obj: Object, notes: Sequence[Spec], field: str, variables: Mapping[str, cel.Type]
+) -> list[Cause]:
+    causes = []
+    if len(notes) > _MAX_ANNOTATIONS:
+        causes.append(field_too_many(field, len(notes), _MAX_ANNOTATIONS))
+    seen: set[str] = set()
+    policy = obj["metadata"].get("name") or ""
+    for index, each in enumerate(notes):
+        where, key = f"{field}[{index}]", each.get("key") or ""
+        full = f"{policy}/{key}"
+        causes += [field_invalid(f"{where}.key", full, why) for why in qualified_name(full)]
+        if key in seen:
+            causes.append(field_duplicate(f"{where}.key", key))
+        seen.add(key)
+        source, where = (each.get("valueExpression") or "").strip(), f"{where}.valueExpression"
+        if not source:
+            causes.append(field_required(where, "valueExpression is not specified"))
+        elif len(source) > _MAX_ANNOTATION:
+            why = f"must not exceed {_MAX_ANNOTATION} bytes in length"
+            causes.append(field_required(where, why))
+        else:
+            causes += expressions.check(source, where, variables, "string|null_type")
+    return causes
+
+
+def _check_mutating(obj: Object) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    causes, computed = _check_common(spec, mutates=True)
+    mutations = spec.get("mutations") or ()
+    if not mutations:
+        why = "mutations must contain at least one item"
+        causes.append(field_required("spec.mutations", why))
+    params = spec.get("paramKind") is not None
+    variables = expressions.declared(params=params, computed=computed)
+    for index, each in enumerate(mutations):
+        causes += _check_mutation(each, f"spec.mutations[{index}]", variables)
+    return causes + needed_of(spec, "reinvocationPolicy", ("Never", "IfNeeded"), "spec")
+
+
+def _check_mutation(found: Spec, field: str, variables: Mapping[str, cel.Type]) -> list[Cause]:
+    kind = found.get("patchType") or ""
+    if kind not in _PATCHES:
+        return needed_of(found, "patchType", tuple(_PATCHES), field)
+    causes = []
+    for other, (member, result) in _PATCHES.items():
+        where, value = f"{field}.{member}", found.get(member)
+        if other != kind:
+            if value is not None:
+                why = f"must not be specified when patchType is {kind}"
+                causes.append(field_invalid(where, f"{{{member}}}", why))
+        elif value is None:
+            causes.append(field_required(where, f"must be specified when patchType is {kind}"))
+        elif not (value.get("expression") or "").strip():
+            causes.append(field_required(f"{where}.expression", "expression is not specified"))
+        else:
+            made = expressions.made()
+            source, where = value["expression"], f"{where}.expression"
+            causes += expressions.check(source, where, variables, result, made)
+    return causes
+
+
+# ------------------------------------------------------------------------- bindings
+
+
+def _prepare_binding(obj: Object) -> None:
+    default_match((obj.get("spec") or {}).get("matchResources"))
+
+
+def _check_binding(obj: Object, *, mutates: bool) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    name = spec.get("policyName") or ""
+    causes = [] if name else [field_required("spec.policyName")]
+    if name:
+        causes += [field_invalid("spec.policyName", name, why) for why in dns_subdomain(name)]
+    causes += _check_param_ref(spec.get("paramRef"), "spec.paramRef")
+    # The field is spelt so by Kubernetes, too.
+    where = "spec.matchResources" if mutates else "spec.matchResouces"
+    return causes + check_match(spec.get("matchResources"), where, mutates=mutates)
+
+
+def _check_param_ref(found: Spec | None, field: str) -> list[Cause]:
+    if found is None:
+        return []
+    name, selector = found.get("name") or "", found.get("selector")
+    causes = []
+    if name:
+        causes += [field_invalid(f"{field}.name", name, why) for why in path_segment(name)]
+    if selector is not None:
+        causes += check_object(selector, f"{field}.selector")
+    if name and selector is not None:
+        why = "name and selector are mutually exclusive"
+        causes += [field_forbidden(f"{field}.{key}", why) for key in ("name", "selector")]
+    if not name and selector is None:
+        causes.append(field_required(field, "one of name or selector must be specified"))
+    return causes + needed_of(found, "parameterNotFoundAction", ("Deny", "Allow"), field)
+
+
+def _check_actions(actions: Sequence[Any], field: str) -> list[Cause]:
+    causes = []
+    for index, each in enumerate(actions):
+        if each not in _ACTIONS:
+            causes.append(field_not_supported(f"{field}[{index}]", each, _ACTIONS))
+        if each in actions[:index]:
+            causes.append(field_duplicate(f"{field}[{index}]", each))
+    if "Deny" in actions and "Warn" in actions:
+        why = (
+            "must not contain both Deny and Warn (repeating the same validation failure "
+            "information in the API response and headers serves no purpose)"
+        )
+        causes.append(field_invalid(field, list(actions), why))
+    if not actions:
+        causes.append(field_required(field, "at least one validation action is required"))
+    return causes
+
+
+def _check_validating_binding(obj: Object) -> list[Cause]:
+    actions = (obj.get("spec") or {}).get("validationActions") or ()
+    causes = _check_binding(obj, mutates=False)
+    return causes + _check_actions(actions, "spec.validationActions")
+
+
+def _check_mutating_binding(obj: Object) -> list[Cause]:
+    return _check_binding(obj, mutates=True)
+
+
+STRATEGIES = {
+    (GROUP, "mutatingadmissionpolicies"): Strategy(
+        prepare_create=_prepare,
+        prepare_update=lambda new, _old: _prepare(new),
+        validate=_check_mutating,
+        validate_update=lambda new, _old: _check_mutating(new),
+    ),
+    (GROUP, "mutatingadmissionpolicybindings"): Strategy(
+        prepare_create=_prepare_binding,
+        prepare_update=lambda new, _old: _prepare_binding(new),
+        validate=_check_mutating_binding,
+        validate_update=lambda new, _old: _check_mutating_binding(new),
+    ),
+    (GROUP, "validatingadmissionpolicies"): Strategy(
+        prepare_create=_prepare_validating,
+        prepare_update=lambda new, _old: _prepare(new),
+        validate=_check_validating,
+        validate_update=lambda new, _old: _check_validating(new),
+    ),
+    (GROUP, "validatingadmissionpolicybindings"): Strategy(
+        prepare_create=_prepare_binding,
+        prepare_update=lambda new, _old: _prepare_binding(new),
+        validate=_check_validating_binding,
+        validate_update=lambda new, _old: _check_validating_binding(new),
+    ),
+}
