@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-KERNELS := $(wildcard kcpfast/_core/*.py)
+KERNELS := $(wildcard kcpfast/_core/*.py kcpfast/_core/*.pyx)
 ARGS ?=
 PYTEST_ARGS ?= -n 2 --dist worksteal
 

@@ -5,7 +5,9 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-KERNELS = sorted(Path("kcpfast/_core").glob("[a-z]*.py"))
+KERNELS = sorted(
+    path for path in Path("kcpfast/_core").glob("[a-z]*.py*") if path.suffix in (".py", ".pyx")
+)
 
 setup(
     ext_modules=cythonize(

@@ -141,6 +141,18 @@ class Page(NamedTuple):
     items: Sequence[Item]
 
 
+class Joined(NamedTuple):
+    """A list as JSON: its revision, the objects joined by commas, and their number.
+
+    `last` is the key of the last one if there are more behind it, else empty.
+    """
+
+    revision: int
+    body: bytes
+    length: int
+    last: bytes
+
+
 class Event(NamedTuple):
     """One object write: `value` None = deleted, `previous` None = created."""
 
@@ -184,6 +196,15 @@ class Store(Protocol):
 
     def scan(self, prefix: bytes, after: bytes = b"", limit: int = 0, at: int = 0) -> Page:
         """Return objects in key order: with `prefix`, behind `after`, `limit` (0 = all)."""
+
+    def join(
+        self, prefix: bytes, after: bytes, limit: int, known: bytes, head: bytes
+    ) -> Joined | None:
+        """Return the objects of a range, as `scan` does, as JSON.
+
+        The JSON of an object is `head`, its revision and what in its value follows `known`; None
+        if there is a value that does not begin with `known`.
+        """
 
     def index_get(self, key: bytes) -> bytes | None:
         """Return an index entry."""

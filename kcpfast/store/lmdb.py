@@ -23,14 +23,15 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import lmdb
+import lmdb.cpython
 
+from kcpfast._core import tree
 from kcpfast.store.contract import (
-    EXISTS,
     Batch,
     Below,
     Changes,
@@ -42,6 +43,7 @@ from kcpfast.store.contract import (
     Event,
     Index,
     Item,
+    Joined,
     Page,
     Present,
     Put,
@@ -51,19 +53,21 @@ from kcpfast.store.contract import (
     Subscriber,
     Unstamp,
     Write,
-    fails,
     number,
     number_bytes,
 )
 
 FORMAT = b"kcpfast 1"
-_CREATE, _UPDATE, _DELETE = b"c", b"u", b"d"
+_CREATE, _DELETE = b"c", b"d"
 _BATCH = 512
 _COMPACT_STEP = 2000
+_CHUNK = 1000
+tree.load(lmdb.cpython.__file__)
 
 
 class _Commit(NamedTuple):
     writes: Sequence[Write]
+    ops: list[tree.Op]
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[int]
 
@@ -74,6 +78,9 @@ class _Outcome(NamedTuple):
     batch: Batch
 
 
+_NOTHING = Batch((), ())
+
+
 class LmdbStore:
     """A Store in one directory; see contract.Store for what each method promises."""
 
@@ -82,41 +89,39 @@ class LmdbStore:
         size = map_size
         if (directory / "data.mdb").exists():
             size = max(size, 2 * (directory / "data.mdb").stat().st_size)
+        self._map_size = size
         try:
-            self._env = lmdb.open(str(directory), map_size=size, max_dbs=8, readahead=False)
+            self._env = tree.Environment(str(directory), size)
             self._open_tables()
-        except lmdb.Error as error:
+        except OSError as error:
             raise StoreError(f"cannot open the store in {directory}: {error}") from error
         self._subscribers: list[Subscriber] = []
-        # Growing the map unmaps it: no read may run then, and no growth during a read.
+        # Growing the map unmaps it: nothing may be held then, and no growth while something is.
         self._mapped = threading.RLock()
         self._queue: queue.SimpleQueue[_Commit | None] = queue.SimpleQueue()
+        self._closed = False
         self._writer = threading.Thread(target=self._write_loop, name="store-writer", daemon=True)
         self._writer.start()
 
     def _open_tables(self) -> None:
-        with self._env.begin() as txn:
-            empty = txn.stat()["entries"] == 0
+        empty = self._env.is_empty()
         if not empty:
             self._refuse_foreign()
-        self._meta = self._env.open_db(b"meta")
-        self._objects = self._env.open_db(b"objects")
-        self._history = self._env.open_db(b"history")
-        self._log = self._env.open_db(b"log")
-        self._index = self._env.open_db(b"index")
-        with self._env.begin(write=empty, db=self._meta) as txn:
-            if empty:
-                txn.put(b"format", FORMAT)
-            self._published = number(txn.get(b"revision"))
-            self._compacted = number(txn.get(b"compacted"))
+        names = (b"objects", b"history", b"log", b"index", b"meta")
+        tables = [self._env.table(name, create=empty) for name in names]
+        self._objects, self._history, self._log, self._index, self._meta = tables
+        self._env.use(*tables)
+        if empty:
+            self._env.put(self._meta, b"format", FORMAT)
+        self._published = number(self._env.get(self._meta, b"revision"))
+        self._compacted = number(self._env.get(self._meta, b"compacted"))
 
     def _refuse_foreign(self) -> None:
         try:
-            meta = self._env.open_db(b"meta", create=False)
-        except lmdb.Error as error:
+            meta = self._env.table(b"meta", create=False)
+        except LookupError as error:
             raise StoreError("the directory holds an LMDB file of another program") from error
-        with self._env.begin(db=meta) as txn:
-            found = txn.get(b"format")
+        found = self._env.get(meta, b"format")
         if found != FORMAT:
             raise StoreError(f"the store has format {found!r}, this program reads {FORMAT!r}")
 
@@ -124,8 +129,7 @@ class LmdbStore:
 
     def revision(self) -> int:
         """Return the newest revision on disk."""
-        with self._mapped, self._env.begin(db=self._meta) as txn:
-            return number(txn.get(b"revision"))
+        return number(self._env.get(self._meta, b"revision"))
 
     def published(self) -> int:
         """Return the newest revision that subscribers were told of."""
@@ -137,62 +141,70 @@ class LmdbStore:
 
     def get(self, key: bytes, at: int = 0) -> Record | None:
         """Return an object, now or at a revision."""
-        with self._mapped, self._env.begin(db=self._objects) as txn:
-            raw = txn.get(key)
-            if at:
-                raw = self._at(txn, key, raw, self._checked(at))
-        return None if raw is None else Record(number(raw[:8]), raw[8:])
+        if at:
+            with self._mapped, _Held(self._env):
+                raw = self._at(key, self._env.get(self._objects, key), self._checked(at))
+        else:
+            raw = self._env.get(self._objects, key)
+        return None if raw is None else Record(int.from_bytes(raw[:8], "big"), raw[8:])
 
     def _checked(self, at: int) -> int:
         if at < self._compacted:
             raise Compacted(f"revision {at} is below {self._compacted}")
         return at
 
-    def _at(self, txn: Any, key: bytes, raw: bytes | None, at: int) -> bytes | None:
+    def _at(self, key: bytes, raw: bytes | None, at: int) -> bytes | None:
         if raw is not None and number(raw[:8]) <= at:
             return raw
-        cursor = txn.cursor(db=self._history)
-        if not cursor.set_range(key + b"\0" + number_bytes(at + 1)):
-            return None
-        found, replaced = cursor.item()
-        if found[:-9] != key or number(replaced[:8]) > at:
-            return None
-        return bytes(replaced)
+        start = key + b"\0" + number_bytes(at + 1)
+        for found, replaced in self._env.range(self._history, start, key + b"\0", 1):
+            if len(found) == len(start) and number(replaced[:8]) <= at:
+                return replaced
+        return None
 
     def scan(self, prefix: bytes, after: bytes = b"", limit: int = 0, at: int = 0) -> Page:
         """Return a range of objects, now or at a revision."""
         start = after + b"\1" if after else prefix
-        with self._mapped, self._env.begin(db=self._objects) as txn:
-            pairs = _range(txn.cursor(), start, prefix)
-            revision = number(txn.get(b"revision", db=self._meta))
+        with self._mapped, _Held(self._env):
+            revision = self.revision()
             if at and self._checked(at) < revision:
-                old = _range(txn.cursor(db=self._history), start, prefix)
-                pairs = _snapshot(pairs, _replaced_after(old, at), at)
-            found = []
-            for key, raw in pairs:
-                found.append(Item(key, int.from_bytes(raw[:8], "big"), raw[8:]))
-                if len(found) == limit:
-                    break
-        return Page(at or revision, found)
+                old = _replaced_after(self._pairs(self._history, start, prefix), at)
+                merged = _snapshot(self._pairs(self._objects, start, prefix), old, at)
+                pairs = list(islice(merged, limit or None))
+            else:
+                pairs = self._env.range(self._objects, start, prefix, limit)
+        items = [Item(key, int.from_bytes(raw[:8], "big"), raw[8:]) for key, raw in pairs]
+        return Page(at or revision, items)
+
+    def join(
+        self, prefix: bytes, after: bytes, limit: int, known: bytes, head: bytes
+    ) -> Joined | None:
+        """Return a range of objects as JSON, without an object in between."""
+        start = after + b"\1" if after else prefix
+        with self._mapped, _Held(self._env):
+            found = self._env.splice(start, prefix, limit, known, head)
+            return None if found is None else Joined(self.revision(), *found)
+
+    def _pairs(self, table: int, start: bytes, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield a range in chunks; only while the environment is held."""
+        while True:
+            chunk = self._env.range(table, start, prefix, _CHUNK)
+            yield from chunk
+            if len(chunk) < _CHUNK:
+                return
+            start = chunk[-1][0] + b"\0"
 
     def index_get(self, key: bytes) -> bytes | None:
         """Return an index entry."""
-        with self._mapped, self._env.begin(db=self._index) as txn:
-            value: bytes | None = txn.get(key)
-        return value
+        return self._env.get(self._index, key)
 
     def index_scan(
         self, prefix: bytes, after: bytes = b"", limit: int = 0
     ) -> list[tuple[bytes, bytes]]:
         """Return a range of the index."""
         start = after + b"\1" if after else prefix
-        found = []
-        with self._mapped, self._env.begin(db=self._index) as txn:
-            for pair in _range(txn.cursor(), start, prefix):
-                found.append(pair)
-                if len(found) == limit:
-                    break
-        return found
+        with self._mapped:
+            return self._env.range(self._index, start, prefix, limit)
 
     def changes(self, after: int, limit: int = 0, prefix: bytes = b"") -> Changes:
         """Return logged events up to the newest published revision."""
@@ -200,8 +212,8 @@ class LmdbStore:
             raise Compacted(f"revision {after} is below {self._compacted}")
         published, looked, upto = self._published, 0, after
         events: list[Event] = []
-        with self._mapped, self._env.begin(db=self._log) as txn:
-            for place, entry in _range(txn.cursor(), number_bytes(after + 1), b""):
+        with self._mapped, _Held(self._env):
+            for place, entry in self._pairs(self._log, number_bytes(after + 1), b""):
                 revision = number(place[:8])
                 if revision > published:
                     break
@@ -210,16 +222,16 @@ class LmdbStore:
                 upto = revision
                 looked += 1
                 if entry.startswith(prefix, 9):
-                    events.append(self._event(txn, revision, entry))
+                    events.append(self._event(revision, entry))
         return Changes(max(published, after), events)
 
-    def _event(self, txn: Any, revision: int, entry: bytes) -> Event:
+    def _event(self, revision: int, entry: bytes) -> Event:
         operation, key = entry[:1], entry[9:]
         mark = key + b"\0" + number_bytes(revision)
-        previous = txn.get(mark, db=self._history) if operation != _CREATE else None
+        previous = self._env.get(self._history, mark) if operation != _CREATE else None
         value = None
         if operation != _DELETE:
-            value = self._at(txn, key, txn.get(key, db=self._objects), revision)
+            value = self._at(key, self._env.get(self._objects, key), revision)
         return Event(revision, key, value and value[8:], previous and previous[8:])
 
     # ------------------------------------------------------------------------------ writing
@@ -230,11 +242,12 @@ class LmdbStore:
 
     async def commit(self, writes: Sequence[Write]) -> int:
         """Queue the writes for the writer thread and wait until they are on disk."""
-        if not self._writer.is_alive():
+        if self._closed:
             raise StoreError("the store is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[int] = loop.create_future()
-        self._queue.put(_Commit(writes, loop, future))
+        ops = [_OPS[type(write)](write) for write in writes]
+        self._queue.put(_Commit(writes, ops, loop, future))
         return await future
 
     def _write_loop(self) -> None:
@@ -253,105 +266,23 @@ class LmdbStore:
                 return
 
     def _write_batch(self, batch: list[_Commit]) -> list[_Outcome]:
+        ops = [commit.ops for commit in batch]
         while True:
             try:
-                with self._env.begin(write=True) as txn:
-                    revision = number(txn.get(b"revision", db=self._meta))
-                    outcomes = []
-                    for commit in batch:
-                        outcome = self._write_commit(txn, commit, revision + 1)
-                        outcomes.append(outcome)
-                        if outcome.batch.events:
-                            revision += 1
-                    txn.put(b"revision", number_bytes(revision), db=self._meta)
-            except lmdb.MapFullError:
-                self._grow()
-            except (lmdb.Error, OSError) as error:
+                results = self._env.apply(ops, time.time_ns() // 1_000_000)
+            except OSError as error:
+                if error.errno == tree.MAP_FULL:
+                    self._grow()
+                    continue
                 failure = StoreError(f"cannot write: {error}")
                 failure.__cause__ = error
-                return [_Outcome(commit, failure, Batch((), ())) for commit in batch]
-            else:
-                return outcomes
+                return [_Outcome(commit, failure, _NOTHING) for commit in batch]
+            return [_outcome(*pair) for pair in zip(batch, results, strict=True)]
 
     def _grow(self) -> None:
         with self._mapped:
-            self._env.set_mapsize(2 * self._env.info()["map_size"])
-
-    def _write_commit(self, txn: Any, commit: _Commit, revision: int) -> _Outcome:
-        try:
-            current = self._check(txn, commit.writes)
-        except Conflict as conflict:
-            return _Outcome(commit, conflict, Batch((), ()))
-        puts = [write for write in commit.writes if isinstance(write, Put)]
-        puts = [put for put in puts if put.value is not None or current[put.key] is not None]
-        if not puts:
-            revision -= 1
-        events = [
-            self._put(txn, put, current[put.key], revision, number)
-            for number, put in enumerate(puts)
-        ]
-        stamps: list[bytes] = []
-        for write in commit.writes:
-            if isinstance(write, Stamp):
-                if not write.when or next(self._entries(txn, write.when), None):
-                    stamps.append(write.key)
-                    txn.put(write.key, number_bytes(revision), db=self._index)
-            elif isinstance(write, Index | Count | Unstamp):
-                self._write_index(txn, write)
-        return _Outcome(commit, revision, Batch(events, stamps))
-
-    def _check(self, txn: Any, writes: Sequence[Write]) -> dict[bytes, bytes | None]:
-        current: dict[bytes, bytes | None] = {}
-        for write in writes:
-            if isinstance(write, Put | Check):
-                raw = current[write.key] = txn.get(write.key, db=self._objects)
-                found = 0 if raw is None else number(raw[:8])
-                if fails(write.expect, found):
-                    raise Conflict(write.key, found)
-            elif isinstance(write, Empty) and next(self._entries(txn, write.key), None):
-                raise Conflict(write.key, EXISTS)
-            elif isinstance(write, Present) and txn.get(write.key, db=self._index) is None:
-                raise Conflict(write.key, 0)
-            elif isinstance(write, Below):
-                found = number(txn.get(write.key, db=self._index))
-                if found >= write.limit:
-                    raise Conflict(write.key, found)
-        return current
-
-    def _entries(self, txn: Any, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        return _range(txn.cursor(db=self._index), prefix, prefix)
-
-    def _put(self, txn: Any, write: Put, old: bytes | None, revision: int, sequence: int) -> Event:
-        key, value = write.key, write.value
-        if old is not None:
-            txn.put(key + b"\0" + number_bytes(revision), old, db=self._history)
-        if value is None:
-            operation = _DELETE
-            txn.delete(key, db=self._objects)
-        else:
-            operation = _UPDATE if old is not None else _CREATE
-            txn.put(key, number_bytes(revision) + value, db=self._objects)
-        place = number_bytes(revision) + sequence.to_bytes(4, "big")
-        entry = operation + number_bytes(time.time_ns() // 1_000_000) + key
-        txn.put(place, entry, db=self._log, append=True)
-        return Event(revision, key, value, old and old[8:])
-
-    def _write_index(self, txn: Any, write: Index | Count | Unstamp) -> None:
-        value: bytes | None
-        if isinstance(write, Index):
-            value = write.value
-        else:
-            found = number(txn.get(write.key, db=self._index))
-            if isinstance(write, Count):
-                value = number_bytes(found + write.delta) if found + write.delta else None
-            elif found > write.seen:
-                return
-            else:
-                value = None
-        if value is None:
-            txn.delete(write.key, db=self._index)
-        else:
-            txn.put(write.key, value, db=self._index)
+            self._map_size *= 2
+            self._env.grow(self._map_size)
 
     def _deliver(self, outcomes: list[_Outcome]) -> None:
         for _, _, batch in outcomes:
@@ -373,8 +304,8 @@ class LmdbStore:
     def logged_before(self, milliseconds: int) -> int:
         """Return the newest revision that was written before a time (Unix milliseconds)."""
         found = self._compacted
-        with self._mapped, self._env.begin(db=self._log) as txn:
-            for place, entry in txn.cursor():
+        with self._mapped, _Held(self._env):
+            for place, entry in self._pairs(self._log, b"", b""):
                 if number(entry[1:9]) >= milliseconds:
                     break
                 found = number(place[:8])
@@ -382,42 +313,55 @@ class LmdbStore:
 
     async def compact(self, upto: int) -> None:
         """Delete log and history below `upto`, in steps that other writers fit between."""
-        while await asyncio.to_thread(self._compact_step, upto):
+        while await asyncio.to_thread(self._env.forget, upto, _COMPACT_STEP):
             pass
         self._compacted = max(self._compacted, upto)
 
-    def _compact_step(self, upto: int) -> bool:
-        with self._env.begin(write=True) as txn:
-            txn.put(b"compacted", number_bytes(upto), db=self._meta)
-            cursor = txn.cursor(db=self._log)
-            more = cursor.first()
-            for _ in range(_COMPACT_STEP):
-                if not more:
-                    return False
-                place, entry = cursor.item()
-                if number(place[:8]) > upto:
-                    return False
-                txn.delete(entry[9:] + b"\0" + place[:8], db=self._history)
-                more = cursor.delete()
-        return True
-
     def close(self) -> None:
         """Write what is queued, stop the writer and close the files."""
+        self._closed = True
         self._queue.put(None)
         self._writer.join()
         self._env.close()
 
 
-def _range(cursor: Any, start: bytes, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-    if not cursor.set_range(start):
-        return
-    if not prefix:
-        yield from cursor.iternext()
-        return
-    for pair in cursor.iternext():
-        if not pair[0].startswith(prefix):
-            return
-        yield pair
+class _Held:
+    """Keeps one state of the environment in sight while a `with` lasts."""
+
+    __slots__ = ("_env",)
+
+    def __init__(self, env: tree.Environment) -> None:
+        self._env = env
+
+    def __enter__(self) -> None:
+        self._env.hold()
+
+    def __exit__(self, *_: object) -> None:
+        self._env.free()
+
+
+_OPS: Mapping[type, Callable[[Any], tree.Op]] = {
+    Put: lambda w: (tree.PUT, w.key, w.value, tree.ANY if w.expect is None else w.expect),
+    Check: lambda w: (tree.CHECK, w.key, None, w.expect),
+    Empty: lambda w: (tree.EMPTY, w.key, None, 0),
+    Present: lambda w: (tree.PRESENT, w.key, None, 0),
+    Below: lambda w: (tree.BELOW, w.key, None, w.limit),
+    Index: lambda w: (tree.INDEX, w.key, w.value, 0),
+    Count: lambda w: (tree.COUNT, w.key, None, w.delta),
+    Stamp: lambda w: (tree.STAMP, w.key, w.when or None, 0),
+    Unstamp: lambda w: (tree.UNSTAMP, w.key, None, w.seen),
+}
+
+
+def _outcome(commit: _Commit, result: tree.Result) -> _Outcome:
+    revision, failed, found, replaced, stamped = result
+    if failed >= 0:
+        return _Outcome(commit, Conflict(commit.ops[failed][1], found), _NOTHING)
+    events = []
+    for at, old in replaced:
+        _, key, value, _ = commit.ops[at]
+        events.append(Event(revision, key, value, old))
+    return _Outcome(commit, revision, Batch(events, [commit.ops[at][1] for at in stamped]))
 
 
 def _replaced_after(

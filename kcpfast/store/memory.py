@@ -22,6 +22,7 @@ from kcpfast.store.contract import (
     Event,
     Index,
     Item,
+    Joined,
     Page,
     Present,
     Put,
@@ -76,6 +77,19 @@ class MemoryStore:
         records = ((key, self.get(key, at)) for key in keys)
         items = [Item(key, *record) for key, record in records if record]
         return Page(at or self._revision, items[:limit] if limit else items)
+
+    def join(
+        self, prefix: bytes, after: bytes, limit: int, known: bytes, head: bytes
+    ) -> Joined | None:
+        """Return a range of objects as JSON."""
+        page = self.scan(prefix, after)
+        items = page.items[:limit] if limit else page.items
+        if not all(item.value.startswith(known) for item in items):
+            return None
+        parts = [b"%b%d%b" % (head, item.revision, item.value[len(known) :]) for item in items]
+        more = len(items) < len(page.items)
+        last = items[-1].key if more else b""
+        return Joined(page.revision, b",".join(parts), len(parts), last)
 
     def index_get(self, key: bytes) -> bytes | None:
         """Return an index entry."""

@@ -15,6 +15,7 @@ from kcpfast.store.contract import (
     Empty,
     Event,
     Index,
+    Joined,
     Present,
     Put,
     Stamp,
@@ -119,6 +120,26 @@ async def test_changes_tell_each_write_with_what_it_replaced(store: Store) -> No
     assert store.changes(0, prefix=b"b") == (4, events[1:2])
     assert store.changes(1, limit=2, prefix=b"b") == (3, [])
     assert store.changes(9) == (9, [])
+
+
+@pytest.mark.parametrize(
+    ("prefix", "after", "limit", "joined"),
+    [
+        (b"a\0", b"", 0, (3, b"<1:x,<2:", 2, b"")),
+        (b"a\0", b"", 1, (3, b"<1:x", 1, b"a\0one")),
+        (b"a\0", b"", 2, (3, b"<1:x,<2:", 2, b"")),
+        (b"a\0", b"a\0one", 5, (3, b"<2:", 1, b"")),
+        (b"c\0", b"", 0, (3, b"", 0, b"")),
+        (b"b\0", b"", 0, None),
+        (b"", b"", 2, (3, b"<1:x,<2:", 2, b"a\0two")),
+    ],
+)
+async def test_a_list_is_joined(
+    store: Store, prefix: bytes, after: bytes, limit: int, joined: Joined | None
+) -> None:
+    for key, value in ((b"a\0one", b"v:x"), (b"a\0two", b"v:"), (b"b\0odd", b"w:x")):
+        await store.commit([Put(key, value)])
+    assert store.join(prefix, after, limit, b"v", b"<") == joined
 
 
 async def test_compaction_forgets_the_past_and_nothing_else(store: Store) -> None:

@@ -1,0 +1,57 @@
+PUT: int
+CHECK: int
+EMPTY: int
+PRESENT: int
+BELOW: int
+INDEX: int
+COUNT: int
+STAMP: int
+UNSTAMP: int
+ANY: int
+EXISTS: int
+MAP_FULL: int
+
+Op = tuple[int, bytes, bytes | None, int]
+Result = tuple[int, int, int, list[tuple[int, bytes | None]], list[int]]
+
+def load(path: str) -> None:
+    """Find LMDB's functions in a shared library; ImportError if they are not there."""
+
+class Environment:
+    """One LMDB environment, opened once; OSError (errno, or LMDB's code) for what fails."""
+
+    def __init__(self, path: str, map_size: int) -> None: ...
+    def close(self) -> None: ...
+    def is_empty(self) -> bool: ...
+    def table(self, name: bytes, create: bool) -> int: ...
+    def use(self, objects: int, history: int, log: int, index: int, meta: int) -> None: ...
+    def grow(self, map_size: int) -> None: ...
+    def apply(self, batch: list[list[Op]], now: int) -> list[Result]:
+        """Write commits in one durable transaction, each of them whole or not at all.
+
+        An op is (kind, key, value, number): the fields of contract.Write, `number` being the
+        expectation (ANY, EXISTS or a revision), limit, delta or what was seen; the value of a
+        STAMP is its `when`. `now` is Unix time in milliseconds.
+
+        A result is (revision, failed, found, events, stamps): `failed` is the op whose
+        expectation did not hold (-1: none), which then found `found`; events are (op, the value
+        it replaced); stamps the ops that stamped.
+        """
+
+    def put(self, table: int, key: bytes, value: bytes) -> None: ...
+    def forget(self, upto: int, step: int) -> bool: ...
+    def hold(self) -> None: ...
+    def free(self) -> None: ...
+    def get(self, table: int, key: bytes) -> bytes | None: ...
+    def range(
+        self, table: int, start: bytes, prefix: bytes, limit: int
+    ) -> list[tuple[bytes, bytes]]: ...
+    def splice(
+        self, start: bytes, prefix: bytes, limit: int, known: bytes, head: bytes
+    ) -> tuple[bytes, int, bytes] | None:
+        """Return the objects of a range as JSON, joined by commas, how many, and where it ends.
+
+        The value of an object is `known` and a tail; its JSON is `head`, its revision in decimal,
+        the tail. None if a value does not begin with `known`. The last is the key of the last
+        object if there are more than `limit` (0 = all), else empty.
+        """
