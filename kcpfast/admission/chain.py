@@ -100,12 +100,12 @@ class Plugin(NamedTuple):
     subresources: tuple[str, ...] = ("",)
     mutates: bool = False
 
-    def looks_at(self, review: Review) -> bool:
-        """Tell whether a review concerns this plugin."""
+    def looks_at(self, place: tuple[str, str], operation: str, subresource: str) -> bool:
+        """Tell whether what happens to a part of a resource concerns this plugin."""
         return (
-            review.operation in self.operations
-            and (self.places is None or review.place in self.places)
-            and review.subresource in self.subresources
+            operation in self.operations
+            and (self.places is None or place in self.places)
+            and subresource in self.subresources
         )
 
 
@@ -114,21 +114,41 @@ class Admission:
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         """Take the plugins in their order."""
-        self._mutating = tuple(plugin for plugin in plugins if plugin.mutates)
-        self._validating = tuple(plugin for plugin in plugins if not plugin.mutates)
+        self._mutating = _Rows([plugin for plugin in plugins if plugin.mutates])
+        self._validating = _Rows([plugin for plugin in plugins if not plugin.mutates])
 
     async def mutate(self, review: Review) -> None:
         """Let the mutating plugins change the object; ApiError if one refuses."""
-        await _run(self._mutating, review)
+        for run in self._mutating.concerned(review):
+            pending = run(review)
+            if pending is not None:
+                await pending
 
     async def validate(self, review: Review) -> None:
         """Let the validating plugins look at the finished object; ApiError if one refuses."""
-        await _run(self._validating, review)
-
-
-async def _run(plugins: Sequence[Plugin], review: Review) -> None:
-    for plugin in plugins:
-        if plugin.looks_at(review):
-            pending = plugin.run(review)
+        for run in self._validating.concerned(review):
+            pending = run(review)
             if pending is not None:
                 await pending
+
+
+class _Rows:
+    """Plugins, looked up by what they look at; places that no plugin names share one answer."""
+
+    def __init__(self, plugins: Sequence[Plugin]) -> None:
+        self._plugins = plugins
+        self._named = {place for plugin in plugins for place in plugin.places or ()}
+        self._known: dict[tuple[tuple[str, str], str, str], tuple[Run, ...]] = {}
+
+    def concerned(self, review: Review) -> tuple[Run, ...]:
+        place = review.place if review.place in self._named else _OTHER
+        question = (place, review.operation, review.subresource)
+        found = self._known.get(question)
+        if found is None:
+            found = tuple(each.run for each in self._plugins if each.looks_at(*question))
+            self._known[question] = found
+        return found
+
+
+# Stands for every resource that no plugin names.
+_OTHER = ("", "")
