@@ -1,4 +1,4 @@
-"""What the store's kernel is worth: lists joined in C and in Python, commits one by one and many."""
+"""What the store's kernel is worth: lists joined in C and in Python, single commits and many."""
 
 import asyncio
 from collections.abc import Iterator

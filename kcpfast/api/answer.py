@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -37,6 +37,13 @@ class Shape(NamedTuple):
         if self.form.kind == "Table":
             return _encode(table(self, [obj], {"resourceVersion": str(revision)}, columns=True))
         return _encode(partial(self.form, obj))
+
+    def joinable(self) -> tuple[bytes, bytes] | None:
+        """Return what stored values begin with and what a client gets instead, where that is all
+        the difference; else None."""
+        if self.form.kind or self.resource.from_storage is not None:
+            return None
+        return values.header(self.resource), self.resource.item_head
 
     def event(self, revision: int, value: bytes) -> bytes:
         """Return the JSON of one object in a watch (a Table's columns are sent once)."""
@@ -95,16 +102,32 @@ def table(
     }
 
 
-def list_body(
-    shown: Shape, items: Sequence[tuple[bytes, int, bytes]], meta: dict[str, Any]
-) -> bytes:
+class Listed(Protocol):
+    """A list as listing.Page is one."""
+
+    @property
+    def items(self) -> Sequence[tuple[bytes, int, bytes]]:
+        """Key, revision and value of the objects."""
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The metadata of the list."""
+
+    @property
+    def joined(self) -> bytes | None:
+        """The JSON of the objects, if it stands in place of them."""
+
+
+def list_body(shown: Shape, listed: Listed) -> bytes:
     """Return the JSON of a list of stored objects."""
-    resource, form = shown.resource, shown.form
+    resource, form, items, meta = shown.resource, shown.form, listed.items, listed.meta
     if not form.kind:
-        render = values.render_item
-        parts = [render(resource, revision, value) for _, revision, value in items]
+        joined = listed.joined
+        if joined is None:
+            render = values.render_item
+            joined = b",".join([render(resource, *item[1:]) for item in items])
         head = {"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": meta}
-        return b'%b,"items":[%b]}' % (_encode(head)[:-1], b",".join(parts))
+        return b'%b,"items":[%b]}' % (_encode(head)[:-1], joined)
     objects = [values.decode(resource, revision, value) for _, revision, value in items]
     if not meta.get("continue"):
         meta.pop("continue", None)

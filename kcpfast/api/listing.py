@@ -39,10 +39,21 @@ class Token(NamedTuple):
 
 
 class Page(NamedTuple):
-    """One page of a list and its metadata."""
+    """One page of a list and its metadata: its objects, or in their place the JSON of them."""
 
     items: Sequence[Item]
     meta: dict[str, Any]
+    joined: bytes | None = None
+
+
+class _Found(NamedTuple):
+    """What was read: `last` is the key that a next page begins behind, empty if there is none."""
+
+    items: Sequence[Item]
+    revision: int
+    length: int
+    last: bytes
+    joined: bytes | None = None
 
 
 class _Encoded(msgspec.Struct):
@@ -131,8 +142,14 @@ def too_large(wanted: int, current: int) -> ApiError:
     )
 
 
-def page(api: Api, call: Call, selected: Selection) -> Page:
-    """Return the page of a list that a request asks for."""
+def page(
+    api: Api, call: Call, selected: Selection, form: tuple[bytes, bytes] | None = None
+) -> Page:
+    """Return the page of a list that a request asks for.
+
+    `form` (what values begin with, what JSON has in its place) asks for the JSON of the objects;
+    it is given where that can be had without looking at them.
+    """
     check_list_options(call)
     limit = max(integer(call, "limit"), 0)
     text = call.parameter("continue")
@@ -144,10 +161,10 @@ def page(api: Api, call: Call, selected: Selection) -> Page:
     store = api.objects.store
     token = _token(call, text, selected.prefix, store)
     try:
-        items, revision, more = _read(store, selected, token, limit)
+        found = _join(store, selected, token, limit, form) or _read(store, selected, token, limit)
     except Compacted:
         raise _expired(token, selected.prefix) from None
-    return Page(items, _meta(api, call, selected, token, items, revision, more))
+    return Page(found.items, _meta(api, call, selected, token, found), found.joined)
 
 
 def _token(call: Call, text: str, prefix: bytes, store: Store) -> Token:
@@ -172,49 +189,49 @@ def _snapshot(call: Call, store: Store) -> int:
     return 0
 
 
-def _read(
-    store: Store, selected: Selection, token: Token, limit: int
-) -> tuple[list[Item], int, bool]:
-    """Return items that pass the test, the revision they are of, and whether there are more."""
-    at = max(token.revision, 0)
-    test = selected.test
-    if test is None:
-        found = store.scan(selected.prefix, token.after, limit + 1 if limit else 0, at)
-        items = list(found.items)
-        more = bool(limit) and len(items) > limit
-        return (items[:limit] if more else items), found.revision, more
+def _join(
+    store: Store, selected: Selection, token: Token, limit: int, form: tuple[bytes, bytes] | None
+) -> _Found | None:
+    """Return the objects as JSON where all of a range is wanted, as it is now."""
+    if form is None or selected.test is not None:
+        return None
+    found = store.join(selected.prefix, token.after, limit, *form)
+    if found is None or token.revision not in (-1, 0, found.revision):
+        return None
+    return _Found((), found.revision, found.length, found.last, found.body)
+
+
+def _read(store: Store, selected: Selection, token: Token, limit: int) -> _Found:
+    """Return the objects that pass the test."""
+    revision, test = max(token.revision, 0), selected.test
     kept: list[Item] = []
-    after, revision = token.after, at
+    after = token.after
+    step = _BATCH if limit and test is not None else limit + 1 if limit else 0
     while True:
-        found = store.scan(selected.prefix, after, _BATCH if limit else 0, revision)
+        found = store.scan(selected.prefix, after, step, revision)
         revision = found.revision
-        kept += [item for item in found.items if test(item.key, item.value)]
+        if test is None:
+            kept += found.items
+        else:
+            kept += [item for item in found.items if test(item.key, item.value)]
         if limit and len(kept) > limit:
-            return kept[:limit], revision, True
-        if not limit or len(found.items) < _BATCH:
-            return kept, revision, False
+            return _Found(kept[:limit], revision, limit, kept[limit - 1].key)
+        if not step or len(found.items) < step:
+            return _Found(kept, revision, len(kept), b"")
         after = found.items[-1].key
 
 
-def _meta(
-    api: Api,
-    call: Call,
-    selected: Selection,
-    token: Token,
-    items: Sequence[Item],
-    revision: int,
-    more: bool,
-) -> dict[str, Any]:
+def _meta(api: Api, call: Call, selected: Selection, token: Token, found: _Found) -> dict[str, Any]:
     meta: dict[str, Any] = {} if call.resource.builtin else {"continue": ""}
-    meta["resourceVersion"] = str(revision)
-    if not more:
+    meta["resourceVersion"] = str(found.revision)
+    if not found.last:
         return meta
     left = token.left
     if selected.test is None:
         total = left if left >= 0 else _count(api, call)
-        left = max(total - len(items), 1)
+        left = max(total - found.length, 1)
         meta["remainingItemCount"] = left
-    meta["continue"] = encode_token(Token(revision, items[-1].key, left), selected.prefix)
+    meta["continue"] = encode_token(Token(found.revision, found.last, left), selected.prefix)
     return meta
 
 

@@ -105,5 +105,5 @@ async def delete_collection(api: Api, call: Call) -> Response:
         except ApiError as error:
             if error.reason != "NotFound":
                 raise
-    body = answer.list_body(shown, found.items, found.meta)
+    body = answer.list_body(shown, found)
     return answer.respond(call, shown.form, 200, body)
