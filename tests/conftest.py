@@ -1,3 +1,9 @@
 """Lists the fixtures by subject; marks and limits stand in pyproject.toml."""
 
-pytest_plugins = ["tests.fix_cli", "tests.fix_inside", "tests.fix_server", "tests.fix_store"]
+pytest_plugins = [
+    "tests.fix_cli",
+    "tests.fix_inside",
+    "tests.fix_server",
+    "tests.fix_store",
+    "tests.fix_tls",
+]

@@ -36,6 +36,7 @@ BODY_SECONDS = 60.0
 IDLE_SECONDS = 90.0
 _LINGER_SECONDS = 0.5
 _MAX_WAITING = 16
+_JOINED = 64 * 1024  # what is longer is not copied to go out with its head
 _LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
@@ -108,7 +109,8 @@ class Connection(asyncio.Protocol):
         self._when_drained: Callable[[], None] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._in_head = True
+        # A message: begun or not, still in its head or not; whole ones came with this data.
+        self._begun = self._whole = False
         self._begin()
 
     # ------------------------------------------------------------------- the transport calls
@@ -138,19 +140,20 @@ class Connection(asyncio.Protocol):
         """Feed the parser."""
         if self.closing:
             return
-        if self._in_head:
-            self._head_size += len(data)
+        self._whole = False
         try:
             self._parser.feed_data(data)
-            if self._in_head and self._head_size > MAX_HEAD:
-                raise _Refused(431, "the request's headers are too large")
+            if self._in_head and not self._whole:
+                # Of a header that is not complete the parser says nothing yet.
+                self._partial += len(data)
+                self._check_head(self._partial)
         except httptools.HttpParserUpgrade:
             self.closing = True  # not upgraded: answer as HTTP/1.1, then close
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
             self._give_up(cause if isinstance(cause, _Refused) else _Refused(400, str(cause)))
         except httptools.HttpParserInvalidMethodError:
-            code = 405 if _REQUEST_LINE.match(data) else 400
+            code = 405 if _REQUEST_LINE.match(data) and not self._whole else 400
             self._give_up(_Refused(code, "unknown method"))
         except httptools.HttpParserError as error:
             self._give_up(_Refused(400, f"malformed request: {error}"))
@@ -178,7 +181,8 @@ class Connection(asyncio.Protocol):
 
     def _begin(self) -> None:
         self._in_head = True
-        self._head_size = 0
+        self._expects = False
+        self._partial = self._head_size = 0
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
@@ -187,15 +191,23 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """Start a new request."""
         self._begin()
+        self._begun = True
         self._expect_within(HEADER_SECONDS)
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request target."""
         self._url += url
+        self._check_head(len(self._url))
+
+    def _check_head(self, size: int) -> None:
+        if size > MAX_HEAD:
+            raise _Refused(431, "the request's headers are too large")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take one header."""
         key = name.lower()
+        self._head_size += len(name) + len(value) + 4
+        self._check_head(self._head_size + len(self._url))
         seen = self._headers.get(key)
         if seen is None:
             self._headers[key] = value
@@ -216,8 +228,15 @@ class Connection(asyncio.Protocol):
                 raise _Refused(400, "unsupported Transfer-Encoding")
         elif int(headers.get(b"content-length") or b"0") > MAX_BODY:
             raise _Refused(413, f"limit is {MAX_BODY}")
-        if headers.get(b"expect", b"").lower() == b"100-continue" and not self._busy():
-            assert self.transport
+        if b"host" not in headers and self._parser.get_http_version() == "1.1":
+            raise _Refused(400, "missing required Host header")
+        self._expects = headers.get(b"expect", b"").lower() == b"100-continue"
+        self._offer_to_continue()
+
+    def _offer_to_continue(self) -> None:
+        """Ask for a body that waits to be asked for, once its turn has come (RFC 9110 10.1.1)."""
+        if self._expects and not self._busy() and self.transport:
+            self._expects = False
             self.transport.write(_CONTINUE)
 
     def on_body(self, data: bytes) -> None:
@@ -241,6 +260,7 @@ class Connection(asyncio.Protocol):
         request.keep_alive = self._parser.should_keep_alive()
         request.version = self._parser.get_http_version()
         self._begin()
+        self._begun, self._whole = False, True
         self._deadline = 0.0
         self._waiting.append(request)
         if not self._busy():
@@ -271,8 +291,10 @@ class Connection(asyncio.Protocol):
             self._task = None
             if self.closing:
                 self._close()
-            else:
-                self._expect_within(IDLE_SECONDS)
+                return
+            in_message = HEADER_SECONDS if self._in_head else BODY_SECONDS
+            self._expect_within(in_message if self._begun else IDLE_SECONDS)
+            self._offer_to_continue()
             return
         following = self._waiting.popleft()
         if len(self._waiting) == _MAX_WAITING and self.transport:
@@ -306,7 +328,11 @@ class Connection(asyncio.Protocol):
         close = b"" if keep else b"Connection: close\r\n"
         lines = head(answer.status, answer.content_type, list(answer.headers))
         body = b"" if bodiless else answer.body
-        self.transport.write(b"".join((lines, length, close, b"\r\n", body)))
+        if len(body) < _JOINED:
+            self.transport.write(b"".join((lines, length, close, b"\r\n", body)))
+        else:
+            self.transport.write(b"".join((lines, length, close, b"\r\n")))
+            self.transport.write(body)
 
     def _stream(self, answer: Stream, version: str) -> None:
         if self.transport is None:
@@ -317,7 +343,11 @@ class Connection(asyncio.Protocol):
         self.transport.write(lines + frame + b"\r\n")
         self._deadline = 0.0
         sink = StreamSink(self, chunked)
-        self._stream_closed = answer.start(sink)
+        try:
+            self._stream_closed = answer.start(sink)
+        except BaseException:
+            self.transport.abort()
+            raise
 
     def end_stream(self, chunked: bool) -> None:
         """End the running stream; the connection is kept if the framing allows."""
@@ -363,8 +393,9 @@ class Connection(asyncio.Protocol):
         if self._deadline and now >= self._deadline and not self._busy():
             self._close()
             return
+        # A deadline may be set to an earlier time meanwhile: none is shorter than this.
         wait = self._deadline - now if self._deadline > now else HEADER_SECONDS
-        self._timer = self._loop.call_later(wait, self._on_timer)
+        self._timer = self._loop.call_later(min(wait, HEADER_SECONDS), self._on_timer)
 
 
 class StreamSink:
