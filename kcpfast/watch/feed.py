@@ -14,7 +14,7 @@ import msgspec
 
 from kcpfast.meta.errors import expired
 from kcpfast.store.contract import Compacted, Store
-from kcpfast.watch.hub import Hub, Watch, change_of
+from kcpfast.watch.hub import BROKEN, LOG, Hub, Watch, change_of, shown_value
 
 _OBJECTS = 100
 _ENTRIES = 4000
@@ -60,9 +60,12 @@ class Feed:
         try:
             done = self._list() and self._catch_up()
         except Compacted:
-            self._timer.cancel()
             text = f"too old resource version: {self._after} ({self._store.compacted()})"
-            watch.fail(msgspec.json.encode(expired(text).status()))
+            self._fail(msgspec.json.encode(expired(text).status()))
+            return
+        except Exception:
+            LOG.exception("a watch of %r fails", watch.interest.prefix)
+            self._fail(BROKEN)
             return
         watch.flush()
         if done:
@@ -71,6 +74,12 @@ class Feed:
             self._detach = self._hub.open(watch, self._after, left)
         else:
             watch.sink.when_drained(self._step)
+
+    def _fail(self, status: bytes) -> None:
+        self._timer.cancel()
+        self._watch.flush()
+        self._watch.closed = True
+        self._watch.fail(status)
 
     def _list(self) -> bool:
         """Send some of what there is as ADDED, at the end a bookmark; tell whether all is sent."""
@@ -97,8 +106,6 @@ class Feed:
         for event in found.events:
             kind = change_of(event, watch.interest.test)
             if kind is not None:
-                value = event.previous if kind == b"DELETED" else event.value
-                assert value is not None
-                watch.tell(kind, event.revision, value)
+                watch.tell(kind, event.revision, shown_value(event, kind))
         self._after = max(self._after, found.upto)
         return found.upto >= store.published()

@@ -8,18 +8,22 @@ is told so (410 Expired) and ended: it will list again; nothing is left out sile
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from typing import NamedTuple
 
 import msgspec
 
 from kcpfast._core.fanout import Fanout
-from kcpfast.meta.errors import expired
+from kcpfast.meta.errors import expired, internal
 from kcpfast.store.contract import Batch, Event
 from kcpfast.transport.messages import Sink
 
+LOG = logging.getLogger("kcpfast.watch")
 MAX_PENDING = 4 * 1024 * 1024
 BOOKMARK_SECONDS = 50.0
+TICK_SECONDS = 1.0
 
 
 def json_line(kind: bytes, obj: bytes) -> bytes:
@@ -103,7 +107,9 @@ class Hub:
         """Begin without watches; `on_commit` is to be subscribed to the store."""
         self._fanout = Fanout()
         self._dirty: list[Watch] = []
-        self._bookmarks: asyncio.TimerHandle | None = None
+        # Who is due for a bookmark when, in that order; who has ended meanwhile is passed over.
+        self._due: deque[tuple[float, Watch]] = deque()
+        self._ticker: asyncio.TimerHandle | None = None
         self.published = 0
 
     def open(self, watch: Watch, after: int, timeout: float) -> Callable[[], None]:
@@ -115,8 +121,10 @@ class Hub:
         watch.after = after
         self._fanout.add(watch.interest.prefix, watch)
         watch.timer = loop.call_later(timeout, self._end, watch)
-        if self._bookmarks is None:
-            self._bookmarks = loop.call_later(BOOKMARK_SECONDS, self._on_bookmarks)
+        if watch.bookmarks:
+            self._due.append((loop.time() + BOOKMARK_SECONDS, watch))
+            if self._ticker is None:
+                self._ticker = loop.call_later(TICK_SECONDS, self._on_tick)
         return lambda: self._detach(watch)
 
     def _detach(self, watch: Watch) -> None:
@@ -128,7 +136,7 @@ class Hub:
     def _end(self, watch: Watch) -> None:
         self._detach(watch)
         if watch.bookmarks:
-            self._queue(watch, self._bookmark(watch))
+            watch.queue(self._bookmark(watch))
         watch.flush()
         watch.sink.close()
 
@@ -151,16 +159,16 @@ class Hub:
     def _deliver(self, event: Event, watches: Iterable[Watch]) -> None:
         frames: dict[Hashable, bytes] = {}
         for watch in watches:
-            if event.revision <= watch.after:
-                continue
-            kind = change_of(event, watch.interest.test)
-            if kind is None:
-                continue
-            key = (watch.form.key, kind)
-            made = frames.get(key)
-            if made is None:
-                made = frames[key] = watch.form.frame(kind, _rendered(event, kind, watch.form))
-            self._queue(watch, made)
+            if event.revision > watch.after:
+                try:
+                    made = _frame(event, watch, frames)
+                except Exception:  # the commit is done: nobody else may suffer from one watch
+                    LOG.exception("a watch of %r fails", watch.interest.prefix)
+                    self._detach(watch)
+                    watch.fail(BROKEN)
+                else:
+                    if made is not None:
+                        self._queue(watch, made)
 
     def _queue(self, watch: Watch, made: bytes) -> None:
         if watch.queue(made):
@@ -184,20 +192,21 @@ class Hub:
         revision = max(self.published, watch.after)
         return watch.mark(revision)
 
-    def _on_bookmarks(self) -> None:
-        watches = self._fanout.all()
-        for watch in watches:
-            if watch.bookmarks:
+    def _on_tick(self) -> None:
+        """Send the bookmarks that are due; a second later than that is early enough."""
+        loop, due = asyncio.get_running_loop(), self._due
+        now = loop.time()
+        while due and due[0][0] <= now:
+            _, watch = due.popleft()
+            if watch.timer is not None:
                 self._queue(watch, self._bookmark(watch))
-        self._bookmarks = None
-        if watches:
-            loop = asyncio.get_running_loop()
-            self._bookmarks = loop.call_later(BOOKMARK_SECONDS, self._on_bookmarks)
+                due.append((now + BOOKMARK_SECONDS, watch))
+        self._ticker = loop.call_later(TICK_SECONDS, self._on_tick) if due else None
 
     def close(self) -> None:
         """End all watches."""
-        if self._bookmarks is not None:
-            self._bookmarks.cancel()
+        if self._ticker is not None:
+            self._ticker.cancel()
         self.end_where(lambda _watch: True)
 
 
@@ -211,13 +220,27 @@ def change_of(event: Event, test: Callable[[bytes, bytes], bool] | None) -> byte
     return b"DELETED" if was else None
 
 
-def _rendered(event: Event, kind: bytes, form: Form) -> bytes:
-    """Return the object of an event; one that went is shown as it last was."""
+def _frame(event: Event, watch: Watch, frames: dict[Hashable, bytes]) -> bytes | None:
+    """Return an event as a watch reads it, None if it is not for it; `frames` are made already."""
+    kind = change_of(event, watch.interest.test)
+    if kind is None:
+        return None
+    form = watch.form
+    made = frames.get((form.key, kind))
+    if made is None:
+        made = form.frame(kind, form.render(event.revision, shown_value(event, kind)))
+        frames[form.key, kind] = made
+    return made
+
+
+def shown_value(event: Event, kind: bytes) -> bytes:
+    """Return the value that an event shows; an object that went is shown as it last was."""
     value = event.previous if kind == b"DELETED" else event.value
     assert value is not None
-    return form.render(event.revision, value)
+    return value
 
 
+BROKEN = msgspec.json.encode(internal("the watch cannot show an object").status())
 EXPIRED = msgspec.json.encode(
     expired("the watch was too slow and missed events; list again").status()
 )

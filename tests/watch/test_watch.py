@@ -1,0 +1,302 @@
+"""Watches over real stores: what is told, in which order, until when, and to whom no more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from kcpfast.store.contract import Put, Store
+from kcpfast.watch import feed, hub
+from kcpfast.watch.feed import Feed
+from kcpfast.watch.hub import Form, Hub, Interest, Watch
+
+
+class Reader:
+    """A sink that takes everything, or, while `slow`, nothing."""
+
+    def __init__(self) -> None:
+        self.text, self.waiting = b"", b""
+        self.slow = self.closed = False
+        self._callback: Callable[[], None] | None = None
+
+    def write(self, data: bytes) -> None:
+        assert not self.closed
+        self.waiting += data
+        if not self.slow:
+            self.take()
+
+    def take(self) -> None:
+        self.text, self.waiting = self.text + self.waiting, b""
+        if self._callback is not None:
+            asyncio.get_running_loop().call_soon(self._callback)
+            self._callback = None
+
+    def pending(self) -> int:
+        return len(self.waiting)
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        self._callback = callback
+        if not self.slow:
+            self.take()
+
+    def close(self) -> None:
+        self.take()
+        self.closed = True
+
+    def events(self) -> list[str]:
+        """Return what came: `TYPE what` for each event."""
+        found = [json.loads(line) for line in self.text.splitlines()]
+        return [f"{each['type']} {_what(each['object'])}" for each in found]
+
+
+def _what(obj: Any) -> str:
+    if isinstance(obj, dict):
+        return f"{obj['reason']} {obj['code']}" if "reason" in obj else f"{obj['at']} {obj['end']}"
+    return str(obj)
+
+
+def render(revision: int, value: bytes) -> bytes:
+    return json.dumps(f"{value.decode()}@{revision}").encode()
+
+
+def bookmark(revision: int, ended: bool) -> bytes:
+    return json.dumps({"at": revision, "end": ended}).encode()
+
+
+FORM = Form("plain", render, bookmark)
+
+
+class World:
+    """A store and its hub."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.hub = store, Hub()
+        store.subscribe(self.hub.on_commit)
+
+    async def put(self, key: str, value: str | None) -> None:
+        await self.store.commit([Put(key.encode(), value.encode() if value else None)])
+
+    def watch(
+        self, prefix: str = "a\0", after: int | None = None, seconds: float = 60, **more: Any
+    ) -> tuple[Reader, Callable[[], None]]:
+        reader = more.pop("reader", None) or Reader()
+        test = more.pop("test", None)
+        opened = Watch(
+            more.pop("form", FORM),
+            Interest(prefix.encode(), test),
+            reader,
+            bookmarks=more.pop("bookmarks", False),
+        )
+        end = Feed(self.hub, self.store, opened, after=after, seconds=seconds).start()
+        return reader, end
+
+
+@pytest.fixture
+def world(store: Store) -> Iterator[World]:
+    found = World(store)
+    yield found
+    found.hub.close()
+
+
+async def turn(times: int = 5) -> None:
+    for _ in range(times):
+        await asyncio.sleep(0)
+
+
+async def until(holds: Callable[[], object]) -> None:
+    while not holds():  # noqa: ASYNC110 - what is waited for happens on this loop
+        await asyncio.sleep(0)
+
+
+async def test_watch_tells_what_there_is_then_what_happens(world: World) -> None:
+    await world.put("a\0x", "1")
+    await world.put("b\0x", "1")
+    reader, end = world.watch(bookmarks=True)
+    assert reader.events() == ["ADDED 1@1", "BOOKMARK 2 True"]
+    await world.put("a\0x", "2")
+    await world.put("a\0y", "1")
+    await world.put("a\0x", None)
+    await turn()
+    assert reader.events()[2:] == ["MODIFIED 2@3", "ADDED 1@4", "DELETED 2@5"]
+    end()
+    await world.put("a\0x", "3")
+    await turn()
+    assert len(reader.events()) == 5
+
+
+@pytest.mark.parametrize("after", range(6))
+async def test_watch_resumes_anywhere_without_gap_or_repeat(world: World, after: int) -> None:
+    told = ["ADDED 1@1", "MODIFIED 2@2", "DELETED 2@3", "ADDED 3@4", "MODIFIED 4@5"]
+    for value in ("1", "2", None, "3"):
+        await world.put("a\0x", value)
+    reader, _ = world.watch(after=after)
+    await world.put("a\0x", "4")
+    await turn()
+    assert reader.events() == told[after:]
+
+
+async def test_watch_from_the_future_hears_of_nothing_earlier(world: World) -> None:
+    reader, _ = world.watch(after=2)
+    for value in ("1", "2", "3"):
+        await world.put("a\0x", value)
+    await turn()
+    assert reader.events() == ["MODIFIED 3@3"]
+
+
+async def test_commits_while_a_watch_is_fed_are_told_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "_OBJECTS", 2)
+    monkeypatch.setattr(feed, "_ENTRIES", 1)
+    for name in "klmno":
+        await world.put(f"a\0{name}", "1")
+    slow = Reader()
+    slow.slow = True
+    world.watch(reader=slow, bookmarks=True)
+    await world.put("a\0k", "2")
+    await world.put("a\0z", "1")
+    await world.put("a\0n", None)
+    slow.slow = False
+    slow.take()
+    await turn(20)
+    await world.put("a\0z", "2")
+    await turn()
+    listed = [f"ADDED 1@{revision}" for revision in range(1, 6)]
+    since = ["MODIFIED 2@6", "ADDED 1@7", "DELETED 1@8", "MODIFIED 2@9"]
+    assert slow.events() == [*listed, "BOOKMARK 5 True", *since]
+
+
+async def test_nothing_is_read_ahead_of_a_reader_that_waits(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "_OBJECTS", 2)
+    for name in "klmno":
+        await world.put(f"a\0{name}", "1")
+    slow = Reader()
+    slow.slow = True
+    _, end = world.watch(reader=slow)
+    await turn()
+    assert slow.waiting.count(b"\n") == 2
+    end()
+    slow.take()
+    await turn()
+    assert len(slow.events()) == 2
+
+
+async def test_filter_turns_changes_into_comings_and_goings(world: World) -> None:
+    reader, _ = world.watch(test=lambda _key, value: value.startswith(b"y"))
+    for value in ("n1", "y1", "y2", "n2", "n3", "y3", None):
+        await world.put("a\0x", value)
+    await turn()
+    assert reader.events() == ["ADDED y1@2", "MODIFIED y2@3", "DELETED y2@4", "ADDED y3@6",
+                               "DELETED y3@7"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("prefix", "hears"),
+    [("s\0", 4), ("s\0c\0", 3), ("s\0c\0n\0", 2), ("s\0c\0n\0x", 1), ("s\0other\0", 0)],
+)
+async def test_watch_hears_of_its_range_only(world: World, prefix: str, hears: int) -> None:
+    reader, _ = world.watch(prefix, after=0)
+    for key in ("s\0c\0n\0x", "s\0c\0n\0y", "s\0c\0m\0x", "s\0d\0n\0x"):
+        await world.put(key, "1")
+    await turn()
+    assert len(reader.events()) == hears
+
+
+async def test_watch_too_old_is_told_so_and_ended(world: World) -> None:
+    for value in ("1", "2", "3"):
+        await world.put("a\0x", value)
+    await world.store.compact(2)
+    reader, _ = world.watch(after=1)
+    assert (reader.events(), reader.closed) == (["ERROR Expired 410"], True)
+
+
+async def test_reader_that_does_not_keep_up_is_cut_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "MAX_PENDING", 200)
+    slow, _ = world.watch(after=0)
+    quick, _ = world.watch(after=0)
+    slow.slow = True
+    for number in range(20):
+        await world.put("a\0x", f"{number:02}")
+        await turn(2)
+    assert slow.closed
+    assert slow.events()[-1] == "ERROR Expired 410"
+    told = slow.events()[:-1]
+    assert told == quick.events()[: len(told)], "nothing is left out before the end"
+    assert len(quick.events()) == 20
+    assert not quick.closed
+
+
+async def test_watch_ends_after_its_time_with_a_bookmark(world: World) -> None:
+    await world.put("a\0x", "1")
+    reader, _ = world.watch(after=1, seconds=0, bookmarks=True)
+    await until(lambda: reader.closed)
+    assert reader.events() == ["BOOKMARK 1 False"]
+
+
+async def test_bookmarks_come_to_who_wants_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "BOOKMARK_SECONDS", 0.001)
+    monkeypatch.setattr(hub, "TICK_SECONDS", 0.001)
+    wanting, _ = world.watch("a\0", after=0, bookmarks=True)
+    silent, _ = world.watch("a\0", after=0)
+    await world.put("b\0x", "1")
+    await until(lambda: len(wanting.events()) >= 3)
+    assert set(wanting.events()) <= {"BOOKMARK 0 False", "BOOKMARK 1 False"}
+    assert wanting.events()[-1] == "BOOKMARK 1 False"
+    assert silent.events() == []
+
+
+async def test_watches_of_one_form_share_what_is_made(world: World) -> None:
+    made = []
+
+    def counted(revision: int, value: bytes) -> bytes:
+        made.append(revision)
+        return render(revision, value)
+
+    form = Form("counted", counted, bookmark)
+    readers = [world.watch(after=0, form=form)[0] for _ in range(10)]
+    await world.put("a\0x", "1")
+    await turn()
+    assert made == [1]
+    assert all(reader.events() == ["ADDED 1@1"] for reader in readers)
+
+
+async def test_watch_that_cannot_show_an_object_spoils_nobody_elses_day(world: World) -> None:
+    def broken(_revision: int, _value: bytes) -> bytes:
+        raise KeyError("no such member")
+
+    form = Form("broken", broken, bookmark)
+    failing, _ = world.watch(after=0, form=form)
+    fine, _ = world.watch(after=0)
+    await world.put("a\0x", "1")
+    await turn()
+    assert (failing.events(), failing.closed) == (["ERROR InternalError 500"], True)
+    assert fine.events() == ["ADDED 1@1"]
+    listing, _ = world.watch(form=form)
+    assert (listing.events(), listing.closed) == (["ERROR InternalError 500"], True)
+
+
+async def test_first_event_may_have_another_form(world: World) -> None:
+    then = Form("then", render, bookmark)
+    first = Form("first", lambda revision, value: render(revision, b"first " + value), bookmark,
+                 then=then)  # fmt: skip
+    reader, _ = world.watch(after=0, form=first)
+    for value in ("1", "2"):
+        await world.put("a\0x", value)
+    await turn()
+    assert reader.events() == ["ADDED first 1@1", "MODIFIED 2@2"]
+
+
+async def test_end_where_ends_the_watches_meant(world: World) -> None:
+    readers = [world.watch(prefix, after=0)[0] for prefix in ("a\0", "b\0")]
+    world.hub.end_where(lambda watch: watch.interest.prefix == b"a\0")
+    assert [reader.closed for reader in readers] == [True, False]
