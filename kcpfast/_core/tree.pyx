@@ -55,7 +55,8 @@ cdef struct Stat:
     size_t entries
 
 ctypedef int (*f_env_create)(void** env) noexcept nogil
-ctypedef int (*f_env_open)(void* env, const char* path, unsigned int flags, unsigned int mode) noexcept nogil
+ctypedef int (*f_env_open)(
+    void* env, const char* path, unsigned int flags, unsigned int mode) noexcept nogil
 ctypedef int (*f_env_size)(void* env, size_t size) noexcept nogil
 ctypedef int (*f_env_dbs)(void* env, unsigned int count) noexcept nogil
 ctypedef void (*f_close)(void* env) noexcept nogil
@@ -63,9 +64,11 @@ ctypedef int (*f_env_stat)(void* env, Stat* stat) noexcept nogil
 ctypedef int (*f_txn_begin)(void* env, void* parent, unsigned int flags, void** txn) noexcept nogil
 ctypedef int (*f_txn)(void* txn) noexcept nogil
 ctypedef void (*f_txn_end)(void* txn) noexcept nogil
-ctypedef int (*f_dbi_open)(void* txn, const char* name, unsigned int flags, unsigned int* dbi) noexcept nogil
+ctypedef int (*f_dbi_open)(
+    void* txn, const char* name, unsigned int flags, unsigned int* dbi) noexcept nogil
 ctypedef int (*f_get)(void* txn, unsigned int dbi, Val* key, Val* data) noexcept nogil
-ctypedef int (*f_put)(void* txn, unsigned int dbi, Val* key, Val* data, unsigned int flags) noexcept nogil
+ctypedef int (*f_put)(
+    void* txn, unsigned int dbi, Val* key, Val* data, unsigned int flags) noexcept nogil
 ctypedef int (*f_cursor_open)(void* txn, unsigned int dbi, void** cursor) noexcept nogil
 ctypedef int (*f_cursor_get)(void* cursor, Val* key, Val* data, int op) noexcept nogil
 ctypedef int (*f_cursor_del)(void* cursor, unsigned int flags) noexcept nogil
@@ -219,7 +222,8 @@ cdef int _entry(void* txn, unsigned int table, Val* prefix, bint* found) noexcep
     return 0 if code == NOTFOUND else code
 
 
-cdef int _read_number(void* txn, unsigned int table, Val* key, bint* there, int64_t* value) noexcept nogil:
+cdef int _read_number(
+        void* txn, unsigned int table, Val* key, bint* there, int64_t* value) noexcept nogil:
     cdef Val data
     cdef int code = get_(txn, table, key, &data)
     there[0] = code == 0
@@ -269,7 +273,9 @@ cdef int _expect(void* txn, Tables* at, Op* op, bint* fails, int64_t* found) noe
     return 0
 
 
-cdef int _put_object(void* txn, Tables* at, Op* op, int64_t revision, unsigned int sequence, int64_t now) noexcept nogil:
+cdef int _put_object(
+        void* txn, Tables* at, Op* op, int64_t revision, unsigned int sequence,
+        int64_t now) noexcept nogil:
     cdef char place[12]
     cdef char mark[MAX_KEY]
     cdef Val key, data
@@ -356,7 +362,8 @@ cdef int _write_index(void* txn, Tables* at, Op* op, int64_t revision) noexcept 
     return 0
 
 
-cdef int _commit_one(void* txn, Tables* at, Commit* commit, int64_t* revision, int64_t now) noexcept nogil:
+cdef int _commit_one(
+        void* txn, Tables* at, Commit* commit, int64_t* revision, int64_t now) noexcept nogil:
     cdef Py_ssize_t i
     cdef Op* op
     cdef bint fails
@@ -388,7 +395,8 @@ cdef int _commit_one(void* txn, Tables* at, Commit* commit, int64_t* revision, i
     return 0
 
 
-cdef int _apply(void* env, Tables* at, Commit* commits, Py_ssize_t count, int64_t now) noexcept nogil:
+cdef int _apply(
+        void* env, Tables* at, Commit* commits, Py_ssize_t count, int64_t now) noexcept nogil:
     cdef void* txn
     cdef Py_ssize_t i
     cdef int64_t revision = 0
@@ -570,12 +578,12 @@ cdef class Environment:
         cdef void* cursor
         cdef Val key, entry, mark
         cdef char old[MAX_KEY]
-        cdef Py_ssize_t i
+        cdef Py_ssize_t _step
         cdef int code = txn_begin(self.env, NULL, 0, &txn)
         if code:
             return code
         code = cursor_open(txn, self.tables.log, &cursor)
-        for i in range(step):
+        for _step in range(step):
             if code:
                 break
             code = cursor_get(cursor, &key, &entry, C_FIRST)
