@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -18,7 +20,8 @@ from kcpfast.resources.resource import Object, Resource
 from kcpfast.transport.messages import Response
 
 MEDIA = {JSON: b"application/json", YAML: b"application/yaml", PROTOBUF: PROTOBUF.encode()}
-_COMPRESS_FROM = 128 * 1024
+_COMPRESS_FROM = 128 * 1024  # as kube-apiserver
+_TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -189,13 +192,9 @@ def respond_json(call: Call, status: int, obj: Any) -> Response:
 
 def to_yaml(body: bytes) -> bytes:
     """Turn JSON into YAML."""
-    import yaml  # noqa: PLC0415 - few clients ask for YAML
+    from kcpfast.api.yamltext import write_yaml  # noqa: PLC0415 - few clients ask for YAML
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    dumped: bytes = yaml.dump(
-        msgspec.json.decode(body), None, dumper, encoding="utf-8", allow_unicode=True
-    )
-    return dumped
+    return write_yaml(body)
 
 
 def to_protobuf(body: bytes) -> tuple[bytes, bytes]:
@@ -246,14 +245,18 @@ def negotiable(accept: str) -> Form:
         return Form(JSON)
 
 
-def compressed(call: Call, response: Response) -> Response:
-    """Compress a large answer if the client takes gzip, as a kube-apiserver does."""
+def compressible(call: Call, response: Response) -> bool:
+    """Tell whether an answer is to be compressed: large, and for who takes gzip."""
     if len(response.body) < _COMPRESS_FROM or response.status != 200:
-        return response
-    if "gzip" not in call.request.header(b"accept-encoding"):
-        return response
+        return False
+    return _TAKES_GZIP.search(call.request.header(b"accept-encoding")) is not None
+
+
+async def compressed(response: Response) -> Response:
+    """Compress an answer, in a thread: nobody else waits for it."""
     headers = [*response.headers, (b"Content-Encoding", b"gzip"), (b"Vary", b"Accept-Encoding")]
-    return response._replace(body=gzip.compress(response.body, 1), headers=headers)
+    body = await asyncio.to_thread(gzip.compress, response.body, 1, mtime=0)
+    return response._replace(body=body, headers=headers)
 
 
 def plain(status: int, text: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -58,12 +59,14 @@ def parse_json(body: bytes) -> Any:
 
 def parse_yaml(body: bytes) -> Any:
     """Decode YAML 1.1, as sigs.k8s.io/yaml does; BadRequest if it is not."""
-    import yaml  # noqa: PLC0415 - few clients send YAML
+    from kcpfast.api.yamltext import YamlError, read_yaml  # noqa: PLC0415 - few clients send YAML
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    if body.lstrip()[:1] == b"{":
+        with contextlib.suppress(ApiError):
+            return parse_json(body)  # which is YAML, and is what most clients call so
     try:
-        return msgspec.to_builtins(yaml.load(body, loader), str_keys=True)
-    except (yaml.YAMLError, RecursionError, TypeError, ValueError) as error:
+        return read_yaml(body)
+    except YamlError as error:
         raise bad_request(f"error converting YAML to JSON: {error}") from None
 
 

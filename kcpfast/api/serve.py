@@ -9,7 +9,7 @@ from posixpath import normpath
 from urllib.parse import quote
 
 from kcpfast._core.routing import Route, route
-from kcpfast.api.answer import compressed, plain, refusal
+from kcpfast.api.answer import compressed, compressible, plain, refusal
 from kcpfast.api.body import parse_json
 from kcpfast.api.context import Api, Call, Handler
 from kcpfast.api.discovery import Discovery
@@ -100,7 +100,11 @@ class Server:
         except Exception as error:
             LOG.exception("%s %s", request.method, request.path)
             answer = refusal(call, internal(f"{type(error).__name__}: {error}"))
-        return _finish(call, answer)
+        answer = _finish(call, answer)
+        # OpenAPI documents come compressed as they are kept, or not at all.
+        if call is None or isinstance(answer, Stream) or call.route.rest.startswith("/openapi/"):
+            return answer
+        return await compressed(answer) if compressible(call, answer) else answer
 
     async def _act(self, call: Call) -> Response | Stream:
         route_ = call.route
@@ -281,5 +285,4 @@ def _finish(call: Call | None, answer: Response | Stream) -> Response | Stream:
     missing = [pair for pair in call.headers if pair not in answer.headers]
     if missing:
         answer = answer._replace(headers=[*answer.headers, *missing])
-    # OpenAPI documents come compressed as they are kept, or not at all.
-    return answer if wanted.path.startswith("/openapi/") else compressed(call, answer)
+    return answer
