@@ -14,6 +14,7 @@ from kcpfast.meta.names import label_value, qualified_name
 
 _TOKEN = re.compile(r"\s*(==|=|!=|[!<>(),]|[^\s=!<>(),]+)")
 _MAX_SELECTOR = 64 * 1024
+_MAX_TERMS = 500
 _BINARY = {"=": "in", "==": "in", "!=": "notin", "in": "in", "notin": "notin", "<": "<", ">": ">"}
 
 
@@ -62,7 +63,17 @@ def parse_labels(text: str) -> LabelSelector:
     """Parse the `labelSelector` of a query; SelectorError with upstream's kind of text."""
     if len(text) > _MAX_SELECTOR:
         raise SelectorError(f"selector is longer than {_MAX_SELECTOR} characters")
-    return tuple(_Parser(_tokens(text)).selector()) if text.strip() else ()
+    if not text.strip():
+        return ()
+    found = tuple(_Parser(_tokens(text)).selector())
+    _check_number(len(found))
+    return found
+
+
+def _check_number(terms: int) -> None:
+    """Bound the work that a selector makes for each object looked at."""
+    if terms > _MAX_TERMS:
+        raise SelectorError(f"selector has more than {_MAX_TERMS} terms")
 
 
 def _tokens(text: str) -> list[str]:
@@ -229,7 +240,9 @@ def parse_fields(text: str) -> FieldSelector:
     """Parse the `fieldSelector` of a query."""
     if len(text) > _MAX_SELECTOR:
         raise SelectorError(f"selector is longer than {_MAX_SELECTOR} characters")
-    return tuple(_field_term(part) for part in _split_terms(text) if part)
+    found = tuple(_field_term(part) for part in _split_terms(text) if part)
+    _check_number(len(found))
+    return found
 
 
 def _split_terms(text: str) -> list[str]:
