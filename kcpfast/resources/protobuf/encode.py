@@ -80,7 +80,7 @@ def _message(name: str, value: Any) -> bytes:
         if write is not None and each is not None:
             parts.append(write(each))
     for number, inner in inlined:
-        names = _plan(inner)[0]
+        names = _names(inner)
         part = {key: each for key, each in value.items() if key in names}
         parts.append(_delimited(number, _message(inner, part)))
     return b"".join(parts)
@@ -92,6 +92,13 @@ def _plan(name: str) -> tuple[Mapping[str, Write], tuple[tuple[int, str], ...]]:
     fields = messages()[name]
     inlined = tuple((field.number, field.type) for field in fields if not field.name)
     return {field.name: _writer(field) for field in fields if field.name}, inlined
+
+
+@cache
+def _names(name: str) -> frozenset[str]:
+    """Return the JSON names of a message's fields, those inlined in it too."""
+    known, inlined = _plan(name)
+    return frozenset(known).union(*[_names(inner) for _, inner in inlined])
 
 
 def _writer(field: Field) -> Write:
