@@ -26,8 +26,8 @@ CLUSTER_ROLES = BY_PLACE[GROUP, "v1", "clusterroles"]
 ROLE_BINDINGS = BY_PLACE[GROUP, "v1", "rolebindings"]
 CLUSTER_ROLE_BINDINGS = BY_PLACE[GROUP, "v1", "clusterrolebindings"]
 _BINDINGS = {each.storage: each for each in (ROLE_BINDINGS, CLUSTER_ROLE_BINDINGS)}
-_MAX_CLUSTERS = 512
-_MAX_DECISIONS = 4096
+_MAX_CLUSTERS = 4096
+_MAX_ANSWERS = 50_000  # some 30 MB
 
 
 class Identity(NamedTuple):
@@ -44,33 +44,54 @@ class Grant(NamedTuple):
     rules: Sequence[Rule]
 
 
+class _Answers(dict[Hashable, Any]):
+    """The answers about one cluster; `counted` of them are in the sum of all."""
+
+    counted = 0
+
+
 class Memory:
     """Remembers answers by cluster; see the module's text for when they are dropped."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._clusters: OrderedDict[str, dict[Hashable, Any]] = OrderedDict()
+        self._clusters: OrderedDict[str, _Answers] = OrderedDict()
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Return about how many answers are remembered: each cluster's as of the last `of`."""
+        return self._count
 
     def of(self, cluster: str) -> dict[Hashable, Any]:
         """Return the answers about a cluster, to be read and added to."""
         found = self._clusters.get(cluster)
         if found is None:
-            found = self._clusters[cluster] = {}
+            found = self._clusters[cluster] = _Answers()
             if len(self._clusters) > _MAX_CLUSTERS:
-                self._clusters.popitem(last=False)
-        elif len(found) > _MAX_DECISIONS:
-            found.clear()
+                self._drop(next(iter(self._clusters)))
+            return found
+        self._clusters.move_to_end(cluster)
+        if len(found) != found.counted:
+            self._count += len(found) - found.counted
+            found.counted = len(found)
+            while self._count > _MAX_ANSWERS:
+                self._drop(next(iter(self._clusters)))
         return found
+
+    def _drop(self, cluster: str) -> None:
+        found = self._clusters.pop(cluster, None)
+        if found is not None:
+            self._count -= found.counted
+            found.clear()
+            found.counted = 0
 
     def on_commit(self, batch: Batch) -> None:
         """Drop what a commit made doubtful."""
         for stamp in batch.stamps:
             if stamp.startswith(b"auth\0"):
                 cluster = stamp[5:].decode()
-                if cluster == SYSTEM_ADMIN:
-                    self._clusters.clear()
-                else:
-                    self._clusters.pop(cluster, None)
+                for each in list(self._clusters) if cluster == SYSTEM_ADMIN else [cluster]:
+                    self._drop(each)
 
 
 class Rbac:

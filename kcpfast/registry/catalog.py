@@ -7,12 +7,12 @@ a bounded cache, so a workspace adds nothing here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from kcpfast.meta.bounded import Bounded
 from kcpfast.registry import index
 from kcpfast.resources.builtin import BUILTIN
 from kcpfast.resources.definition import resources_of
@@ -20,7 +20,9 @@ from kcpfast.resources.resource import Origin, Resource
 from kcpfast.store.contract import Count, Index, Present, Stamp, Store, Write
 
 CUSTOM = "customresources"
-_CACHED = 4096
+# A definition takes up to 25 times its JSON once it is compiled.
+_GROWTH = 25
+_KEPT_BYTES = 128 * 1024 * 1024
 
 
 class Row(NamedTuple):
@@ -48,6 +50,13 @@ class Row(NamedTuple):
         return Row(source, name, Origin(*shared), flag == "-")
 
 
+class Made(NamedTuple):
+    """What was made of a definition, by version, and about how many bytes it takes."""
+
+    resources: Mapping[str, Resource]
+    size: int
+
+
 class Served(NamedTuple):
     """A resource as one workspace serves it."""
 
@@ -70,7 +79,7 @@ class Catalog:
             for each in self._static.values()
             for kind in (each.resource.kind, each.resource.kind.lower())
         }
-        self._made: Callable[[Origin], Mapping[str, Resource]] = lru_cache(_CACHED)(self._make)
+        self._made: Bounded[Made] = Bounded(_KEPT_BYTES, lambda made: made.size)
 
     def static(self) -> Iterable[Resource]:
         """Return the resources that every workspace has."""
@@ -149,7 +158,7 @@ class Catalog:
     def from_origin(self, origin: Origin) -> Mapping[str, Resource]:
         """Return the Resources of a definition by version; empty if it is not there."""
         try:
-            return self._made(origin)
+            return self._made.get(origin, lambda: self._make(origin)).resources
         except LookupError:
             return {}
 
@@ -158,11 +167,11 @@ class Catalog:
         data = self._store.index_get(index.identity(identity, group, plural))
         return Origin(*data.decode().split("\0")) if data is not None else None
 
-    def _make(self, origin: Origin) -> Mapping[str, Resource]:
+    def _make(self, origin: Origin) -> Made:
         data = self._store.index_get(index.definition(origin.hash))
         if data is None:
             raise LookupError(origin.hash)  # and not remembered: it may be filed later
-        return resources_of(msgspec.json.decode(data), origin)
+        return Made(resources_of(msgspec.json.decode(data), origin), _GROWTH * len(data))
 
 
 def file_row(

@@ -2,10 +2,10 @@
 
 import msgspec
 
-from kcpfast.api.openapi.cache import Bounded
 from kcpfast.api.openapi.definitions import descriptions, published
 from kcpfast.api.openapi.documents import Documents
 from kcpfast.api.openapi.units import units
+from kcpfast.meta.bounded import Bounded
 from kcpfast.registry.catalog import Row, Served
 from kcpfast.resources.builtin import definitions
 from tests.api.openapi_kinds import builtin, lamp, lamps

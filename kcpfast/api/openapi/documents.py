@@ -15,9 +15,9 @@ from typing import NamedTuple
 import msgspec
 
 from kcpfast.api.openapi import gnostic, v2, v3
-from kcpfast.api.openapi.cache import Bounded
 from kcpfast.api.openapi.units import Unit
 from kcpfast.api.openapi.v2 import Part
+from kcpfast.meta.bounded import Bounded
 
 _BODIES = 32 * 1024 * 1024
 _HASHES = 4 * 1024 * 1024
