@@ -15,6 +15,7 @@ from kcpfast.registry.strategies import (
     core,
     crd,
     events,
+    policies,
     quota,
     rbac,
 )
@@ -28,6 +29,7 @@ STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     **core.STRATEGIES,
     **crd.STRATEGIES,
     **events.STRATEGIES,
+    **policies.STRATEGIES,
     **quota.STRATEGIES,
     **rbac.STRATEGIES,
 }
