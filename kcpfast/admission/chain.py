@@ -22,10 +22,12 @@ CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
 class Review:
     """What a plugin sees of a request; it may change `new`, add to `more` and `warnings`.
 
-    `new` is None for a delete, `old` for a create. `more` are writes of the same commit.
+    `new` is None for a delete, `old` for a create. `more` are writes of the same commit, `options`
+    those of the request as the API shows them, `audit` annotations for the audit event.
     """
 
     __slots__ = (
+        "audit",
         "dry_run",
         "more",
         "new",
@@ -56,6 +58,7 @@ class Review:
         self.dry_run = False
         self.options: dict[str, Any] = {}
         self.more: list[Write] = []
+        self.audit: dict[str, str] = {}
         self.warnings: list[str] = []
 
     @property
@@ -69,6 +72,12 @@ class Review:
         return self.target.resource.group, self.target.resource.plural
 
     @property
+    def name(self) -> str:
+        """The name of the object."""
+        name = (self.new or {}).get("metadata", {}).get("name") or self.target.name
+        return str(name)
+
+    @property
     def obj(self) -> Object:
         """The object as it is to become."""
         assert self.new is not None
@@ -77,10 +86,7 @@ class Review:
     def refuse(self, why: str) -> ApiError:
         """Return the 403 with which admission refuses; `why` completes the sentence."""
         group, plural = self.place
-        name = self.target.name
-        if self.new is not None:
-            name = self.new["metadata"].get("name", "") or name
-        return forbidden(plural, group, name, why)
+        return forbidden(plural, group, self.name, why)
 
 
 Run = Callable[[Review], Awaitable[None] | None]
@@ -90,14 +96,14 @@ class Plugin(NamedTuple):
     """One row of the chain.
 
     `places` are the (group, plural) it looks at, None for all; `subresources` the subresources
-    ("" = the object itself).
+    ("" = the object itself, None for all).
     """
 
     name: str
     run: Run
     operations: tuple[str, ...] = (CREATE, UPDATE)
     places: tuple[tuple[str, str], ...] | None = None
-    subresources: tuple[str, ...] = ("",)
+    subresources: tuple[str, ...] | None = ("",)
     mutates: bool = False
 
     def looks_at(self, place: tuple[str, str], operation: str, subresource: str) -> bool:
@@ -105,7 +111,7 @@ class Plugin(NamedTuple):
         return (
             operation in self.operations
             and (self.places is None or place in self.places)
-            and subresource in self.subresources
+            and (self.subresources is None or subresource in self.subresources)
         )
 
 

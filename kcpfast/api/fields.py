@@ -14,21 +14,8 @@ from kcpfast.patch.managed_fields import (
     update_managers,
 )
 from kcpfast.patch.managers import Writer
-from kcpfast.patch.merge_type import MergeNode, merge_node
-from kcpfast.resources.builtin import definitions
+from kcpfast.registry.merging import node_of
 from kcpfast.resources.resource import Object, Resource
-
-
-def node_of(resource: Resource) -> MergeNode:
-    """Return how objects of a resource merge; made once, kept with the resource."""
-    if resource.merge is None:
-        if isinstance(resource.schema, str):
-            known = definitions()
-            resource.merge = merge_node(known[resource.schema], known)
-        else:
-            resource.merge = merge_node(resource.schema)
-    node: MergeNode = resource.merge
-    return node
 
 
 def writer(call: Call, options: WriteOptions) -> Writer:

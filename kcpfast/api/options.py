@@ -25,6 +25,18 @@ class WriteOptions(NamedTuple):
     manager: str
     validation: str
     force: bool = False
+    kind: str = "UpdateOptions"
+
+    def shown(self) -> dict[str, Any]:
+        """Return them as an object, as admission is told of them."""
+        given = {
+            "dryRun": ["All"] if self.dry_run else None,
+            "fieldManager": self.manager,
+            "fieldValidation": self.validation,
+            "force": self.force if self.kind == "PatchOptions" else None,
+        }
+        head = {"kind": self.kind, "apiVersion": "meta.k8s.io/v1"}
+        return head | {key: value for key, value in given.items() if value}
 
 
 def write_options(call: Call, kind: str) -> WriteOptions:
@@ -49,6 +61,7 @@ def write_options(call: Call, kind: str) -> WriteOptions:
         manager,
         validation or "Warn",
         boolean(call.parameter("force")),
+        kind,
     )
 
 
@@ -88,6 +101,17 @@ class DeleteOptions(NamedTuple):
     propagation: str
     uid: str
     resource_version: str
+
+    def shown(self) -> dict[str, Any]:
+        """Return them as an object, as admission is told of them."""
+        preconditions = {"uid": self.uid, "resourceVersion": self.resource_version}
+        given = {
+            "dryRun": ["All"] if self.dry_run else None,
+            "preconditions": {key: value for key, value in preconditions.items() if value},
+            "propagationPolicy": self.propagation,
+        }
+        head = {"kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1"}
+        return head | {key: value for key, value in given.items() if value}
 
 
 def delete_options(call: Call, body: dict[str, Any]) -> DeleteOptions:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import kcpfast
-from kcpfast.admission import namespaces, reserved
+from kcpfast.admission import namespaces, registered, reserved
 from kcpfast.admission.certificates import Certificates
 from kcpfast.admission.chain import Admission
+from kcpfast.admission.dynamic import Dynamic
 from kcpfast.admission.quota import Quotas
 from kcpfast.api.context import Api
 from kcpfast.api.front import Front
@@ -85,6 +86,7 @@ def core(store: Store, ca: str) -> Core:
     clusters = Clusters(objects, memory)
     consequences |= {
         **rbac.CONSEQUENCES,
+        **registered.CONSEQUENCES,
         ("", "events"): (expiry.consequence,),
         ("events.k8s.io", "events"): (expiry.consequence,),
         ("", "configmaps"): (birth.content_consequences,),
@@ -139,6 +141,7 @@ def server(parts: Core, settings: Settings) -> Running:
         *tenancy.plugins(binders),
         *admit_claims.plugins(marked),
         *secrets.plugins(),
+        *Dynamic(objects, catalog, memory.of, authorizer.decide).plugins(),
         *Quotas(store, memory.of, partial(clusters.object_limit, settings.max_objects)).plugins(),
     ]
     api = Api(

@@ -43,13 +43,13 @@ async def create(api: Api, call: Call) -> Response:
         begin(resource, obj, call.cluster, target.namespace)
         call.admit(obj, None)
         review = Review(CREATE, target, call.admitted, obj, None)
-        review.dry_run = options.dry_run
+        review.dry_run, review.options = options.dry_run, options.shown()
+        review.warnings = call.warnings
         await api.admission.mutate(review)
         strategy(resource).prepare_create(obj)
         manage(call, obj, None, options)
         call.warnings += check_new(resource, obj)
         await api.admission.validate(review)
-        call.warnings += review.warnings
         return Change(obj, review.more)
 
     saved = await api.objects.create(target._replace(name=""), prepare, dry_run=options.dry_run)

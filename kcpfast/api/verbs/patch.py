@@ -12,7 +12,7 @@ from kcpfast.admission.chain import CREATE, Review
 from kcpfast.api import answer
 from kcpfast.api.body import check_type, conform, media_type, parse_json, parse_yaml
 from kcpfast.api.context import Api, Call
-from kcpfast.api.fields import node_of, reset_fields, writer
+from kcpfast.api.fields import reset_fields, writer
 from kcpfast.api.options import WriteOptions, write_options
 from kcpfast.api.validation import check_new
 from kcpfast.api.verbs.update import changing, check_version
@@ -27,6 +27,7 @@ from kcpfast.meta.errors import (
 )
 from kcpfast.patch.managed_fields import keep_times
 from kcpfast.registry.identity import begin
+from kcpfast.registry.merging import node_of
 from kcpfast.registry.objects import Change, Saved
 from kcpfast.registry.strategies import strategy
 from kcpfast.resources.resource import Object, Resource
@@ -222,7 +223,8 @@ async def _apply_to_nothing(api: Api, call: Call, options: WriteOptions) -> Save
         begin(resource, obj, call.cluster, target.namespace)
         call.admit(obj, None)
         review = Review(CREATE, target, call.admitted, obj, None)
-        review.dry_run = options.dry_run
+        review.dry_run, review.options = options.dry_run, options.shown()
+        review.warnings = call.warnings
         await api.admission.mutate(review)
         strategy(resource).prepare_create(obj)
         if entries:

@@ -64,7 +64,8 @@ def changing(
         call.admit(new, old)
         review = Review(UPDATE, call.target, call.admitted, new, old)
         review.subresource = part
-        review.dry_run = options.dry_run
+        review.dry_run, review.options = options.dry_run, options.shown()
+        review.warnings = call.warnings
         await api.admission.mutate(review)
         prepare = strategy(resource)
         if part:
@@ -76,7 +77,6 @@ def changing(
             manage(call, new, old, options)
         call.warnings += check_changed(resource, new, old)
         await api.admission.validate(review)
-        call.warnings += review.warnings
         return Change(new, review.more, homeless)
 
     return change

@@ -1,0 +1,316 @@
+"""Runs the expressions of policies and match conditions over one request.
+
+Rules: k8s.io/apiserver/pkg/admission/plugin/cel (condition.go, activation.go) and
+plugin/webhook/matchconditions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from kcpfast.admission.chain import Review
+from kcpfast.admission.matching import converted
+from kcpfast.meta.user import (
+    AUTHENTICATED,
+    SERVICE_ACCOUNTS,
+    Attributes,
+    User,
+    service_account,
+)
+from kcpfast.registry.expressions import BOOL, Scope, compiled, seen
+from kcpfast.resources.resource import Object, Resource
+
+if TYPE_CHECKING:
+    from kcpfast.schema.cel import Budget
+
+# k8s.io/apiserver/pkg/apis/cel: RuntimeCELCostBudget, and that of match conditions.
+POLICY_COST, CONDITIONS_COST = 10_000_000, 2_500_000
+_SPENT = (
+    "validation failed due to running out of cost budget, no further validation rules will be run"
+)
+
+
+class Failed(Exception):
+    """An expression has no value; the text is what is told of it."""
+
+
+class Answered(Protocol):
+    """A decision of the authorizer."""
+
+    @property
+    def allowed(self) -> bool:
+        """Tell whether it is allowed."""
+
+    @property
+    def reason(self) -> str:
+        """Say why."""
+
+
+Decide = Callable[[User, str, Attributes], Answered]
+
+
+class Condition(NamedTuple):
+    """A match condition."""
+
+    name: str
+    expression: str
+
+
+def conditions(found: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
+    """Return the match conditions of a webhook or policy."""
+    return tuple(Condition(each["name"], each["expression"]) for each in found)
+
+
+class Evaluation:
+    """One request as expressions see it, in the version of the resource it was matched as."""
+
+    def __init__(
+        self,
+        review: Review,
+        matched: Resource,
+        namespace: Callable[[Review], Object | None],
+        decide: Decide,
+    ) -> None:
+        """Take a request; `namespace` finds the one it is in, `decide` asks the authorizer."""
+        self.review = review
+        self.matched = matched
+        self.request = request_of(review, matched)
+        self.new = converted(review.new, review.resource, matched)
+        self.old = converted(review.old, review.resource, matched)
+        self._namespace = namespace
+        self._decide = decide
+
+    def bindings(
+        self, scope: Scope, budget: Budget, params: Object | None = None
+    ) -> dict[str, object]:
+        """Return the variables; those of the policy are worked out when they are first read."""
+        found: dict[str, object] = {
+            "object": self.new,
+            "oldObject": self.old,
+            "request": seen("request", self.request),
+            "namespaceObject": seen("namespaceObject", self._namespace_object()),
+        }
+        if scope.params:
+            found["params"] = params
+        if scope.authorizer:
+            asker = Asker(self._decide, self.review.user, self.review.target.cluster)
+            found["authorizer"] = asker
+            found["authorizer.requestResource"] = asker.about(self.review, self.matched)
+        found["variables"] = _Variables(scope, found, budget)
+        return found
+
+    def _namespace_object(self) -> Object | None:
+        """Return what expressions see of the namespace; a Namespace is in none."""
+        found = self._namespace(self.review)
+        if found is None:
+            return None
+        return {key: found[key] for key in ("metadata", "spec", "status") if key in found}
+
+    def hold(
+        self, wanted: Sequence[Condition], bindings: Mapping[str, object], scope: Scope
+    ) -> bool:
+        """Tell whether all conditions hold; Failed if none says no but some have no value."""
+        from kcpfast.schema.cel import Budget  # noqa: PLC0415 - few workspaces have any
+
+        budget, errors = Budget(CONDITIONS_COST), []
+        for condition in wanted:
+            try:
+                value = evaluate(condition.expression, (BOOL,), scope, bindings, budget)
+            except Failed as failed:
+                errors.append(str(failed))
+            else:
+                if value is not True:
+                    return False
+        if errors:
+            raise Failed(errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]")
+        return True
+
+
+def evaluate(
+    source: str,
+    results: tuple[str, ...],
+    scope: Scope,
+    bindings: Mapping[str, object],
+    budget: Budget,
+) -> object:
+    """Return the value of an expression; Failed if it has none."""
+    from kcpfast.schema.cel import CelError  # noqa: PLC0415 - few workspaces have any
+    from kcpfast.schema.rules import worded  # noqa: PLC0415 - few workspaces have any
+
+    try:
+        program = compiled(source, results, scope)
+    except CelError as error:
+        raise Failed(worded(error)) from None
+    try:
+        return program.evaluate(bindings, budget)
+    except CelError as error:
+        if error.cancelled and not budget.remaining:
+            raise Failed(_SPENT) from None
+        raise Failed(f"expression '{source}' resulted in error: {error.message}") from None
+
+
+class _Variables(dict[str, object]):
+    """The variables of a policy, each worked out once, when it is read."""
+
+    def __init__(self, scope: Scope, bindings: Mapping[str, object], budget: Budget) -> None:
+        super().__init__()
+        self._scope = scope
+        self._bindings = bindings
+        self._budget = budget
+
+    def __missing__(self, name: str) -> object:
+        from kcpfast.schema.cel import CelError  # noqa: PLC0415 - few workspaces have any
+
+        listed = self._scope.variables
+        number = next(place for place, (each, _) in enumerate(listed) if each == name)
+        scope = self._scope._replace(variables=listed[:number])
+        try:
+            program = compiled(listed[number][1], (), scope)
+            value = program.evaluate(self._bindings, self._budget)
+        except CelError as error:
+            text = f'composited variable "{name}" fails to evaluate: {error.message}'
+            raise CelError(text, cancelled=error.cancelled) from None
+        self[name] = value
+        return value
+
+
+# ------------------------------------------------------------------------- the request
+
+
+def request_of(review: Review, matched: Resource) -> dict[str, Any]:
+    """Return what expressions and webhooks are told of a request, without its objects.
+
+    See https://kubernetes.io/docs/reference/config-api/apiserver-admission.v1/
+    """
+    kind = {"group": matched.group, "version": matched.version, "kind": matched.kind}
+    resource = {"group": matched.group, "version": matched.version, "resource": matched.plural}
+    own = review.resource
+    told: dict[str, Any] = {
+        "kind": kind,
+        "resource": resource,
+        "subResource": review.subresource,
+        "requestKind": {"group": own.group, "version": own.version, "kind": own.kind},
+        "requestResource": {
+            "group": own.group,
+            "version": own.version,
+            "resource": own.plural,
+        },
+        "requestSubResource": review.subresource,
+        "name": review.name,
+        "namespace": _request_namespace(review),
+        "operation": review.operation,
+        "userInfo": review.user.info(),
+        "dryRun": review.dry_run,
+        "options": review.options,
+    }
+    return {key: value for key, value in told.items() if value != "" and value != {}}
+
+
+def _request_namespace(review: Review) -> str:
+    """A Namespace is said to be in itself."""
+    if (review.resource.group, review.resource.plural) == ("", "namespaces"):
+        return review.name
+    return review.target.namespace
+
+
+# ------------------------------------------------------------------------- the authorizer
+
+
+class Asker:
+    """`authorizer` in an expression: builds a question step by step."""
+
+    def __init__(self, decide: Decide, user: User, cluster: str) -> None:
+        """Ask for a user in a cluster."""
+        self._decide = decide
+        self._user = user
+        self._cluster = cluster
+
+    def service_account(self, namespace: str, name: str) -> Asker:
+        """Ask for a service account instead."""
+        groups = (SERVICE_ACCOUNTS, f"{SERVICE_ACCOUNTS}:{namespace}", AUTHENTICATED)
+        user = User(service_account(namespace, name), groups=groups)
+        return Asker(self._decide, user, self._cluster)
+
+    def path(self, path: str) -> _Question:
+        """Ask about a path."""
+        return _Question(self, Attributes("", path=path))
+
+    def group(self, group: str) -> _Group:
+        """Ask about resources of a group."""
+        return _Group(self, group)
+
+    def about(self, review: Review, resource: Resource) -> _Question:
+        """Ask about the very object of a request."""
+        attributes = Attributes(
+            "",
+            resource.group,
+            resource.version,
+            resource.plural,
+            review.subresource,
+            review.target.namespace,
+            review.name,
+        )
+        return _Question(self, attributes)
+
+    def ask(self, wanted: Attributes) -> _Decision:
+        """Ask."""
+        return _Decision(self._decide(self._user, self._cluster, wanted))
+
+
+class _Group(NamedTuple):
+    asker: Asker
+    group: str
+
+    def resource(self, name: str) -> _Question:
+        """Ask about a resource of the group."""
+        return _Question(self.asker, Attributes("", self.group, "*", name))
+
+
+class _Question(NamedTuple):
+    asker: Asker
+    wanted: Attributes
+
+    def subresource(self, name: str) -> _Question:
+        """Ask about a subresource."""
+        return self._replace(wanted=self.wanted._replace(subresource=name))
+
+    def namespace(self, name: str) -> _Question:
+        """Ask about a namespace."""
+        return self._replace(wanted=self.wanted._replace(namespace=name))
+
+    def name(self, name: str) -> _Question:
+        """Ask about one object."""
+        return self._replace(wanted=self.wanted._replace(name=name))
+
+    def field_selector(self, _selector: str) -> _Question:
+        """Narrow the question by fields: RBAC answers the wider one."""
+        return self
+
+    def label_selector(self, _selector: str) -> _Question:
+        """Narrow the question by labels: RBAC answers the wider one."""
+        return self
+
+    def check(self, verb: str) -> _Decision:
+        """Ask whether a verb is allowed."""
+        return self.asker.ask(self.wanted._replace(verb=verb))
+
+
+class _Decision(NamedTuple):
+    answer: Answered
+
+    def allowed(self) -> bool:
+        """Tell whether it is allowed."""
+        return self.answer.allowed
+
+    def reason(self) -> str:
+        """Say why."""
+        return self.answer.reason
+
+    def errored(self) -> bool:
+        """Tell whether there was no answer: there always is."""
+        return False
+
+    def error(self) -> str:
+        """Say why there was no answer."""
+        return ""

@@ -1,0 +1,171 @@
+"""Which requests a webhook or policy looks at: rules, selectors, and equivalent resources.
+
+Rules: k8s.io/apiserver/pkg/admission/plugin/policy/matching and plugin/webhook/generic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from kcpfast.admission.chain import Review
+from kcpfast.admission.namespaces import NAMESPACES
+from kcpfast.meta.selectors import LabelSelector, from_object, matches
+from kcpfast.registry.catalog import Catalog
+from kcpfast.registry.objects import Objects
+from kcpfast.resources.resource import Object, Resource
+
+FindNamespace = Callable[[Review], Object | None]
+
+
+class Rule(NamedTuple):
+    """Operations on resources, as RuleWithOperations names them."""
+
+    operations: frozenset[str]
+    groups: frozenset[str]
+    versions: frozenset[str]
+    resources: frozenset[str]
+    scope: str
+    names: frozenset[str]
+
+    def covers(self, review: Review, resource: Resource) -> bool:
+        """Tell whether a request is covered, were it made to this resource."""
+        return (
+            _has(self.operations, review.operation)
+            and _has(self.groups, resource.group)
+            and _has(self.versions, resource.version)
+            and self._names_resource(resource.plural, review.subresource)
+            and (self.scope == "*" or (self.scope == "Namespaced") == bool(_namespace(review)))
+            and (not self.names or review.name in self.names)
+        )
+
+    def _names_resource(self, plural: str, part: str) -> bool:
+        wanted = ("*/*", f"{plural}/*", f"*/{part}", f"{plural}/{part}")
+        if not part:
+            wanted = ("*/*", "*", f"{plural}/*", plural)
+        return any(each in self.resources for each in wanted)
+
+
+def _has(words: frozenset[str], word: str) -> bool:
+    return "*" in words or word in words
+
+
+def _namespace(review: Review) -> str:
+    """Return the namespace a request is in: a Namespace counts as cluster-scoped."""
+    return review.target.namespace
+
+
+class Criteria(NamedTuple):
+    """What a request must be like; without rules every request is covered."""
+
+    rules: tuple[Rule, ...]
+    excluded: tuple[Rule, ...]
+    equivalent: bool
+    namespaces: LabelSelector
+    objects: LabelSelector
+
+
+def criteria(found: Mapping[str, Any], rules: str = "rules") -> Criteria:
+    """Return the criteria in a webhook, or (`rules` = resourceRules) in match resources."""
+    return Criteria(
+        tuple(_rules(found.get(rules) or ())),
+        tuple(_rules(found.get("excludeResourceRules") or ())),
+        found.get("matchPolicy") != "Exact",
+        from_object(found.get("namespaceSelector") or {}),
+        from_object(found.get("objectSelector") or {}),
+    )
+
+
+def _rules(found: Iterable[Mapping[str, Any]]) -> Iterator[Rule]:
+    for rule in found:
+        yield Rule(
+            frozenset(rule.get("operations") or ()),
+            frozenset(rule.get("apiGroups") or ()),
+            frozenset(rule.get("apiVersions") or ()),
+            frozenset(rule.get("resources") or ()),
+            rule.get("scope") or "*",
+            frozenset(rule.get("resourceNames") or ()),
+        )
+
+
+class Matcher:
+    """Matches requests against criteria."""
+
+    def __init__(self, objects: Objects, catalog: Catalog) -> None:
+        """Read namespaces and equivalent resources through the registry."""
+        self._objects = objects
+        self._catalog = catalog
+
+    def match(self, wanted: Criteria, review: Review) -> Resource | None:
+        """Return the resource as which a request is looked at, None if it is not.
+
+        NotFound if the request is in a namespace that is not there.
+        """
+        if not self._selects_object(wanted.objects, review):
+            return None
+        if self._covered(wanted.excluded, review, equivalent=wanted.equivalent) is not None:
+            return None
+        found: Resource | None = review.resource
+        if wanted.rules:
+            found = self._covered(wanted.rules, review, equivalent=wanted.equivalent)
+        if found is None or not self._selects_namespace(wanted.namespaces, review):
+            return None
+        return found
+
+    def _covered(
+        self, rules: Iterable[Rule], review: Review, *, equivalent: bool
+    ) -> Resource | None:
+        if any(rule.covers(review, review.resource) for rule in rules):
+            return review.resource
+        for other in self._equivalents(review.resource) if equivalent and rules else ():
+            if any(rule.covers(review, other) for rule in rules):
+                return other
+        return None
+
+    def _equivalents(self, resource: Resource) -> Iterator[Resource]:
+        """Yield the other faces of a stored kind: versions, or both groups of events."""
+        if resource.origin is not None and resource.origin.hash and not resource.builtin:
+            others: Iterable[Resource] = self._catalog.from_origin(resource.origin).values()
+        else:
+            others = ()
+        for other in (*others, *self._catalog.static()):
+            same = (other.group, other.version) == (resource.group, resource.version)
+            if other.storage == resource.storage and not same:
+                yield other
+
+    def _selects_object(self, selector: LabelSelector, review: Review) -> bool:
+        return not selector or any(
+            matches(selector, obj["metadata"].get("labels"))
+            for obj in (review.new, review.old)
+            if obj is not None
+        )
+
+    def _selects_namespace(self, selector: LabelSelector, review: Review) -> bool:
+        if not selector:
+            return True
+        if review.resource is NAMESPACES:
+            found = review.new if review.operation != "DELETE" else review.old
+        elif review.target.namespace:
+            found = self.namespace(review)
+        else:
+            return True
+        return matches(selector, found["metadata"].get("labels") if found else None)
+
+    def namespace(self, review: Review) -> Object | None:
+        """Return the namespace that a request is in, None if it is in none."""
+        name = review.target.namespace
+        if not name:
+            return None
+        return self._objects.load(
+            review.target._replace(resource=NAMESPACES, namespace="", name=name)
+        )
+
+
+def converted(obj: Object | None, source: Resource, wanted: Resource) -> Object | None:
+    """Return an object of one resource as another face of the same storage shows it."""
+    if obj is None or source is wanted:
+        return obj
+    made = source.to_storage(obj) if source.to_storage is not None else obj
+    if wanted.from_storage is not None:
+        made = wanted.from_storage(made | {"apiVersion": wanted.storage_version})
+    return made | {"apiVersion": wanted.api_version, "kind": wanted.kind}

@@ -1,0 +1,166 @@
+"""MutatingAdmissionPolicies: expressions that say what becomes of an object.
+
+See https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/; rules:
+k8s.io/apiserver/pkg/admission/plugin/policy/mutating.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kcpfast.admission.chain import Review
+from kcpfast.admission.evaluation import POLICY_COST, Decide, Evaluation, Failed, evaluate
+from kcpfast.admission.matching import Matcher
+from kcpfast.admission.params import Params
+from kcpfast.admission.registered import Binding, Policy, Registered
+from kcpfast.admission.rewriting import rewrite
+from kcpfast.meta.errors import ApiError, Cause
+from kcpfast.patch.json_patch import apply_json_patch
+from kcpfast.patch.merge_type import MergeNode
+from kcpfast.patch.path_element import Unkeyed
+from kcpfast.patch.typed_check import check_applied
+from kcpfast.patch.typed_merge import merge_objects
+from kcpfast.registry.expressions import CONFIGURATION, JSON_PATCH
+from kcpfast.registry.merging import node_of
+from kcpfast.resources.resource import Object, Resource
+
+if TYPE_CHECKING:
+    from kcpfast.schema.cel import Budget
+
+
+class Trouble(NamedTuple):
+    """A mutation that could not be made."""
+
+    policy: Policy
+    binding: Binding
+    why: str
+
+    def text(self) -> str:
+        """Say so."""
+        named = f"policy '{self.policy.name}' with binding '{self.binding.name}'"
+        return f"{named} denied request: {self.why}"
+
+
+class MutatingPolicies:
+    """Runs the policies that concern a request."""
+
+    def __init__(self, matcher: Matcher, params: Params, decide: Decide) -> None:
+        """Match, find parameters and authorize with these."""
+        self._matcher = matcher
+        self._params = params
+        self._decide = decide
+
+    def run(self, registered: Registered, review: Review, *, again: bool = False) -> None:
+        """Let the policies change the object; ApiError 403 if one fails that must not.
+
+        `again`: only those that want to see what others have made of the object.
+        """
+        troubles: list[Trouble] = []
+        for policy in registered.mutating_policies:
+            if again and policy.spec.get("reinvocationPolicy") != "IfNeeded":
+                continue
+            matched = self._matcher.match(policy.criteria, review)
+            if matched is None or review.new is None:
+                continue
+            for binding in policy.bindings:
+                if binding.criteria is None or self._matcher.match(binding.criteria, review):
+                    troubles += self._bound(registered.cluster, policy, binding, review, matched)
+        serious = [trouble for trouble in troubles if trouble.policy.fails]
+        if serious:
+            raise _refusal(review, serious)
+
+    def _bound(
+        self,
+        cluster: str,
+        policy: Policy,
+        binding: Binding,
+        review: Review,
+        matched: Resource,
+    ) -> Iterator[Trouble]:
+        namespace = review.target.namespace
+        try:
+            kind = policy.spec.get("paramKind")
+            for param in self._params.collect(cluster, kind, binding.param, namespace):
+                self._mutate(policy, review, matched, param)
+        except Failed as failed:
+            yield Trouble(policy, binding, str(failed))
+
+    def _mutate(
+        self, policy: Policy, review: Review, matched: Resource, param: Object | None
+    ) -> None:
+        from kcpfast.schema.cel import Budget  # noqa: PLC0415 - few workspaces have policies
+
+        budget = Budget(POLICY_COST)
+        for number, mutation in enumerate(policy.spec.get("mutations") or ()):
+            looking = Evaluation(review, matched, self._matcher.namespace, self._decide)
+            bindings = looking.bindings(policy.scope, budget, param)
+            if not number and not looking.hold(policy.conditions, bindings, policy.scope):
+                return
+            made = _mutated(policy, mutation, looking, bindings, budget)
+            rewrite(review, made, matched)
+
+
+def _mutated(
+    policy: Policy,
+    mutation: Mapping[str, Any],
+    looking: Evaluation,
+    bindings: Mapping[str, object],
+    budget: Budget,
+) -> Object:
+    """Return what one mutation makes of the object; Failed if it cannot be made."""
+    from kcpfast.schema.cel import CelError, plain  # noqa: PLC0415 - few have policies
+
+    applies = mutation["patchType"] == "ApplyConfiguration"
+    expression = mutation["applyConfiguration" if applies else "jsonPatch"]["expression"]
+    wanted = (CONFIGURATION if applies else JSON_PATCH,)
+    value = evaluate(expression, wanted, policy.scope, bindings, budget)
+    assert looking.new is not None
+    try:
+        change: Any = plain(value)
+        if applies:
+            return _applied(looking.new, change, looking.matched)
+        made = apply_json_patch(looking.new, change)
+    except CelError as error:
+        raise Failed(f"type mismatch: {error.message}") from None
+    except ApiError as error:
+        raise Failed(f"error applying patch: {error.message}") from None
+    if not isinstance(made, dict):
+        raise Failed("error applying patch: the outcome is no object")
+    return made
+
+
+def _applied(live: Object, change: Object, resource: Resource) -> Object:
+    """Merge an apply configuration; it may not speak of what would be replaced as a whole."""
+    node = node_of(resource)
+    change = {"apiVersion": live["apiVersion"], "kind": live["kind"], **change}
+    check_applied(change, node)
+    atomic = list(_atomic_places(change, node, ""))
+    if atomic:
+        why = "may not mutate atomic arrays, maps or structs: "
+        raise Failed(f"error applying patch: invalid ApplyConfiguration: {why}{', '.join(atomic)}")
+    try:
+        merged: Object = merge_objects(live, change, node)
+    except Unkeyed as unkeyed:
+        raise Failed(f"error applying patch: failed to merge patch: {unkeyed}") from None
+    return merged
+
+
+def _atomic_places(value: Any, node: MergeNode, path: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        if not node.granular:
+            yield path
+        for key, item in value.items():
+            yield from _atomic_places(item, node.child(key), f"{path}.{key}")
+    elif isinstance(value, list):
+        if not node.associative:
+            yield path
+        for number, item in enumerate(value):
+            yield from _atomic_places(item, node.other, f"{path}[{number}]")
+
+
+def _refusal(review: Review, troubles: list[Trouble]) -> ApiError:
+    details = review.refuse("").details
+    causes = [Cause("", trouble.text(), "") for trouble in troubles]
+    text = causes[0].message
+    return ApiError("Invalid", text, details=details, causes=causes, code=403)

@@ -1,0 +1,75 @@
+"""The parameters of admission policies: objects that a binding points to.
+
+Rules: CollectParams in k8s.io/apiserver/pkg/admission/plugin/policy/generic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kcpfast.admission.evaluation import Failed
+from kcpfast.meta.selectors import from_object, matches
+from kcpfast.registry.catalog import Catalog
+from kcpfast.registry.objects import Objects, Target
+from kcpfast.resources.resource import Object
+
+
+class Params:
+    """Finds parameters."""
+
+    def __init__(self, objects: Objects, catalog: Catalog) -> None:
+        """Read them through the registry."""
+        self._objects = objects
+        self._catalog = catalog
+
+    def collect(
+        self,
+        cluster: str,
+        kind: Mapping[str, Any] | None,
+        reference: Mapping[str, Any] | None,
+        namespace: str,
+    ) -> list[Object | None]:
+        """Return the objects a policy runs with, one run for each; [None] = one run without.
+
+        They are looked for in the policy's cluster; `namespace` is that of the request. Failed if
+        the kind is unknown, the reference cannot be followed, or nothing is found and must be.
+        """
+        if kind is None or reference is None:
+            return [None]
+        where = self._place(cluster, kind, reference, namespace)
+        found = self._find(where, reference)
+        if not found and reference.get("parameterNotFoundAction") == "Deny":
+            raise Failed("no params found for policy binding with `Deny` parameterNotFoundAction")
+        return list(found)
+
+    def _place(
+        self, cluster: str, kind: Mapping[str, Any], reference: Mapping[str, Any], namespace: str
+    ) -> Target:
+        group, _, version = kind["apiVersion"].rpartition("/")
+        served = self._catalog.of_kind(cluster, group, version, kind["kind"])
+        if served is None:
+            shown = f"{kind['apiVersion']}, Kind={kind['kind']}"
+            raise Failed(f"paramKind kind `{shown}` not known")
+        given = reference.get("namespace") or ""
+        if not served.resource.namespaced:
+            if given:
+                raise Failed(
+                    "paramRef.namespace must not be provided for a cluster-scoped `paramKind`"
+                )
+            return Target(served.resource, cluster, "", "")
+        if not (given or namespace):
+            raise Failed(
+                "cannot use namespaced paramRef in policy binding that matches cluster-scoped "
+                "resources"
+            )
+        return Target(served.resource, cluster, given or namespace, "")
+
+    def _find(self, where: Target, reference: Mapping[str, Any]) -> list[Object]:
+        selector = reference.get("selector")
+        if selector is None:
+            found = self._objects.find(where._replace(name=reference["name"]))
+            return [found] if found is not None else []
+        wanted = from_object(selector)
+        listed = self._objects.all(where.resource, where.cluster, where.namespace)
+        return [each for each in listed if matches(wanted, each["metadata"].get("labels"))]

@@ -1,0 +1,36 @@
+"""Puts into a review what a webhook or policy has made of its object."""
+
+from __future__ import annotations
+
+from kcpfast._core import schema as core
+from kcpfast.admission.chain import Review
+from kcpfast.admission.matching import converted
+from kcpfast.meta.errors import internal
+from kcpfast.patch.decoded import copy_json
+from kcpfast.resources.resource import Object, Resource
+
+
+def rewrite(review: Review, made: Object, matched: Resource) -> bool:
+    """Replace the object of a review, in place; tell whether that changed it.
+
+    It is pruned and defaulted as what clients send is. InternalError if it is no object of its
+    kind any more: it is not the client's fault.
+    """
+    new = converted(copy_json(made), matched, review.resource)
+    assert new is not None
+    if not isinstance(new.get("metadata"), dict):
+        raise internal("the mutated object has no metadata")
+    given = (new.get("apiVersion"), new.get("kind"))
+    if given != (review.resource.api_version, review.resource.kind):
+        raise internal(f"the mutated object is a {given[1]} of {given[0]}")
+    builtin = review.resource.builtin
+    report = core.Report(True, not builtin, builtin)
+    core.run(review.resource.program.root, new, report)
+    wrong = [each for each in report.errors if each[1] in (core.TYPE, core.FORMAT, core.RANGE)]
+    if wrong:
+        raise internal(f"the mutated object cannot be decoded: {wrong[0][0]} is of another type")
+    if new == review.obj:
+        return False
+    review.obj.clear()
+    review.obj.update(new)
+    return True

@@ -1,0 +1,243 @@
+"""Webhooks: others are asked what they make of a request.
+
+See https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/;
+rules: k8s.io/apiserver/pkg/admission/plugin/webhook.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from kcpfast.admission.chain import Review
+from kcpfast.admission.evaluation import Decide, Evaluation, Failed
+from kcpfast.admission.matching import Matcher
+from kcpfast.admission.registered import Hook
+from kcpfast.admission.rewriting import rewrite
+from kcpfast.meta.errors import ApiError, Cause, bad_request, forbidden, internal
+from kcpfast.meta.objectmeta import new_uid
+from kcpfast.patch.json_patch import apply_json_patch
+from kcpfast.registry.expressions import Scope
+from kcpfast.registry.strategies.admissionregistration import VERSIONS
+from kcpfast.transport.outgoing import OutgoingError, post, trusting
+
+LOG = logging.getLogger("kcpfast.admission")
+_GROUP, _KIND = "admission.k8s.io", "AdmissionReview"
+_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "User-Agent": "kcpfast-admission",
+}
+_SCOPE = Scope(authorizer=True)
+_USUAL_SECONDS = 10
+
+
+class CallFailed(Exception):
+    """A webhook could not be asked, or its answer cannot be understood."""
+
+
+class Verdict(NamedTuple):
+    """What a webhook answers; `status` is that of a refusal."""
+
+    allowed: bool
+    patch: Any
+    status: Mapping[str, Any]
+    warnings: Sequence[str]
+    audit: Mapping[str, str]
+
+
+class Webhooks:
+    """Asks the webhooks that concern a request."""
+
+    def __init__(self, matcher: Matcher, decide: Decide) -> None:
+        """Match and authorize with these."""
+        self._matcher = matcher
+        self._decide = decide
+
+    async def validate(self, hooks: Sequence[Hook], review: Review) -> None:
+        """Ask all at the same time; raise the refusal of the first in their order."""
+        asked = [(hook, looking) for hook in hooks if (looking := self._concerns(hook, review))]
+        found = await asyncio.gather(
+            *(_ask(hook, looking) for hook, looking in asked), return_exceptions=True
+        )
+        for (hook, looking), verdict in zip(asked, found, strict=True):
+            if isinstance(verdict, BaseException):
+                raise verdict
+            if verdict is not None:
+                _take(hook, looking.review, verdict)
+
+    async def mutate(
+        self, hooks: Sequence[Hook], review: Review, seen: dict[tuple[str, int], bytes]
+    ) -> None:
+        """Ask one after the other, each what the one before has made of the object.
+
+        `seen` is what webhooks have seen of the object last, by their keys. One that is in it is
+        asked again only if it wants to and the object has changed since.
+        """
+        for hook in hooks:
+            before = seen.get(hook.key)
+            if before is not None and (
+                hook.found.get("reinvocationPolicy") != "IfNeeded" or before == _print(review)
+            ):
+                continue
+            looking = self._concerns(hook, review)
+            if looking is None:
+                continue
+            verdict = await _ask(hook, looking)
+            if verdict is not None:
+                _take(hook, review, verdict)
+                _patch(hook, looking, verdict)
+            seen[hook.key] = _print(review)
+
+    def _concerns(self, hook: Hook, review: Review) -> Evaluation | None:
+        """Return a request as a webhook is to see it, None if it is none of its business."""
+        if not hook.criteria.rules:
+            return None
+        matched = self._matcher.match(hook.criteria, review)
+        if matched is None:
+            return None
+        looking = Evaluation(review, matched, self._matcher.namespace, self._decide)
+        if hook.conditions:
+            from kcpfast.schema.cel import Budget  # noqa: PLC0415 - few webhooks have conditions
+
+            bindings = looking.bindings(_SCOPE, Budget())
+            try:
+                if not looking.hold(hook.conditions, bindings, _SCOPE):
+                    return None
+            except Failed as failed:
+                if not hook.fails:
+                    return None
+                raise forbidden(
+                    review.resource.plural, review.resource.group, review.name, str(failed)
+                ) from None
+        return looking
+
+
+def _print(review: Review) -> bytes:
+    return msgspec.json.encode(review.new, order="sorted")
+
+
+async def _ask(hook: Hook, looking: Evaluation) -> Verdict | None:
+    """Ask one webhook; None if it cannot be asked and that does not matter."""
+    if looking.review.dry_run and hook.found.get("sideEffects") not in ("None", "NoneOnDryRun"):
+        raise bad_request(f'admission webhook "{hook.name}" does not support dry run')
+    try:
+        return await _call(hook, looking)
+    except CallFailed as failed:
+        text = f'failed calling webhook "{hook.name}": {failed}'
+        if hook.fails:
+            raise internal(text) from failed
+        LOG.info("%s", text)
+        return None
+
+
+async def _call(hook: Hook, looking: Evaluation) -> Verdict:
+    client = hook.found["clientConfig"]
+    if client.get("url") is None:
+        service = client.get("service") or {}
+        place = f"{service.get('namespace')}/{service.get('name')}"
+        raise CallFailed(f"failed to call webhook: there are no services: {place}")
+    version = next((each for each in hook.found["admissionReviewVersions"] if each in VERSIONS), "")
+    if not version:
+        raise CallFailed("webhook does not accept known AdmissionReview versions (v1, v1beta1)")
+    uid = new_uid()
+    request = {"uid": uid, **looking.request, "object": looking.new, "oldObject": looking.old}
+    sent = {"kind": _KIND, "apiVersion": f"{_GROUP}/{version}", "request": request}
+    seconds = hook.found.get("timeoutSeconds") or _USUAL_SECONDS
+    url = str(client["url"])
+    try:
+        context = trusting(b64decode(client.get("caBundle") or "").decode("ascii"))
+        answer = await post(
+            f"{url}?timeout={seconds}s", msgspec.json.encode(sent), context, seconds, _HEADERS
+        )
+    except (OutgoingError, ssl.SSLError, ValueError) as error:
+        raise CallFailed(f'failed to call webhook: Post "{url}?timeout={seconds}s": {error}') from (
+            error
+        )
+    if not 200 <= answer.status < 300:
+        raise CallFailed(f"failed to call webhook: the server answered {answer.status}")
+    return _understood(answer.body, uid, version)
+
+
+def _understood(body: bytes, uid: str, version: str) -> Verdict:
+    """Return what an answer says; CallFailed if it is none, or none to this request."""
+    try:
+        found = msgspec.json.decode(body)
+        response = found["response"]
+        given = (found.get("apiVersion"), found.get("kind"))
+        verdict = Verdict(
+            bool(response.get("allowed")),
+            _decoded_patch(response, version),
+            response.get("status") or {},
+            [str(each) for each in response.get("warnings") or ()],
+            dict(response.get("auditAnnotations") or {}),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CallFailed(f"received invalid webhook response: {error}") from None
+    if version == "v1":
+        if given != (f"{_GROUP}/v1", _KIND):
+            raise CallFailed(
+                "received invalid webhook response: expected webhook response of "
+                f"{_GROUP}/v1, Kind={_KIND}, got {given[0]}, Kind={given[1]}"
+            )
+        if response.get("uid") != uid:
+            raise CallFailed(
+                "received invalid webhook response: expected response.uid="
+                f'"{uid}", got "{response.get("uid") or ""}"'
+            )
+    return verdict
+
+
+def _decoded_patch(response: Mapping[str, Any], version: str) -> Any:
+    encoded = response.get("patch")
+    if not encoded:
+        return None
+    kind = response.get("patchType")
+    if version == "v1" and kind != "JSONPatch":
+        raise ValueError(f'webhook returned response.patch but patchType is "{kind or ""}"')
+    return msgspec.json.decode(b64decode(encoded, validate=True))
+
+
+def _take(hook: Hook, review: Review, verdict: Verdict) -> None:
+    """Pass on warnings and annotations; raise the refusal, if it is one."""
+    review.warnings += verdict.warnings
+    review.audit |= {f"{hook.name}/{key}": value for key, value in verdict.audit.items()}
+    if verdict.allowed:
+        return
+    status = verdict.status
+    denied = f'admission webhook "{hook.name}" denied the request'
+    why = status.get("message") or status.get("reason")
+    details = dict(status.get("details") or {})
+    causes = [
+        Cause(each.get("reason", ""), each.get("message", ""), each.get("field", ""))
+        for each in details.pop("causes", None) or ()
+    ]
+    raise ApiError(
+        status.get("reason") or "",
+        f"{denied}: {why}" if why else f"{denied} without explanation",
+        details=details or None,
+        causes=causes,
+        code=max(int(status.get("code") or 0), 400),
+    )
+
+
+def _patch(hook: Hook, looking: Evaluation, verdict: Verdict) -> None:
+    """Change the object as a webhook wants it; InternalError if that cannot be done."""
+    if verdict.patch is None or not verdict.patch:
+        return
+    if looking.new is None:
+        raise internal(f'admission webhook "{hook.name}" attempted to modify the object, which is '
+                       "not supported for this operation")  # fmt: skip
+    try:
+        made = apply_json_patch(looking.new, verdict.patch)
+    except ApiError as error:
+        raise internal(f'webhook "{hook.name}": {error.message}') from None
+    if not isinstance(made, dict):
+        raise internal(f'webhook "{hook.name}": the patch leaves no object')
+    rewrite(looking.review, made, looking.matched)

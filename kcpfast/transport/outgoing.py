@@ -1,0 +1,100 @@
+"""Requests to others: HTTPS, one connection each, with a deadline and a bounded answer."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import httptools
+
+MAX_ANSWER = 8 * 1024 * 1024
+_READ = 64 * 1024
+
+
+class OutgoingError(Exception):
+    """There was no answer; the text says why."""
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    body: bytes
+
+
+@lru_cache(maxsize=64)
+def trusting(ca: str) -> ssl.SSLContext:
+    """Return a context that trusts a CA bundle (PEM), or ("") what the system trusts.
+
+    Raises ssl.SSLError or ValueError if it is no bundle.
+    """
+    context = ssl.create_default_context(cadata=ca or None)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+async def post(
+    url: str, body: bytes, context: ssl.SSLContext, seconds: float, headers: Mapping[str, str]
+) -> Answer:
+    """Send a body to an https URL and return the answer; OutgoingError if there is none in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await _post(url, body, context, headers)
+    except TimeoutError:
+        raise OutgoingError("context deadline exceeded") from None
+    except (OSError, ssl.SSLError, httptools.HttpParserError, ValueError) as error:
+        raise OutgoingError(str(error) or type(error).__name__) from error
+
+
+async def _post(
+    url: str, body: bytes, context: ssl.SSLContext, headers: Mapping[str, str]
+) -> Answer:
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 443
+    reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
+    try:
+        writer.write(_head(parts.netloc, parts.path or "/", len(body), headers) + body)
+        return await _read(reader)
+    finally:
+        writer.transport.abort()  # everything was said: nobody waits for a farewell
+
+
+def _head(host: str, path: str, length: int, headers: Mapping[str, str]) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Length: {length}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += ["Connection: close", "", ""]
+    return "\r\n".join(lines).encode()
+
+
+class _Reading:
+    """What the parser tells of one answer."""
+
+    def __init__(self) -> None:
+        self.body = bytearray()
+        self.done = False
+
+    def on_body(self, data: bytes) -> None:
+        self.body += data
+
+    def on_message_complete(self) -> None:
+        self.done = True
+
+
+async def _read(reader: asyncio.StreamReader) -> Answer:
+    reading = _Reading()
+    parser = httptools.HttpResponseParser(reading)
+    while not reading.done:
+        data = await reader.read(_READ)
+        if not data:
+            # An answer without a length ends with the connection.
+            if not parser.get_status_code():
+                raise OutgoingError("EOF")
+            break
+        parser.feed_data(data)
+        if len(reading.body) > MAX_ANSWER:
+            raise OutgoingError(f"the answer is longer than {MAX_ANSWER} bytes")
+    return Answer(parser.get_status_code(), bytes(reading.body))

@@ -1,0 +1,143 @@
+"""Mutating policies: what they make of an object, and what they may not."""
+
+from typing import Any
+
+import pytest
+
+from tests.admission.registering import binding, path_of, policy, register, rule
+from tests.fix_inside import CONFIG_MAPS, Answer, Inside, Json, config_map
+
+
+def applies(expression: str) -> Json:
+    return {"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}}
+
+
+def patches(expression: str) -> Json:
+    return {"patchType": "JSONPatch", "jsonPatch": {"expression": expression}}
+
+
+def mutating(*mutations: Json, **spec: Any) -> Json:
+    return policy("Mutating", mutations=list(mutations), **spec)
+
+
+async def offer(inside: Inside, **meta: Any) -> Answer:
+    return await inside.send("POST", f"{CONFIG_MAPS}?dryRun=All", config_map("x", **meta))
+
+
+LABEL = "Object{metadata: Object.metadata{labels: {'a': 'b'}}}"
+
+
+@pytest.mark.parametrize(
+    ("mutations", "labels", "data"),
+    [
+        ([applies(LABEL)], {"a": "b", "own": "1"}, {"k": "v"}),
+        ([applies("Object{data: {'k': 'w', 'l': string(object.metadata.name)}}")], {"own": "1"},
+         {"k": "w", "l": "x"}),
+        ([applies("Object{data: {'n': '1'}}"), applies("Object{data: {'m': object.data.n + '2'}}")],
+         {"own": "1"}, {"k": "v", "n": "1", "m": "12"}),
+        ([patches("[JSONPatch{op: 'add', path: '/data/n', value: '1'}]")], {"own": "1"},
+         {"k": "v", "n": "1"}),
+        ([patches("has(object.data) ? [JSONPatch{op: 'remove', path: '/data'}] : []")],
+         {"own": "1"}, None),
+        ([patches("[JSONPatch{op: 'add', path: '/metadata/labels/' + jsonpatch.escapeKey('x/y'),"
+                  " value: 'z'}]")], {"own": "1", "x/y": "z"}, {"k": "v"}),
+    ],
+)  # fmt: skip
+async def test_what_becomes_of_an_object(
+    inside: Inside, mutations: list[Json], labels: Json, data: Json | None
+) -> None:
+    await register(inside, mutating(*mutations), binding("Mutating"))
+    obj = config_map("x", labels={"own": "1"}) | {"data": {"k": "v"}}
+    made = await inside.create(CONFIG_MAPS, obj)
+    assert (made["metadata"]["labels"], made.get("data")) == (labels, data)
+    kept = await inside.get(f"{CONFIG_MAPS}/x")
+    assert kept == made
+
+
+@pytest.mark.parametrize(
+    ("mutation", "told"),
+    [
+        (applies("Object{metadata: Object.wrong{name: 'y'}}"), "type mismatch: unexpected type"),
+        (applies("Object{colour: 'red'}"), "error applying patch: failed to create typed patch"),
+        (
+            applies("Object{metadata: Object.metadata{managedFields: []}}"),
+            "error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps "
+            "or structs: .metadata.managedFields",
+        ),
+        (patches("[JSONPatch{op: 'test', path: '/data', value: 1}]"), "error applying patch: "),
+        (patches("[JSONPatch{op: 'add', path: '/metadata', value: 1}]"), None),
+        (applies("Object{data: {'n': object.no}}"), "expression 'Object{data"),
+    ],
+)
+@pytest.mark.parametrize("fails", ["Fail", "Ignore"])
+async def test_what_cannot_be_made(
+    inside: Inside, mutation: Json, told: str | None, fails: str
+) -> None:
+    await register(inside, mutating(mutation, failurePolicy=fails), binding("Mutating"))
+    got = await offer(inside)
+    if told is None:
+        assert (got.status, got.body["reason"]) == (500, "InternalError")
+    elif fails == "Ignore":
+        assert got.status == 201
+    else:
+        start = f"policy 'p' with binding 'b' denied request: {told}"
+        assert (got.status, got.body["reason"]) == (403, "Invalid")
+        assert got.body["message"].startswith(start)
+
+
+async def test_parameters_conditions_and_variables(inside: Inside) -> None:
+    limits = config_map("limits", labels={"kind": "limits"}) | {"data": {"max": "1"}}
+    await inside.create(CONFIG_MAPS, limits)
+    offered = mutating(
+        applies("Object{data: {'max': variables.max}}"),
+        paramKind={"apiVersion": "v1", "kind": "ConfigMap"},
+        variables=[{"name": "max", "expression": "params.data.max"}],
+        matchConditions=[{"name": "new", "expression": "!has(object.data)"}],
+    )
+    reference = {"name": "limits", "parameterNotFoundAction": "Deny"}
+    await register(inside, offered, binding("Mutating", paramRef=reference))
+    assert (await offer(inside)).body["data"] == {"max": "1"}
+    obj = config_map("y") | {"data": {"own": "2"}}
+    assert (await inside.create(CONFIG_MAPS, obj))["data"] == {"own": "2"}
+
+
+async def test_what_is_made_is_validated(inside: Inside) -> None:
+    await register(
+        inside, mutating(applies("Object{data: {'not a key': ''}}")), binding("Mutating")
+    )
+    got = await offer(inside)
+    assert (got.status, got.body["reason"]) == (422, "Invalid")
+
+
+async def test_updates(inside: Inside) -> None:
+    await inside.create(CONFIG_MAPS, config_map("x"))
+    rules = {"resourceRules": [rule(operations=["UPDATE"])]}
+    count = "Object{data: {'before': string(has(oldObject.data))}}"
+    await register(inside, mutating(applies(count), matchConstraints=rules), binding("Mutating"))
+    for before in ("false", "true"):
+        got = await inside.patch(f"{CONFIG_MAPS}/x", {"metadata": {"labels": {"n": before}}})
+        assert got["data"] == {"before": before}
+
+
+@pytest.mark.parametrize(
+    ("spec", "fields"),
+    [
+        ({"mutations": []}, ["spec.mutations"]),
+        ({"mutations": [{"patchType": "Magic"}]}, ["spec.mutations[0].patchType"]),
+        ({"mutations": [{"patchType": "JSONPatch"}]}, ["spec.mutations[0].jsonPatch"]),
+        (
+            {"mutations": [applies(LABEL) | {"jsonPatch": {"expression": "[]"}}]},
+            ["spec.mutations[0].jsonPatch"],
+        ),
+        ({"mutations": [applies("{'a': 'b'}")]},
+         ["spec.mutations[0].applyConfiguration.expression"]),
+        ({"mutations": [patches("Object{}")]}, ["spec.mutations[0].jsonPatch.expression"]),
+        ({"reinvocationPolicy": "Often"}, ["spec.reinvocationPolicy"]),
+    ],
+)  # fmt: skip
+async def test_what_is_no_policy(inside: Inside, spec: Json, fields: list[str]) -> None:
+    offered = mutating(applies(LABEL))
+    offered["spec"] |= spec
+    got = await inside.send("POST", path_of(offered), offered)
+    assert got.status == 422
+    assert [cause["field"] for cause in got.body["details"]["causes"]] == fields
