@@ -7,10 +7,11 @@ plugin/webhook/matchconditions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from kcpfast.admission.chain import Review
-from kcpfast.admission.matching import converted
+from kcpfast.admission.matching import converted, is_scale, shown
 from kcpfast.meta.user import (
     AUTHENTICATED,
     SERVICE_ACCOUNTS,
@@ -18,12 +19,15 @@ from kcpfast.meta.user import (
     User,
     service_account,
 )
-from kcpfast.registry.expressions import BOOL, Scope, compiled, seen
+from kcpfast.registry.strategies.admissionregistration import expressions
+from kcpfast.resources import scale
 from kcpfast.resources.resource import Object, Resource
 
 if TYPE_CHECKING:
-    from kcpfast.schema.cel import Budget
+    from kcpfast.schema.cel import Budget, Program
 
+BOOL, STRING, NULL = "bool", "string", "null_type"
+CONFIGURATION, JSON_PATCH = "Object", "list(JSONPatch)"
 # k8s.io/apiserver/pkg/apis/cel: RuntimeCELCostBudget, and that of match conditions.
 POLICY_COST, CONDITIONS_COST = 10_000_000, 2_500_000
 _SPENT = (
@@ -48,6 +52,40 @@ class Answered(Protocol):
 
 
 Decide = Callable[[User, str, Attributes], Answered]
+
+
+class Scope(NamedTuple):
+    """What an expression may use beside the request: hashable, so that programs are kept by it.
+
+    `variables` are name and expression of the policy's variables that stand before it.
+    """
+
+    params: bool = False
+    authorizer: bool = False
+    variables: tuple[tuple[str, str], ...] = ()
+
+
+def scope_of(spec: Mapping[str, Any]) -> Scope:
+    """Return what the expressions of a policy may use."""
+    variables = tuple((each["name"], each["expression"]) for each in spec.get("variables") or ())
+    return Scope(spec.get("paramKind") is not None, True, variables)
+
+
+@lru_cache(maxsize=512)
+def compiled(source: str, results: tuple[str, ...], scope: Scope) -> Program:
+    """Return the program of an expression; CelError if it is none, or gives no such result.
+
+    Whoever writes the same policy twice, or in ten workspaces, compiles once.
+    """
+    computed = {
+        name: compiled(text, (), scope._replace(variables=scope.variables[:number])).result_type
+        for number, (name, text) in enumerate(scope.variables)
+    }
+    declared = expressions.declared(
+        params=scope.params, authorizer=scope.authorizer, computed=computed
+    )
+    wanted = tuple(expressions.result_type(name) for name in results)
+    return expressions.compiled(source, declared, wanted, expressions.made())
 
 
 class Condition(NamedTuple):
@@ -76,8 +114,8 @@ class Evaluation:
         self.review = review
         self.matched = matched
         self.request = request_of(review, matched)
-        self.new = converted(review.new, review.resource, matched)
-        self.old = converted(review.old, review.resource, matched)
+        self.new = _visible(review, review.new, matched)
+        self.old = _visible(review, review.old, matched)
         self._namespace = namespace
         self._decide = decide
 
@@ -88,8 +126,8 @@ class Evaluation:
         found: dict[str, object] = {
             "object": self.new,
             "oldObject": self.old,
-            "request": seen("request", self.request),
-            "namespaceObject": seen("namespaceObject", self._namespace_object()),
+            "request": self.request,
+            "namespaceObject": self._namespace_object(),
         }
         if scope.params:
             found["params"] = params
@@ -105,7 +143,11 @@ class Evaluation:
         found = self._namespace(self.review)
         if found is None:
             return None
-        return {key: found[key] for key in ("metadata", "spec", "status") if key in found}
+        meta = dict(found["metadata"])
+        for key in ("creationTimestamp", "deletionTimestamp"):
+            if key in meta:
+                meta[key] = _timestamp(meta[key])
+        return found | {"metadata": meta}
 
     def hold(
         self, wanted: Sequence[Condition], bindings: Mapping[str, object], scope: Scope
@@ -150,6 +192,15 @@ def evaluate(
         raise Failed(f"expression '{source}' resulted in error: {error.message}") from None
 
 
+def _timestamp(text: str) -> object:
+    from kcpfast.schema.cel import type_of_schema  # noqa: PLC0415 - few workspaces have policies
+
+    kind = type_of_schema({"type": "string", "format": "date-time"})
+    assert kind is not None
+    assert kind.convert is not None
+    return kind.convert(text)
+
+
 class _Variables(dict[str, object]):
     """The variables of a policy, each worked out once, when it is read."""
 
@@ -178,19 +229,25 @@ class _Variables(dict[str, object]):
 # ------------------------------------------------------------------------- the request
 
 
+def _visible(review: Review, obj: Object | None, matched: Resource) -> Object | None:
+    if is_scale(review):
+        return shown(review, obj)
+    return converted(obj, review.resource, matched)
+
+
 def request_of(review: Review, matched: Resource) -> dict[str, Any]:
     """Return what expressions and webhooks are told of a request, without its objects.
 
     See https://kubernetes.io/docs/reference/config-api/apiserver-admission.v1/
     """
-    kind = {"group": matched.group, "version": matched.version, "kind": matched.kind}
+    kind = _kind(review, matched)
     resource = {"group": matched.group, "version": matched.version, "resource": matched.plural}
     own = review.resource
     told: dict[str, Any] = {
         "kind": kind,
         "resource": resource,
         "subResource": review.subresource,
-        "requestKind": {"group": own.group, "version": own.version, "kind": own.kind},
+        "requestKind": _kind(review, own),
         "requestResource": {
             "group": own.group,
             "version": own.version,
@@ -205,6 +262,12 @@ def request_of(review: Review, matched: Resource) -> dict[str, Any]:
         "options": review.options,
     }
     return {key: value for key, value in told.items() if value != "" and value != {}}
+
+
+def _kind(review: Review, resource: Resource) -> dict[str, str]:
+    if is_scale(review):
+        return {"group": scale.GROUP, "version": scale.VERSION, "kind": scale.KIND}
+    return {"group": resource.group, "version": resource.version, "kind": resource.kind}
 
 
 def _request_namespace(review: Review) -> str:

@@ -14,6 +14,7 @@ from kcpfast.meta.selectors import LabelSelector, from_object, matches
 from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.objects import Objects
 from kcpfast.resources.resource import Object, Resource
+from kcpfast.resources.scale import scale_of
 
 FindNamespace = Callable[[Review], Object | None]
 
@@ -136,7 +137,7 @@ class Matcher:
     def _selects_object(self, selector: LabelSelector, review: Review) -> bool:
         return not selector or any(
             matches(selector, obj["metadata"].get("labels"))
-            for obj in (review.new, review.old)
+            for obj in (shown(review, review.new), shown(review, review.old))
             if obj is not None
         )
 
@@ -159,6 +160,19 @@ class Matcher:
         return self._objects.load(
             review.target._replace(resource=NAMESPACES, namespace="", name=name)
         )
+
+
+def is_scale(review: Review) -> bool:
+    """Tell whether a request is for the scale subresource, of which the Scale is what counts."""
+    return review.subresource == "scale" and review.resource.scale is not None
+
+
+def shown(review: Review, obj: Object | None) -> Object | None:
+    """Return an object of a request as the request shows it."""
+    paths = review.resource.scale
+    if obj is None or paths is None or not is_scale(review):
+        return obj
+    return scale_of(obj, paths, usual=0)
 
 
 def converted(obj: Object | None, source: Resource, wanted: Resource) -> Object | None:

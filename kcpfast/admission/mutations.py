@@ -10,18 +10,25 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kcpfast.admission.chain import Review
-from kcpfast.admission.evaluation import POLICY_COST, Decide, Evaluation, Failed, evaluate
-from kcpfast.admission.matching import Matcher
+from kcpfast.admission.evaluation import (
+    CONFIGURATION,
+    JSON_PATCH,
+    POLICY_COST,
+    Decide,
+    Evaluation,
+    Failed,
+    evaluate,
+)
+from kcpfast.admission.matching import Matcher, is_scale
 from kcpfast.admission.params import Params
 from kcpfast.admission.registered import Binding, Policy, Registered
 from kcpfast.admission.rewriting import rewrite
 from kcpfast.meta.errors import ApiError, Cause
 from kcpfast.patch.json_patch import apply_json_patch
-from kcpfast.patch.merge_type import MergeNode
+from kcpfast.patch.merge_type import MergeNode, merge_node
 from kcpfast.patch.path_element import Unkeyed
 from kcpfast.patch.typed_check import check_applied
 from kcpfast.patch.typed_merge import merge_objects
-from kcpfast.registry.expressions import CONFIGURATION, JSON_PATCH
 from kcpfast.registry.merging import node_of
 from kcpfast.resources.resource import Object, Resource
 
@@ -119,7 +126,8 @@ def _mutated(
     try:
         change: Any = plain(value)
         if applies:
-            return _applied(looking.new, change, looking.matched)
+            node = _SCALE if is_scale(looking.review) else node_of(looking.matched)
+            return _applied(looking.new, change, node)
         made = apply_json_patch(looking.new, change)
     except CelError as error:
         raise Failed(f"type mismatch: {error.message}") from None
@@ -130,9 +138,12 @@ def _mutated(
     return made
 
 
-def _applied(live: Object, change: Object, resource: Resource) -> Object:
+_NUMBER = {"type": "object", "properties": {"replicas": {"type": "integer"}}}
+_SCALE = merge_node({"type": "object", "properties": {"spec": _NUMBER}})
+
+
+def _applied(live: Object, change: Object, node: MergeNode) -> Object:
     """Merge an apply configuration; it may not speak of what would be replaced as a whole."""
-    node = node_of(resource)
     change = {"apiVersion": live["apiVersion"], "kind": live["kind"], **change}
     check_applied(change, node)
     atomic = list(_atomic_places(change, node, ""))

@@ -12,18 +12,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from kcpfast.admission.chain import Review
-from kcpfast.admission.evaluation import POLICY_COST, Decide, Evaluation, Failed, evaluate
+from kcpfast.admission.evaluation import (
+    BOOL,
+    NULL,
+    POLICY_COST,
+    STRING,
+    Decide,
+    Evaluation,
+    Failed,
+    evaluate,
+)
 from kcpfast.admission.matching import Matcher
 from kcpfast.admission.params import Params
 from kcpfast.admission.registered import Binding, Policy, Registered
 from kcpfast.meta.errors import ApiError, Cause
-from kcpfast.registry.expressions import BOOL, NULL, STRING
-from kcpfast.registry.strategies.policies import REASONS
 from kcpfast.resources.resource import Object
 
 if TYPE_CHECKING:
     from kcpfast.schema.cel import Budget
 
+REASONS = {"Forbidden": 403, "Invalid": 422, "RequestEntityTooLarge": 413}
 _MAX_MESSAGE = 5 * 1024
 
 

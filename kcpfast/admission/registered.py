@@ -11,17 +11,15 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from kcpfast.admission.chain import Review
-from kcpfast.admission.evaluation import Condition, conditions
+from kcpfast.admission.evaluation import Condition, Scope, conditions, scope_of
 from kcpfast.admission.matching import Criteria, criteria
 from kcpfast.registry import index
-from kcpfast.registry.expressions import Scope
 from kcpfast.registry.objects import Objects, Target
-from kcpfast.registry.strategies.admissionregistration import GROUP
-from kcpfast.registry.strategies.policies import scope_of
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Stamp, Write
 
+GROUP = "admissionregistration.k8s.io"
 PLACES = (
     "mutatingadmissionpolicies",
     "mutatingadmissionpolicybindings",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from kcpfast._core import schema as core
 from kcpfast.admission.chain import Review
-from kcpfast.admission.matching import converted
+from kcpfast.admission.matching import converted, is_scale
 from kcpfast.meta.errors import internal
 from kcpfast.patch.decoded import copy_json
 from kcpfast.resources.resource import Object, Resource
+from kcpfast.resources.scale import set_replicas
 
 
 def rewrite(review: Review, made: Object, matched: Resource) -> bool:
@@ -16,6 +17,8 @@ def rewrite(review: Review, made: Object, matched: Resource) -> bool:
     It is pruned and defaulted as what clients send is. InternalError if it is no object of its
     kind any more: it is not the client's fault.
     """
+    if is_scale(review):
+        return _rescale(review, made)
     new = converted(copy_json(made), matched, review.resource)
     assert new is not None
     if not isinstance(new.get("metadata"), dict):
@@ -34,3 +37,15 @@ def rewrite(review: Review, made: Object, matched: Resource) -> bool:
     review.obj.clear()
     review.obj.update(new)
     return True
+
+
+def _rescale(review: Review, made: Object) -> bool:
+    """Take over the replicas of a Scale."""
+    paths = review.resource.scale
+    replicas = (made.get("spec") or {}).get("replicas", 0)
+    if not isinstance(replicas, int) or isinstance(replicas, bool):
+        raise internal("the mutated object cannot be decoded: spec.replicas is of another type")
+    assert paths is not None
+    before = copy_json(review.obj)
+    set_replicas(review.obj, paths, replicas)
+    return bool(review.obj != before)

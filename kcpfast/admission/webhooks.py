@@ -16,15 +16,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kcpfast.admission.chain import Review
-from kcpfast.admission.evaluation import Decide, Evaluation, Failed
+from kcpfast.admission.evaluation import Decide, Evaluation, Failed, Scope
 from kcpfast.admission.matching import Matcher
 from kcpfast.admission.registered import Hook
 from kcpfast.admission.rewriting import rewrite
 from kcpfast.meta.errors import ApiError, Cause, bad_request, forbidden, internal
 from kcpfast.meta.objectmeta import new_uid
 from kcpfast.patch.json_patch import apply_json_patch
-from kcpfast.registry.expressions import Scope
-from kcpfast.registry.strategies.admissionregistration import VERSIONS
 from kcpfast.transport.outgoing import OutgoingError, post, trusting
 
 LOG = logging.getLogger("kcpfast.admission")
@@ -34,6 +32,7 @@ _HEADERS = {
     "Accept": "application/json",
     "User-Agent": "kcpfast-admission",
 }
+VERSIONS = ("v1", "v1beta1")
 _SCOPE = Scope(authorizer=True)
 _USUAL_SECONDS = 10
 

@@ -274,7 +274,6 @@ def _resource(row: Row) -> Resource:
     )
     resource.schema = definition
     resource.status = row.status
-    resource.generation = row.group == _ADMISSION
     resource.verbs = row.verbs or resource.verbs
     resource.columns = COLUMNS.get(place, ())
     resource.fields = FIELDS.get(place, {})

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.admission.registering import binding, path_of, policy, register, rule
+from tests.admission.registering import binding, policy, register, rule
 from tests.fix_inside import CONFIG_MAPS, Answer, Inside, Json, config_map
 
 
@@ -17,7 +17,8 @@ def patches(expression: str) -> Json:
 
 
 def mutating(*mutations: Json, **spec: Any) -> Json:
-    return policy("Mutating", mutations=list(mutations), **spec)
+    usual: Json = {"reinvocationPolicy": "Never"}
+    return policy("Mutating", mutations=list(mutations), **(usual | spec))
 
 
 async def offer(inside: Inside, **meta: Any) -> Answer:
@@ -119,25 +120,45 @@ async def test_updates(inside: Inside) -> None:
         assert got["data"] == {"before": before}
 
 
-@pytest.mark.parametrize(
-    ("spec", "fields"),
-    [
-        ({"mutations": []}, ["spec.mutations"]),
-        ({"mutations": [{"patchType": "Magic"}]}, ["spec.mutations[0].patchType"]),
-        ({"mutations": [{"patchType": "JSONPatch"}]}, ["spec.mutations[0].jsonPatch"]),
-        (
-            {"mutations": [applies(LABEL) | {"jsonPatch": {"expression": "[]"}}]},
-            ["spec.mutations[0].jsonPatch"],
-        ),
-        ({"mutations": [applies("{'a': 'b'}")]},
-         ["spec.mutations[0].applyConfiguration.expression"]),
-        ({"mutations": [patches("Object{}")]}, ["spec.mutations[0].jsonPatch.expression"]),
-        ({"reinvocationPolicy": "Often"}, ["spec.reinvocationPolicy"]),
-    ],
-)  # fmt: skip
-async def test_what_is_no_policy(inside: Inside, spec: Json, fields: list[str]) -> None:
-    offered = mutating(applies(LABEL))
-    offered["spec"] |= spec
-    got = await inside.send("POST", path_of(offered), offered)
-    assert got.status == 422
-    assert [cause["field"] for cause in got.body["details"]["causes"]] == fields
+async def test_a_scale_is_what_its_policies_see(inside: Inside) -> None:
+    numbers = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    schema = {"type": "object", "properties": {"spec": numbers, "status": numbers}}
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": schema},
+        "subresources": {
+            "scale": {"specReplicasPath": ".spec.n", "statusReplicasPath": ".status.n"}
+        },
+    }
+    crd = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "fleets.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"plural": "fleets", "kind": "Fleet"},
+            "versions": [version],
+        },
+    }
+    await inside.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
+    await inside.settle()
+    fleets = "/apis/example.com/v1/namespaces/default/fleets"
+    fleet = {"apiVersion": "example.com/v1", "kind": "Fleet", "metadata": {"name": "x"}}
+    await inside.create(fleets, fleet | {"spec": {"n": 1}})
+    rules = {"resourceRules": [rule("fleets/scale", "example.com")]}
+    most = "request.kind.kind == 'Scale' && object.spec.replicas > 3"
+    offered = mutating(
+        applies("Object{spec: Object.spec{replicas: 3}}"),
+        matchConstraints=rules,
+        matchConditions=[{"name": "most", "expression": most}],
+    )
+    await register(inside, offered, binding("Mutating"))
+    for wanted, made in ((2, 2), (9, 3)):
+        got = await inside.patch(f"{fleets}/x/scale", {"spec": {"replicas": wanted}})
+        assert got["spec"]["replicas"] == made
+    kept = await inside.get(f"{fleets}/x")
+    assert kept is not None
+    assert kept["spec"] == {"n": 3}

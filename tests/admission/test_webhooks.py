@@ -284,39 +284,3 @@ async def test_bound_resources_ask_their_provider(inside: Inside, called: Called
     cluster = called.asked[0]["object"]["metadata"]["annotations"]["kcp.io/cluster"]
     assert cluster == home.removeprefix("/clusters/")
     assert [each["path"] for each in called.asked] == ["/grow"]
-
-
-@pytest.mark.parametrize(
-    ("more", "field"),
-    [
-        ({"name": "short"}, "name"),
-        ({"sideEffects": None}, "sideEffects"),
-        ({"sideEffects": "Some"}, "sideEffects"),
-        ({"timeoutSeconds": 31}, "timeoutSeconds"),
-        ({"failurePolicy": "Cry"}, "failurePolicy"),
-        ({"matchPolicy": "Loose"}, "matchPolicy"),
-        ({"admissionReviewVersions": []}, "admissionReviewVersions"),
-        ({"admissionReviewVersions": ["v3"]}, "admissionReviewVersions"),
-        ({"clientConfig": {}}, "clientConfig"),
-        ({"clientConfig": {"url": "http://x/y"}}, "clientConfig.url"),
-        ({"clientConfig": {"url": "https://x/y?z=1"}}, "clientConfig.url"),
-        ({"clientConfig": {"url": "https://me@x/y"}}, "clientConfig.url"),
-        ({"clientConfig": {"url": "https://x/y", "caBundle": "eA=="}}, "clientConfig.caBundle"),
-        ({"clientConfig": {"service": {"name": "s", "namespace": "n", "port": 0}}},
-         "clientConfig.service.port"),
-        ({"rules": [rule(operations=[])]}, "rules[0].operations"),
-        ({"rules": [rule(operations=["*", "CREATE"])]}, "rules[0].operations"),
-        ({"rules": [rule(operations=["LOOK"])]}, "rules[0].operations[0]"),
-        ({"rules": [rule(apiVersions=[""])]}, "rules[0].apiVersions[0]"),
-        ({"rules": [rule(resources=["a/*", "a/b"])]}, "rules[0].resources[1]"),
-        ({"rules": [rule(scope="Moon")]}, "rules[0].scope"),
-        ({"matchConditions": [{"name": "c", "expression": "1"}]}, "matchConditions[0].expression"),
-        ({"matchConditions": [{"name": "", "expression": "true"}]}, "matchConditions[0].name"),
-        ({"objectSelector": {"matchLabels": {"a b": "c"}}}, "objectSelector.matchLabels"),
-    ],
-)  # fmt: skip
-async def test_what_is_no_webhook(inside: Inside, called: Called, more: Json, field: str) -> None:
-    obj = hooks("Validating", called.hook(**more))
-    got = await inside.send("POST", f"{BASE}/validatingwebhookconfigurations", obj)
-    assert got.status == 422, got.body
-    assert [cause["field"] for cause in got.body["details"]["causes"]] == [f"webhooks[0].{field}"]

@@ -27,26 +27,13 @@ from kcpfast.meta.errors import (
 from kcpfast.patch.json_patch import apply_json_patch
 from kcpfast.patch.merge_patch import apply_merge_patch
 from kcpfast.resources.resource import Object, ScalePaths
+from kcpfast.resources.scale import scale_of, set_replicas
 from kcpfast.transport.messages import Response
 
-_KEPT = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 _PATCHES = {
     "application/json-patch+json": apply_json_patch,
     "application/merge-patch+json": apply_merge_patch,
 }
-
-
-def _at(obj: Any, path: str) -> Any:
-    for name in path.lstrip(".").split("."):
-        obj = obj.get(name) if isinstance(obj, dict) else None
-    return obj
-
-
-def _put(obj: Object, path: str, value: Any) -> None:
-    *parents, last = path.lstrip(".").split(".")
-    for name in parents:
-        obj = obj.setdefault(name, {})
-    obj[last] = value
 
 
 def _paths(call: Call) -> ScalePaths:
@@ -55,28 +42,16 @@ def _paths(call: Call) -> ScalePaths:
     return paths
 
 
-def scale_of(call: Call, obj: Object) -> Object:
+def _shown(call: Call, obj: Object) -> Object:
     """Return the Scale of an object; InternalError while its spec holds no replicas."""
-    paths = _paths(call)
-    replicas = _at(obj, paths.spec)
-    if replicas is None:
-        raise internal(f'the spec replicas field "{paths.spec}" does not exist')
-    status: dict[str, Any] = {"replicas": _at(obj, paths.status) or 0}
-    selector = _at(obj, paths.selector) if paths.selector else None
-    if selector:
-        status["selector"] = selector
-    meta = {key: obj["metadata"][key] for key in _KEPT if key in obj["metadata"]}
-    return {
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": meta,
-        "spec": {"replicas": replicas},
-        "status": status,
-    }
+    try:
+        return scale_of(obj, _paths(call))
+    except LookupError as error:
+        raise internal(str(error.args[0])) from None
 
 
 async def _get(api: Api, call: Call) -> Response:
-    return answer.respond_json(call, 200, scale_of(call, api.objects.load(call.target)))
+    return answer.respond_json(call, 200, _shown(call, api.objects.load(call.target)))
 
 
 async def _write(api: Api, call: Call) -> Response:
@@ -89,7 +64,7 @@ async def _write(api: Api, call: Call) -> Response:
     paths = _paths(call)
 
     def make(old: Object) -> Object:
-        before = scale_of(call, _with_replicas(old, paths))
+        before = scale_of(old, paths, usual=0)
         after = _PATCHES[media](before, body) if patching else body
         replicas = (after.get("spec") or {}).get("replicas", 0)
         if not isinstance(replicas, int) or isinstance(replicas, bool):
@@ -98,21 +73,13 @@ async def _write(api: Api, call: Call) -> Response:
             why = "should be a non-negative integer"
             raise _invalid(call, field_invalid(paths.spec, replicas, why))
         new = copy.deepcopy(old)
-        _put(new, paths.spec, replicas)
+        set_replicas(new, paths, replicas)
         return new
 
     saved = await api.objects.update(
         call.target, changing(api, call, options, make), dry_run=options.dry_run
     )
-    return answer.respond_json(call, 200, scale_of(call, saved.obj))
-
-
-def _with_replicas(obj: Object, paths: ScalePaths) -> Object:
-    if _at(obj, paths.spec) is not None:
-        return obj
-    filled = copy.deepcopy(obj)
-    _put(filled, paths.spec, 0)
-    return filled
+    return answer.respond_json(call, 200, _shown(call, saved.obj))
 
 
 def _invalid(call: Call, cause: Any) -> ApiError:

@@ -15,7 +15,6 @@ from kcpfast.registry.strategies import (
     core,
     crd,
     events,
-    policies,
     quota,
     rbac,
 )
@@ -29,7 +28,6 @@ STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     **core.STRATEGIES,
     **crd.STRATEGIES,
     **events.STRATEGIES,
-    **policies.STRATEGIES,
     **quota.STRATEGIES,
     **rbac.STRATEGIES,
 }

@@ -121,7 +121,7 @@ def check(
     types: Mapping[str, cel.Type] | None = None,
 ) -> list[Cause]:
     """Return what is wrong with an expression; `result` names the types it may have, by bars."""
-    wanted = tuple(_result(name) for name in result.split("|"))
+    wanted = tuple(result_type(name) for name in result.split("|"))
     try:
         compiled(source, variables, wanted, types)
     except cel.CelError as error:
@@ -129,7 +129,8 @@ def check(
     return []
 
 
-def _result(name: str) -> cel.Type:
+def result_type(name: str) -> cel.Type:
+    """Return the type of a result by its name."""
     if name == "Object":
         return made()["Object"]
     if name == "list(JSONPatch)":
