@@ -1,14 +1,13 @@
 """What there is: groups, versions, resources; in the legacy form and aggregated (KEP-3352).
 
-A document is made from the resources that a view serves and kept by their fingerprint, so that
+A body is made from the resources that a view serves and kept by their fingerprint, so that
 workspaces that serve the same share it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -16,6 +15,7 @@ from kcpfast.api.answer import negotiable, plain, respond
 from kcpfast.api.context import Call
 from kcpfast.api.negotiate import JSON, clauses
 from kcpfast.kcp.views.base import View
+from kcpfast.meta.bounded import Bounded
 from kcpfast.meta.errors import no_such_resource
 from kcpfast.meta.versions import version_order
 from kcpfast.registry.catalog import Served
@@ -23,7 +23,7 @@ from kcpfast.resources.resource import Resource
 from kcpfast.transport.messages import Response
 
 _AGGREGATED = b"application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-_KEPT = 256
+_KEPT_BYTES = 16 * 1024 * 1024
 # Groups come in the order of their priority; those of bindings and CRDs follow by name.
 _ORDER = (
     "",
@@ -38,95 +38,60 @@ _ORDER = (
 )
 _BUILTIN_GROUPS = frozenset(_ORDER)
 
-Versions = dict[str, list[Served]]
-
-
-class Documents(NamedTuple):
-    """The discovery documents of one set of resources."""
-
-    groups: dict[str, Versions]
-
-    def version_names(self, group: str) -> list[str]:
-        """Return the versions of a group, preferred first."""
-        return sorted(self.groups[group], key=version_order)
+Groups = dict[str, dict[str, list[Served]]]
 
 
 class Discovery:
-    """Answers below /api and /apis; keeps what it made lately."""
+    """Answers below /api and /apis; keeps the bodies that it made lately."""
 
     def __init__(self) -> None:
         """Begin with nothing kept."""
-        self._kept: dict[tuple[type, bytes], Documents] = {}
-        self._bodies = lru_cache(_KEPT)(self._make_body)
-
-    def documents(self, view: View, cluster: str) -> Documents:
-        """Return the documents for what a view serves in a cluster."""
-        key = (type(view), view.fingerprint(cluster))
-        known = self._kept.pop(key, None)
-        if known is None:
-            known = Documents(_grouped(view.resources(cluster)))
-        self._kept[key] = known  # at the end: the first is the one not used for longest
-        if len(self._kept) > _KEPT:
-            del self._kept[next(iter(self._kept))]
-        return known
+        self._bodies: Bounded[bytes] = Bounded(_KEPT_BYTES, len)
 
     def answer(self, call: Call) -> Response | None:
         """Return the answer to a path below /api or /apis that names no resource, else None."""
-        parts = call.route.rest.strip("/").split("/")
+        parts = tuple(call.route.rest.strip("/").split("/"))
         if len(parts) > {"api": 2, "apis": 3}.get(parts[0], 0):
             return None
-        view = call.view
+        view, cluster = call.view, call.cluster
         assert view is not None
-        found = self.documents(view, call.cluster)
-        if len(parts) == 1:
-            return self._top(call, found, core=parts[0] == "api")
-        if parts[0] == "api":
-            return _resource_list(call, found, "", parts[1])
-        if len(parts) == 2:
-            return _group(call, found, parts[1])
-        return _resource_list(call, found, parts[1], parts[2])
-
-    def _top(self, call: Call, found: Documents, *, core: bool) -> Response:
-        if wants_aggregated(call):
-            body = self._bodies(_Content(found, core, True))
+        aggregated = len(parts) == 1 and wants_aggregated(call)
+        key = (type(view), view.fingerprint(cluster), parts, aggregated)
+        try:
+            body = self._bodies.get(key, lambda: _body(grouped(view, cluster), parts, aggregated))
+        except LookupError:
+            return plain(404, "404 page not found\n", call.headers)
+        if aggregated:
             return Response(200, body, _AGGREGATED, call.headers)
-        return _json(call, self._bodies(_Content(found, core, False)))
-
-    @staticmethod
-    def _make_body(content: _Content) -> bytes:
-        if content.aggregated:
-            return msgspec.json.encode(_aggregated(content.documents, core=content.core))
-        if content.core:
-            return msgspec.json.encode(
-                {
-                    "kind": "APIVersions",
-                    "versions": content.documents.version_names("")
-                    if "" in content.documents.groups
-                    else [],
-                    "serverAddressByClientCIDRs": [],
-                }
-            )
-        groups = [_api_group(content.documents, name) for name in content.documents.groups if name]
-        return msgspec.json.encode({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+        return respond(call, negotiable(call.request.header(b"accept")), 200, body)
 
 
-class _Content:
-    """What a body is made of; equal only to itself and its like over the same documents."""
+def _body(groups: Groups, parts: tuple[str, ...], aggregated: bool) -> bytes:
+    """Return what is at a path; LookupError for a group that is not there."""
+    core = parts[0] == "api"
+    if aggregated:
+        made = _aggregated(groups, core=core)
+    elif len(parts) == 1:
+        made = _versions(groups) if core else _group_list(groups)
+    elif core:
+        made = _resource_list(groups, "", parts[1])
+    elif len(parts) == 3:
+        made = _resource_list(groups, parts[1], parts[2])
+    elif parts[1] in groups and parts[1]:
+        made = {"kind": "APIGroup", "apiVersion": "v1"} | _api_group(groups, parts[1])
+    else:
+        raise LookupError(parts[1])
+    return msgspec.json.encode(made)
 
-    __slots__ = ("aggregated", "core", "documents")
 
-    def __init__(self, documents: Documents, core: bool, aggregated: bool) -> None:
-        self.documents, self.core, self.aggregated = documents, core, aggregated
+def _versions(groups: Groups) -> dict[str, Any]:
+    versions = version_names(groups, "") if "" in groups else []
+    return {"kind": "APIVersions", "versions": versions, "serverAddressByClientCIDRs": []}
 
-    def __hash__(self) -> int:
-        return hash((id(self.documents.groups), self.core, self.aggregated))
 
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, _Content)
-            and self.documents.groups is other.documents.groups
-            and (self.core, self.aggregated) == (other.core, other.aggregated)
-        )
+def _group_list(groups: Groups) -> dict[str, Any]:
+    found = [_api_group(groups, name) for name in groups if name]
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": found}
 
 
 def wants_aggregated(call: Call) -> bool:
@@ -142,13 +107,10 @@ def wants_aggregated(call: Call) -> bool:
     return False
 
 
-def _json(call: Call, body: bytes) -> Response:
-    return respond(call, negotiable(call.request.header(b"accept")), 200, body)
-
-
-def _grouped(resources: Iterable[Served]) -> dict[str, Versions]:
-    groups: dict[str, Versions] = {}
-    for served in resources:
+def grouped(view: View, cluster: str) -> Groups:
+    """Return what a view serves in a cluster, by group and version, in the order of discovery."""
+    groups: Groups = {}
+    for served in view.resources(cluster):
         found = served.resource
         groups.setdefault(found.group, {}).setdefault(found.version, []).append(served)
     known = [group for group in _ORDER if group in groups]
@@ -156,28 +118,26 @@ def _grouped(resources: Iterable[Served]) -> dict[str, Versions]:
     return {group: groups[group] for group in (*known, *rest)}
 
 
+def version_names(groups: Groups, group: str) -> list[str]:
+    """Return the versions of a group, preferred first."""
+    return sorted(groups[group], key=version_order)
+
+
 def _group_version(group: str, version: str) -> str:
     return f"{group}/{version}" if group else version
 
 
-def _api_group(found: Documents, name: str) -> dict[str, Any]:
+def _api_group(groups: Groups, name: str) -> dict[str, Any]:
     versions = [
         {"groupVersion": _group_version(name, version), "version": version}
-        for version in found.version_names(name)
+        for version in version_names(groups, name)
     ]
     return {"name": name, "versions": versions, "preferredVersion": versions[0]}
 
 
-def _group(call: Call, found: Documents, name: str) -> Response:
-    if name not in found.groups or not name:
-        return plain(404, "404 page not found\n", call.headers)
-    body = {"kind": "APIGroup", "apiVersion": "v1"} | _api_group(found, name)
-    return _json(call, msgspec.json.encode(body))
-
-
-def _resource_list(call: Call, found: Documents, group: str, version: str) -> Response:
-    served = found.groups.get(group, {}).get(version, [])
-    if not served and group in found.groups:
+def _resource_list(groups: Groups, group: str, version: str) -> dict[str, Any]:
+    served = groups.get(group, {}).get(version, [])
+    if not served and group in groups:
         raise no_such_resource()
     # As recorded of kcp, a group that nobody knows has any version, with nothing in it.
     body: dict[str, Any] = {"kind": "APIResourceList"}
@@ -185,7 +145,7 @@ def _resource_list(call: Call, found: Documents, group: str, version: str) -> Re
         body["apiVersion"] = "v1"
     body["groupVersion"] = _group_version(group, version)
     body["resources"] = [row for each in served for row in _legacy_rows(each)]
-    return _json(call, msgspec.json.encode(body))
+    return body
 
 
 def verbs_of(served: Served) -> Sequence[str]:
@@ -223,20 +183,20 @@ def _legacy_rows(served: Served) -> Iterable[dict[str, Any]]:
         yield row
 
 
-def _aggregated(found: Documents, *, core: bool) -> dict[str, Any]:
+def _aggregated(groups: Groups, *, core: bool) -> dict[str, Any]:
     items = [
         {
             "metadata": {"name": group, "creationTimestamp": None} if group else {},
             "versions": [
                 {
                     "version": version,
-                    "resources": [_aggregated_row(each) for each in found.groups[group][version]],
+                    "resources": [_aggregated_row(each) for each in groups[group][version]],
                     "freshness": "Current",
                 }
-                for version in found.version_names(group)
+                for version in version_names(groups, group)
             ],
         }
-        for group in found.groups
+        for group in groups
         if (group == "") is core
     ]
     return {

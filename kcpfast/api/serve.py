@@ -40,6 +40,7 @@ from kcpfast.meta.objectmeta import new_uid
 from kcpfast.meta.selectors import SelectorError, parse_fields
 from kcpfast.meta.user import Attributes
 from kcpfast.registry.catalog import Row
+from kcpfast.resources.builtin import BUILTIN
 from kcpfast.telemetry.metrics import count_request
 from kcpfast.transport.messages import Request, Response, Stream
 
@@ -80,7 +81,7 @@ class Server:
         self._api = api
         self._front = front
         self._discovery = Discovery()
-        self._openapi = OpenApi(self._discovery)
+        self._openapi = OpenApi()
         self._pages: Mapping[str, Page] = pages(api.version)
 
     async def serve(self, request: Request) -> Response | Stream:
@@ -117,7 +118,7 @@ class Server:
         assert call.view is not None
         call.served = call.view.find(call.cluster, route_.group, route_.version, route_.plural)
         if call.served is None:
-            return self._missing(call)
+            return _missing(call)
         if bool(route_.namespace) is not call.resource.namespaced and _misplaced(call):
             return plain(404, "404 page not found\n", call.headers)
         if call.resource.deprecation:
@@ -136,14 +137,15 @@ class Server:
         found = self._discovery.answer(call) or self._openapi.answer(call)
         return found or self._front.page(call) or plain(404, "404 page not found\n", call.headers)
 
-    def _missing(self, call: Call) -> Response:
-        """Answer for a resource that is not served: as discovery does for its group-version."""
-        assert call.view is not None
-        known = self._discovery.documents(call.view, call.cluster).groups
-        served = known.get(call.route.group, {}).get(call.route.version, ())
-        if any(each.resource.builtin for each in served):
+
+def _missing(call: Call) -> Response:
+    """Answer for a resource that is not served: as discovery does for its group-version."""
+    view, wanted = call.view, (call.route.group, call.route.version)
+    assert view is not None
+    for each in BUILTIN:
+        if (each.group, each.version) == wanted and view.find(call.cluster, *wanted, each.plural):
             raise no_such_resource()
-        return plain(404, "404 page not found\n", call.headers)
+    return plain(404, "404 page not found\n", call.headers)
 
 
 def _route(request: Request) -> Route:

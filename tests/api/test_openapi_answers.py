@@ -11,7 +11,6 @@ import pytest
 
 from kcpfast._core.routing import route
 from kcpfast.api.context import Call
-from kcpfast.api.discovery import Discovery
 from kcpfast.api.openapi import OpenApi
 from kcpfast.registry.catalog import Served
 from kcpfast.resources.builtin import BUILTIN
@@ -39,7 +38,7 @@ class Client:
     """Asks one server."""
 
     def __init__(self, resources: Iterable[Any]) -> None:
-        self.openapi = OpenApi(Discovery())
+        self.openapi = OpenApi()
         self.view: Any = FakeView(resources)
 
     def ask(self, path: str, query: str = "", **headers: str) -> tuple[Response, Call]:

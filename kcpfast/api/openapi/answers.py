@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from email.utils import formatdate
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ import msgspec
 
 import kcpfast
 from kcpfast.api.context import Call
-from kcpfast.api.discovery import Discovery
+from kcpfast.api.discovery import grouped
 from kcpfast.api.negotiate import clauses
 from kcpfast.api.pages.health import version_info
 from kcpfast.transport.messages import Header, Response
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _JSON = b"application/json"
 _PROTO = b"application/com.github.proto-openapi.spec.%b.v1.0+protobuf"
+_KNOWN = 8
 _YEAR = 365 * 24 * 3600
 _VARY = (b"Vary", b"Accept")
 
@@ -34,10 +36,11 @@ _VARY = (b"Vary", b"Accept")
 class OpenApi:
     """Answers below /openapi."""
 
-    def __init__(self, discovery: Discovery) -> None:
-        """Make documents from what discovery knows, when the first is asked for."""
-        self._discovery = discovery
+    def __init__(self) -> None:
+        """Make documents when the first is asked for."""
         self._made: Documents | None = None
+        # Few, because they hold on to all that they describe; who asks for one asks for several.
+        self._known: OrderedDict[tuple[type, bytes], Mapping[str, Unit]] = OrderedDict()
 
     def answer(self, call: Call) -> Response | None:
         """Return the document, None for other paths."""
@@ -62,9 +65,16 @@ class OpenApi:
     def _units(self, call: Call) -> Mapping[str, Unit]:
         from kcpfast.api.openapi.units import units  # noqa: PLC0415 - not at start
 
-        assert call.view is not None
-        groups = self._discovery.documents(call.view, call.cluster).groups
-        return units(groups, service=bool(call.route.service))
+        view, cluster = call.view, call.cluster
+        assert view is not None
+        key = (type(view), view.fingerprint(cluster))
+        found = self._known.pop(key, None)
+        if found is None:
+            found = units(grouped(view, cluster), service=bool(call.route.service))
+            if len(self._known) >= _KNOWN:
+                self._known.popitem(last=False)
+        self._known[key] = found
+        return found
 
     # --------------------------------------------------------------------- the three answers
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
-from kcpfast.api.discovery import Versions, verbs_of
+from kcpfast.api.discovery import Groups, verbs_of
 from kcpfast.api.openapi import operations
 from kcpfast.api.openapi.naming import group_path
 from kcpfast.api.openapi.operations import Operation
@@ -50,38 +49,16 @@ def listed(unit: Unit) -> bool:
     return unit.name not in UNLISTED
 
 
-class _Same:
-    """Makes a mapping that never changes the key of a cache, by identity."""
-
-    __slots__ = ("groups",)
-
-    def __init__(self, groups: dict[str, Versions]) -> None:
-        self.groups = groups
-
-    def __hash__(self) -> int:
-        return id(self.groups)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.groups is other.groups
-
-
-def units(groups: dict[str, Versions], *, service: bool) -> Mapping[str, Unit]:
+def units(groups: Groups, *, service: bool) -> Mapping[str, Unit]:
     """Return the units of what a view serves by name, sorted.
 
     `service` tells that it is a virtual workspace: those issue no tokens, describe each of their
     groups, and always have the core group.
     """
-    return _units(_Same(groups), service)
-
-
-@lru_cache(64)
-def _units(same: _Same, service: bool) -> Mapping[str, Unit]:
-    groups = same.groups
     pages = _PAGES if service else (*_PAGES, *operations.OPENID_PAGES)
     found = [Unit(name, name.encode(), (operations.of_page(name),)) for name in pages]
     if service and "" not in groups:
-        core: Versions = {"v1": []}
-        groups = {"": core} | groups
+        groups = {"": {"v1": []}, **groups}
     for group, versions in groups.items():
         if group and (service or any(map(_builtin, versions.values()))):
             name = group_path(group)
