@@ -1,3 +1,7 @@
+from typing import Self
+
+from typing_extensions import disjoint_base
+
 PUT: int
 CHECK: int
 EMPTY: int
@@ -11,22 +15,23 @@ ANY: int
 EXISTS: int
 MAP_FULL: int
 
-Op = tuple[int, bytes, bytes | None, int]
-Result = tuple[int, int, int, list[tuple[int, bytes | None]], list[int]]
+_Op = tuple[int, bytes, bytes | None, int]
+_Result = tuple[int, int, int, list[tuple[int, bytes | None]], list[int]]
 
 def load(path: str) -> None:
     """Find LMDB's functions in a shared library; ImportError if they are not there."""
 
+@disjoint_base
 class Environment:
     """One LMDB environment, opened once; OSError (errno, or LMDB's code) for what fails."""
 
-    def __init__(self, path: str, map_size: int) -> None: ...
+    def __new__(cls, path: str, map_size: int) -> Self: ...
     def close(self) -> None: ...
     def is_empty(self) -> bool: ...
     def table(self, name: bytes, create: bool) -> int: ...
     def use(self, objects: int, history: int, log: int, index: int, meta: int) -> None: ...
     def grow(self, map_size: int) -> None: ...
-    def apply(self, batch: list[list[Op]], now: int) -> list[Result]:
+    def apply(self, batch: list[list[_Op]], now: int) -> list[_Result]:
         """Write commits in one durable transaction, each of them whole or not at all.
 
         An op is (kind, key, value, number): the fields of contract.Write, `number` being the

@@ -67,7 +67,7 @@ tree.load(lmdb.cpython.__file__)
 
 class _Commit(NamedTuple):
     writes: Sequence[Write]
-    ops: list[tree.Op]
+    ops: list[tree._Op]
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[int]
 
@@ -340,7 +340,7 @@ class _Held:
         self._env.free()
 
 
-_OPS: Mapping[type, Callable[[Any], tree.Op]] = {
+_OPS: Mapping[type, Callable[[Any], tree._Op]] = {
     Put: lambda w: (tree.PUT, w.key, w.value, tree.ANY if w.expect is None else w.expect),
     Check: lambda w: (tree.CHECK, w.key, None, w.expect),
     Empty: lambda w: (tree.EMPTY, w.key, None, 0),
@@ -353,7 +353,7 @@ _OPS: Mapping[type, Callable[[Any], tree.Op]] = {
 }
 
 
-def _outcome(commit: _Commit, result: tree.Result) -> _Outcome:
+def _outcome(commit: _Commit, result: tree._Result) -> _Outcome:
     revision, failed, found, replaced, stamped = result
     if failed >= 0:
         return _Outcome(commit, Conflict(commit.ops[failed][1], found), _NOTHING)
