@@ -11,6 +11,7 @@ from kcpfast.admission.mutations import MutatingPolicies
 from kcpfast.admission.params import Params
 from kcpfast.admission.policies import ValidatingPolicies
 from kcpfast.admission.registered import Registered, Registry, Remembered
+from kcpfast.admission.rewriting import Seen
 from kcpfast.admission.webhooks import Webhooks
 from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.objects import Objects
@@ -42,17 +43,20 @@ class Dynamic:
         registered = self._registry.of(review)
         if registered is None:
             return None
-        self._mutating.run(registered, review)
-        return self._ask_to_mutate(registered, review) if registered.mutating_hooks else None
+        seen = Seen()
+        self._mutating.run(registered, review, seen)
+        if registered.mutating_hooks:
+            return self._ask_to_mutate(registered, review, seen)
+        seen.again = True
+        self._mutating.run(registered, review, seen)
+        return None
 
-    async def _ask_to_mutate(self, registered: Registered, review: Review) -> None:
-        """Ask the webhooks; whoever wants to see what others have changed is asked once more."""
-        seen: dict[tuple[str, int], bytes] = {}
+    async def _ask_to_mutate(self, registered: Registered, review: Review, seen: Seen) -> None:
+        """Ask the webhooks; who wants to see what others have changed is asked once more."""
         await self._webhooks.mutate(registered.mutating_hooks, review, seen)
-        self._mutating.run(registered, review, again=True)
-        await self._webhooks.mutate(
-            [hook for hook in registered.mutating_hooks if hook.key in seen], review, seen
-        )
+        seen.again = True
+        self._mutating.run(registered, review, seen)
+        await self._webhooks.mutate(registered.mutating_hooks, review, seen)
 
     def _validate(self, review: Review) -> Awaitable[None] | None:
         registered = self._registry.of(review)

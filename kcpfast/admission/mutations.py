@@ -22,7 +22,7 @@ from kcpfast.admission.evaluation import (
 from kcpfast.admission.matching import Matcher, is_scale
 from kcpfast.admission.params import Params
 from kcpfast.admission.registered import Binding, Policy, Registered
-from kcpfast.admission.rewriting import rewrite
+from kcpfast.admission.rewriting import Seen, rewrite
 from kcpfast.meta.errors import ApiError, Cause
 from kcpfast.patch.json_patch import apply_json_patch
 from kcpfast.patch.merge_type import MergeNode, merge_node
@@ -58,14 +58,11 @@ class MutatingPolicies:
         self._params = params
         self._decide = decide
 
-    def run(self, registered: Registered, review: Review, *, again: bool = False) -> None:
-        """Let the policies change the object; ApiError 403 if one fails that must not.
-
-        `again`: only those that want to see what others have made of the object.
-        """
+    def run(self, registered: Registered, review: Review, seen: Seen) -> None:
+        """Let the policies change the object; ApiError 403 if one fails that must not."""
         troubles: list[Trouble] = []
         for policy in registered.mutating_policies:
-            if again and policy.spec.get("reinvocationPolicy") != "IfNeeded":
+            if not seen.is_due(policy.name, review):
                 continue
             matched = self._matcher.match(policy.criteria, review)
             if matched is None or review.new is None:
@@ -73,6 +70,7 @@ class MutatingPolicies:
             for binding in policy.bindings:
                 if binding.criteria is None or self._matcher.match(binding.criteria, review):
                     troubles += self._bound(registered.cluster, policy, binding, review, matched)
+            seen.note(policy.name, policy.spec.get("reinvocationPolicy"), review)
         serious = [trouble for trouble in troubles if trouble.policy.fails]
         if serious:
             raise _refusal(review, serious)

@@ -1,6 +1,10 @@
-"""Puts into a review what a webhook or policy has made of its object."""
+"""Puts into a review what webhooks and policies make of its object, and who is to look again."""
 
 from __future__ import annotations
+
+from collections.abc import Hashable
+
+import msgspec
 
 from kcpfast._core import schema as core
 from kcpfast.admission.chain import Review
@@ -9,6 +13,34 @@ from kcpfast.meta.errors import internal
 from kcpfast.patch.decoded import copy_json
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.resources.scale import set_replicas
+
+
+class Seen:
+    """What webhooks and policies saw of an object when they were done with it.
+
+    With `again` set, only those are due that want to look at what others have changed since.
+    """
+
+    def __init__(self) -> None:
+        """Begin the first round."""
+        self._prints: dict[Hashable, bytes] = {}
+        self.again = False
+
+    def is_due(self, key: Hashable, review: Review) -> bool:
+        """Tell whether a webhook or policy is to look at an object in this round."""
+        return not self.again or self._prints.get(key, _NEVER) not in (_NEVER, _print(review))
+
+    def note(self, key: Hashable, reinvocation: str | None, review: Review) -> None:
+        """Remember what one has seen, if it wants to look again when that has changed."""
+        if reinvocation == "IfNeeded":
+            self._prints[key] = _print(review)
+
+
+_NEVER = b""
+
+
+def _print(review: Review) -> bytes:
+    return msgspec.json.encode(review.new, order="sorted")
 
 
 def rewrite(review: Review, made: Object, matched: Resource) -> bool:

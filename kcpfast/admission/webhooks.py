@@ -19,7 +19,7 @@ from kcpfast.admission.chain import Review
 from kcpfast.admission.evaluation import Decide, Evaluation, Failed, Scope
 from kcpfast.admission.matching import Matcher
 from kcpfast.admission.registered import Hook
-from kcpfast.admission.rewriting import rewrite
+from kcpfast.admission.rewriting import Seen, rewrite
 from kcpfast.meta.errors import ApiError, Cause, bad_request, forbidden, internal
 from kcpfast.meta.objectmeta import new_uid
 from kcpfast.patch.json_patch import apply_json_patch
@@ -71,28 +71,17 @@ class Webhooks:
             if verdict is not None:
                 _take(hook, looking.review, verdict)
 
-    async def mutate(
-        self, hooks: Sequence[Hook], review: Review, seen: dict[tuple[str, int], bytes]
-    ) -> None:
-        """Ask one after the other, each what the one before has made of the object.
-
-        `seen` is what webhooks have seen of the object last, by their keys. One that is in it is
-        asked again only if it wants to and the object has changed since.
-        """
+    async def mutate(self, hooks: Sequence[Hook], review: Review, seen: Seen) -> None:
+        """Ask one after the other, each what the one before has made of the object."""
         for hook in hooks:
-            before = seen.get(hook.key)
-            if before is not None and (
-                hook.found.get("reinvocationPolicy") != "IfNeeded" or before == _print(review)
-            ):
-                continue
-            looking = self._concerns(hook, review)
+            looking = self._concerns(hook, review) if seen.is_due(hook.key, review) else None
             if looking is None:
                 continue
             verdict = await _ask(hook, looking)
             if verdict is not None:
                 _take(hook, review, verdict)
                 _patch(hook, looking, verdict)
-            seen[hook.key] = _print(review)
+            seen.note(hook.key, hook.found.get("reinvocationPolicy"), review)
 
     def _concerns(self, hook: Hook, review: Review) -> Evaluation | None:
         """Return a request as a webhook is to see it, None if it is none of its business."""
@@ -116,10 +105,6 @@ class Webhooks:
                     review.resource.plural, review.resource.group, review.name, str(failed)
                 ) from None
         return looking
-
-
-def _print(review: Review) -> bytes:
-    return msgspec.json.encode(review.new, order="sorted")
 
 
 async def _ask(hook: Hook, looking: Evaluation) -> Verdict | None:

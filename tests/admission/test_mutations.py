@@ -102,6 +102,19 @@ async def test_parameters_conditions_and_variables(inside: Inside) -> None:
     assert (await inside.create(CONFIG_MAPS, obj))["data"] == {"own": "2"}
 
 
+@pytest.mark.parametrize(("again", "count"), [("Never", "1"), ("IfNeeded", "11")])
+async def test_looking_again_at_what_others_change(inside: Inside, again: str, count: str) -> None:
+    grow = (
+        "Object{data: {'n': (has(object.data) && 'n' in object.data ? object.data.n : '') + '1'}}"
+    )
+    first = mutating(applies(grow), name="a", reinvocationPolicy=again)
+    idle = mutating(applies(LABEL), name="b", reinvocationPolicy="IfNeeded")
+    await register(inside, first, binding("Mutating", "a", "a"), idle)
+    assert (await offer(inside)).body["data"] == {"n": "1"}, "nobody changed anything since"
+    await register(inside, binding("Mutating", "b", "b"))
+    assert (await offer(inside)).body["data"] == {"n": count}
+
+
 async def test_what_is_made_is_validated(inside: Inside) -> None:
     await register(
         inside, mutating(applies("Object{data: {'not a key': ''}}")), binding("Mutating")
