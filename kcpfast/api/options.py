@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, NamedTuple, TypeVar
 
 from kcpfast.api.context import Call
+from kcpfast.meta.duration import parse_duration
 from kcpfast.meta.errors import (
     ApiError,
     Cause,
@@ -14,6 +17,8 @@ from kcpfast.meta.errors import (
     invalid,
 )
 
+T = TypeVar("T")
+_LONGEST = 60.0
 _VALIDATION = ("", "Ignore", "Warn", "Strict")
 _PROPAGATION = ("Orphan", "Background", "Foreground")
 
@@ -92,6 +97,30 @@ def integer(call: Call, name: str) -> int:
         return int(text)
     except ValueError:
         raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+
+def time_limit(call: Call) -> float | None:
+    """Return the seconds that the client gives its request, at most a minute; None for no limit.
+
+    As with a kube-apiserver, 0 asks for what is usual; BadRequest for what is no duration.
+    """
+    text = call.parameter("timeout")
+    if not text:
+        return None
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise bad_request(f"invalid timeout specified in the request URL - {error}") from None
+    return min(seconds, _LONGEST) if seconds > 0 else None
+
+
+async def in_time(acting: Awaitable[T], seconds: float) -> T:
+    """Wait for an answer for a time; ApiError 504 if there is none until then."""
+    try:
+        return await asyncio.wait_for(acting, seconds)
+    except TimeoutError:
+        text = "Timeout: request did not complete within the allotted timeout"
+        raise ApiError("Timeout", text, details={}) from None
 
 
 class DeleteOptions(NamedTuple):

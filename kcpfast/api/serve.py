@@ -15,7 +15,7 @@ from kcpfast.api.context import Api, Call, Handler
 from kcpfast.api.discovery import Discovery
 from kcpfast.api.front import Front
 from kcpfast.api.openapi import OpenApi
-from kcpfast.api.options import boolean
+from kcpfast.api.options import boolean, in_time, time_limit
 from kcpfast.api.pages.health import Page, health, is_health, pages
 from kcpfast.api.verbs.create import create
 from kcpfast.api.verbs.delete import delete, delete_collection
@@ -95,7 +95,9 @@ class Server:
             self._front.authenticate(call)
             call.headers += _FLOWS
             self._front.authorize(call)
-            answer = await self._act(call)
+            limit = time_limit(call)
+            acting = self._act(call)
+            answer = await (acting if limit is None else in_time(acting, limit))
         except ApiError as error:
             answer = refusal(call, error)
         except Exception as error:

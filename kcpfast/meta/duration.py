@@ -1,6 +1,6 @@
-"""How long ago, for people: the ages in tables.
+"""Times and durations as text: ages for people, timeouts of requests.
 
-Rules: k8s.io/apimachinery/pkg/util/duration.HumanDuration.
+Rules: k8s.io/apimachinery/pkg/util/duration.HumanDuration, and Go's time.ParseDuration.
 """
 
 from __future__ import annotations
@@ -12,6 +12,22 @@ import time
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:[Zz]|([+-])(\d\d):(\d\d))"
 )
+
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_PART = re.compile(r"(\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(h|ms|m|s|us|µs|ns)")
+
+
+def parse_duration(text: str) -> float:
+    """Return a duration such as `1h2m3.5s` in seconds; ValueError if it is none."""
+    sign, rest = (text[0], text[1:]) if text[:1] in ("+", "-") else ("", text)
+    if rest == "0":
+        return 0.0
+    parts = _PART.findall(rest)
+    if not parts or "".join(number + unit for number, unit in parts) != rest:
+        raise ValueError(f"invalid duration {text[:50]!r}")
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return -seconds if sign == "-" else seconds
 
 
 def parse_time(text: str) -> float | None:

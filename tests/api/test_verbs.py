@@ -296,3 +296,55 @@ async def test_watch_in_protobuf(inside: Inside, lines: Lines) -> None:
     assert len(lines.text) == size + 4
     assert b"ADDED" in lines.text
     assert b"k8s\0" in lines.text
+
+
+# ------------------------------------------------------------------------- the request itself
+
+
+TIMES = [
+    ("10s", 200),
+    ("1m0.5s", 200),
+    ("0", 200),
+    ("-1s", 200),
+    ("1e9s", 400),
+    ("soon", 400),
+    ("5", 400),
+    ("1ns", 504),
+]
+
+
+@pytest.mark.parametrize(("text", "status"), TIMES)
+async def test_request_has_the_time_that_it_asks_for(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, text: str, status: int
+) -> None:
+    if status == 504:
+        slow = inside.running.server._act
+
+        async def act(call: Any) -> Any:
+            await asyncio.Event().wait()
+            return await slow(call)
+
+        monkeypatch.setattr(inside.running.server, "_act", act)
+    got = await inside.send("GET", f"{CONFIG_MAPS}?timeout={text}")
+    assert got.status == status
+
+
+PAGES = [
+    ("/debug/pprof", b"text/html; charset=utf-8", b"/debug/pprof/heap"),
+    ("/debug/pprof/goroutine", b"text/plain; charset=utf-8", b"thread MainThread:"),
+    ("/debug/pprof/heap", b"text/plain; charset=utf-8", b" dict\n"),
+    ("/metrics", b"text/plain; version=0.0.4; charset=utf-8; escaping=underscores", b"_bytes "),
+]
+
+
+@pytest.mark.parametrize(("path", "media", "text"), PAGES)
+async def test_pages_about_the_server_are_for_masters_and_of_no_workspace(
+    inside: Inside, path: str, media: bytes, text: bytes
+) -> None:
+    workspace, inside.at = inside.at, ""
+    got = await answer(inside, "GET", path)
+    assert (got.status, got.content_type) == (200, media)
+    assert text in got.body
+    assert (await inside.send("GET", path, user="nobody")).status == 403
+    inside.at = workspace
+    assert (await answer(inside, "GET", path)).status == 501

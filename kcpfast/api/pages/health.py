@@ -31,6 +31,7 @@ _INDEX = (
 )
 
 KUBERNETES = (1, 36)
+Page = Callable[[Call], Response]
 
 
 def version_info(own: str) -> dict[str, str]:
@@ -75,12 +76,28 @@ def is_health(path: str) -> bool:
     return path.lstrip("/").partition("/")[0] in _HEALTH
 
 
+def _of_server(page: Page) -> Page:
+    """Return a page about the whole server, which a workspace does not have."""
+
+    def answer(call: Call) -> Response:
+        if call.route.cluster is not None:
+            text = "shard-level endpoint not available at workspace scope\n"
+            return plain(501, text, call.headers)
+        return page(call)
+
+    return answer
+
+
 def metrics(call: Call) -> Response:
-    """Answer /metrics; it is about the server, so a workspace does not have it."""
-    if call.route.cluster is not None:
-        text = "shard-level endpoint not available at workspace scope\n"
-        return plain(501, text, call.headers)
+    """Answer /metrics."""
     return Response(200, exposition(), _METRICS_TYPE, call.headers)
+
+
+def _debug(call: Call) -> Response:
+    """Answer below /debug/pprof."""
+    from kcpfast.api.pages import debug  # noqa: PLC0415 - for who looks for a fault
+
+    return debug.page(call)
 
 
 def index(call: Call) -> Response:
@@ -93,14 +110,14 @@ def _json(call: Call, obj: object) -> Response:
     return Response(200, msgspec.json.encode(obj), b"application/json", call.headers)
 
 
-Page = Callable[[Call], Response]
-
-
 def pages(own_version: str) -> Mapping[str, Page]:
     """Return the handlers of exact paths."""
     version = version_info(own_version)
     return {
         "/": index,
-        "/metrics": metrics,
+        "/debug/pprof": _of_server(_debug),
+        "/debug/pprof/goroutine": _of_server(_debug),
+        "/debug/pprof/heap": _of_server(_debug),
+        "/metrics": _of_server(metrics),
         "/version": lambda call: _json(call, version),
     }

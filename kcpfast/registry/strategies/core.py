@@ -17,6 +17,7 @@ from kcpfast.meta.errors import (
     field_too_long,
 )
 from kcpfast.meta.names import config_key
+from kcpfast.meta.objectmeta import check_finalizers
 from kcpfast.registry.strategies.base import Strategy, default
 from kcpfast.resources.resource import Object
 
@@ -148,6 +149,24 @@ def _begin_namespace_end(new: Object, _old: Object) -> None:
     new.setdefault("status", {})["phase"] = "Terminating"
 
 
+def _check_namespace(obj: Object) -> list[Cause]:
+    finalizers = (obj.get("spec") or {}).get("finalizers") or ()
+    return check_finalizers(finalizers, "spec.finalizers")
+
+
+def _check_namespace_update(new: Object, _old: Object) -> list[Cause]:
+    ending = "deletionTimestamp" in new["metadata"]
+    phase, wanted = (
+        (new.get("status") or {}).get("phase", ""),
+        "Terminating" if ending else "Active",
+    )
+    causes = _check_namespace(new)
+    if phase != wanted:
+        why = f"may only be '{wanted}' if `deletionTimestamp` is {'not ' if ending else ''}empty"
+        causes.append(field_invalid("status.Phase", phase, why))
+    return causes
+
+
 def _clean_references(obj: Object) -> None:
     """Keep only the names of a service account's secrets."""
     if obj.get("secrets"):
@@ -162,6 +181,8 @@ STRATEGIES = {
         prepare_create=_prepare_namespace,
         prepare_update=_prepare_namespace_update,
         prepare_delete=_begin_namespace_end,
+        validate=_check_namespace,
+        validate_update=_check_namespace_update,
     ),
     ("", "secrets"): Strategy(
         prepare_create=_prepare_secret,
