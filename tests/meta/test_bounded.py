@@ -1,0 +1,41 @@
+"""A cache that is bounded in bytes and forgets what was not used for longest."""
+
+from __future__ import annotations
+
+import pytest
+
+from kcpfast.meta import bounded
+from kcpfast.meta.bounded import Bounded
+
+
+@pytest.fixture
+def cache(monkeypatch: pytest.MonkeyPatch) -> Bounded[bytes]:
+    monkeypatch.setattr(bounded, "_OVERHEAD", 0)
+    return Bounded(10, len)
+
+
+def test_cache_forgets_what_was_not_used_for_longest(cache: Bounded[bytes]) -> None:
+    for key in "abc":
+        cache.get(key, lambda: b"xxxx")
+    cache.get("b", lambda: b"never made again")
+    made = []
+    cache.get("a", lambda: made.append("a") or b"xxxx")  # type: ignore[func-returns-value]
+    cache.get("b", lambda: made.append("b") or b"xxxx")  # type: ignore[func-returns-value]
+    assert made == ["a"]
+    assert (len(cache), cache.size) == (2, 8)
+
+
+def test_cache_keeps_one_entry_whatever_its_size(cache: Bounded[bytes]) -> None:
+    assert cache.get("a", lambda: b"x" * 100) == b"x" * 100
+    assert len(cache) == 1
+    cache.get("b", lambda: b"x")
+    assert (len(cache), cache.size) == (1, 1)
+
+
+def test_cache_keeps_nothing_of_what_could_not_be_made(cache: Bounded[bytes]) -> None:
+    def fail() -> bytes:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        cache.get("a", fail)
+    assert (len(cache), cache.get("a", lambda: b"x")) == (0, b"x")
