@@ -43,7 +43,7 @@ def test_names(rule: Rule, right: list[str], wrong: list[str]) -> None:
 
 def test_versions_are_ordered_by_stability_and_age() -> None:
     wanted = ["v10", "v2", "v1", "v11beta2", "v3beta1", "v12alpha1", "v11alpha2", "foo1", "foo10"]
-    assert sorted(wanted[::-1], key=version_order) == wanted
+    assert sorted(set(wanted), key=version_order) == wanted
 
 
 QUANTITIES = [
