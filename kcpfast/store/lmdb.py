@@ -32,6 +32,7 @@ import lmdb.cpython
 
 from kcpfast._core import tree
 from kcpfast.store.contract import (
+    EXISTS,
     Batch,
     Below,
     Changes,
@@ -270,13 +271,15 @@ class LmdbStore:
         while True:
             try:
                 results = self._env.apply(ops, time.time_ns() // 1_000_000)
-            except OSError as error:
-                if error.errno == tree.MAP_FULL:
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno == tree.MAP_FULL:
                     self._grow()
                     continue
+                if len(batch) > 1:  # one of them cannot be written: the others can
+                    return [outcome for commit in batch for outcome in self._write_batch([commit])]
                 failure = StoreError(f"cannot write: {error}")
                 failure.__cause__ = error
-                return [_Outcome(commit, failure, _NOTHING) for commit in batch]
+                return [_Outcome(batch[0], failure, _NOTHING)]
             return [_outcome(*pair) for pair in zip(batch, results, strict=True)]
 
     def _grow(self) -> None:
@@ -340,17 +343,26 @@ class _Held:
         self._env.free()
 
 
+_NEVER = -3
+_MOST = (1 << 63) - 1  # what a counter can hold; limits may be higher
 _OPS: Mapping[type, Callable[[Any], tree._Op]] = {
-    Put: lambda w: (tree.PUT, w.key, w.value, tree.ANY if w.expect is None else w.expect),
-    Check: lambda w: (tree.CHECK, w.key, None, w.expect),
+    Put: lambda w: (tree.PUT, w.key, w.value, _expectation(w.expect)),
+    Check: lambda w: (tree.CHECK, w.key, None, _expectation(w.expect)),
     Empty: lambda w: (tree.EMPTY, w.key, None, 0),
     Present: lambda w: (tree.PRESENT, w.key, None, 0),
-    Below: lambda w: (tree.BELOW, w.key, None, w.limit),
+    Below: lambda w: (tree.BELOW, w.key, None, min(w.limit, _MOST)),
     Index: lambda w: (tree.INDEX, w.key, w.value, 0),
     Count: lambda w: (tree.COUNT, w.key, None, w.delta),
     Stamp: lambda w: (tree.STAMP, w.key, w.when or None, 0),
     Unstamp: lambda w: (tree.UNSTAMP, w.key, None, w.seen),
 }
+
+
+def _expectation(expect: int | None) -> int:
+    """Return an expectation as the kernel knows it; no object has a revision out of range."""
+    if expect is None:
+        return tree.ANY
+    return expect if EXISTS <= expect <= _MOST else _NEVER
 
 
 def _outcome(commit: _Commit, result: tree._Result) -> _Outcome:

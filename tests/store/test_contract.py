@@ -20,10 +20,12 @@ from kcpfast.store.contract import (
     Put,
     Stamp,
     Store,
+    StoreError,
     Unstamp,
     Write,
     number,
 )
+from kcpfast.store.lmdb import LmdbStore
 
 
 def names(store: Store, prefix: bytes, **options: int | bytes) -> list[bytes]:
@@ -224,3 +226,12 @@ async def test_subscribers_hear_in_order_before_the_writer_does(store: Store) ->
     await asyncio.gather(*(write(n) for n in range(50)))
     assert heard == list(range(1, 51))
     assert len(stamps) == 50
+
+
+async def test_what_cannot_be_written_fails_alone(store: Store) -> None:
+    if not isinstance(store, LmdbStore):
+        pytest.skip("only a disk has limits")
+    writes = ([Put(b"a", b"1")], [Put(b"k" * 600, b"1")], [Put(b"b", b"1")])
+    done = await asyncio.gather(*map(store.commit, writes), return_exceptions=True)
+    assert [type(each) for each in done] == [int, StoreError, int]
+    await store.commit([Put(b"c", b"1", 0), Below(b"n", 1 << 80)])
