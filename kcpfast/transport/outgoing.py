@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -41,13 +41,19 @@ async def post(
     url: str, body: bytes, context: ssl.SSLContext, seconds: float, headers: Mapping[str, str]
 ) -> Answer:
     """Send a body to an https URL and return the answer; OutgoingError if there is none in time."""
+    exchange = _within(seconds, _post(url, body, context, headers))
     try:
-        async with asyncio.timeout(seconds):
-            return await _post(url, body, context, headers)
+        # A task of its own: a timeout belongs to one, and who asks may be in none yet.
+        return await asyncio.get_running_loop().create_task(exchange)
     except TimeoutError:
         raise OutgoingError("context deadline exceeded") from None
     except (OSError, ssl.SSLError, httptools.HttpParserError, ValueError) as error:
         raise OutgoingError(str(error) or type(error).__name__) from error
+
+
+async def _within(seconds: float, exchange: Awaitable[Answer]) -> Answer:
+    async with asyncio.timeout(seconds):
+        return await exchange
 
 
 async def _post(
