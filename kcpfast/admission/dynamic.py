@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from kcpfast.admission.chain import CREATE, DELETE, UPDATE, Plugin, Review
 from kcpfast.admission.evaluation import Decide
 from kcpfast.admission.matching import Matcher
-from kcpfast.admission.mutations import MutatingPolicies
-from kcpfast.admission.params import Params
-from kcpfast.admission.policies import ValidatingPolicies
 from kcpfast.admission.registered import Registered, Registry, Remembered
-from kcpfast.admission.rewriting import Seen
-from kcpfast.admission.webhooks import Webhooks
 from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.objects import Objects
+
+if TYPE_CHECKING:
+    from kcpfast.admission.mutations import MutatingPolicies
+    from kcpfast.admission.params import Params
+    from kcpfast.admission.policies import ValidatingPolicies
+    from kcpfast.admission.rewriting import Seen
+    from kcpfast.admission.webhooks import Webhooks
 
 _ALL = (CREATE, UPDATE, DELETE)
 
@@ -26,11 +30,35 @@ class Dynamic:
         self, objects: Objects, catalog: Catalog, remembered: Remembered, decide: Decide
     ) -> None:
         """Read what is registered through the registry; `decide` answers for the authorizer."""
-        matcher, params = Matcher(objects, catalog), Params(objects, catalog)
+        self._objects, self._catalog, self._decide = objects, catalog, decide
+        self._matcher = Matcher(objects, catalog)
         self._registry = Registry(objects, remembered)
-        self._mutating = MutatingPolicies(matcher, params, decide)
-        self._validating = ValidatingPolicies(matcher, params, decide)
-        self._webhooks = Webhooks(matcher, decide)
+
+    # What follows is loaded by the first workspace that has registered anything.
+
+    @cached_property
+    def _params(self) -> Params:
+        from kcpfast.admission.params import Params  # noqa: PLC0415 - see above
+
+        return Params(self._objects, self._catalog)
+
+    @cached_property
+    def _mutating(self) -> MutatingPolicies:
+        from kcpfast.admission.mutations import MutatingPolicies  # noqa: PLC0415 - see above
+
+        return MutatingPolicies(self._matcher, self._params, self._decide)
+
+    @cached_property
+    def _validating(self) -> ValidatingPolicies:
+        from kcpfast.admission.policies import ValidatingPolicies  # noqa: PLC0415 - see above
+
+        return ValidatingPolicies(self._matcher, self._params, self._decide)
+
+    @cached_property
+    def _webhooks(self) -> Webhooks:
+        from kcpfast.admission.webhooks import Webhooks  # noqa: PLC0415 - see above
+
+        return Webhooks(self._matcher, self._decide)
 
     def plugins(self) -> list[Plugin]:
         """Return the plugins; they belong at the end of the chain, before quotas."""
@@ -43,6 +71,8 @@ class Dynamic:
         registered = self._registry.of(review)
         if registered is None:
             return None
+        from kcpfast.admission.rewriting import Seen  # noqa: PLC0415 - see above
+
         seen = Seen()
         self._mutating.run(registered, review, seen)
         if registered.mutating_hooks:
