@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.harness.https import Access, Client, access
 from tests.harness.kubectl import Kubectl
 from tests.harness.process import ServerProcess
+from tests.models.consistency import problems_of
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +20,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     process = ServerProcess(tmp_path_factory.mktemp("server") / "root")
     yield process
     process.stop()
+    assert problems_of(process.root) == []
+
+
+Start = Callable[..., ServerProcess]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts servers of a test's own: start(root, *flags). What is left of them is killed."""
+    with ExitStack() as running:
+
+        def begin(root: Path, *flags: str) -> ServerProcess:
+            process = ServerProcess(root, *flags)
+            running.callback(process.kill)
+            return process
+
+        yield begin
 
 
 @pytest.fixture(scope="session")
