@@ -151,7 +151,7 @@ class WorkspaceController:
             await self._objects.adjust(where, change)
 
     async def _finish(self, cluster: str) -> bool:
-        """Remove the LogicalCluster, if nothing came in between; then let its Workspace go."""
+        """Remove the LogicalCluster, if nothing came in between; that wakes its Workspace."""
         where = target(cluster)
         record = self._objects.record(where)
         if record is None:
@@ -174,9 +174,6 @@ class WorkspaceController:
             await self._objects.store.commit(writes)
         except Conflict:
             return False
-        owner = (old.get("spec") or {}).get("owner")
-        if owner:
-            await self._release(Target(self._kinds.workspaces, owner["cluster"], "", owner["name"]))
         return True
 
     async def _say(self, cluster: str, remaining: Remaining) -> None:

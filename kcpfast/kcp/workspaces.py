@@ -340,6 +340,9 @@ def logical_cluster_consequences(
         "initializers", ()
     ):
         yield Stamp(index.mark("logicalcluster", target.cluster, target.name))
+    owner = ((old or {}).get("spec") or {}).get("owner")
+    if new is None and owner:
+        yield Stamp(index.mark("workspace", owner["cluster"], owner["name"]))
     if old is not None and new is not None:
         changed = (old["metadata"].get("deletionTimestamp"), old.get("status")) != (
             new["metadata"].get("deletionTimestamp"),

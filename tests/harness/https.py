@@ -119,13 +119,13 @@ class Client:
             # The server may refuse a body before it has read it, and close.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.send(request.body)
-        response = connection.getresponse()
-        opened()
-        try:
-            raw = response.read()
-        except http.client.IncompleteRead as cut:
-            raw = cut.partial
-            self.close()
+        with connection.getresponse() as response:
+            opened()
+            try:
+                raw = response.read()
+            except http.client.IncompleteRead as cut:
+                raw = cut.partial
+                self.close()
         headers: dict[str, str] = {}
         for name, value in response.getheaders():
             key = name.lower()
