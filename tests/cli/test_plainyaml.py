@@ -13,7 +13,8 @@ from tests.fix_cli import KUBECONFIG
 
 BITS = st.sampled_from(
     ["a", "name", "- ", "-", ": ", ":", "\n", "\n  ", "  ", "x1", "1", "true", "~", '"', "'", "#",
-     " #c", "{}", "[]", "|", "&a", "1e5", "0x1", "2001-01-01", "\t", "\\", "yes", "7gh", "é", "---"]
+     " #c", "{}", "[]", "|", "&a", "1e5", "0x1", "2001-01-01", "\t", "\\", "yes", "7gh", "é", "---",
+     "-gh", "_gh"]
 )  # fmt: skip
 TEXTS = st.one_of(
     st.text(max_size=12),
@@ -55,6 +56,8 @@ def test_read_knows_what_write_wrote(document: dict[str, Any]) -> None:
 
 def test_read_takes_our_kubeconfigs() -> None:
     text = KUBECONFIG.format(url="https://127.0.0.1:6443")
+    for token in ("-ylHsUz", "_g-h", "9gh"):
+        assert read(f"token: {token}") == {"token": token}
     document = read(text)
     assert document == yaml.safe_load(text)
     assert write(document) == text

@@ -130,7 +130,9 @@ def is_text(text: str) -> bool:
         return False
     if text[0] in _LETTERS or text[0] == "/":
         return True
-    return text[0].isdigit() and not _TELLING.isdisjoint(text)
+    # A token may begin so; two dashes could be the end of a document.
+    dashed = text[0] in "-_" and text[1:2] != "-"
+    return (dashed or text[0].isdigit()) and not _TELLING.isdisjoint(text)
 
 
 def write(value: Any, indent: str = "") -> str:
