@@ -7,7 +7,7 @@ KERNELS := $(wildcard kcpfast/_core/*.py kcpfast/_core/*.pyx)
 ARGS ?=
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
-.PHONY: build start test bench lint clean
+.PHONY: build start test bench load lint clean
 
 build: $(VENV)/built
 
@@ -22,6 +22,9 @@ lint: build $(VENV)/tools
 
 bench: build $(VENV)/tools
 	$(BIN)/python -m pytest bench --benchmark-only -p no:xdist --benchmark-columns=min,median,ops
+
+load: build $(VENV)/tools
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench.load $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist kcpfast.egg-info kcpfast/_core/*.so
