@@ -23,13 +23,14 @@ from kcpfast.server.flags import Config, advertised
 from kcpfast.server.upkeep import Upkeep
 from kcpfast.store.contract import StoreError
 from kcpfast.store.lmdb import LmdbStore
-from kcpfast.transport.connection import Connection, Service
+from kcpfast.transport.connection import HEADER_SECONDS, Connection, Service
 from kcpfast.transport.messages import Response
 from kcpfast.transport.tls import server_context
 from kcpfast.watch.hub import Hub
 
 _DRAIN_SECONDS = 3.0
 _BACKLOG = 1024
+_FAREWELL_SECONDS = 5.0
 
 
 def run(config: Config, started: float) -> int:
@@ -164,6 +165,8 @@ class _Listener:
                 ssl=self._context,
                 backlog=_BACKLOG,
                 start_serving=False,
+                ssl_handshake_timeout=HEADER_SECONDS,
+                ssl_shutdown_timeout=_FAREWELL_SECONDS,
             )
         except OSError as error:
             where = f"{config.bind_address}:{config.port}"

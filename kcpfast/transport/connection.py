@@ -7,6 +7,8 @@ by two parsers (RFC 9112 sections 6.1, 6.3 and 11.2) is refused with 400 and the
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import re
 import ssl
 import sys
@@ -36,9 +38,10 @@ MAX_HEAD = 64 * 1024
 HEADER_SECONDS = 30.0
 BODY_SECONDS = 60.0
 IDLE_SECONDS = 90.0
+WRITE_SECONDS = 60.0
 _LINGER_SECONDS = 0.5
 _MAX_WAITING = 16
-_JOINED = 64 * 1024  # what is longer is not copied to go out with its head
+_PIECE = 128 * 1024
 _LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
@@ -354,7 +357,8 @@ class Connection(asyncio.Protocol):
 
     async def _answer(self, request: Request | _Refused) -> None:
         if isinstance(request, _Refused):
-            self._send(self.service.refuse(request.code, str(request)), keep=False, bodiless=False)
+            refusal = self.service.refuse(request.code, str(request))
+            self._send(refusal, keep=False, body=refusal.body)
             # What the client still sends is read and dropped for a moment: closing at once would
             # reset the connection under the answer (RFC 9112 section 9.6).
             self._loop.call_later(_LINGER_SECONDS, self._close)
@@ -364,26 +368,50 @@ class Connection(asyncio.Protocol):
         if isinstance(answer, Stream):
             self._stream(answer, request.version)
             return
-        self._send(answer, keep, request.method == "HEAD")
+        body = b"" if request.method == "HEAD" else answer.body
+        if len(body) <= _PIECE:
+            self._send(answer, keep, body)
+        else:
+            self._send(answer, keep, b"")
+            await self._send_pieces(body)
         if not keep:
             self.closing = True
             self._waiting.clear()
         if not self._drained.is_set():
-            await self._drained.wait()
+            await self._until_drained()
         self._next()
 
-    def _send(self, answer: Response, keep: bool, bodiless: bool) -> None:
+    async def _send_pieces(self, body: bytes) -> None:
+        """Write a long body as fast as it is read.
+
+        TLS would take all of it at once and say that nothing waits: it is with the transport below.
+        """
+        for start in range(0, len(body), _PIECE):
+            if self.transport is None:
+                return
+            self.transport.write(body[start : start + _PIECE])
+            if not self._drained.is_set():
+                await self._until_drained()
+
+    async def _until_drained(self) -> None:
+        """Wait until the client has read; hang up on one that takes nothing for a time."""
+        before = math.inf
+        while self.transport is not None and not self._drained.is_set():
+            left = self.transport.get_write_buffer_size()
+            if left >= before:
+                self.transport.abort()
+                return
+            before = left
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._drained.wait(), WRITE_SECONDS)
+
+    def _send(self, answer: Response, keep: bool, body: bytes) -> None:
         if self.transport is None:
             return
         length = b"Content-Length: %d\r\n" % len(answer.body)
         close = b"" if keep else b"Connection: close\r\n"
         lines = head(answer.status, answer.content_type, list(answer.headers))
-        body = b"" if bodiless else answer.body
-        if len(body) < _JOINED:
-            self.transport.write(b"".join((lines, length, close, b"\r\n", body)))
-        else:
-            self.transport.write(b"".join((lines, length, close, b"\r\n")))
-            self.transport.write(body)
+        self.transport.write(b"".join((lines, length, close, b"\r\n", body)))
 
     def _stream(self, answer: Stream, version: str) -> None:
         if self.transport is None:

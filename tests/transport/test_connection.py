@@ -229,6 +229,26 @@ async def test_who_does_not_go_on_is_hung_up_on(
     await until(lambda: not served.service.open)
 
 
+async def test_who_reads_nothing_is_hung_up_on(
+    served: Served, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "WRITE_SECONDS", 0.02)
+    line.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    line.writer.write(get(b"/huge"))
+    await until(lambda: served.service.open)
+    await until(lambda: not served.service.open)
+
+
+async def test_who_reads_slowly_gets_all(
+    served: Served, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "WRITE_SECONDS", 5.0)
+    line.writer.write(get(b"/huge") + get(b"/a"))
+    answer = await line.answer()
+    assert len(answer.body) == 30_000_000
+    assert (await line.answer()).body == b"GET /a? 0"
+
+
 async def test_client_certificate_tells_who_it_is(served: Served, tls: Tls) -> None:
     line = await connect(served.port, tls.client("someone", "system:masters"))
     assert (await line.ask(get(b"/"))).headers["x-peer"] == "someone,system:masters"

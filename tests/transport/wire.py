@@ -28,6 +28,8 @@ class Echo:
             return Stream(self._start, b"text/plain")
         if request.path == "/large":
             return Response(200, b"x" * 1_000_000, b"text/plain")
+        if request.path == "/huge":
+            return Response(200, b"x" * 30_000_000, b"text/plain")
         text = f"{request.method} {request.path}?{request.query} {len(request.body)}"
         return Response(200, text.encode(), b"text/plain", [(b"X-Peer", _peer(request))])
 
