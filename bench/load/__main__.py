@@ -71,7 +71,7 @@ def main() -> None:
     print(f"{machine}\n{'run':10}{'count':>9}{'per s':>10}{'p50 ms':>10}{'p99 ms':>10}  note")
     for row in rows:
         print(
-            f"{row.run:10}{row.count:9}{row.per_second:10.1f}{row.p50:10.2f}{row.p99:10.2f}"
+            f"{row.run:10}{row.total:9}{row.per_second:10.1f}{row.p50:10.2f}{row.p99:10.2f}"
             f"  {row.note}"
         )
     if asked.json:

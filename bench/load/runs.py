@@ -19,7 +19,7 @@ class Row(NamedTuple):
     """One line of the result: a rate, latencies in milliseconds, and what else is to be said."""
 
     run: str
-    count: int
+    total: int
     per_second: float
     p50: float
     p99: float
@@ -29,7 +29,7 @@ class Row(NamedTuple):
 class Plan(NamedTuple):
     """What a run is asked: how many operations, over how many connections, where."""
 
-    count: int
+    total: int
     clients: int
     parent: str
     prefix: str
@@ -111,7 +111,7 @@ def _is(*codes: int) -> Callable[[Answer], bool]:
 async def create(to: Target, plan: Plan) -> Row:
     """Create ConfigMaps of 1 KB."""
     path = objects(plan.parent)
-    requests = (("POST", path, config_map(f"{plan.prefix}-{at}"), JSON) for at in range(plan.count))
+    requests = (("POST", path, config_map(f"{plan.prefix}-{at}"), JSON) for at in range(plan.total))
     return await measured(to, plan, "create", requests, _is(201))
 
 
@@ -124,7 +124,7 @@ async def update(to: Target, plan: Plan) -> Row:
             config_map(f"{plan.prefix}-{at}", _PAYLOAD[1:] + "y"),
             JSON,
         )
-        for at in range(plan.count)
+        for at in range(plan.total)
     )
     return await measured(to, plan, "update", requests, _is(200))
 
@@ -132,7 +132,7 @@ async def update(to: Target, plan: Plan) -> Row:
 async def get(to: Target, plan: Plan) -> Row:
     """Get ConfigMaps that a run of create has made, the first thousand of them in turn."""
     paths = [f"{objects(plan.parent)}/{plan.prefix}-{at}" for at in range(1000)]
-    requests = (("GET", paths[at % len(paths)], b"", JSON) for at in range(plan.count))
+    requests = (("GET", paths[at % len(paths)], b"", JSON) for at in range(plan.total))
     return await measured(to, plan, "get", requests, _is(200))
 
 
@@ -146,7 +146,7 @@ async def list_all(to: Target, plan: Plan) -> Row:
         return answer.status == 200
 
     path = objects(plan.parent)
-    requests = (("GET", path, b"", JSON) for _ in range(plan.count))
+    requests = (("GET", path, b"", JSON) for _ in range(plan.total))
     row = await measured(to, plan, "list", requests, good)
     return row._replace(note=f"{size} bytes each")
 
@@ -154,7 +154,7 @@ async def list_all(to: Target, plan: Plan) -> Row:
 async def spaces(to: Target, plan: Plan) -> Row:
     """Create workspaces side by side; an answer that is not Ready counts as failed."""
     path = f"/clusters/{plan.parent}/{TENANCY}"
-    requests = (("POST", path, workspace(f"{plan.prefix}-{at}"), JSON) for at in range(plan.count))
+    requests = (("POST", path, workspace(f"{plan.prefix}-{at}"), JSON) for at in range(plan.total))
 
     def ready(answer: Answer) -> bool:
         return answer.status == 201 and answer.json()["status"]["phase"] == "Ready"
@@ -166,7 +166,7 @@ async def tree(to: Target, plan: Plan) -> Row:
     """Create workspaces, ten below each, level by level."""
     lines = await connect(to, plan.clients)
     taken: list[float] = []
-    seconds, failed, level, left = 0.0, 0, [plan.parent], plan.count
+    seconds, failed, level, left = 0.0, 0, [plan.parent], plan.total
     while left:
         names = [f"{above}:{plan.prefix}{at}" for above in level for at in range(10)][:left]
         requests = (
@@ -201,14 +201,14 @@ async def delete(to: Target, plan: Plan) -> Row:
         answer = await line.ask("GET", path)
     seconds = time.perf_counter() - begun
     line.close()
-    return Row("delete", plan.count, plan.count / seconds, 1000 * seconds, 1000 * seconds)
+    return Row("delete", plan.total, plan.total / seconds, 1000 * seconds, 1000 * seconds)
 
 
 async def watch(to: Target, plan: Plan) -> Row:
     """Deliver creates of 8 writers to many watches of one namespace."""
     path = objects(plan.parent)
     readers, writers = await connect(to, plan.clients), await connect(to, 8)
-    mark, wanted, delivered = b'"type":"ADDED"', plan.count * plan.clients, 0
+    mark, wanted, delivered = b'"type":"ADDED"', plan.total * plan.clients, 0
     all_there = asyncio.Event()
 
     def chunk(data: bytes) -> None:
@@ -224,7 +224,7 @@ async def watch(to: Target, plan: Plan) -> Row:
     )
     begun = time.perf_counter()
     requests = (
-        ("POST", path, config_map(f"{plan.prefix}-w{at}"), JSON) for at in range(plan.count)
+        ("POST", path, config_map(f"{plan.prefix}-w{at}"), JSON) for at in range(plan.total)
     )
     taken, _, failed = await flood(writers, requests, _is(201))
     await asyncio.wait_for(all_there.wait(), 60)
@@ -255,7 +255,7 @@ async def memory(to: Target, plan: Plan) -> Row:
     """Create workspaces and say what each costs the server in private memory."""
     before = private_memory(to)
     row = await spaces(to, plan)
-    each = (private_memory(to) - before) / plan.count
+    each = (private_memory(to) - before) / plan.total
     return row._replace(run="memory", note=f"{each:.2f} KiB each")
 
 
