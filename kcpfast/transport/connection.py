@@ -11,17 +11,16 @@ import contextlib
 import math
 import re
 import ssl
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable
 from email.utils import formatdate
-from functools import partial
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
 
 import httptools
 
+from kcpfast.transport.eager import AT_ONCE, begin
 from kcpfast.transport.messages import (
     NOBODY,
     Header,
@@ -92,40 +91,6 @@ def head(status: int, content_type: bytes, headers: tuple[Header, ...] | list[He
         parts.append(b"Content-Type: " + content_type + b"\r\n")
     parts += [name + b": " + value + b"\r\n" for name, value in headers]
     return b"".join(parts)
-
-
-# What stands for the task of a request that is being answered without one.
-_AT_ONCE = object()
-
-
-class _Begun:
-    """A coroutine that has run up to where it waits; awaiting this goes on from there.
-
-    What Python 3.12 has as eager tasks. Until it waits there is no current task: what asks for
-    one (asyncio.timeout) has no place in a request.
-    """
-
-    __slots__ = ("_awaited", "_coroutine")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, None], awaited: Any) -> None:
-        self._coroutine = coroutine
-        self._awaited = awaited
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        awaited = self._awaited
-        while True:
-            try:
-                step = partial(self._coroutine.send, (yield awaited))
-            except BaseException as error:  # it is the coroutine's to handle
-                step = partial(self._coroutine.throw, error)
-            try:
-                awaited = step()
-            except StopIteration:
-                return
-
-
-async def _go_on(coroutine: Coroutine[Any, Any, None], awaited: Any) -> None:
-    await _Begun(coroutine, awaited)
 
 
 class Connection(asyncio.Protocol):
@@ -339,21 +304,10 @@ class Connection(asyncio.Protocol):
         following = self._waiting.popleft()
         if len(self._waiting) == _MAX_WAITING and self.transport:
             self.transport.resume_reading()
-        self._begin_answer(self._answer(following))
-
-    def _begin_answer(self, answering: Coroutine[Any, Any, None]) -> None:
-        """Answer at once as far as that goes; only what must wait becomes a task."""
-        self._task = _AT_ONCE
-        if sys.version_info >= (3, 12):
-            task = asyncio.Task(answering, loop=self._loop, eager_start=True)
-            if not task.done():
-                self._task = task
-            return
-        try:
-            awaited = answering.send(None)
-        except StopIteration:
-            return  # answered, and the next request has been seen to
-        self._task = self._loop.create_task(_go_on(answering, awaited))
+        self._task = AT_ONCE
+        waiting = begin(self._loop, self._answer(following))
+        if waiting is not None:
+            self._task = waiting
 
     async def _answer(self, request: Request | _Refused) -> None:
         if isinstance(request, _Refused):
