@@ -1,0 +1,244 @@
+"""How a server starts, and what it says when it cannot: one line, exit code 1, nothing touched."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import lmdb
+import pytest
+import yaml
+
+from kcpfast.server.flags import FLAGS, LATER, MEANINGLESS
+from tests.fix_server import Start
+from tests.harness.https import Client, access
+from tests.harness.process import ServerProcess, refused
+
+PRIVATE, PUBLIC = 0o600, 0o644
+FILES = {
+    ".admin-token-store": PRIVATE,
+    "admin.kubeconfig": PRIVATE,
+    "apiserver.crt": PUBLIC,
+    "apiserver.key": PRIVATE,
+    "client-ca.crt": PUBLIC,
+    "client-ca.key": PRIVATE,
+    "sa.key": PRIVATE,
+    "server.pid": PRIVATE,
+}
+KEPT = [name for name in FILES if name not in ("admin.kubeconfig", "server.pid")]
+
+
+@pytest.fixture(scope="session")
+def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root directory that a server has made and left."""
+    root = tmp_path_factory.mktemp("seed") / "root"
+    ServerProcess(root).stop()
+    return root
+
+
+@pytest.fixture
+def root(seed: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    copied = tmp_path / "root"
+    for path in [seed, *sorted(seed.rglob("*"))]:
+        to = copied / path.relative_to(seed)
+        if path.is_dir():
+            to.mkdir(mode=0o700)
+        else:
+            to.write_bytes(path.read_bytes())
+            to.chmod(path.stat().st_mode)
+    return copied
+
+
+def contents(root: Path) -> Mapping[str, bytes]:
+    """Return all files but those that say who works here now."""
+    files = (path for path in root.rglob("*") if path.is_file())
+    volatile = ("server.pid", "lock.mdb")
+    return {str(path): path.read_bytes() for path in files if path.name not in volatile}
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+# ----------------------------------------------------------------------------- what it makes
+
+
+def test_files_are_for_their_owner(server: ServerProcess) -> None:
+    found = {path.name: mode(path) for path in server.root.iterdir() if path.is_file()}
+    assert found == FILES
+    assert mode(server.root) == mode(server.root / "store") == 0o700
+    assert all(not mode(path) & 0o077 for path in (server.root / "store").iterdir())
+
+
+def test_kubeconfig_has_the_contexts_of_kcp(server: ServerProcess) -> None:
+    config = yaml.safe_load(server.kubeconfig.read_text())
+    contexts = {each["name"]: each["context"] for each in config["contexts"]}
+    assert {"base", "root", "shard-base", "system:admin"} <= contexts.keys()
+    assert config["current-context"] == "root"
+    clusters = {each["name"]: each["cluster"]["server"] for each in config["clusters"]}
+    assert clusters["base"] == server.url
+    assert clusters[contexts["root"]["cluster"]] == f"{server.url}/clusters/root"
+
+
+def test_a_restart_keeps_what_is_there(root: Path, start: Start) -> None:
+    before = {name: (root / name).read_bytes() for name in KEPT}
+    process = start(root)
+    assert {name: (root / name).read_bytes() for name in KEPT} == before
+    process.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_both_signals_stop_it(number: signal.Signals, root: Path, start: Start) -> None:
+    process = start(root)
+    process.signal(number)
+    assert process.wait() == 0
+
+
+def test_a_lock_left_behind_by_a_killed_server_holds_nobody_up(root: Path, start: Start) -> None:
+    start(root).kill()
+    start(root).stop()
+
+
+# ----------------------------------------------------------------------------- flags
+
+
+def test_the_flags_of_kcps_own_fixture_are_accepted(root: Path, start: Start) -> None:
+    tokens = root / "tokens.csv"
+    tokens.write_text('secret,user-1,1,"team-1"\n')
+    flags = {
+        "embedded-etcd-client-port": "2379",
+        "embedded-etcd-peer-port": "2380",
+        "embedded-etcd-wal-size-bytes": "5000",
+        "kubeconfig-path": str(root / "elsewhere.kubeconfig"),
+        "audit-log-path": str(root / "audit.log"),
+        "audit-policy-file": str(root / "policy.yaml"),
+        "bind-address": "127.0.0.1",
+        "client-ca-file": str(root / "client-ca.crt"),
+        "feature-gates": "WorkspaceMounts=true,OfNoKnownName=false",
+        "token-auth-file": str(tokens),
+        "v": "4",
+    }
+    words = [word for name, value in flags.items() for word in (f"--{name}", value)]
+    process = start(root, *words, "--logical-cluster-total-object-limit=0")
+    granted = access(root / "elsewhere.kubeconfig")
+    with Client(granted) as client:
+        for path in ("/livez", "/readyz"):
+            assert client.ask("GET", path, who="masters").status == 200
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        path = "/clusters/root/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        known = client.ask("POST", path, body, who="secret").json()["status"]["userInfo"]
+        assert (known["username"], known["groups"][0]) == ("user-1", "team-1")
+        assert client.ask("POST", path, body, who="wrong").status == 401
+    process.stop()
+
+
+def test_names_of_flags_are_given_once() -> None:
+    names = [*(flag.name for flag in FLAGS), *LATER, *MEANINGLESS]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--no-such-flag", "1"], "unknown flag: --no-such-flag"),
+        (["--secure-port", "many"], "--secure-port: many is not a number from 0 to 65535"),
+        (["--secure-port", "65536"], "--secure-port: 65536 is not a number from 0 to 65535"),
+        (["--v"], "flag needs an argument: --v"),
+        (["stray"], "unexpected argument: stray"),
+    ],
+)
+def test_bad_flags_are_named(words: list[str], said: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    assert refused(root, *words) == (1, f"kcpfast: {said}\n")
+    assert not root.exists()
+
+
+# ----------------------------------------------------------------------------- refusals
+
+
+def foreign_file(root: Path) -> None:
+    (root / "store" / "data.mdb").write_bytes(b"not a database " * 1000)
+
+
+def foreign_database(root: Path) -> None:
+    (root / "store" / "data.mdb").unlink()
+    with lmdb.open(str(root / "store"), max_dbs=2) as env, env.begin(write=True) as txn:
+        txn.put(b"somebody", b"else")
+
+
+def newer_format(root: Path) -> None:
+    with lmdb.open(str(root / "store"), max_dbs=8) as env:
+        meta = env.open_db(b"meta")
+        with env.begin(write=True, db=meta) as txn:
+            txn.put(b"format", b"kcpfast 2")
+
+
+def broken_tokens(root: Path) -> None:
+    (root / ".admin-token-store").write_text("{")
+
+
+def broken_certificate(root: Path) -> None:
+    (root / "apiserver.crt").write_text("nothing")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (foreign_file, "cannot open the store in"),
+        (foreign_database, "an LMDB file of another program"),
+        (newer_format, "the store has format b'kcpfast 2'"),
+        (broken_tokens, "cannot use"),
+        (broken_certificate, "cannot use the certificates"),
+    ],
+)
+def test_a_directory_that_is_not_ours(spoil: Callable[[Path], None], said: str, root: Path) -> None:
+    spoil(root)
+    before = contents(root)
+    code, error = refused(root)
+    assert code == 1
+    assert error.startswith("kcpfast: ")
+    assert said in error
+    assert error.count("\n") == 1
+    assert contents(root) == before
+
+
+def test_a_second_server_names_the_first(root: Path, start: Start) -> None:
+    first = start(root)
+    said = f"kcpfast: {root} is in use by the server with pid {first.pid}\n"
+    assert refused(root) == (1, said)
+    first.stop()
+
+
+def test_a_port_in_use(root: Path) -> None:
+    before = contents(root)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        words = ["--bind-address", "127.0.0.1", "--secure-port", port]
+        code, error = refused(root, *words)
+    assert code == 1
+    assert error.startswith(f"kcpfast: cannot listen on 127.0.0.1:{port}: ")
+    assert error.count("\n") == 1
+    assert contents(root) == before
+
+
+def test_a_file_where_the_directory_should_be(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.write_text("mine")
+    code, error = refused(root)
+    assert (code, error.count("\n")) == (1, 1)
+    assert error.startswith(f"kcpfast: cannot use {root}: ")
+    assert root.read_text() == "mine"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is unreadable to root")
+def test_a_directory_that_may_not_be_read(root: Path) -> None:
+    root.chmod(0)
+    code, error = refused(root)
+    root.chmod(0o700)
+    assert (code, error.count("\n")) == (1, 1)
+    assert error.startswith(f"kcpfast: cannot use {root}: ")
