@@ -55,6 +55,12 @@ LATER = (
     "audit-webhook-batch-max-size",
     "audit-webhook-config-file",
     "audit-webhook-mode",
+    "authorization-always-allow-paths",
+    "authorization-order",
+    "authorization-webhook-cache-authorized-ttl",
+    "authorization-webhook-cache-unauthorized-ttl",
+    "authorization-webhook-config-file",
+    "authorization-webhook-version",
 )
 # Accepted and of no meaning here: there is no etcd, and nothing is scanned to be counted.
 MEANINGLESS = (
