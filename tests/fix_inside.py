@@ -17,6 +17,7 @@ from kcpfast.store.contract import Store
 from kcpfast.store.lmdb import LmdbStore
 from kcpfast.store.memory import MemoryStore
 from kcpfast.transport.messages import Request, Response
+from tests.models.consistency import problems
 
 URL, CA = "https://here", "-----BEGIN CERTIFICATE-----\n"
 TOKENS = {
@@ -151,3 +152,4 @@ async def inside(backing: Store, account_key: Path) -> AsyncIterator[Inside]:
     server.at = await server.workspace("ws")
     yield server
     await running.controllers.stop()
+    assert problems(backing) == []

@@ -1,0 +1,125 @@
+"""What compiling the kernels is worth: each beside the same file, interpreted."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import kcpfast._core
+from kcpfast.schema.program import compile_schema
+
+FOLDER = Path(kcpfast._core.__file__).parent
+PATHS = (
+    "/clusters/root:org:team/api/v1/namespaces/default/configmaps/theme",
+    "/clusters/root:org:team/apis/demo.example.com/v1/widgets",
+    "/services/apiexport/1je5usrqkko9gikw/demo/clusters/*/apis/demo.example.com/v1/widgets",
+)
+KEY = b"demo.example.com/widgets\x001je5usrqkko9gikw\0default\0web"
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "spec": {
+            "type": "object",
+            "required": ["items"],
+            "properties": {
+                "mode": {"type": "string", "default": "auto"},
+                "items": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["name"],
+                        "properties": {
+                            "name": {"type": "string"},
+                            "count": {"type": "integer", "default": 1},
+                            "tags": {"type": "object", "additionalProperties": {"type": "string"}},
+                        },
+                    },
+                },
+            },
+        }
+    },
+}
+
+
+def item(at: int) -> dict[str, Any]:
+    return {"name": f"item-{at}", "count": at, "tags": {"a": "b", "c": "d"}}
+
+
+OBJECT = {"spec": {"mode": "fast", "items": [item(at) for at in range(20)]}}
+TEXT = json.dumps(OBJECT).encode()
+
+
+def interpreted(name: str) -> ModuleType:
+    """Return a kernel from its source, as Python runs it."""
+    full = f"interpreted_{name}"
+    loader = importlib.machinery.SourceFileLoader(full, str(FOLDER / f"{name}.py"))
+    spec = importlib.util.spec_from_loader(full, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def compiled(name: str) -> ModuleType:
+    """Return a kernel as it is shipped; it is an error if it was not compiled."""
+    module = importlib.import_module(f"kcpfast._core.{name}")
+    assert str(module.__file__).endswith(".so")
+    return module
+
+
+BOTH = pytest.mark.parametrize("kernel", [compiled, interpreted], ids=lambda each: each.__name__)
+FIELDS = (
+    "type", "nullable", "keep_unknown", "embedded", "checks", "typed", "keep_empty", "defaults",
+    "required", "list_keys",
+)  # fmt: skip
+
+
+def twin(node: Any, module: ModuleType) -> Any:
+    """Return a compiled schema's tree, made of another module's nodes."""
+    made = module.Node()
+    for name in FIELDS:
+        setattr(made, name, getattr(node, name))
+    made.properties = {key: twin(each, module) for key, each in node.properties.items()}
+    made.additional = twin(node.additional, module) if node.additional is not None else None
+    made.items = twin(node.items, module) if node.items is not None else None
+    return made
+
+
+@BOTH
+def test_route(benchmark: Any, kernel: Any) -> None:
+    route = kernel("routing").route
+    benchmark(lambda: [route(path) for path in PATHS])
+
+
+@BOTH
+def test_duplicates(benchmark: Any, kernel: Any) -> None:
+    assert benchmark(kernel("jsonscan").duplicates, TEXT) == []
+
+
+@BOTH
+def test_validate(benchmark: Any, kernel: Any) -> None:
+    module = kernel("schema")
+    node = twin(compile_schema(SCHEMA).root, module)
+
+    def run() -> Any:
+        report = module.Report(True, True, True)
+        module.run(node, OBJECT, report)
+        return report.errors
+
+    assert benchmark(run) == []
+
+
+@BOTH
+def test_find_among_ten_thousand_watches(benchmark: Any, kernel: Any) -> None:
+    fanout = kernel("fanout").Fanout()
+    for at in range(10_000):
+        fanout.add(b"demo.example.com/widgets\0cluster%d\0" % at, object())
+    fanout.add(KEY, "watch")
+    assert benchmark(fanout.find, KEY) == ["watch"]
