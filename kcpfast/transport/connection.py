@@ -11,19 +11,16 @@ import contextlib
 import math
 import re
 import ssl
-import time
 from collections import deque
 from collections.abc import Callable
-from email.utils import formatdate
-from http import HTTPStatus
 from typing import Any, NamedTuple, cast
 
 import httptools
 
 from kcpfast.transport.eager import AT_ONCE, begin
+from kcpfast.transport.heads import head
 from kcpfast.transport.messages import (
     NOBODY,
-    Header,
     Peer,
     Refuse,
     Request,
@@ -41,9 +38,6 @@ WRITE_SECONDS = 60.0
 _LINGER_SECONDS = 0.5
 _MAX_WAITING = 16
 _PIECE = 128 * 1024
-_LINES = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
-}
 _REQUEST_LINE = re.compile(rb"[A-Z-]+ /\S* HTTP/1\.[01]\r\n")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -66,33 +60,6 @@ class _Refused(Exception):
         self.code = code
 
 
-class _Clock:
-    """The Date header, made once a second."""
-
-    def __init__(self) -> None:
-        self._second = 0
-        self._line = b""
-
-    def line(self) -> bytes:
-        now = int(time.time())
-        if now != self._second:
-            self._second = now
-            self._line = b"Date: " + formatdate(now, usegmt=True).encode() + b"\r\n"
-        return self._line
-
-
-_CLOCK = _Clock()
-
-
-def head(status: int, content_type: bytes, headers: tuple[Header, ...] | list[Header]) -> bytes:
-    """Return status line and headers up to, not including, those that frame the body."""
-    parts = [_LINES[status], _CLOCK.line()]
-    if content_type:
-        parts.append(b"Content-Type: " + content_type + b"\r\n")
-    parts += [name + b": " + value + b"\r\n" for name, value in headers]
-    return b"".join(parts)
-
-
 class Connection(asyncio.Protocol):
     """One client connection."""
 
@@ -106,6 +73,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[Request | _Refused] = deque()
+        self._turning = self._more = False
         self._task: Any = None
         self._stream_closed: Callable[[], None] | None = None
         self._drained = asyncio.Event()
@@ -292,6 +260,19 @@ class Connection(asyncio.Protocol):
             self._next()
 
     def _next(self) -> None:
+        """Answer what waits. Many requests answered at once take no more stack than one."""
+        self._more = True
+        if self._turning:
+            return
+        self._turning = True
+        try:
+            while self._more:
+                self._more = False
+                self._turn()
+        finally:
+            self._turning = False
+
+    def _turn(self) -> None:
         if not self._waiting:
             self._task = None
             if self.closing:

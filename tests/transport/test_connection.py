@@ -125,6 +125,7 @@ async def test_largest_body_and_head_pass(line: Line) -> None:
 async def test_pipelined_requests_are_answered_in_order(served: Served, line: Line) -> None:
     count = 100
     line.writer.write(get(b"/hold") + b"".join(get(b"/%d" % each) for each in range(count)))
+    await until(lambda: served.echo.seen)
     served.echo.released.set()
     assert (await line.answer()).body == b"GET /hold? 0"
     for each in range(count):
@@ -142,6 +143,7 @@ async def test_pipelined_heads_do_not_count_together(line: Line) -> None:
 
 async def test_garbage_behind_a_request_does_not_touch_it(served: Served, line: Line) -> None:
     line.writer.write(get(b"/hold") + b"\x00garbage\r\n\r\n")
+    await until(lambda: served.echo.seen)
     served.echo.released.set()
     assert (await line.answer()).body == b"GET /hold? 0"
     assert (await line.answer()).status == 400
@@ -203,6 +205,7 @@ async def test_body_behind_another_request_is_asked_for_in_its_turn(
     served: Served, line: Line
 ) -> None:
     line.writer.write(get(b"/hold") + EXPECTING)
+    await until(lambda: served.echo.seen)
     served.echo.released.set()
     assert (await line.answer()).body == b"GET /hold? 0"
     assert await line.reader.readuntil(b"\r\n\r\n") == CONTINUE
@@ -323,3 +326,14 @@ async def test_stream_knows_what_its_reader_has_not_taken(served: Served, line: 
         assert await line.chunk() == piece
     await drained.wait()
     assert sink.pending() == 0
+
+
+async def test_thousands_of_pipelined_requests_take_no_stack(served: Served, line: Line) -> None:
+    count = 5_000
+    line.writer.write(get(b"/hold") + get(b"/") * count)
+    opened = next(iter(served.service.open))
+    await until(lambda: len(opened._waiting) > 100)
+    served.echo.released.set()
+    assert (await line.answer()).body == b"GET /hold? 0"
+    for _ in range(count):
+        assert (await line.answer()).status == 200
