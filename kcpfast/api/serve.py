@@ -23,7 +23,7 @@ from kcpfast.api.verbs.listing import list_objects
 from kcpfast.api.verbs.patch import patch
 from kcpfast.api.verbs.read import get
 from kcpfast.api.verbs.update import update
-from kcpfast.api.verbs.watch import watch
+from kcpfast.api.verbs.watch import ending, watch
 from kcpfast.auth.authenticate import bearer
 from kcpfast.auth.tokens import unverified_cluster
 from kcpfast.meta.errors import (
@@ -82,6 +82,7 @@ class Server:
         self._front = front
         self._discovery = Discovery()
         self._openapi = OpenApi()
+        api.objects.store.subscribe(ending(api.hub))
         self._pages: Mapping[str, Page] = pages(api.version)
 
     async def serve(self, request: Request) -> Response | Stream:

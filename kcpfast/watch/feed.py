@@ -68,7 +68,11 @@ class Feed:
             self._fail(BROKEN)
             return
         watch.flush()
-        if done:
+        alive = watch.interest.alive
+        if alive is not None and not alive():
+            self._timer.cancel()
+            self._end()
+        elif done:
             self._timer.cancel()
             left = max(self._deadline - self._loop.time(), 0.0)
             self._detach = self._hub.open(watch, self._after, left)

@@ -49,11 +49,13 @@ class Form(NamedTuple):
 class Interest(NamedTuple):
     """What a watch looks at: a key prefix, and a test for what is below it.
 
-    `test(key, value)` None lets everything through. `same` is equal for equal tests.
+    `test(key, value)` None lets everything through. `alive()` tells whether it is still served as
+    it was (None: it always is).
     """
 
     prefix: bytes
     test: Callable[[bytes, bytes], bool] | None = None
+    alive: Callable[[], bool] | None = None
 
 
 class Watch:
@@ -140,10 +142,10 @@ class Hub:
         watch.flush()
         watch.sink.close()
 
-    def end_where(self, doomed: Callable[[Watch], bool]) -> None:
-        """End the watches that a predicate names (a resource is gone, a cluster sleeps)."""
+    def end_dead(self) -> None:
+        """End the watches whose resource is gone or has changed: they are to begin anew."""
         for watch in self._fanout.all():
-            if doomed(watch):
+            if watch.interest.alive is not None and not watch.interest.alive():
                 self._end(watch)
 
     # ------------------------------------------------------------------------- events
@@ -207,7 +209,8 @@ class Hub:
         """End all watches."""
         if self._ticker is not None:
             self._ticker.cancel()
-        self.end_where(lambda _watch: True)
+        for watch in self._fanout.all():
+            self._end(watch)
 
 
 def change_of(event: Event, test: Callable[[bytes, bytes], bool] | None) -> bytes | None:

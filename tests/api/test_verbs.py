@@ -348,3 +348,47 @@ async def test_pages_about_the_server_are_for_masters_and_of_no_workspace(
     assert (await inside.send("GET", path, user="nobody")).status == 403
     inside.at = workspace
     assert (await answer(inside, "GET", path)).status == 501
+
+
+# ------------------------------------------------------------------------- custom kinds
+
+
+def lamps(*fields: str) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {each: {"type": "string"} for each in fields}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "lamps.e.com"},
+        "spec": {
+            "group": "e.com",
+            "scope": "Cluster",
+            "names": {"plural": "lamps", "kind": "Lamp"},
+            "versions": [version],
+        },
+    }
+
+
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+LAMP = {"apiVersion": "e.com/v1", "kind": "Lamp", "metadata": {"name": "a"}}
+
+
+@pytest.mark.parametrize("change", ["nothing", "another schema", "the end"])
+async def test_watch_ends_with_the_schema_that_it_shows(
+    inside: Inside, lines: Lines, change: str
+) -> None:
+    await inside.create(CRDS, lamps("colour"))
+    await inside.settle()
+    await inside.create("/apis/e.com/v1/lamps", LAMP)
+    got = await ask(inside, "GET", "/apis/e.com/v1/lamps?watch=1")
+    assert isinstance(got, Stream)
+    got.start(lines)
+    if change == "the end":
+        await inside.delete(f"{CRDS}/lamps.e.com")
+    else:
+        fields = ("colour", "size") if change == "another schema" else ("colour",)
+        await inside.patch(f"{CRDS}/lamps.e.com", {"spec": lamps(*fields)["spec"]})
+    await inside.settle()
+    assert lines.closed is (change != "nothing")
+    kinds = [kind for kind, _ in lines.events()]
+    assert kinds == (["ADDED", "DELETED"] if change == "the end" else ["ADDED"])

@@ -87,7 +87,7 @@ class World:
         test = more.pop("test", None)
         opened = Watch(
             more.pop("form", FORM),
-            Interest(prefix.encode(), test),
+            Interest(prefix.encode(), test, more.pop("alive", None)),
             reader,
             bookmarks=more.pop("bookmarks", False),
         )
@@ -295,7 +295,12 @@ async def test_first_event_may_have_another_form(world: World) -> None:
     assert reader.events() == ["ADDED first 1@1", "MODIFIED 2@2"]
 
 
-async def test_end_where_ends_the_watches_meant(world: World) -> None:
-    readers = [world.watch(prefix, after=0)[0] for prefix in ("a\0", "b\0")]
-    world.hub.end_where(lambda watch: watch.interest.prefix == b"a\0")
-    assert [reader.closed for reader in readers] == [True, False]
+@pytest.mark.parametrize("fed", [True, False])
+async def test_watch_ends_when_what_it_shows_is_gone(world: World, fed: bool) -> None:
+    living = [fed]
+    reader, _ = world.watch(after=0, alive=lambda: bool(living[0]))
+    other, _ = world.watch(after=0)
+    living[0] = False
+    world.hub.end_dead()
+    assert [reader.closed, other.closed] == [True, False]
+    assert reader.events() == []

@@ -25,9 +25,11 @@ from kcpfast.meta.errors import (
     invalid,
     not_acceptable,
 )
+from kcpfast.registry import index
+from kcpfast.store.contract import Batch
 from kcpfast.transport.messages import Sink, Stream
 from kcpfast.watch.feed import Feed
-from kcpfast.watch.hub import Form, Interest, Watch, json_line
+from kcpfast.watch.hub import Form, Hub, Interest, Watch, json_line
 
 MIN_SECONDS = 1800
 _END = "k8s.io/initial-events-end"
@@ -49,7 +51,7 @@ async def watch(api: Api, call: Call) -> Stream:
     form = _form(shown)
 
     def start(sink: Sink) -> Callable[[], None]:
-        interest = Interest(selected.prefix, selected.test)
+        interest = Interest(selected.prefix, selected.test, _alive(call))
         opened = Watch(form, interest, sink, bookmarks=bookmarks)
         store = api.objects.store
         return Feed(api.hub, store, opened, after=after, seconds=timeout).start()
@@ -57,6 +59,33 @@ async def watch(api: Api, call: Call) -> Stream:
     protobuf = shown.form.media == PROTOBUF
     media = f"{PROTOBUF};stream=watch" if protobuf else JSON
     return Stream(start, media.encode(), call.headers)
+
+
+def _alive(call: Call) -> Callable[[], bool] | None:
+    """Return what tells whether a resource of a CRD or binding is still served as it is now.
+
+    What is written under another schema cannot be shown by this one: the client begins anew.
+    """
+    found, view, origin = call.route, call.view, call.resource.origin
+    if origin is None or view is None:
+        return None
+
+    def alive() -> bool:
+        served = view.find(call.cluster, found.group, found.version, found.plural)
+        return served is not None and served.resource.origin == origin
+
+    return alive
+
+
+def ending(hub: Hub) -> Callable[[Batch], None]:
+    """Return what ends the watches of a resource when a definition falls out of use somewhere."""
+    stamp = index.mark("definitions", "", "")
+
+    def on_commit(batch: Batch) -> None:
+        if any(each.startswith(stamp) for each in batch.stamps):
+            hub.end_dead()
+
+    return on_commit
 
 
 def _begin(api: Api, call: Call, wanted: int) -> int | None:
