@@ -21,7 +21,7 @@ def test_every_flag_is_documented(flag: str) -> None:
 
 @pytest.mark.parametrize("flag", [*LATER, *MEANINGLESS])
 def test_flags_without_effect_are_named_by_family(flag: str) -> None:
-    assert flag.startswith(FAMILIES)
+    assert flag.startswith(FAMILIES) or f"`--{flag}`" in README
 
 
 @pytest.mark.parametrize("path", [row.path for row in ROWS if row.about and row.module])

@@ -30,6 +30,7 @@ ACCOUNTS = BY_PLACE["", "v1", "serviceaccounts"]
 SECRETS = BY_PLACE["", "v1", "secrets"]
 _LEGACY = "kubernetes.io/serviceaccount/"
 _REMEMBERED = 4096
+_KEY_SECONDS = 5.0
 
 
 def read_token_file(path: Path) -> dict[str, User]:
@@ -78,6 +79,11 @@ class ServiceAccountTokens:
     def _key(self) -> Any:
         from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - 13 MB
 
+        # On a first start the key is made while the server serves already: this waits for it, and
+        # so does everybody else for the moment that it takes.
+        give_up = time.monotonic() + _KEY_SECONDS
+        while not self._key_file.exists() and time.monotonic() < give_up:
+            time.sleep(0.01)
         return serialization.load_pem_private_key(self._key_file.read_bytes(), None)
 
     def jwks(self) -> dict[str, Any]:

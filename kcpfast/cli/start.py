@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ def main(arguments: Sequence[str], started: float) -> int:
     except UsageError as error:
         print(f"kcpfast: {error}", file=sys.stderr)
         return 1
+    gc.disable()  # what is imported now stays; `run` lets the collector in again
     from kcpfast.server.run import run  # noqa: PLC0415 - the help needs none of it
 
     return run(config, started)

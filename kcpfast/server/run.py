@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import ssl
@@ -63,8 +64,8 @@ async def _serve(config: Config, started: float) -> None:
         tokens = admin_tokens(config.token_store)
         if config.token_file is not None:
             tokens |= _read_tokens(config.token_file)
-        if making is not None and await asyncio.to_thread(_failed, making):
-            raise StartError("the certificates could not be made")
+        if making is not None:
+            await _made(config, making)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
@@ -86,6 +87,11 @@ async def _serve(config: Config, started: float) -> None:
         await listener.start(running.server)
         write_private(config.kubeconfig, kubeconfig(url, certificate, tokens))
         _announce(config, url, time.monotonic() - started)
+        gc.freeze()
+        gc.enable()
+        if making is not None and await asyncio.to_thread(_failed, making):
+            raise StartError("the key of service accounts could not be made")
+        _advise(config)
         await stop.wait()
         await listener.stop(running.hub)
         await upkeep.stop()
@@ -114,6 +120,17 @@ def _make_certificates(config: Config) -> subprocess.Popen[bytes] | None:
     # The executable is the program itself; a Python is told which.
     program = [] if getattr(sys, "frozen", False) else ["-m", "kcpfast"]
     return subprocess.Popen([sys.executable, *program, "certificates", *tasks])
+
+
+async def _made(config: Config, making: subprocess.Popen[bytes]) -> None:
+    """Wait until the certificates are there; the key of service accounts may come later.
+
+    StartError if they could not be made.
+    """
+    while not (config.certificate.exists() and config.client_ca.exists()):
+        if making.poll() not in (None, 0):
+            raise StartError("the certificates could not be made")
+        await asyncio.sleep(0.005)
 
 
 def _failed(making: subprocess.Popen[bytes]) -> bool:
@@ -211,7 +228,11 @@ def _refuse(code: int, text: str) -> Response:
 def _announce(config: Config, url: str, seconds: float) -> None:
     for name in config.later:
         print(f"kcpfast: --{name} is accepted, but not at work yet", file=sys.stderr)
-    print(f"kcpfast is ready at {url} after {seconds * 1000:.0f} ms")
+    print(f"kcpfast is ready at {url} after {seconds * 1000:.0f} ms", flush=True)
+
+
+def _advise(config: Config) -> None:
+    """Say what may be done now; every file that a start makes is there."""
     print(f"  export KUBECONFIG={config.kubeconfig}")
     print("Then, for example:")
     print("  kubectl ws tree")

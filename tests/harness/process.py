@@ -37,6 +37,8 @@ class ServerProcess:
             self.kill()
             raise AssertionError(f"the server did not start: {self.ready}{self.log.read_text()}")
         self.url = self.ready.split()[4]
+        # What it advises comes once all its files are there.
+        self.advice = [self._process.stdout.readline() for _ in range(5)]
 
     @property
     def pid(self) -> int:
