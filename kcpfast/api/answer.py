@@ -227,7 +227,7 @@ def refusal(call: Call | None, error: ApiError) -> Response:
     return Response(error.code, body, media, [*headers, *call.headers])
 
 
-_REASONS = {400: "BadRequest", 413: "RequestEntityTooLarge"}
+_REASONS = {400: "BadRequest", 503: "ServiceUnavailable", 413: "RequestEntityTooLarge"}
 
 
 def not_understood(code: int, text: str) -> Response:

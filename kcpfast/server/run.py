@@ -24,7 +24,7 @@ from kcpfast.server.flags import Config, advertised
 from kcpfast.server.upkeep import Upkeep
 from kcpfast.store.contract import StoreError
 from kcpfast.store.lmdb import LmdbStore
-from kcpfast.transport.connection import HEADER_SECONDS, Connection, Service
+from kcpfast.transport.connection import HEADER_SECONDS, Connection, Counter, Service
 from kcpfast.transport.messages import Response
 from kcpfast.transport.tls import server_context
 from kcpfast.watch.hub import Hub
@@ -198,7 +198,7 @@ class _Listener:
     async def start(self, server: Server) -> None:
         """Begin to accept."""
         assert self._server is not None
-        self._service = Service(server.serve, _refuse, self._open)
+        self._service = Service(server.serve, _refuse, self._open, Counter())
         await self._server.start_serving()
 
     async def stop(self, hub: Hub) -> None:

@@ -31,6 +31,8 @@ from kcpfast.transport.messages import (
 
 MAX_BODY = 3 * 1024 * 1024
 MAX_HEAD = 64 * 1024
+# Who sends is not known before all is there: nobody may fill the memory with beginnings.
+MAX_INCOMING = 256 * 1024 * 1024
 HEADER_SECONDS = 30.0
 BODY_SECONDS = 60.0
 IDLE_SECONDS = 90.0
@@ -42,16 +44,28 @@ _REQUEST_LINE = re.compile(rb"[A-Z-]+ /\S* HTTP/1\.[01]\r\n")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
+class Counter:
+    """A number that many change."""
+
+    value = 0
+
+    def add(self, more: int) -> int:
+        """Add to it, and return what it is now."""
+        self.value += more
+        return self.value
+
+
 class Service(NamedTuple):
     """What all connections of a server share.
 
     `refuse(code, text)` makes the answer to what is not a request that `serve` could be given;
-    `open` holds the living connections.
+    `open` holds the living connections, `incoming` counts the bytes of bodies that are not whole.
     """
 
     serve: Serve
     refuse: Refuse
     open: set[Connection]
+    incoming: Counter
 
 
 class _Refused(Exception):
@@ -74,6 +88,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[Request | _Refused] = deque()
         self._turning = self._more = False
+        self._counted = 0
         self._task: Any = None
         self._stream_closed: Callable[[], None] | None = None
         self._drained = asyncio.Event()
@@ -100,6 +115,7 @@ class Connection(asyncio.Protocol):
         """Let go; a request that is running goes on to its end, a stream is told."""
         self.closing = True
         self.service.open.discard(self)
+        self._release()
         self._drained.set()
         if self._timer:
             self._timer.cancel()
@@ -157,8 +173,14 @@ class Connection(asyncio.Protocol):
         self._partial = self._head_size = 0
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
-        self._body: list[bytes] = []
-        self._body_size = 0
+        self._body = bytearray()
+        self._release()
+
+    def _release(self) -> None:
+        """Count the body no more: it is whole, or will never be."""
+        if self._counted:
+            self.service.incoming.add(-self._counted)
+            self._counted = 0
 
     def on_message_begin(self) -> None:
         """Start a new request."""
@@ -213,10 +235,12 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         """Take a piece of the body."""
-        self._body_size += len(data)
-        if self._body_size > MAX_BODY:
+        if len(self._body) + len(data) > MAX_BODY:
             raise _Refused(413, f"limit is {MAX_BODY}")
-        self._body.append(data)
+        self._body += data
+        self._counted += len(data)
+        if self.service.incoming.add(len(data)) > MAX_INCOMING:
+            raise _Refused(503, "too much is being sent at once")
 
     def on_message_complete(self) -> None:
         """Queue the finished request."""
@@ -226,7 +250,7 @@ class Connection(asyncio.Protocol):
             path,
             query,
             self._headers,
-            b"".join(self._body),
+            bytes(self._body),
             self.peer,
         )
         upgrade = self._parser.should_upgrade()  # refused: answered as HTTP/1.1, then closed
@@ -255,6 +279,7 @@ class Connection(asyncio.Protocol):
 
     def _give_up(self, refused: _Refused) -> None:
         self.closing = True
+        self._begin()
         self._waiting.append(refused)
         if not self._busy():
             self._next()
