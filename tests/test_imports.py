@@ -30,13 +30,17 @@ sys.exit(code)
 """
 
 
+# What an installation of Python loads before any program.
+_INSTALLED = ("sitecustomize", "usercustomize")
+
+
 def summary(modules: list[str]) -> list[str]:
     """Return our modules in full, of all others only the package (the names behind it are theirs).
 
     Names with an underscore in front are left out: they differ between Python's builds.
     """
     ours = {each for each in modules if each.startswith("kcpfast")}
-    others = {each.partition(".")[0] for each in modules} - {"kcpfast"}
+    others = {each.partition(".")[0] for each in modules} - {"kcpfast", *_INSTALLED}
     return sorted(ours | {each for each in others if not each.startswith("_")})
 
 
