@@ -139,7 +139,7 @@ def write(value: Any, indent: str = "") -> str:
     """Return a document, or what is in it at an indent, as YAML."""
     if isinstance(value, dict):
         return "".join(
-            f"{indent}{_text(key)}:{_member(item, indent)}" for key, item in value.items()
+            f"{indent}{_name(key)}:{_member(item, indent)}" for key, item in value.items()
         )
     return "".join(f"{indent}-{_item(item, indent)}" for item in value)
 
@@ -162,10 +162,19 @@ def _text(value: Any) -> str:
     if isinstance(value, Plain):
         return str(value)
     if isinstance(value, str):
-        return value if is_text(value) else f'"{"".join(map(_escaped, value))}"'
+        return value if is_text(value) else _quoted(value)
     if isinstance(value, (dict, list)):
         return "{}" if isinstance(value, dict) else "[]"
     return {True: "true", False: "false", None: "null"}[value]
+
+
+def _name(key: str) -> str:
+    """Return the key of a mapping, bare only where `read` takes it for one."""
+    return key if _key(f"{key}:") == key and is_text(key) else _quoted(key)
+
+
+def _quoted(text: str) -> str:
+    return f'"{"".join(map(_escaped, text))}"'
 
 
 def _escaped(char: str) -> str:
