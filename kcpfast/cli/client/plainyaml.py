@@ -168,9 +168,11 @@ def _text(value: Any) -> str:
     return {True: "true", False: "false", None: "null"}[value]
 
 
-def _name(key: str) -> str:
-    """Return the key of a mapping, bare only where `read` takes it for one."""
-    return key if _key(f"{key}:") == key and is_text(key) else _quoted(key)
+def _name(key: Any) -> str:
+    """Return the key of a mapping; a text is bare only where `read` takes it for a key."""
+    if type(key) is str and _key(f"{key}:") != key:
+        return _quoted(key)
+    return _text(key)
 
 
 def _quoted(text: str) -> str:
