@@ -10,13 +10,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from kcpfast.resources.resource import Object, Resource
+from kcpfast.resources.resource import Convert, Object, Resource
 
 PREFIX = "apis.v1alpha2.kcp.io/"
 _SCHEMAS = PREFIX + "resource-schemas"
 _ALL_VERBS = ["*"]
 
 Claim = dict[str, Any]
+Step = Callable[[Object, dict[str, str]], None]
+ClaimStep = Callable[[Object, dict[str, str], "Place"], None]
 
 
 class Place(NamedTuple):
@@ -82,8 +84,8 @@ def attach(system: Mapping[tuple[str, str, str], Resource]) -> None:
         ("apibindings", _BINDING_CLAIMS, _same, _same),
     ):
         resource = system["apis.kcp.io", "v1alpha1", plural]
-        resource.from_storage = _reading(claims, older)
-        resource.to_storage = _writing(claims, newer)
+        resource.from_storage = _converting(claims, older, _older_claims)
+        resource.to_storage = _converting(claims, newer, _newer_claims)
 
 
 def check(plural: str, obj: Object) -> None:
@@ -98,28 +100,19 @@ def check(plural: str, obj: Object) -> None:
             raise Malformed("failed to decode overhanging resource schemas: name and schema needed")
 
 
-def _reading(
-    claims: Sequence[Place], change: Callable[[Object, dict[str, str]], None]
-) -> Callable[[Object], Object]:
+def _converting(claims: Sequence[Place], change: Step, change_claims: ClaimStep) -> Convert:
+    """Return what converts a whole object: its other members, then its lists of claims."""
+
     def convert(obj: Object) -> Object:
         new, annotations = _shallow(obj)
         change(new, annotations)
         for place in claims:
-            _older_claims(new, annotations, place)
-        return _annotated(new, annotations)
-
-    return convert
-
-
-def _writing(
-    claims: Sequence[Place], change: Callable[[Object, dict[str, str]], None]
-) -> Callable[[Object], Object]:
-    def convert(obj: Object) -> Object:
-        new, annotations = _shallow(obj)
-        change(new, annotations)
-        for place in claims:
-            _newer_claims(new, annotations, place)
-        return _annotated(new, annotations)
+            change_claims(new, annotations, place)
+        if annotations:
+            new["metadata"]["annotations"] = annotations
+        else:
+            new["metadata"].pop("annotations", None)
+        return new
 
     return convert
 
@@ -128,14 +121,6 @@ def _shallow(obj: Object) -> tuple[Object, dict[str, str]]:
     """Return a copy whose metadata, spec and status may be changed, and its annotations."""
     new = {key: dict(value) if isinstance(value, dict) else value for key, value in obj.items()}
     return new, dict(new["metadata"].get("annotations") or {})
-
-
-def _annotated(obj: Object, annotations: dict[str, str]) -> Object:
-    if annotations:
-        obj["metadata"]["annotations"] = annotations
-    else:
-        obj["metadata"].pop("annotations", None)
-    return obj
 
 
 def _list(annotations: Mapping[str, str], key: str, what: str) -> list[Claim]:

@@ -1,6 +1,7 @@
 """What every store promises."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -235,3 +236,11 @@ async def test_what_cannot_be_written_fails_alone(store: Store) -> None:
     done = await asyncio.gather(*map(store.commit, writes), return_exceptions=True)
     assert [type(each) for each in done] == [int, StoreError, int]
     await store.commit([Put(b"c", b"1", 0), Below(b"n", 1 << 80)])
+
+
+async def test_the_map_grows_while_it_is_used(tmp_path: Path) -> None:
+    small = LmdbStore(tmp_path, map_size=1 << 20)
+    for at in range(8):
+        await small.commit([Put(b"k%d" % at, bytes(500_000))])
+    assert len(small.scan(b"k").items) == 8
+    small.close()
