@@ -7,7 +7,7 @@ KERNELS := $(wildcard kcpfast/_core/*.py kcpfast/_core/*.pyx)
 ARGS ?=
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
-.PHONY: build start test bench load lint clean
+.PHONY: build start test bench load lint binary clean
 
 build: $(VENV)/built
 
@@ -25,6 +25,11 @@ bench: build $(VENV)/tools
 
 load: build $(VENV)/tools
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench.load $(ARGS)
+
+binary: build
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--config-settings editable_mode=compat --editable ".[binary]"
+	$(BIN)/python packaging/build.py
 
 clean:
 	rm -rf $(VENV) build dist kcpfast.egg-info kcpfast/_core/*.so

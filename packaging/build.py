@@ -1,0 +1,87 @@
+"""Builds dist/kcpfast, the whole program in one file, and holds it to its list of modules.
+
+`python packaging/build.py` builds; `--update` writes the list of modules anew, to be read before
+it is committed: every module in it is paid for by everybody who starts the program.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LIST = ROOT / "packaging" / "modules.txt"
+UPDATE = "KCPFAST_UPDATE_MODULES"
+HIDDEN = ["lmdb._envid", "_cffi_backend", "numbers", "platform"]
+# What libraries and the standard library offer to others than us.
+EXCLUDED = [
+    "Cython",
+    "_pytest",
+    "bdb",
+    "doctest",
+    "ensurepip",
+    "idlelib",
+    "lib2to3",
+    "lmdb.cffi",
+    "lmdb.tool",
+    "multiprocessing",
+    "numpy",
+    "pdb",
+    "pip",
+    "pkg_resources",
+    "pydoc",
+    "pydoc_data",
+    "pytest",
+    "setuptools",
+    "sqlite3",
+    "test",
+    "tkinter",
+    "tomllib",
+    "turtle",
+    "unittest",
+    "wheel",
+    "xml",
+    "xmlrpc",
+]
+
+
+def is_ballast(name: str) -> bool:
+    """Tell whether a data file is of no use at run time: metadata, stubs, headers."""
+    return ".dist-info" in name or name.endswith((".pyi", ".h", ".typed"))
+
+
+def check_modules(found: Iterable[str]) -> None:
+    """Exit with the difference unless the modules found are those of the list."""
+    names = sorted(set(found))
+    if os.environ.get(UPDATE):
+        LIST.write_text("\n".join(names) + "\n")
+        return
+    listed = LIST.read_text().split()
+    for sign, these, those in (("+", names, listed), ("-", listed, names)):
+        for name in sorted(set(these) - set(those)):
+            print(f"{sign} {name}", file=sys.stderr)
+    if names != listed:
+        sys.exit("the executable's modules are not those of packaging/modules.txt (see --update)")
+
+
+def main(arguments: list[str]) -> int:
+    """Run PyInstaller over the spec; return its exit code."""
+    environment = os.environ | {
+        "KCPFAST_ROOT": str(ROOT),
+        "PYINSTALLER_ZLIB_COMPRESSION_LEVEL": "0",
+    }
+    if "--update" in arguments:
+        environment[UPDATE] = "1"
+    command = [
+        *(sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"),
+        *("--distpath", str(ROOT / "dist"), "--workpath", str(ROOT / "build" / "binary")),
+        str(ROOT / "packaging" / "kcpfast.spec"),
+    ]
+    return subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
