@@ -17,22 +17,13 @@ from kcpfast.admission.chain import CREATE, Plugin, Review
 from kcpfast.meta.quantity import canonical, parse
 from kcpfast.registry import index
 from kcpfast.registry.objects import EVENTS, UNCOUNTED
+from kcpfast.registry.strategies.quota import CLASSIC
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.store.contract import Below, Store, number
 
 QUOTAS = BY_PLACE["", "v1", "resourcequotas"]
 WHOLE_NAMESPACE, WHOLE = "admin", "experimental.quota.kcp.io/cluster-scoped"
-# Core kinds that have a name of their own beside `count/<plural>`.
-CLASSIC = (
-    "configmaps",
-    "persistentvolumeclaims",
-    "pods",
-    "replicationcontrollers",
-    "resourcequotas",
-    "secrets",
-    "services",
-)
 Remembered = Callable[[str], dict[Hashable, Any]]
 
 

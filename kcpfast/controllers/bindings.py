@@ -257,8 +257,6 @@ class BindingController:
                 await self._say(where, remaining)
                 return Again(_RETRY)
         await self._release(where, bound)
-        for claim in status.get("appliedPermissionClaims") or ():
-            await relabel(self._objects, self._claims, where.cluster, claims.storage(claim))
         return DONE
 
     def _contents(self, where: Target, bound: Sequence[Mapping[str, Any]]) -> Iterable[Content]:

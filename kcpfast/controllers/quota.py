@@ -10,19 +10,13 @@ from typing import Any
 
 import msgspec
 
-from kcpfast.admission.quota import (
-    CLASSIC,
-    QUOTAS,
-    WHOLE_NAMESPACE,
-    counter,
-    is_whole,
-    limits,
-)
+from kcpfast.admission.quota import QUOTAS, WHOLE_NAMESPACE, counter, is_whole, limits
 from kcpfast.controllers.runtime import DONE, Outcome
 from kcpfast.meta.quantity import canonical
 from kcpfast.registry import index
 from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.objects import Change, Objects, Target
+from kcpfast.registry.strategies.quota import CLASSIC
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Index, Stamp, Write, number
 

@@ -151,6 +151,8 @@ def consequences(store: Store) -> Consequence:
             yield Stamp(index.mark("slices", owner, export))
             applied = status.get("appliedPermissionClaims") or ()
             yield from claims.index_writes(cluster, export_hash(owner, export), applied, ())
+            for claim in applied:  # what it was about loses its labels
+                yield Stamp(index.mark("claims", cluster, claims.storage(claim).decode()))
         for key, row in _rows(store, cluster, name, gone):
             _, _, group, plural = key.decode().split("\0")
             yield from drop_row(cluster, group, plural, row)

@@ -14,7 +14,7 @@ import msgspec
 
 from kcpfast.auth.rbac import Memory
 from kcpfast.kcp.kinds import SYSTEM
-from kcpfast.meta.cluster import claim_hash, export_hash
+from kcpfast.meta.cluster import claim_hash
 from kcpfast.meta.selectors import LabelSelector, from_object, matches
 from kcpfast.registry import index
 from kcpfast.resources.builtin import BUILTIN
@@ -157,8 +157,3 @@ def _mark(export: str, data: bytes) -> Mark:
 def own_labels(labels: Mapping[str, str] | None) -> dict[str, str]:
     """Return the labels of an object that are not those of claims."""
     return {name: value for name, value in (labels or {}).items() if not name.startswith(LABEL)}
-
-
-def label_of(cluster: str, export: str) -> str:
-    """Return the label by which an export finds what it may see."""
-    return LABEL + export_hash(cluster, export)

@@ -185,6 +185,15 @@ async def test_labels_come_and_go_with_a_claim(market: Market, inside: Inside) -
         assert claim_labels(await inside.get(f"{home}{CONFIG_MAPS}/{name}")) == 0
 
 
+async def test_labels_go_with_the_binding(market: Market, inside: Inside) -> None:
+    await market.open(READ)
+    home = await market.consumer("home", READ)
+    path = f"{home}{CONFIG_MAPS}/kube-root-ca.crt"
+    assert claim_labels(await inside.get(path)) == 1
+    await inside.delete(f"{home}{BINDINGS}/lamps")
+    assert claim_labels(await inside.get(path)) == 0
+
+
 async def test_a_selector_limits_what_is_claimed(market: Market, inside: Inside) -> None:
     everything = READ | {"verbs": ["*"]}
     await market.open(everything)

@@ -15,7 +15,8 @@ from kcpfast.meta.quantity import QuantityError, canonical, parse
 from kcpfast.registry.strategies.base import Strategy
 from kcpfast.resources.resource import Object
 
-_COUNTED = (
+# Core kinds that have a name of their own beside `count/<plural>`.
+CLASSIC = (
     "configmaps",
     "persistentvolumeclaims",
     "pods",
@@ -23,9 +24,8 @@ _COUNTED = (
     "resourcequotas",
     "secrets",
     "services",
-    "services.loadbalancers",
-    "services.nodeports",
 )
+_COUNTED = (*CLASSIC, "services.loadbalancers", "services.nodeports")
 _COMPUTE = ("cpu", "memory", "ephemeral-storage")
 _OF_PODS = (
     "pods",
