@@ -27,6 +27,8 @@ class Row(NamedTuple):
 
 ROWS = (
     Row("certificates", "kcpfast.server.certificates", ""),  # what `start` runs beside itself
+    Row("plugins", "", "Make the commands known to kubectl"),
+    Row("plugins install", "kcpfast.cli.plugins", "Link kubectl's plugins to this program"),
     Row("start", "kcpfast.cli.start", "Run a server"),
     Row("version", "kcpfast.cli.version", "Print the version"),
     Row("ws", "kcpfast.cli.ws.use", "Enter, show and make workspaces"),
@@ -76,7 +78,7 @@ PROGRAMS = {
     "kubectl-ws": "ws",
 }
 # These parse their own words: the start of a server must not pay for what it does not use.
-_RAW = ("certificates", "start", "version")
+_RAW = ("certificates", "start")
 
 
 def run(argv: Sequence[str], started: float) -> int:
@@ -167,13 +169,18 @@ def _group(spelled: str, path: str, rest: Sequence[str]) -> int:
 
     asked = not rest or rest[0] in ("help", "--help", "-h")
     if rest and rest[0] == "--version":
-        return int(importlib.import_module("kcpfast.cli.version").main((), 0.0))
+        return _version()
     if not asked:
         kind = "flag" if rest[0].startswith("-") else "command"
         text = f'unknown {kind} "{rest[0]}" for "{spelled}"'
         raise Failure(text, f"Run '{spelled} --help' for usage.")
     about = _ROWS[path].about if path else "A kcp-compatible control plane in one process"
     print(overview(spelled, about, _children(path)))
+    return 0
+
+
+def _version() -> int:
+    print(importlib.import_module("kcpfast.cli.version").line())
     return 0
 
 
@@ -188,7 +195,7 @@ def _command(spelled: str, path: str, module: ModuleType, rest: Sequence[str]) -
         failure.hint = f"Run '{spelled} --help' for usage."
         raise
     if values["version"]:
-        return int(importlib.import_module("kcpfast.cli.version").main((), 0.0))
+        return _version()
     call = Call(spelled, command, words, values)
     # None is a command's way to say that it does not know what is wanted of it.
     asked = values["help"] or (words == ["help"] and _children(path))
