@@ -113,3 +113,20 @@ def _resource(found: Route, parts: list, at: cython.Py_ssize_t, end: cython.Py_s
         found.name = parts[at + 1]
     if left > 2:
         found.subresource = "/".join(parts[at + 2 : end])
+
+
+@cython.ccall
+def renamed(pattern: Route, name: str) -> Route:
+    """Return the route of a path that differs in the last segment, the object's name."""
+    found: Route = Route.__new__(Route)
+    found.service = pattern.service
+    found.cluster = pattern.cluster
+    found.rest = pattern.rest[: len(pattern.rest) - len(pattern.name)] + name
+    found.group = pattern.group
+    found.version = pattern.version
+    found.namespace = pattern.namespace
+    found.plural = pattern.plural
+    found.name = name
+    found.subresource = pattern.subresource
+    found.watch = pattern.watch
+    return found

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import msgspec
 
@@ -58,6 +58,16 @@ class Shape(NamedTuple):
 
 def shape(call: Call, resource: Resource) -> Shape:
     """Return how the client wants objects of a resource; NotAcceptable if that cannot be."""
+    known = call.known
+    if known is not None and "shape" in known:
+        return cast("Shape", known["shape"])
+    found = _shape(call, resource)
+    if known is not None:
+        known["shape"] = found
+    return found
+
+
+def _shape(call: Call, resource: Resource) -> Shape:
     include = call.parameter("includeObject")
     accept, verb = call.request.header(b"accept"), call.attributes.verb
     form = negotiate(accept, builtin=resource.builtin, verb=verb)

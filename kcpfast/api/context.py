@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from kcpfast._core.routing import Route
@@ -26,8 +26,10 @@ class Call:
 
     __slots__ = (
         "attributes",
+        "authenticated",
         "cluster",
         "headers",
+        "known",
         "parameters",
         "path",
         "request",
@@ -46,11 +48,25 @@ class Call:
         self.path = route.cluster or ""
         self.cluster = ""
         self.user: User = NOBODY
+        self.authenticated = False
         self.view: View | None = None
         self.attributes = Attributes("")
         self.served: Served | None = None
         self.warnings: list[str] = []
         self.headers: list[tuple[bytes, bytes]] = []
+        # What calls that only differ in name and body have in common, if such are remembered.
+        self.known: dict[str, Any] | None = None
+
+    def again(self, request: Request) -> Call:
+        """Return the call of another request that is understood as this one was."""
+        call = Call.__new__(Call)
+        call.request, call.headers = request, []
+        call.route, call.attributes, call.served = self.route, self.attributes, self.served
+        call.parameters, call.path, call.cluster = self.parameters, self.path, self.cluster
+        call.user, call.view, call.known = self.user, self.view, self.known
+        call.authenticated = self.authenticated
+        call.warnings = self.warnings.copy()
+        return call
 
     def parameter(self, name: str, default: str = "") -> str:
         """Return the first value of a query parameter."""

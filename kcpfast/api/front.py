@@ -15,9 +15,9 @@ from kcpfast.kcp.authorizer import (
 )
 from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.views.base import View, denied
-from kcpfast.meta.cluster import ROOT
-from kcpfast.meta.errors import forbidden
-from kcpfast.meta.user import MASTERS, Attributes, User, split_service_account
+from kcpfast.meta.cluster import ROOT, WILDCARD
+from kcpfast.meta.errors import ApiError, forbidden
+from kcpfast.meta.user import MASTERS, SERVICE_ACCOUNT, Attributes, User, split_service_account
 from kcpfast.transport.messages import Response
 
 # Only members, or masters, may act as members.
@@ -102,6 +102,31 @@ class Front:
         # What is about the server is allowed by whom root allows it.
         cluster = ROOT if call.attributes.path == "/metrics" else call.cluster
         call.view.authorize(call.user, call.cluster or cluster, call.attributes)
+
+    def is_lasting(self, call: Call) -> bool:
+        """Tell whether what was found out of a call holds until something is written.
+
+        Not what virtual workspaces show, nor for accounts whose tokens expire, nor for who is
+        somebody else.
+        """
+        return (
+            call.view is self._workspace
+            and call.cluster not in ("", WILDCARD)
+            and not call.user.name.startswith(SERVICE_ACCOUNT)
+            and impersonated(call.request) is None
+        )
+
+    def allows_all_names(self, call: Call) -> bool:
+        """Tell whether an allowed call would be allowed for an object of any name.
+
+        In a workspace what is allowed without a name is allowed with each.
+        """
+        assert call.view is not None
+        try:
+            call.view.authorize(call.user, call.cluster, call.attributes._replace(name=""))
+        except ApiError:
+            return False
+        return True
 
     def page(self, call: Call) -> Response | None:
         """Return the answer to a path of the server's own, None if it has none."""

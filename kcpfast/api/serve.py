@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from html import escape
+from itertools import count
 from posixpath import normpath
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from kcpfast.api.front import Front
 from kcpfast.api.openapi import OpenApi
 from kcpfast.api.options import boolean, in_time, time_limit
 from kcpfast.api.pages.health import Page, health, is_health, pages
+from kcpfast.api.plans import Plans
 from kcpfast.api.verbs.create import create
 from kcpfast.api.verbs.delete import delete, delete_collection
 from kcpfast.api.verbs.listing import list_objects
@@ -65,12 +67,15 @@ _METHODS = {
     "POST": ("create", "create"),
     "PUT": ("update", "update"),
 }
-_FLOW = "00000000-0000-4000-8000-00000000000"
-_ALWAYS = ((b"Cache-Control", b"no-cache, private"),)
-_FLOWS = (
-    (b"X-Kubernetes-Pf-Flowschema-Uid", _FLOW.encode() + b"1"),
-    (b"X-Kubernetes-Pf-Prioritylevel-Uid", _FLOW.encode() + b"2"),
+_IDS = new_uid()[:24].encode() + b"%012x"
+_COUNTED = count(1)
+_NO_CACHE = b"Cache-Control: no-cache, private\r\n"
+_LINES = b"Audit-Id: %b\r\n" + _NO_CACHE
+_FLOW_LINES = b"".join(
+    b"X-Kubernetes-Pf-%b-Uid: 00000000-0000-4000-8000-00000000000%d\r\n" % pair
+    for pair in ((b"Flowschema", 1), (b"Prioritylevel", 2))
 )
+_ALL_LINES = _LINES + _FLOW_LINES
 
 
 class Server:
@@ -82,35 +87,56 @@ class Server:
         self._front = front
         self._discovery = Discovery()
         self._openapi = OpenApi()
+        self._plans = Plans()
+        api.objects.store.subscribe(self._plans.on_commit)
         api.objects.store.subscribe(ending(api.hub))
         self._pages: Mapping[str, Page] = pages(api.version)
 
     async def serve(self, request: Request) -> Response | Stream:
         """Answer a request; whatever goes wrong below becomes a Status here."""
-        call: Call | None = None
+        cut = request.cut
+        plan = self._plans.find(cut) if cut is not None else None
+        call = plan.call(request, cut) if plan is not None and cut is not None else None
         try:
-            call = Call(request, _route(request))
-            call.headers += [(b"Audit-Id", _audit_id(request)), *_ALWAYS]
-            call.attributes = _attributes(call)
-            self._front.locate(call)
-            self._front.authenticate(call)
-            call.headers += _FLOWS
-            self._front.authorize(call)
-            limit = time_limit(call)
-            acting = self._act(call)
-            answer = await (acting if limit is None else in_time(acting, limit))
+            if plan is not None and call is not None:
+                answer = await plan.handler(self._api, call)
+            else:
+                call = Call(request, _route(request))
+                answer = await self._step_by_step(call)
         except ApiError as error:
             answer = refusal(call, error)
         except Exception as error:
             LOG.exception("%s %s", request.method, request.path)
             answer = refusal(call, internal(f"{type(error).__name__}: {error}"))
-        answer = _finish(call, answer)
-        # OpenAPI documents come compressed as they are kept, or not at all.
-        if call is None or isinstance(answer, Stream) or call.route.rest.startswith("/openapi/"):
+        if call is None:
             return answer
-        return await compressed(answer) if compressible(call, answer) else answer
+        # OpenAPI documents come compressed as they are kept, or not at all.
+        if (
+            isinstance(answer, Response)
+            and compressible(call, answer)
+            and not call.route.rest.startswith("/openapi/")
+        ):
+            answer = await compressed(answer)
+        return _finish(call, answer)
 
-    async def _act(self, call: Call) -> Response | Stream:
+    async def _step_by_step(self, call: Call) -> Response | Stream:
+        call.attributes = _attributes(call)
+        self._front.locate(call)
+        self._front.authenticate(call)
+        call.authenticated = True
+        self._front.authorize(call)
+        limit = time_limit(call)
+        found = self._understand(call)
+        if isinstance(found, Response):
+            return found
+        if limit is not None:
+            return await in_time(found(self._api, call), limit)
+        if call.request.cut is not None and self._front.is_lasting(call):
+            self._plans.remember(call, found, named=self._front.allows_all_names(call))
+        return await found(self._api, call)
+
+    def _understand(self, call: Call) -> Handler | Response:
+        """Return what serves a call, or the answer where that is none of the verbs."""
         route_ = call.route
         if "//" in route_.rest or "/." in route_.rest:
             moved = _moved(call)
@@ -128,7 +154,7 @@ class Server:
             call.warnings.append(call.resource.deprecation)
         usual = _handler(call)
         special = (route_.group, route_.plural, route_.subresource, call.attributes.verb)
-        return await self._api.handlers.get(special, usual)(self._api, call)
+        return self._api.handlers.get(special, usual)
 
     def _page(self, call: Call) -> Response:
         path = call.route.rest
@@ -163,7 +189,8 @@ def _route(request: Request) -> Route:
 
 
 def _audit_id(request: Request) -> bytes:
-    return request.headers.get(b"audit-id") or new_uid().encode()
+    """Return the id that a client gave its request, or one of our own: unique, not random."""
+    return request.headers.get(b"audit-id") or _IDS % next(_COUNTED)
 
 
 def _attributes(call: Call) -> Attributes:
@@ -276,18 +303,19 @@ def _counted_group(call: Call) -> str:
     return call.resource.group if call.served is not None else ""
 
 
-def _finish(call: Call | None, answer: Response | Stream) -> Response | Stream:
-    if call is None:
-        return answer
+def _finish(call: Call, answer: Response | Stream) -> Response | Stream:
     for text in dict.fromkeys(call.warnings):
         quoted = text.replace("\\", "\\\\").replace('"', '\\"')
         call.headers.append((b"Warning", f'299 - "{quoted}"'.encode()))
-    wanted = call.attributes
+    media, headers = answer.content_type, answer.headers
+    status = answer.status if isinstance(answer, Response) else 200
+    count_request(call.attributes.verb, _counted_group(call), status)
+    if call.headers:
+        missing = [pair for pair in call.headers if pair not in headers]
+        headers = [*headers, *missing] if missing else headers
+    lines = (_ALL_LINES if call.authenticated else _LINES) % _audit_id(call.request)
+    if headers and any(name == b"Cache-Control" for name, _ in headers):
+        lines = lines.replace(_NO_CACHE, b"")
     if isinstance(answer, Stream):
-        count_request(wanted.verb, _counted_group(call), 200)
-        return answer._replace(headers=call.headers)
-    count_request(wanted.verb, _counted_group(call), answer.status)
-    missing = [pair for pair in call.headers if pair not in answer.headers]
-    if missing:
-        answer = answer._replace(headers=[*answer.headers, *missing])
-    return answer
+        return Stream(answer.start, media, headers, lines)
+    return Response(status, answer.body, media, headers, lines)

@@ -326,6 +326,7 @@ def consequences(target: Target, old: Object | None, new: Object | None) -> Iter
     after = ((new or {}).get("spec") or {}).get("cluster")
     if before != after:
         yield Index(key, after.encode() if after else None)
+        yield Stamp(index.auth(target.cluster))
     deleting = new is not None and "deletionTimestamp" in new["metadata"]
     if deleting and not (old is not None and "deletionTimestamp" in old["metadata"]):
         yield Stamp(index.mark("workspace", target.cluster, target.name))

@@ -186,6 +186,7 @@ def file_row(
     old = Row.decode(found) if found is not None else None
     writes: list[Write] = [
         Index(index.resource(cluster, *place), row.encode()),
+        Stamp(index.auth(cluster)),
         Stamp(index.mark("quotas", cluster, ""), index.quotas(cluster)),
     ]
     if old is not None and old.shared.hash == row.shared.hash:
@@ -199,7 +200,8 @@ def file_row(
 
 def drop_row(cluster: str, group: str, plural: str, old: Row) -> list[Write]:
     """Return the writes that take a row away."""
-    return [Index(index.resource(cluster, group, plural), None), *_disuse(old)]
+    row = index.resource(cluster, group, plural)
+    return [Index(row, None), Stamp(index.auth(cluster)), *_disuse(old)]
 
 
 def _disuse(old: Row) -> list[Write]:

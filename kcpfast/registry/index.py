@@ -109,7 +109,8 @@ def subject(cluster: str, kind: str, name: str, key: bytes = b"") -> bytes:
 
 
 def auth(cluster: str) -> bytes:
-    """The revision of a cluster's newest RBAC write."""
+    """The revision of a cluster's newest write that may change what requests are answered: to its
+    state, its RBAC, the paths below it, the resources it serves."""
     return f"auth\0{cluster}".encode()
 
 

@@ -198,7 +198,7 @@ class _Listener:
     async def start(self, server: Server) -> None:
         """Begin to accept."""
         assert self._server is not None
-        self._service = Service(server.serve, _refuse, self._open, Counter())
+        self._service = Service(server.serve, _refuse, self._open, Counter(), {})
         await self._server.start_serving()
 
     async def stop(self, hub: Hub) -> None:

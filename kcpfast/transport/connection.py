@@ -10,24 +10,25 @@ import asyncio
 import contextlib
 import math
 import re
-import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import httptools
 
+from kcpfast._core.heads import Cut, Heads, cut
 from kcpfast.transport.eager import AT_ONCE, begin
 from kcpfast.transport.heads import head
 from kcpfast.transport.messages import (
     NOBODY,
-    Peer,
     Refuse,
     Request,
     Response,
     Serve,
     Stream,
 )
+from kcpfast.transport.sink import StreamSink
+from kcpfast.transport.tls import peer
 
 MAX_BODY = 3 * 1024 * 1024
 MAX_HEAD = 64 * 1024
@@ -39,6 +40,10 @@ IDLE_SECONDS = 90.0
 WRITE_SECONDS = 60.0
 _LINGER_SECONDS = 0.5
 _MAX_WAITING = 16
+_MAX_KNOWN = 512
+_MAX_BLOCK = 4096
+# Headers that are about this message or this connection: they are looked at each time.
+_NOT_KEPT = (b"connection", b"expect", b"trailer", b"transfer-encoding", b"upgrade")
 _PIECE = 128 * 1024
 _REQUEST_LINE = re.compile(rb"[A-Z-]+ /\S* HTTP/1\.[01]\r\n")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -59,13 +64,15 @@ class Service(NamedTuple):
     """What all connections of a server share.
 
     `refuse(code, text)` makes the answer to what is not a request that `serve` could be given;
-    `open` holds the living connections, `incoming` counts the bytes of bodies that are not whole.
+    `open` holds the living connections, `incoming` counts the bytes of bodies that are not whole,
+    `known` maps blocks of headers (and whom a certificate names) to what they were parsed to.
     """
 
     serve: Serve
     refuse: Refuse
     open: set[Connection]
     incoming: Counter
+    known: dict[bytes, Heads]
 
 
 class _Refused(Exception):
@@ -98,6 +105,8 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         # A message: begun or not, still in its head or not; whole ones came with this data.
         self._begun = self._whole = False
+        self._alone: Cut | None = None
+        self._who = self._last_block = b""
         self._begin()
 
     # ------------------------------------------------------------------- the transport calls
@@ -106,7 +115,9 @@ class Connection(asyncio.Protocol):
         """Take the transport over."""
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         self.transport = transport  # type: ignore[assignment]
-        self.peer = _peer(transport)
+        self.peer = peer(transport)
+        if self.peer.common_name:
+            self._who = "\0".join((self.peer.common_name, *self.peer.organizations)).encode()
         self.service.open.add(self)
         self._expect_within(HEADER_SECONDS)
         self._on_timer()
@@ -125,8 +136,11 @@ class Connection(asyncio.Protocol):
         self.transport = None
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser."""
+        """Take what is recognized, and feed the parser with everything else."""
         if self.closing:
+            return
+        self._alone = None if self._begun else cut(data)
+        if self._alone is not None and self._is_known(self._alone):
             return
         self._whole = False
         try:
@@ -149,6 +163,37 @@ class Connection(asyncio.Protocol):
             self._give_up(refused)
         if len(self._waiting) > _MAX_WAITING and self.transport:
             self.transport.pause_reading()
+
+    def _is_known(self, alone: Cut) -> bool:
+        """Queue a request if its headers were parsed before."""
+        heads = self.service.known.get(alone.block + self._who)
+        if heads is None:
+            return False
+        alone.heads, query = heads, alone.query.decode("ascii")
+        request = Request(alone.method, alone.path, query, heads.fields, alone.body, self.peer)
+        request.cut = alone
+        self._deadline = 0.0
+        self._waiting.append(request)
+        if not self._busy():
+            self._next()
+        return True
+
+    def _learn(self, alone: Cut, request: Request) -> None:
+        """Remember headers that a client sends for the second time."""
+        fields = request.headers
+        sized = b"content-length" in fields
+        if len(alone.block) > _MAX_BLOCK or sized is not alone.sized or not request.keep_alive:
+            return
+        if alone.block != self._last_block:
+            self._last_block = alone.block
+            return
+        if any(name in fields for name in _NOT_KEPT):
+            return
+        known = self.service.known
+        if len(known) >= _MAX_KNOWN:
+            known.clear()
+        left = {name: value for name, value in fields.items() if name != b"content-length"}
+        known[alone.block + self._who] = Heads(left)
 
     def pause_writing(self) -> None:
         """Hear that the client does not read."""
@@ -256,6 +301,8 @@ class Connection(asyncio.Protocol):
         upgrade = self._parser.should_upgrade()  # refused: answered as HTTP/1.1, then closed
         request.keep_alive = self._parser.should_keep_alive() and not upgrade
         request.version = self._parser.get_http_version()
+        if self._alone is not None:
+            self._learn(self._alone, request)
         self._begin()
         self._begun, self._whole = False, True
         self._deadline = 0.0
@@ -370,7 +417,7 @@ class Connection(asyncio.Protocol):
             return
         length = b"Content-Length: %d\r\n" % len(answer.body)
         close = b"" if keep else b"Connection: close\r\n"
-        lines = head(answer.status, answer.content_type, list(answer.headers))
+        lines = head(answer.status, answer.content_type, answer.headers, answer.lines)
         self.transport.write(b"".join((lines, length, close, b"\r\n", body)))
 
     def _stream(self, answer: Stream, version: str) -> None:
@@ -378,7 +425,7 @@ class Connection(asyncio.Protocol):
             return
         chunked = version == "1.1"
         frame = b"Transfer-Encoding: chunked\r\n" if chunked else b"Connection: close\r\n"
-        lines = head(200, answer.content_type, list(answer.headers))
+        lines = head(200, answer.content_type, answer.headers, answer.lines)
         self.transport.write(lines + frame + b"\r\n")
         self._deadline = 0.0
         sink = StreamSink(self, chunked)
@@ -435,54 +482,3 @@ class Connection(asyncio.Protocol):
         # A deadline may be set to an earlier time meanwhile: none is shorter than this.
         wait = self._deadline - now if self._deadline > now else HEADER_SECONDS
         self._timer = self._loop.call_later(min(wait, HEADER_SECONDS), self._on_timer)
-
-
-class StreamSink:
-    """The sink of one stream; see messages.Sink."""
-
-    __slots__ = ("_chunked", "_connection")
-
-    def __init__(self, connection: Connection, chunked: bool) -> None:
-        """Write to a connection, in chunks or, for HTTP/1.0, as it comes."""
-        self._connection: Connection | None = connection
-        self._chunked = chunked
-
-    def write(self, data: bytes) -> None:
-        """Send one chunk."""
-        if self._connection is None or self._connection.transport is None:
-            return
-        if self._chunked:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
-        self._connection.transport.write(data)
-
-    def pending(self) -> int:
-        """Return the bytes that wait in this process."""
-        if self._connection is None or self._connection.transport is None:
-            return 0
-        return self._connection.transport.get_write_buffer_size()
-
-    def when_drained(self, callback: Callable[[], None]) -> None:
-        """Call back when the client has read."""
-        if self._connection is not None:
-            self._connection.when_drained(callback)
-
-    def close(self) -> None:
-        """End the stream."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.end_stream(self._chunked)
-
-
-def _peer(transport: asyncio.BaseTransport) -> Peer:
-    name = transport.get_extra_info("peername")
-    address = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
-    tls = transport.get_extra_info("ssl_object")
-    certificate = tls.getpeercert() if isinstance(tls, ssl.SSLObject) else None
-    if not certificate:
-        return Peer(address, "", ())
-    subject: list[tuple[str, str]] = [
-        pair for entry in cast("Any", certificate.get("subject", ())) for pair in entry
-    ]
-    common = [value for key, value in subject if key == "commonName"]
-    groups = tuple(value for key, value in subject if key == "organizationName")
-    return Peer(address, common[0] if common else "", groups)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 
@@ -13,28 +14,32 @@ _LINES = {
 }
 
 
-class _Clock:
-    """The Date header, made once a second."""
+class _Begun:
+    """How answers begin, made once a second: the Date is in it."""
 
     def __init__(self) -> None:
         self._second = 0
-        self._line = b""
+        self._made: dict[tuple[int, bytes], bytes] = {}
 
-    def line(self) -> bytes:
+    def get(self, status: int, content_type: bytes) -> bytes:
         now = int(time.time())
         if now != self._second:
             self._second = now
-            self._line = b"Date: " + formatdate(now, usegmt=True).encode() + b"\r\n"
-        return self._line
+            self._made.clear()
+        found = self._made.get((status, content_type))
+        if found is None:
+            date = b"Date: " + formatdate(now, usegmt=True).encode() + b"\r\n"
+            media = b"Content-Type: " + content_type + b"\r\n" if content_type else b""
+            found = self._made[status, content_type] = _LINES[status] + date + media
+        return found
 
 
-_CLOCK = _Clock()
+_BEGUN = _Begun()
 
 
-def head(status: int, content_type: bytes, headers: tuple[Header, ...] | list[Header]) -> bytes:
+def head(status: int, content_type: bytes, headers: Sequence[Header], lines: bytes) -> bytes:
     """Return status line and headers up to, not including, those that frame the body."""
-    parts = [_LINES[status], _CLOCK.line()]
-    if content_type:
-        parts.append(b"Content-Type: " + content_type + b"\r\n")
-    parts += [name + b": " + value + b"\r\n" for name, value in headers]
-    return b"".join(parts)
+    begun = _BEGUN.get(status, content_type)
+    if not headers:
+        return begun + lines
+    return b"".join((begun, lines, *[name + b": " + value + b"\r\n" for name, value in headers]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from kcpfast._core.heads import Cut
+
 Header = tuple[bytes, bytes]
 
 
@@ -26,10 +28,21 @@ class Request:
     """One HTTP request, body included.
 
     `headers` maps lower-case names to values; a repeated header's values are joined by a newline,
-    which cannot stand in a value.
+    which cannot stand in a value. `cut` is there if this client sent the same headers before: who
+    answers may remember by its `heads` and `line` what they came to, and may not change them.
     """
 
-    __slots__ = ("body", "headers", "keep_alive", "method", "path", "peer", "query", "version")
+    __slots__ = (
+        "body",
+        "cut",
+        "headers",
+        "keep_alive",
+        "method",
+        "path",
+        "peer",
+        "query",
+        "version",
+    )
 
     def __init__(
         self,
@@ -49,6 +62,7 @@ class Request:
         self.peer = peer
         self.keep_alive = True
         self.version = "1.1"
+        self.cut: Cut | None = None
 
     def header(self, name: bytes) -> str:
         """Return a header's value, repeated ones joined by commas; "" if absent."""
@@ -78,12 +92,13 @@ class Sink(Protocol):
 
 
 class Response(NamedTuple):
-    """A complete answer."""
+    """A complete answer; `lines` are headers that stand as they are sent, line breaks included."""
 
     status: int
     body: bytes = b""
     content_type: bytes = b"application/json"
     headers: Sequence[Header] = ()
+    lines: bytes = b""
 
 
 class Stream(NamedTuple):
@@ -96,6 +111,7 @@ class Stream(NamedTuple):
     start: Callable[[Sink], Callable[[], None]]
     content_type: bytes = b"application/json"
     headers: Sequence[Header] = ()
+    lines: bytes = b""
 
 
 Serve = Callable[[Request], Awaitable[Response | Stream]]

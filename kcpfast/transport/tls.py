@@ -1,9 +1,13 @@
-"""The TLS settings of the server side."""
+"""The TLS settings of the server side, and whom a client's certificate names."""
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from pathlib import Path
+from typing import Any, cast
+
+from kcpfast.transport.messages import Peer
 
 
 def server_context(certificate: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
@@ -20,3 +24,19 @@ def server_context(certificate: Path, key: Path, client_ca: Path | None) -> ssl.
         context.load_verify_locations(client_ca)
         context.verify_mode = ssl.CERT_OPTIONAL
     return context
+
+
+def peer(transport: asyncio.BaseTransport) -> Peer:
+    """Return who is at the other end of a connection, as its certificate says."""
+    name = transport.get_extra_info("peername")
+    address = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
+    tls = transport.get_extra_info("ssl_object")
+    certificate = tls.getpeercert() if isinstance(tls, ssl.SSLObject) else None
+    if not certificate:
+        return Peer(address, "", ())
+    subject: list[tuple[str, str]] = [
+        pair for entry in cast("Any", certificate.get("subject", ())) for pair in entry
+    ]
+    common = [value for key, value in subject if key == "commonName"]
+    groups = tuple(value for key, value in subject if key == "organizationName")
+    return Peer(address, common[0] if common else "", groups)

@@ -61,7 +61,7 @@ GOOD = [
 async def test_requests_are_answered_and_the_connection_kept(
     line: Line, sent: bytes, text: bytes
 ) -> None:
-    for _ in range(2):
+    for _ in range(4):
         answer = await line.ask(sent)
         assert (answer.status, answer.body) == (200, text)
         assert "connection" not in answer.headers
@@ -115,6 +115,43 @@ async def test_what_is_no_request_is_refused_and_the_connection_closed(
     assert (answer.status, answer.headers["connection"]) == (status, "close")
     assert await line.ended()
     assert not served.echo.seen
+
+
+@pytest.mark.parametrize(("sent", "status"), BAD)
+async def test_is_refused_as_well_when_its_headers_are_known(
+    served: Served, line: Line, sent: bytes, status: int
+) -> None:
+    for _ in range(3):
+        await line.ask(get(b"/"))
+        await line.ask(BODY + b"Content-Length: 1\r\n\r\nx")
+    assert (await line.ask(sent)).status == status
+    assert await line.ended()
+    assert len(served.echo.seen) == 6
+
+
+KEPT = [
+    # a request, is it recognized by its headers when it comes for the third time?
+    (get(b"/a"), True),
+    (get(b"/a?x=%20"), True),
+    (get(b"/", b"Connection: keep-alive"), False),
+    (get(b"/", b"content-length: 0"), False),
+    (get(b"/a%20b"), False),
+    (get(b"/a+b"), False),
+    (get(b"http://somewhere/"), False),
+    (get(b"/").replace(b"GET", b"HEAD"), False),
+    (BODY + b"Content-Length: 1\r\n\r\nx", True),
+    (CHUNKED + b"0\r\n\r\n", False),
+]
+
+
+@pytest.mark.parametrize(("sent", "kept"), KEPT)
+async def test_what_comes_again_is_recognized(
+    served: Served, line: Line, sent: bytes, kept: bool
+) -> None:
+    for _ in range(3):
+        line.writer.write(sent)
+        await line.answer(bodiless=sent.startswith(b"HEAD"))
+    assert (served.echo.seen[-1].cut is not None) is kept
 
 
 async def test_largest_body_and_head_pass(line: Line) -> None:

@@ -106,7 +106,7 @@ class Served(NamedTuple):
 async def listen(context: ssl.SSLContext) -> Served:
     """Serve an Echo on a free port."""
     echo = Echo()
-    service = Service(echo.serve, refuse, set(), Counter())
+    service = Service(echo.serve, refuse, set(), Counter(), {})
     loop = asyncio.get_running_loop()
     listener = await loop.create_server(lambda: Connection(service), "127.0.0.1", 0, ssl=context)
     return Served(listener.sockets[0].getsockname()[1], echo, service, listener)

@@ -155,7 +155,6 @@ def _validators(found: Document) -> list[Header]:
 
 def _allow_caching(call: Call) -> None:
     """Let everybody keep the answer for a year: its URL names its content."""
-    call.headers[:] = [pair for pair in call.headers if pair[0] != b"Cache-Control"]
     expires = formatdate(time.time() + _YEAR, usegmt=True).encode()
     call.headers += [(b"Cache-Control", b"public, immutable"), (b"Expires", expires)]
 

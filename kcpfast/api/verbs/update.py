@@ -10,8 +10,8 @@ from kcpfast.api.body import read_object
 from kcpfast.api.context import Api, Call
 from kcpfast.api.fields import manage
 from kcpfast.api.options import WriteOptions, write_options
-from kcpfast.api.parts import merge_part
 from kcpfast.api.validation import check_changed
+from kcpfast.api.verbs.parts import merge_part
 from kcpfast.meta.cluster import CLUSTER_ANNOTATION
 from kcpfast.meta.errors import MODIFIED, bad_request, conflict, field_invalid, invalid, not_found
 from kcpfast.registry.identity import carry_over, count_generation

@@ -1,0 +1,123 @@
+"""Recognizes requests whose headers were parsed before: a client repeats them with each request.
+
+Nothing passes here that an HTTP parser has not accepted before in the very same bytes. Only the
+request line and the length of the body vary, and both are taken in their plainest form alone.
+Whatever is not recognized goes to the parser.
+"""
+
+import cython
+
+_LENGTH: bytes = b"\r\nContent-Length: "
+_VERSION: bytes = b" HTTP/1.1\r\n"
+_METHODS: tuple = (b"GET", b"PUT", b"POST", b"PATCH", b"DELETE")  # type: ignore[type-arg]
+
+
+@cython.cclass
+class Heads:
+    """The headers of many requests: `fields` are shared, and nobody may change them."""
+
+    fields = cython.declare(dict, visibility="public")
+
+    def __init__(self, fields: dict) -> None:  # type: ignore[type-arg]
+        """Keep lower-case names and their values."""
+        self.fields = fields
+
+
+@cython.cclass
+class Cut:
+    """One whole request, cut into its parts.
+
+    `line` is the method and the path up to its last slash, `name` the rest of the path; `block`
+    are the headers as sent, their Content-Length left out. `heads` are those of the block, None
+    if it is not known.
+    """
+
+    heads = cython.declare(object, visibility="public")
+    block = cython.declare(bytes, visibility="public")
+    method = cython.declare(str, visibility="public")
+    line = cython.declare(bytes, visibility="public")
+    name = cython.declare(bytes, visibility="public")
+    path = cython.declare(str, visibility="public")
+    query = cython.declare(bytes, visibility="public")
+    body = cython.declare(bytes, visibility="public")
+    sized = cython.declare(cython.bint, visibility="public")
+
+
+@cython.ccall
+def cut(data: bytes) -> Cut | None:
+    """Cut a request; None for what is not just one, or not of the plainest form."""
+    end: cython.Py_ssize_t = data.find(b" ")
+    if end < 3 or data[:end] not in _METHODS:
+        return None
+    at: cython.Py_ssize_t = end + 1
+    size: cython.Py_ssize_t = len(data)
+    slash: cython.Py_ssize_t = -1
+    question: cython.Py_ssize_t = -1
+    text: cython.p_const_uchar = data
+    char: cython.uchar = 0
+    while at < size:
+        char = text[at]
+        if char == 32:
+            break
+        if question >= 0:
+            if char <= 32 or char >= 127 or char == 35:
+                return None
+        elif char == 47:
+            slash = at
+        elif char == 63:
+            question = at
+        elif not _is_plain(char):
+            return None
+        at += 1
+    if slash < 0 or text[end + 1] != 47 or data[at : at + 11] != _VERSION:
+        return None
+    found: Cut = Cut()
+    if not _frame(found, data, at + 9):
+        return None
+    last: cython.Py_ssize_t = question if question >= 0 else at
+    found.method = data[:end].decode("ascii")
+    found.line = data[: slash + 1]
+    found.name = data[slash + 1 : last]
+    found.path = data[end + 1 : last].decode("ascii")
+    found.query = data[last + 1 : at]
+    return found
+
+
+@cython.cfunc
+@cython.returns(cython.bint)
+def _is_plain(char: cython.uchar):  # type: ignore[no-untyped-def]
+    """Tell whether a character is a letter, a digit or one of : @ - . _ ~ (never % or +)."""
+    if 48 <= char <= 58 or 64 <= char <= 90 or 97 <= char <= 122:
+        return True
+    return char in (45, 46, 95, 126)
+
+
+@cython.cfunc
+@cython.returns(cython.bint)
+def _frame(found: Cut, data: bytes, head: cython.Py_ssize_t):  # type: ignore[no-untyped-def]
+    """Find headers (they begin with the line break at `head`) and body; False without both."""
+    stop: cython.Py_ssize_t = data.find(b"\r\n\r\n", head)
+    if stop < 0:
+        return False
+    stop += 4
+    size: cython.Py_ssize_t = len(data)
+    if stop == size:
+        found.block = data[head:]
+        found.body = b""
+        return True
+    mark: cython.Py_ssize_t = data.find(_LENGTH, head, stop)
+    if mark < 0:
+        return False
+    text: cython.p_const_uchar = data
+    first: cython.Py_ssize_t = mark + len(_LENGTH)
+    at: cython.Py_ssize_t = first
+    length: cython.Py_ssize_t = 0
+    while at < first + 8 and 48 <= text[at] <= 57:
+        length = length * 10 + text[at] - 48
+        at += 1
+    if at == first or text[at] != 13 or stop + length != size:
+        return False
+    found.block = data[head:mark] + data[at:stop]
+    found.body = data[stop:]
+    found.sized = True
+    return True

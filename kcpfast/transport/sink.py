@@ -1,0 +1,45 @@
+"""The sink that a stream writes its chunks to: the connection below it may be gone any time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kcpfast.transport.connection import Connection
+
+
+class StreamSink:
+    """The sink of one stream; see messages.Sink."""
+
+    __slots__ = ("_chunked", "_connection")
+
+    def __init__(self, connection: Connection, chunked: bool) -> None:
+        """Write to a connection, in chunks or, for HTTP/1.0, as it comes."""
+        self._connection: Connection | None = connection
+        self._chunked = chunked
+
+    def write(self, data: bytes) -> None:
+        """Send one chunk."""
+        if self._connection is None or self._connection.transport is None:
+            return
+        if self._chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        self._connection.transport.write(data)
+
+    def pending(self) -> int:
+        """Return the bytes that wait in this process."""
+        if self._connection is None or self._connection.transport is None:
+            return 0
+        return self._connection.transport.get_write_buffer_size()
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Call back when the client has read."""
+        if self._connection is not None:
+            self._connection.when_drained(callback)
+
+    def close(self) -> None:
+        """End the stream."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.end_stream(self._chunked)

@@ -1,0 +1,184 @@
+"""What is remembered of requests changes no answer; the twin is a request that nobody remembers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from kcpfast._core.heads import Heads, cut
+from kcpfast._core.routing import renamed, route
+from kcpfast.transport.messages import NOBODY, Peer, Request, Response
+from tests.fix_inside import CONFIG_MAPS, Inside, Json, config_map
+from tests.kcp.provider import BINDINGS, LAMPS, Market, lamp
+
+JANE = Peer("", "jane", ("team",))
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+FIELDS = {b"accept": b"application/json", b"content-type": b"application/json"}
+
+
+class Client:
+    """Somebody who sends the same headers all the time."""
+
+    def __init__(self, inside: Inside, peer: Peer, **headers: str) -> None:
+        self.serve, self.at, self.peer = inside.running.server.serve, inside.at, peer
+        more = {name.replace("_", "-").encode(): text.encode() for name, text in headers.items()}
+        token = {} if peer.common_name else {b"authorization": b"Bearer admin"}
+        self.heads = Heads(FIELDS | token | more)
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, known: bool = True
+    ) -> tuple[int, bytes]:
+        path = path if path.startswith("/clusters") else self.at + path
+        data = b"" if body is None else json.dumps(body).encode()
+        head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(data)}\r\n\r\n"
+        target, _, query = path.partition("?")
+        request = Request(method, target, query, self.heads.fields, data, self.peer)
+        request.cut = cut(head.encode() + data) if known else None
+        if request.cut is not None:
+            request.cut.heads = self.heads
+        got = await self.serve(request)
+        assert isinstance(got, Response)
+        return got.status, got.body
+
+
+def plans(inside: Inside) -> int:
+    return len(inside.running.server._plans)
+
+
+ASKED = [
+    # path, headers, is it remembered?
+    (f"{CONFIG_MAPS}/a", {}, True),
+    (f"{CONFIG_MAPS}/b", {}, True),
+    (f"{CONFIG_MAPS}/missing", {}, True),
+    (f"{CONFIG_MAPS}/a?pretty=1", {}, True),
+    (CONFIG_MAPS, {}, True),
+    (f"{CONFIG_MAPS}?limit=1", {}, False),
+    ("/api/v1/namespaces/default", {}, True),
+    ("/api/v1/namespaces/other", {}, True),
+    ("/api/v1/namespaces/default/status", {}, True),
+    ("/api/v1/configmaps", {}, True),
+    ("/api/v1/configmaps/a", {}, False),
+    (f"{CONFIG_MAPS}/..", {}, False),
+    (f"{CONFIG_MAPS}/a/", {}, False),
+    ("/apis/x.example.com/v1/lamps", {}, False),
+    ("/version", {}, False),
+    ("/clusters/*/api/v1/configmaps", {}, False),
+    (f"{CONFIG_MAPS}/a", {"impersonate_user": "jane"}, False),
+    (f"{CONFIG_MAPS}/a", {"accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}, True),
+    (f"{CONFIG_MAPS}/a", {"accept": "text/html"}, True),
+]
+
+
+@pytest.mark.parametrize(("path", "headers", "kept"), ASKED)
+async def test_answer_is_that_of_a_request_that_nobody_remembers(
+    inside: Inside, path: str, headers: dict[str, str], kept: bool
+) -> None:
+    client = Client(inside, NOBODY, **headers)
+    for name in ("a", "b"):
+        await client.ask("POST", CONFIG_MAPS, config_map(name), known=False)
+    wanted = await client.ask("GET", path, known=False)
+    before = plans(inside)
+    for _ in range(3):
+        assert await client.ask("GET", path) == wanted
+    assert (plans(inside) > before) is kept
+
+
+async def test_one_plan_is_for_all_names(inside: Inside) -> None:
+    client, before = Client(inside, NOBODY), plans(inside)
+    for number in range(4):
+        path = f"{CONFIG_MAPS}/c{number}"
+        assert (await client.ask("POST", CONFIG_MAPS, config_map(f"c{number}")))[0] == 201
+        got = await client.ask("PUT", path, config_map(f"c{number}") | {"data": {"a": path}})
+        assert json.loads(got[1])["data"] == {"a": path}
+        assert (await client.ask("GET", path)) == got
+        assert (await client.ask("DELETE", path))[0] == 200
+        assert (await client.ask("GET", path))[0] == 404
+    assert plans(inside) == before + 4
+
+
+async def allow_jane(inside: Inside, rule: Json) -> None:
+    rules = [rule | {"apiGroups": ["*"]}, {"verbs": ["access"], "nonResourceURLs": ["/"]}]
+    group = "rbac.authorization.k8s.io"
+    meta = {"apiVersion": f"{group}/v1", "metadata": {"name": "jane"}}
+    role = {"apiGroup": group, "kind": "ClusterRole", "name": "jane"}
+    who = {"apiGroup": group, "kind": "User", "name": "jane"}
+    await inside.create(f"{RBAC}/clusterroles", meta | {"kind": "ClusterRole", "rules": rules})
+    made = meta | {"kind": "ClusterRoleBinding", "roleRef": role, "subjects": [who]}
+    await inside.create(f"{RBAC}/clusterrolebindings", made)
+
+
+async def deny(inside: Inside) -> None:
+    await inside.delete(f"{RBAC}/clusterrolebindings/jane")
+
+
+async def put_to_sleep(inside: Inside) -> None:
+    await inside.patch(
+        "/apis/core.kcp.io/v1alpha1/logicalclusters/cluster",
+        {"metadata": {"annotations": {"core.kcp.io/inactive": "true"}}},
+    )
+
+
+async def delete_workspace(inside: Inside) -> None:
+    await inside.delete("/clusters/root/apis/tenancy.kcp.io/v1alpha1/workspaces/ws")
+
+
+async def unbind(inside: Inside) -> None:
+    await inside.delete(f"{BINDINGS}/lamps")
+
+
+DOUBTS: list[tuple[Callable[[Inside], Awaitable[None]], str, int]] = [
+    # what happens, what was allowed before, its status then
+    (deny, f"{CONFIG_MAPS}/a", 403),
+    (deny, CONFIG_MAPS, 403),
+    (put_to_sleep, f"{CONFIG_MAPS}/a", 403),
+    (delete_workspace, f"{CONFIG_MAPS}/a", 403),
+    (delete_workspace, f"/clusters/root:ws{CONFIG_MAPS}/a", 404),
+    (unbind, f"{LAMPS}/a", 404),
+]
+
+
+@pytest.mark.parametrize(("change", "path", "status"), DOUBTS)
+async def test_nothing_is_remembered_longer_than_it_holds(
+    inside: Inside, change: Callable[[Inside], Awaitable[None]], path: str, status: int
+) -> None:
+    market = Market(inside)
+    await market.open()
+    await market.bind(inside.at, "lamps")
+    await inside.create(CONFIG_MAPS, config_map("a"))
+    await inside.create(LAMPS, lamp("a"))
+    await allow_jane(inside, {"verbs": ["get", "list"], "resources": ["configmaps", "lamps"]})
+    jane = Client(inside, JANE)
+    assert [(await jane.ask("GET", path))[0] for _ in range(3)] == [200] * 3
+    assert plans(inside)
+    await change(inside)
+    assert (await jane.ask("GET", path))[0] == status
+    assert await jane.ask("GET", path) == await jane.ask("GET", path, known=False)
+
+
+async def test_a_right_to_one_object_is_remembered_for_that_alone(inside: Inside) -> None:
+    await allow_jane(inside, {"verbs": ["get"], "resources": ["*"], "resourceNames": ["a"]})
+    for name in ("a", "b"):
+        await inside.create(CONFIG_MAPS, config_map(name))
+    jane = Client(inside, JANE)
+    for name, status in (("a", 200), ("b", 403), ("a", 200), ("b", 403)):
+        assert (await jane.ask("GET", f"{CONFIG_MAPS}/{name}"))[0] == status
+
+
+PATHS = [
+    "/clusters/root:a/api/v1/namespaces/default/configmaps/a",
+    "/api/v1/configmaps/a",
+    "/apis/g.io/v1/widgets/namespaces",
+    "/services/v/x/clusters/*/apis/g.io/v1/namespaces/n/widgets/w",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_renamed_is_the_route_of_the_other_path(path: str) -> None:
+    other = route(path.rpartition("/")[0] + "/another.name")
+    found = renamed(route(path), "another.name")
+    fields = ("service", "cluster", "rest", "group", "version", "namespace", "plural", "name")
+    for field in (*fields, "subresource", "watch"):
+        assert getattr(found, field) == getattr(other, field)
