@@ -8,6 +8,7 @@ EMPTY: int
 PRESENT: int
 BELOW: int
 INDEX: int
+CLEAR: int
 COUNT: int
 STAMP: int
 UNSTAMP: int

@@ -20,13 +20,13 @@ cdef extern from "dlfcn.h" nogil:
     void* dlsym(void* library, const char* name)
     int RTLD_NOW
 
-PUT, CHECK, EMPTY, PRESENT, BELOW, INDEX, COUNT, STAMP, UNSTAMP = range(9)
+PUT, CHECK, EMPTY, PRESENT, BELOW, INDEX, CLEAR, COUNT, STAMP, UNSTAMP = range(10)
 ANY = -2
 EXISTS = -1
 MAP_FULL = -30792
 
 cdef enum:
-    K_PUT, K_CHECK, K_EMPTY, K_PRESENT, K_BELOW, K_INDEX, K_COUNT, K_STAMP, K_UNSTAMP
+    K_PUT, K_CHECK, K_EMPTY, K_PRESENT, K_BELOW, K_INDEX, K_CLEAR, K_COUNT, K_STAMP, K_UNSTAMP
 
 cdef enum:
     NOTFOUND = -30798
@@ -331,6 +331,24 @@ cdef int _drop(void* txn, unsigned int table, Val* key) noexcept nogil:
     return 0 if code == NOTFOUND else code
 
 
+cdef int _clear(void* txn, unsigned int table, Val* prefix) noexcept nogil:
+    """Delete the entries with a prefix."""
+    cdef void* cursor
+    cdef Val key, data
+    cdef int code = cursor_open(txn, table, &cursor)
+    if code:
+        return code
+    while code == 0:
+        key.size, key.data = prefix.size, prefix.data
+        code = cursor_get(cursor, &key, &data, C_SET_RANGE)
+        if code == 0 and not _begins(&key, prefix):
+            break
+        if code == 0:
+            code = cursor_del(cursor, 0)
+    cursor_close(cursor)
+    return 0 if code == NOTFOUND else code
+
+
 cdef int _write_index(void* txn, Tables* at, Op* op, int64_t revision) noexcept nogil:
     cdef bint there = True
     cdef int64_t value = 0
@@ -339,6 +357,8 @@ cdef int _write_index(void* txn, Tables* at, Op* op, int64_t revision) noexcept 
         if op.gives:
             return put_(txn, at.index, &op.key, &op.value, 0)
         return _drop(txn, at.index, &op.key)
+    if op.kind == K_CLEAR:
+        return _clear(txn, at.index, &op.key)
     if op.kind == K_STAMP:
         if op.gives:
             code = _entry(txn, at.index, &op.value, &there)

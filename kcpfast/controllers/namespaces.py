@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-
 from kcpfast.auth.tokens import ACCOUNTS
 from kcpfast.controllers.removal import Remaining, contents, remove
 from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.kcp.birth import CONFIG_MAPS, NAMESPACES, ROOT_CA, Maker, root_ca
 from kcpfast.kcp.conditions import Condition
+from kcpfast.meta.copies import copied
 from kcpfast.meta.objectmeta import now
 from kcpfast.registry import index
 from kcpfast.registry.objects import Change, Objects, Target
@@ -44,7 +43,7 @@ class NamespaceController:
 
     async def _release(self, where: Target) -> None:
         async def change(old: Object) -> Change:
-            new = copy.deepcopy(old)
+            new = copied(old)
             finalizers = (new.get("spec") or {}).get("finalizers") or ()
             left = [each for each in finalizers if each != "kubernetes"]
             new["spec"] = {"finalizers": left} if left else {}
@@ -54,7 +53,7 @@ class NamespaceController:
 
     async def _say(self, where: Target, remaining: Remaining) -> None:
         async def change(old: Object) -> Change:
-            new = copy.deepcopy(old)
+            new = copied(old)
             status = new.setdefault("status", {})
             known = {each["type"]: each for each in status.get("conditions") or ()}
             status["conditions"] = [

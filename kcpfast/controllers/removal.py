@@ -1,6 +1,8 @@
 """Empties a namespace or a whole logical cluster: what may go goes, what has finalizers is asked.
 
-Nothing is discovered or listed: the counters of the index say what is there.
+Nothing is discovered or listed: the counters of the index say what is there. A cluster in which
+nothing has to be waited for is swept: all of it goes in one commit, and what the index says of it
+as ranges.
 """
 
 from __future__ import annotations
@@ -11,11 +13,11 @@ from typing import NamedTuple
 
 from kcpfast.registry import index, values
 from kcpfast.registry.deletion import deleted
-from kcpfast.registry.objects import FOREGROUND, ORPHAN, Change, Objects, Target
+from kcpfast.registry.objects import EVENTS, FOREGROUND, ORPHAN, Objects, Target
 from kcpfast.resources.builtin import BUILTIN
-from kcpfast.resources.resource import Names, Object, Resource
+from kcpfast.resources.resource import Names, Resource
 from kcpfast.schema.program import compile_schema
-from kcpfast.store.contract import Conflict, Item, Put, Write
+from kcpfast.store.contract import Below, Clear, Conflict, Item, Put, Write
 from kcpfast.store.keys import place, prefix
 
 _BATCH = 200
@@ -89,16 +91,87 @@ def stored_target(key: bytes) -> Target:
     return Target(resource, cluster, namespace, name)
 
 
+_BINDINGS = b"apis.kcp.io/apibindings"
+# Whoever may do what goes at the very end.
+LAST = (b"rbac.authorization.k8s.io/clusterroles", b"rbac.authorization.k8s.io/clusterrolebindings")
+_ORDER = {_BINDINGS: 1, **dict.fromkeys(LAST, 2)}
+# What goes with one of these is filed, or is to be told, outside of its cluster. All that other
+# objects carry along is of the cluster itself.
+_FAR = {
+    ("", "events"),
+    ("apiextensions.k8s.io", "customresourcedefinitions"),
+    ("apis.kcp.io", "apibindings"),
+    ("apis.kcp.io", "apiexportendpointslices"),
+    ("apis.kcp.io", "apiexports"),
+    ("events.k8s.io", "events"),
+}
+
+
+def sweep(objects: Objects, cluster: str, most: int = 0) -> list[Write] | None:
+    """Return the writes that empty a cluster, to be one commit; it fails if anything comes between.
+
+    None if something has finalizers or there are more than `most` objects (0 = any number). The
+    finalizers of bindings wait for what was bound, which goes along.
+    """
+    listed = sorted(contents(objects, cluster), key=lambda each: _ORDER.get(each.storage, 0))
+    found: list[tuple[Resource, Item]] = []
+    events = 0
+    for content in listed:
+        resource = raw_resource(content.storage, namespaced=bool(content.namespace))
+        items = objects.store.scan(_range(cluster, content), limit=most + 1 if most else 0).items
+        if most and len(found) + len(items) > most:
+            return None
+        if content.storage != _BINDINGS and any(_finalizers(item.value) for item in items):
+            return None
+        found += [(resource, item) for item in items]
+        events += len(items) if content.storage == EVENTS else 0
+    writes: list[Write] = [
+        Below(index.total(cluster), len(found) - events + 1),
+        Below(index.total(cluster, EVENTS), events + 1),
+    ]
+    ranges = index.of_cluster(cluster)
+    local = tuple(ranges)
+    for resource, item in found:
+        writes.append(Put(item.key, None, item.revision))
+        if (resource.group, resource.plural) in _FAR:
+            target = Target(resource, *place(item.key)[1:])
+            carried = objects.carried(target, values.decode(resource, *item[1:]), None)
+            writes += [
+                write
+                for write in carried
+                if not write.key.startswith(local) and not _is_local_mark(write.key, cluster)
+            ]
+    return writes + [Clear(within) for within in ranges]
+
+
+def _is_local_mark(key: bytes, cluster: str) -> bool:
+    """Tell whether a mark asks for work in a cluster only; an export's is for its consumers."""
+    if not key.startswith(index.MARKS):
+        return False
+    controller, where, _ = index.marked(key)
+    return where == cluster and controller != "apiexport"
+
+
+def _finalizers(value: bytes) -> list[str]:
+    """Return what an object waits for."""
+    if b'"finalizers"' not in value:
+        return []
+    listed = values.metadata(value).get("finalizers") or ()
+    return [name for name in listed if name not in _IGNORED]
+
+
+def _range(cluster: str, content: Content) -> bytes:
+    within = prefix(content.storage, cluster, content.namespace)
+    return within if content.namespace else within + b"\0"
+
+
 async def remove(
     objects: Objects, cluster: str, found: Iterable[Content], remaining: Remaining
 ) -> None:
     """Delete objects; those with finalizers are marked as being deleted and counted."""
     for content in list(found):
         resource = raw_resource(content.storage, namespaced=bool(content.namespace))
-        within = prefix(content.storage, cluster, content.namespace)
-        if not content.namespace:
-            within += b"\0"
-        after = b""
+        within, after = _range(cluster, content), b""
         while True:
             page = objects.store.scan(within, after, _BATCH).items
             if not page:
@@ -113,16 +186,19 @@ async def _remove_page(
     writes: list[Write] = []
     for item in page:
         obj = values.decode(resource, item.revision, item.value)
-        finalizers = [
-            name for name in obj["metadata"].get("finalizers") or () if name not in _IGNORED
-        ]
+        finalizers = _finalizers(item.value)
         target = Target(resource, *place(item.key)[1:])
         if finalizers:
             remaining.resources[_shown(resource)] = remaining.resources.get(_shown(resource), 0) + 1
             for name in finalizers:
                 remaining.finalizers[name] = remaining.finalizers.get(name, 0) + 1
             if "deletionTimestamp" not in obj["metadata"]:
-                await _ask(objects, target)
+                asked = deleted(resource, obj, "Background")
+                assert asked is not None
+                writes.append(
+                    Put(item.key, values.encode(resource, asked, item.value), item.revision)
+                )
+                writes += objects.carried(target, obj, asked)
             continue
         writes.append(Put(item.key, None, item.revision))
         writes += objects.carried(target, obj, None)
@@ -137,10 +213,3 @@ async def _remove_page(
 
 def _shown(resource: Resource) -> str:
     return f"{resource.plural}.{resource.group}"
-
-
-async def _ask(objects: Objects, target: Target) -> None:
-    async def change(old: Object) -> Change:
-        return Change(deleted(target.resource, old, "Background"))
-
-    await objects.adjust(target, change)

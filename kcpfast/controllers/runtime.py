@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from kcpfast.registry import index
 from kcpfast.store.contract import Batch, Store, StoreError, Unstamp, number
 
 LOG = logging.getLogger("kcpfast.controllers")
-_AT_ONCE = 8
+_AT_ONCE = 32
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 30.0
 
 
@@ -42,8 +43,15 @@ class Runtime:
         """Take the reconcilers by the name of their marks."""
         self._store = store
         self._reconcilers = reconcilers
-        self._queue: dict[bytes, None] = {}
+        # What came while the round was worked through is the next round; each goes in key order,
+        # so that what lies side by side on disk is changed together.
+        self._queue: set[bytes] = set()
+        self._round: deque[bytes] = deque()
         self._running: dict[bytes, asyncio.Task[None]] = {}
+        # Set anew while it is being worked on.
+        self._renewed: set[bytes] = set()
+        self._finished: list[Unstamp] = []
+        self._removing: asyncio.Task[None] | None = None
         self._timers: dict[bytes, asyncio.TimerHandle] = {}
         self._waits: dict[bytes, float] = {}
         self._stopped = True
@@ -66,18 +74,23 @@ class Runtime:
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
-        self._queue[key] = None
+        if key in self._running:
+            self._renewed.add(key)
+            return
+        self._queue.add(key)
         self._fill()
 
     def _fill(self) -> None:
-        """Start what may run: the oldest marks that are not being worked on."""
-        for key in list(self._queue) if len(self._running) < _AT_ONCE else ():
+        """Start what may run."""
+        while len(self._running) < _AT_ONCE and (self._round or self._queue):
+            if not self._round:
+                self._round.extend(sorted(self._queue))
+                self._queue.clear()
+            key = self._round.popleft()
             if key in self._running:
+                self._renewed.add(key)
                 continue
-            del self._queue[key]
             self._running[key] = asyncio.get_running_loop().create_task(self._work(key))
-            if len(self._running) >= _AT_ONCE:
-                return
 
     async def _work(self, key: bytes) -> None:
         controller, cluster, name = index.marked(key)
@@ -94,23 +107,33 @@ class Runtime:
             outcome = Again(wait)
         else:
             self._waits.pop(key, None)
-        try:
-            await self._settle(key, seen, outcome)
         finally:
-            self._running.pop(key, None)
-            self._fill()
+            del self._running[key]
+        if not self._stopped:
+            self._settle(key, seen, outcome)
 
-    async def _settle(self, key: bytes, seen: int, outcome: Outcome) -> None:
-        if self._stopped:
-            return
-        if isinstance(outcome, Done):
+    def _settle(self, key: bytes, seen: int, outcome: Outcome) -> None:
+        if isinstance(outcome, Again):
+            loop = asyncio.get_running_loop()
+            self._timers[key] = loop.call_later(outcome.after, self._enqueue, key)
+        elif seen:
+            self._finished.append(Unstamp(key, seen))
+            if self._removing is None:
+                self._removing = asyncio.get_running_loop().create_task(self._remove())
+        if key in self._renewed:
+            self._renewed.discard(key)
+            self._enqueue(key)
+        self._fill()
+
+    async def _remove(self) -> None:
+        """Remove the marks of what is finished, those of a moment together."""
+        while self._finished:
+            finished, self._finished = self._finished, []
             try:
-                await self._store.commit([Unstamp(key, seen)])
+                await self._store.commit(finished)
             except StoreError:
-                LOG.exception("mark %r stays", key)
-            return
-        loop = asyncio.get_running_loop()
-        self._timers[key] = loop.call_later(outcome.after, self._enqueue, key)
+                LOG.exception("%d marks stay", len(finished))
+        self._removing = None
 
     async def stop(self) -> None:
         """Let what is running come to its end; begin nothing new."""
@@ -119,9 +142,11 @@ class Runtime:
             timer.cancel()
         self._timers.clear()
         self._queue.clear()
-        if self._running:
-            await asyncio.wait(list(self._running.values()), timeout=2.0)
+        self._round.clear()
+        running = [*self._running.values(), *filter(None, [self._removing])]
+        if running:
+            await asyncio.wait(running, timeout=2.0)
 
     def busy(self) -> bool:
         """Tell whether anything is queued or running; what waits for a retry does not count."""
-        return bool(self._queue or self._running)
+        return bool(self._queue or self._round or self._running or self._removing)

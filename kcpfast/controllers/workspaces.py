@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import copy
 import json
 
-from kcpfast.controllers.removal import Content, Remaining, contents, remove
+from kcpfast.controllers.removal import LAST, Remaining, contents, remove, sweep
 from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.kcp import birth, conditions
 from kcpfast.kcp.clusters import TYPE_ANNOTATION, target
-from kcpfast.kcp.kinds import API_BINDINGS, Exported
+from kcpfast.kcp.kinds import Exported
 from kcpfast.kcp.lifecycle import relabel, set_initializers, set_phase
 from kcpfast.kcp.workspaces import BINDINGS_INITIALIZER, FINALIZER, Workspaces
 from kcpfast.meta.cluster import PATH_ANNOTATION
-from kcpfast.registry import index
+from kcpfast.meta.copies import copied
+from kcpfast.registry import index, values
 from kcpfast.registry.identity import begin_deletion
-from kcpfast.registry.objects import Change, Objects, Target
+from kcpfast.registry.objects import Change, Objects, Target, is_finished
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import Conflict, Empty, Index, Put
+from kcpfast.store.contract import Clear, Conflict, Index, Put, Write
 
 _RETRY = 1.0
 _BIND_RETRY = 5.0
-_LAST = ("rbac.authorization.k8s.io/clusterroles", "rbac.authorization.k8s.io/clusterrolebindings")
+_SWEPT = 400
+_ASKING = index.mark("workspace", "", "")[:-1]
+_BINDINGS = b"apis.kcp.io/apibindings"
 
 
 class WorkspaceController:
@@ -52,7 +54,7 @@ class WorkspaceController:
 
     async def _release(self, where: Target) -> None:
         async def change(old: Object) -> Change:
-            new = copy.deepcopy(old)
+            new = copied(old)
             _drop_finalizer(new, FINALIZER)
             return Change(new)
 
@@ -60,7 +62,7 @@ class WorkspaceController:
 
     async def _end(self, cluster: str) -> None:
         async def change(old: Object) -> Change:
-            new = copy.deepcopy(old)
+            new = copied(old)
             begin_deletion(new)
             waits = bool((new.get("status") or {}).get("terminators"))
             set_phase(new, "Terminating" if waits else "Deleting")
@@ -94,7 +96,7 @@ class WorkspaceController:
             return Again(_BIND_RETRY)
 
         async def change(old: Object) -> Change:
-            new = copy.deepcopy(old)
+            new = copied(old)
             waiting = (new.get("status") or {}).get("initializers") or ()
             set_initializers(new, [each for each in waiting if each != BINDINGS_INITIALIZER])
             for kind in ("APIBindingsInitialized", "APIBindingsReconciled"):
@@ -110,7 +112,7 @@ class WorkspaceController:
         if status.get("phase") == "Initializing" and not status.get("initializers"):
 
             async def change(old: Object) -> Change:
-                new = copy.deepcopy(old)
+                new = copied(old)
                 set_phase(new, "Ready")
                 set_initializers(new, ())
                 relabel(new)
@@ -124,61 +126,91 @@ class WorkspaceController:
         if (found.get("status") or {}).get("terminators"):
             await self._mirror(found)
             return DONE
-        # From here on, what goes wakes this reconciler.
-        await self._objects.store.commit([Index(index.waiting(cluster, ""), b"")])
+        if await self._sweep(cluster, _SWEPT):
+            return DONE
+        store, waiting = self._objects.store, index.waiting(cluster, "")
+        if store.index_get(waiting) is None:
+            # From here on, what goes wakes this reconciler.
+            await store.commit([Index(waiting, b"")])
         remaining = Remaining({}, {})
         listed = list(contents(self._objects, cluster))
-        await remove(self._objects, cluster, _without(listed, (_BINDINGS, *_LAST)), remaining)
+        first = [each for each in listed if each.storage not in (_BINDINGS, *LAST)]
+        await remove(self._objects, cluster, first, remaining)
         if not remaining.resources:
-            await self._delete_bindings(cluster)
-            await remove(self._objects, cluster, contents(self._objects, cluster), remaining)
-        if not remaining.resources and await self._finish(cluster):
-            return DONE
+            if await self._sweep(cluster):
+                return DONE
+            last = [each for each in listed if each.storage in LAST]
+            await remove(self._objects, cluster, last, remaining)
         await self._say(cluster, remaining)
-        return Again(_RETRY)
+        children = remaining.finalizers.get(FINALIZER, 0)
+        is_woken = children == sum(remaining.resources.values()) > 0
+        return DONE if is_woken and len(remaining.finalizers) == 1 else Again(_RETRY)
 
-    async def _delete_bindings(self, cluster: str) -> None:
-        """Release bindings from their finalizer: what they brought is gone already."""
-        for binding in self._objects.all(API_BINDINGS, cluster):
-            where = Target(API_BINDINGS, cluster, "", binding["metadata"]["name"])
+    async def _sweep(self, cluster: str, most: int = 0) -> bool:
+        """Remove all there is, and the LogicalCluster with it; tell whether that is gone.
 
-            async def change(old: Object) -> Change:
-                new = copy.deepcopy(old)
-                begin_deletion(new)
-                new["metadata"].pop("finalizers", None)
-                return Change(new)
+        Nothing happens if something has to be waited for, or comes in between.
+        """
+        writes = sweep(self._objects, cluster, most)
+        if writes is None:
+            return False
+        last = self._last_writes(cluster)
+        try:
+            await self._objects.store.commit([*writes, *last])
+        except Conflict:
+            return False
+        return bool(last)
 
-            await self._objects.adjust(where, change)
+    def _last_writes(self, cluster: str) -> list[Write]:
+        """Return what removes a LogicalCluster and releases its Workspace.
 
-    async def _finish(self, cluster: str) -> bool:
-        """Remove the LogicalCluster, if nothing came in between; that wakes its Workspace."""
+        Nothing if it has finalizers of others.
+        """
         where = target(cluster)
         record = self._objects.record(where)
         if record is None:
-            return True
-        old = self._objects.load(where)
-        finalizers = [
-            name
-            for name in old["metadata"].get("finalizers") or ()
-            if name not in (birth.DELETION_FINALIZER, birth.TERMINATORS_FINALIZER)
-        ]
-        if finalizers:
-            return False
-        writes = [
-            Empty(index.counts(cluster)),
+            return []
+        old = values.decode(where.resource, *record)
+        ours = (birth.DELETION_FINALIZER, birth.TERMINATORS_FINALIZER)
+        if any(name not in ours for name in old["metadata"].get("finalizers") or ()):
+            return []
+        carried, releasing = self._objects.carried(where, old, None), self._releasing(cluster, old)
+        if releasing:
+            carried = [write for write in carried if not write.key.startswith(_ASKING)]
+        return [
             Put(where.key(), None, record.revision),
-            *self._objects.carried(where, old, None),
-            Index(index.waiting(cluster, ""), None),
+            *carried,
+            *releasing,
+            Clear(index.waits(cluster)),
+            Index(index.auth(cluster), None),
         ]
-        try:
-            await self._objects.store.commit(writes)
-        except Conflict:
-            return False
-        return True
+
+    def _releasing(self, cluster: str, logical: Object) -> list[Write]:
+        """Return what releases the Workspace of a LogicalCluster, if it is being deleted.
+
+        Otherwise, and if it is not released in this commit, it is asked to look itself.
+        """
+        owner = (logical.get("spec") or {}).get("owner")
+        if not owner:
+            return []
+        where = Target(self._kinds.workspaces, owner["cluster"], "", owner["name"])
+        record = self._objects.record(where)
+        if record is None:
+            return []
+        old = values.decode(where.resource, *record)
+        mine = (old.get("spec") or {}).get("cluster") == cluster
+        if not mine or "deletionTimestamp" not in old["metadata"]:
+            return []
+        new = copied(old)
+        _drop_finalizer(new, FINALIZER)
+        gone = is_finished(new)
+        value = None if gone else values.encode(where.resource, new, record.value)
+        carried = self._objects.carried(where, old, None if gone else new)
+        return [Put(where.key(), value, record.revision), *carried]
 
     async def _say(self, cluster: str, remaining: Remaining) -> None:
         async def change(old: Object) -> Change:
-            new = copy.deepcopy(old)
+            new = copied(old)
             text = remaining.resources_text()
             if remaining.finalizers:
                 text += "; " + remaining.finalizers_text("logical cluster")
@@ -202,7 +234,7 @@ class WorkspaceController:
         shown = ("WorkspaceInitialized", "WorkspaceContentDeleted")
 
         async def change(old: Object) -> Change:
-            new = copy.deepcopy(old)
+            new = copied(old)
             set_phase(new, status.get("phase", ""))
             for key in ("initializers", "terminators"):
                 if status.get(key):
@@ -218,13 +250,6 @@ class WorkspaceController:
 
         where = Target(self._kinds.workspaces, owner["cluster"], "", owner["name"])
         await self._objects.adjust(where, change)
-
-
-_BINDINGS = "apis.kcp.io/apibindings"
-
-
-def _without(listed: list[Content], storages: tuple[str, ...]) -> list[Content]:
-    return [each for each in listed if each.storage.decode() not in storages]
 
 
 def _shorten_owner(workspace: Object) -> None:

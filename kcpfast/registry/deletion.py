@@ -7,9 +7,9 @@ k8s.io/apiserver/pkg/registry/generic/registry reads it.
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
+from kcpfast.meta.copies import copied
 from kcpfast.registry.identity import begin_deletion
 from kcpfast.registry.objects import FOREGROUND, ORPHAN, is_finished
 from kcpfast.registry.strategies import strategy
@@ -23,7 +23,7 @@ def deleted(resource: Resource, old: Object, propagation: str = "") -> Object | 
 
     `propagation` is Orphan, Foreground, Background, or "" for what its finalizers say already.
     """
-    new = copy.deepcopy(old)
+    new = copied(old)
     rules = strategy(resource)
     if propagation and rules.owns:
         _set_finalizer(new["metadata"], _FINALIZERS[propagation])

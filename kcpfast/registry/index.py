@@ -150,6 +150,22 @@ def waiting(cluster: str, namespace: str) -> bytes:
     return f"waiting\0{cluster}\0{namespace}\0".encode()
 
 
+_OF_CLUSTER = (
+    "aggregated", "awaits", "claim", "count", "owner", "path", "quota", "resource", "subject",
+    "total",
+)  # fmt: skip
+
+
+def of_cluster(cluster: str) -> list[bytes]:
+    """The ranges that speak of nothing but what is in a cluster."""
+    return [f"{table}\0{cluster}\0".encode() for table in _OF_CLUSTER]
+
+
+def waits(cluster: str) -> bytes:
+    """The range of deletions in a cluster that wait for objects to go."""
+    return f"waiting\0{cluster}\0".encode()
+
+
 def lives(key: bytes) -> bytes:
     """When an object expires."""
     return f"lives\0{digest(key)}".encode()

@@ -91,6 +91,12 @@ class Index(NamedTuple):
     value: bytes | None
 
 
+class Clear(NamedTuple):
+    """Deletes all index entries with a prefix, as the writes of the commit in front left them."""
+
+    key: bytes
+
+
 class Count(NamedTuple):
     """Adds `delta` to a counter of the index (8 bytes, big endian); a counter at 0 is removed."""
 
@@ -116,7 +122,7 @@ class Unstamp(NamedTuple):
     seen: int
 
 
-Write = Put | Check | Empty | Present | Below | Index | Count | Stamp | Unstamp
+Write = Put | Check | Empty | Present | Below | Index | Clear | Count | Stamp | Unstamp
 
 
 class Record(NamedTuple):

@@ -15,6 +15,7 @@ from kcpfast.store.contract import (
     Below,
     Changes,
     Check,
+    Clear,
     Compacted,
     Conflict,
     Count,
@@ -154,6 +155,9 @@ class MemoryStore:
         """Write into the index; tell whether a stamp was set."""
         if isinstance(write, Index):
             self._set_index(write.key, write.value)
+        elif isinstance(write, Clear):
+            for key, _ in self.index_scan(write.key):
+                del self._index[key]
         elif isinstance(write, Stamp):
             if not write.when or self.index_scan(write.when, limit=1):
                 self._set_index(write.key, number_bytes(self._revision))

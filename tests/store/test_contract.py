@@ -10,6 +10,7 @@ from kcpfast.store.contract import (
     Batch,
     Below,
     Check,
+    Clear,
     Compacted,
     Conflict,
     Count,
@@ -198,6 +199,12 @@ async def test_a_stamp_is_removed_only_by_who_saw_it(store: Store) -> None:
     assert number(store.index_get(b"mark")) == 2
     await store.commit([Unstamp(b"mark", 2)])
     assert store.index_get(b"mark") is None
+
+
+async def test_a_range_of_the_index_is_cleared(store: Store) -> None:
+    await store.commit([Index(key, b"x") for key in (b"a\0", b"a\0one", b"a\0two", b"b\0")])
+    await store.commit([Index(b"a\0new", b""), Clear(b"a\0"), Clear(b"none"), Index(b"a\0z", b"")])
+    assert [key for key, _ in store.index_scan(b"")] == [b"a\0z", b"b\0"]
 
 
 async def test_a_stamp_may_depend_on_what_there_is(store: Store) -> None:

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from kcpfast.store.contract import (
     Below,
     Check,
+    Clear,
     Compacted,
     Conflict,
     Count,
@@ -34,6 +35,7 @@ WRITES: st.SearchStrategy[Write] = st.one_of(
     st.builds(Put, KEYS, VALUES),
     st.builds(Check, KEYS, st.integers(0, 5)),
     st.builds(Index, INDEX_KEYS, VALUES),
+    st.builds(Clear, st.just(b"i") | INDEX_KEYS),
     st.builds(Count, st.just(b"n"), st.integers(-2, 2)),
     st.builds(Below, st.just(b"n"), st.integers(-1, 2)),
     st.builds(Stamp, INDEX_KEYS, INDEX_KEYS | st.just(b"")),
