@@ -21,7 +21,7 @@ lint: build $(VENV)/tools
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/test_source.py
 
 bench: build $(VENV)/tools
-	$(BIN)/python -m pytest bench --benchmark-only -p no:xdist --benchmark-columns=min,median,ops
+	$(BIN)/python -m pytest bench/bench_*.py --benchmark-only -p no:xdist --benchmark-max-time=0.5 --benchmark-columns=min,median,ops
 
 load: build $(VENV)/tools
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench.load $(ARGS)

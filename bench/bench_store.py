@@ -1,66 +1,142 @@
-"""What the store's kernel is worth: lists joined in C and in Python, single commits and many."""
+"""What the store's kernel is worth beside py-lmdb doing the same, and commits one and many."""
+
+from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import pytest
+import uvloop
 
+from kcpfast._core import tree
 from kcpfast.store.contract import Count, Put, Stamp
 from kcpfast.store.lmdb import LmdbStore
 
 HEAD = b'{"metadata":{"resourceVersion":"'
 VALUE = b'v1\0","name":"a"},"data":{"k":"' + b"x" * 1000 + b'"}}'
 PREFIX = b"/configmaps\0c\0n\0"
-OBJECTS = 1000
+KEYS = [PREFIX + b"%06d" % at for at in range(1000)]
+TABLES = (b"objects", b"history", b"log", b"index", b"meta")
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[LmdbStore]:
     opened = LmdbStore(tmp_path)
-    writes = [Put(PREFIX + b"%06d" % at, VALUE) for at in range(OBJECTS)]
-    asyncio.run(opened.commit(writes))
+    asyncio.run(opened.commit([Put(key, VALUE) for key in KEYS]))
     yield opened
     opened.close()
 
 
-def joined_in_python(store: LmdbStore) -> bytes:
-    items = store.scan(PREFIX).items
-    return b",".join(b"%b%d%b" % (HEAD, item.revision, item.value[3:]) for item in items)
+class Plain:
+    """What the store does with its kernel, done with py-lmdb in the obvious way."""
+
+    def __init__(self, folder: Path) -> None:
+        self.env = lmdb.open(str(folder), max_dbs=8, map_size=1 << 30)
+        self.objects, _, self.log, self.index, self.meta = map(self.env.open_db, TABLES)
+        self.revision = 0
+        self.put(KEYS)
+
+    def put(self, keys: list[bytes]) -> None:
+        with self.env.begin(write=True) as txn:
+            for key in keys:
+                assert txn.get(key, db=self.objects) is None
+                self.revision += 1
+                mark = self.revision.to_bytes(8, "big")
+                txn.put(key, mark + VALUE, db=self.objects)
+                txn.put(mark + bytes(4), b"c" + mark + key, db=self.log)
+                counted = int.from_bytes(txn.get(b"count\0c", db=self.index) or b"", "big")
+                txn.put(b"count\0c", (counted + 1).to_bytes(8, "big"), db=self.index)
+                txn.put(b"mark\0c", mark, db=self.index)
+            txn.put(b"revision", mark, db=self.meta)
+
+    def get(self, key: bytes) -> bytes | None:
+        with self.env.begin() as txn:
+            found: bytes | None = txn.get(key, db=self.objects)
+            return found and found[8:]
+
+    def join(self) -> bytes:
+        parts = []
+        with self.env.begin() as txn:
+            cursor = txn.cursor(self.objects)
+            cursor.set_range(PREFIX)
+            for key, raw in cursor:
+                if not key.startswith(PREFIX):
+                    break
+                parts.append(b"%b%d%b" % (HEAD, int.from_bytes(raw[:8], "big"), raw[11:]))
+        return b",".join(parts)
 
 
-def joined_in_c(store: LmdbStore) -> bytes:
-    found = store.join(PREFIX, b"", 0, b"v1\0", HEAD)
-    assert found is not None
-    return found.body
+class Kernel:
+    """The store's own kernel."""
+
+    def __init__(self, folder: Path) -> None:
+        self.env = tree.Environment(str(folder), 1 << 30)
+        self.tables = [self.env.table(name, create=True) for name in TABLES]
+        self.env.use(*self.tables)
+        self.put(KEYS)
+
+    def put(self, keys: list[bytes]) -> None:
+        more = [(tree.COUNT, b"count\0c", None, 1), (tree.STAMP, b"mark\0c", None, 0)]
+        ops = [[(tree.PUT, key, VALUE, 0), *more] for key in keys]
+        assert all(result[1] == -1 for result in self.env.apply(ops, 1))
+
+    def get(self, key: bytes) -> bytes | None:
+        found = self.env.get(self.tables[0], key)
+        return found and found[8:]
+
+    def join(self) -> bytes:
+        found = self.env.splice(PREFIX, PREFIX, 0, b"v1\0", HEAD)
+        assert found is not None
+        return found[0]
 
 
-@pytest.mark.parametrize("join", [joined_in_python, joined_in_c])
-def test_list_of_a_thousand(benchmark: Any, store: LmdbStore, join: Any) -> None:
-    assert benchmark(join, store) == joined_in_python(store)
+BOTH = pytest.mark.parametrize("side", [Kernel, Plain], ids=["kernel", "twin"])
+
+
+@BOTH
+def test_get_of_one(benchmark: Any, side: Any, tmp_path: Path) -> None:
+    """One object of 1 KB read."""
+    assert benchmark(side(tmp_path).get, KEYS[500]) == VALUE
+
+
+@BOTH
+def test_list_of_a_thousand(benchmark: Any, side: Any, tmp_path: Path) -> None:
+    """1,000 objects of 1 KB joined into a list."""
+    assert benchmark(side(tmp_path).join).count(HEAD) == 1000
+
+
+@BOTH
+def test_batch(benchmark: Any, side: Any, tmp_path: Path) -> None:
+    """100 creates of 1 KB in one durable transaction."""
+    made, opened = count(), side(tmp_path)
+
+    def keys() -> Any:
+        return ([PREFIX + b"new%09d" % next(made) for _ in range(100)],), {}
+
+    benchmark.pedantic(opened.put, setup=keys, rounds=30, warmup_rounds=2)
 
 
 @pytest.mark.parametrize("at_once", [1, 16, 128])
 def test_creates_at_once(benchmark: Any, store: LmdbStore, at_once: int) -> None:
-    made = iter(range(10**9))
+    """Durable commits made at once, each."""
+    made, loop = count(), uvloop.new_event_loop()
+    benchmark.extra_info["times"] = at_once
+
+    def commit() -> Any:
+        key = PREFIX + b"new%09d" % next(made)
+        return store.commit([Put(key, VALUE, 0), Count(b"count\0c", 1), Stamp(b"mark\0c")])
 
     async def commit_all() -> None:
-        await asyncio.gather(
-            *(
-                store.commit(
-                    [
-                        Put(PREFIX + b"new%09d" % next(made), VALUE, 0),
-                        Count(b"count\0c", 1),
-                        Stamp(b"mark\0c"),
-                    ]
-                )
-                for _ in range(at_once)
-            )
-        )
+        await asyncio.gather(*(commit() for _ in range(at_once)))
 
-    benchmark.pedantic(lambda: asyncio.run(commit_all()), rounds=30, warmup_rounds=2)
+    benchmark.pedantic(lambda: loop.run_until_complete(commit_all()), rounds=30, warmup_rounds=2)
+    loop.close()
 
 
-def test_get(benchmark: Any, store: LmdbStore) -> None:
-    assert benchmark(store.get, PREFIX + b"000500") is not None
+def test_scan(benchmark: Any, store: LmdbStore) -> None:
+    """1,000 objects of 1 KB read one by one."""
+    assert len(benchmark(store.scan, PREFIX).items) == 1000

@@ -1,0 +1,114 @@
+"""A whole server in this process, without sockets: requests are handed to `serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import uvloop
+
+from kcpfast.auth.rbac import Rbac
+from kcpfast.kcp.authorizer import ADMIN_GROUP, Authorizer
+from kcpfast.kcp.policies import Policies
+from kcpfast.meta.user import AUTHENTICATED, User
+from kcpfast.server import wire
+from kcpfast.server.bootstrap import installation
+from kcpfast.server.certificates import make_account_key
+from kcpfast.store.lmdb import LmdbStore
+from kcpfast.transport.messages import Request, Response
+
+URL, CA = "https://here", "-----BEGIN CERTIFICATE-----\n"
+OBJECTS = 1000
+ADMIN = User("kcp-admin", "1", (ADMIN_GROUP, AUTHENTICATED))
+CONFIG_MAPS = "/clusters/root:bench/api/v1/namespaces/default/configmaps"
+MADE = CONFIG_MAPS.replace("bench", "made")
+WORKSPACES = "/clusters/root/apis/tenancy.kcp.io/v1alpha1/workspaces"
+
+
+def config_map(name: str) -> bytes:
+    """Return a ConfigMap that is stored as 1 KB."""
+    meta = {"name": name, "labels": {"app": "load", "tier": name[-1]}}
+    obj = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"p": "x" * 800}}
+    return json.dumps(obj).encode()
+
+
+def request(method: str, path: str, body: bytes = b"", accept: str = "") -> Request:
+    """Return a request of the administrator, as a Go client would send it."""
+    headers = {
+        b"host": b"127.0.0.1:6443",
+        b"user-agent": b"bench/1.0",
+        b"authorization": b"Bearer admin",
+        b"accept": accept.encode() or b"application/json",
+        b"content-type": b"application/json",
+    }
+    path, _, query = path.partition("?")
+    return Request(method, path, query, headers, body)
+
+
+class Inside:
+    """The server, and the loop that it runs on."""
+
+    def __init__(self, folder: Path) -> None:
+        """Put the rooms together over a store in an empty folder."""
+        key = folder / "sa.key"
+        make_account_key(key)
+        self.loop = uvloop.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        self.store = LmdbStore(folder)
+        self.parts = wire.core(self.store, CA)
+        self.run(self.store.commit(installation(self.parts.objects, URL)))
+        settings = wire.Settings(URL, CA, key, {"admin": ADMIN})
+        self.running = wire.server(self.parts, settings)
+
+    def __enter__(self) -> Inside:
+        """Make a workspace with objects in it, and one for those that are made meanwhile."""
+        self.workspace("bench")
+        self.workspace("made")
+        self.ask_all([("POST", CONFIG_MAPS, config_map(f"o-{at:04}")) for at in range(OBJECTS)])
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
+    ) -> None:
+        """Close the store."""
+        self.store.close()
+        self.loop.close()
+
+    def workspace(self, name: str) -> None:
+        """Make a workspace in root."""
+        kind = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "Workspace"}
+        self.ask("POST", WORKSPACES, json.dumps(kind | {"metadata": {"name": name}}).encode())
+
+    def cluster(self, path: str) -> str:
+        """Return the logical cluster of a workspace."""
+        return self.parts.clusters.resolve(path)
+
+    def authorizer(self) -> Authorizer:
+        """Return an authorizer over the same store and memory."""
+        _, objects, catalog, memory, clusters = self.parts
+        rules = Rbac(objects, memory)
+        return Authorizer(clusters, rules, Policies(objects, catalog, rules))
+
+    def run(self, coroutine: Any) -> Any:
+        """Run a coroutine to its end."""
+        return self.loop.run_until_complete(coroutine)
+
+    def ask(self, method: str, path: str, body: bytes = b"", accept: str = "") -> Response:
+        """Return the answer to one request; it must be a good one."""
+        (got,) = self.ask_all([(method, path, body)], accept)
+        return got
+
+    def ask_all(self, asked: Iterable[tuple[str, str, bytes]], accept: str = "") -> list[Response]:
+        """Return the answers to requests that are made at once."""
+        serve = self.running.server.serve
+
+        async def all_of_them() -> list[Any]:
+            return await asyncio.gather(*(serve(request(*each, accept)) for each in asked))
+
+        found: list[Response] = self.run(all_of_them())
+        assert all(each.status in (200, 201) for each in found), found[0]
+        return found
