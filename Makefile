@@ -7,7 +7,7 @@ KERNELS := $(wildcard kcpfast/_core/*.py kcpfast/_core/*.pyx)
 ARGS ?=
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
-.PHONY: build start test bench load lint binary clean
+.PHONY: build start test bench bench-compare growth load lint binary clean
 
 build: $(VENV)/built
 
@@ -21,10 +21,16 @@ lint: build $(VENV)/tools
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/test_source.py
 
 bench: build $(VENV)/tools
-	$(BIN)/python -m pytest bench/bench_*.py --benchmark-only -p no:xdist --benchmark-max-time=0.5 --benchmark-columns=min,median,ops
+	@$(BIN)/python -m bench $(ARGS)
+
+bench-compare: build $(VENV)/tools
+	@$(BIN)/python -m bench.compare $(BASE)
+
+growth: build $(VENV)/tools
+	@$(BIN)/python -m bench.growth $(ARGS)
 
 load: build $(VENV)/tools
-	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench.load $(ARGS)
+	@$(BIN)/python -m bench.load $(ARGS)
 
 binary: build
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \

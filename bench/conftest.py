@@ -17,7 +17,8 @@ from bench.inside import Inside
 
 @pytest.fixture(autouse=True)
 def _described(request: pytest.FixtureRequest, benchmark: Any) -> None:
-    words = (request.function.__doc__ or request.function.__name__[5:]).splitlines()[0]
+    name = request.function.__name__[5:].replace("_", " ")
+    words = (request.function.__doc__ or name).splitlines()[0]
     benchmark.extra_info["what"] = words.rstrip(".")
 
 

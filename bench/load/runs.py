@@ -1,302 +1,350 @@
-"""The runs: what is asked of the server, how often, and what comes out."""
+"""The runs: what is asked of a server, how often, and what comes out."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from bench.load.client import Answer, Line, Target, connect
+from bench.load.client import Flood, Request, Target, Watching
+from bench.load.local import Process, live_pages
+from bench.row import Row
 
-TENANCY = "apis/tenancy.kcp.io/v1alpha1/workspaces"
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+_TENANCY = "apis/tenancy.kcp.io/v1alpha1/workspaces"
+_LEASES = "apis/coordination.k8s.io/v1"
 _PAYLOAD = "x" * 800
-
-
-class Row(NamedTuple):
-    """One line of the result: a rate, latencies in milliseconds, and what else is to be said."""
-
-    run: str
-    total: int
-    per_second: float
-    p50: float
-    p99: float
-    note: str = ""
+_WRITERS = 8
+_DEADLINE = 300.0
 
 
 class Plan(NamedTuple):
-    """What a run is asked: how many operations, over how many connections, where."""
+    """Where a run works, how much it does, and over how many connections.
 
-    total: int
-    clients: int
+    `master` may list over all workspaces; `process` and `store` are there for a server of this
+    machine. `parent` is a workspace, "" for a server that has none.
+    """
+
+    to: Target
+    master: Target
+    process: Process | None
+    store: Path
     parent: str
     prefix: str
+    total: int
+    clients: int
+
+    @property
+    def base(self) -> str:
+        """What paths begin with."""
+        return f"/clusters/{self.parent}" if self.parent else ""
+
+    @property
+    def maps(self) -> str:
+        """The path of the ConfigMaps that the runs work with."""
+        return f"{self.base}/api/v1/namespaces/default/configmaps"
+
+    def name(self, at: int) -> str:
+        """Return the name of an object."""
+        return f"{self.prefix}-{at:06}"
 
 
-Request = tuple[str, str, bytes, str]
-Requests = Iterator[Request]
-JSON, MERGE = "application/json", "application/merge-patch+json"
-
-
-def objects(parent: str) -> str:
-    return f"/clusters/{parent}/api/v1/namespaces/default/configmaps"
+def obj(version: str, kind: str, name: str, **members: object) -> bytes:
+    """Return an object as JSON."""
+    meta = {"name": name, "labels": {"app": "load"}}
+    return json.dumps({"apiVersion": version, "kind": kind, "metadata": meta} | members).encode()
 
 
 def config_map(name: str, text: str = _PAYLOAD) -> bytes:
-    obj = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": name, "labels": {"app": "load"}},
-        "data": {"payload": text},
-    }
-    return json.dumps(obj).encode()
+    """Return a ConfigMap that is stored as 1 KB."""
+    return obj("v1", "ConfigMap", name, data={"payload": text})
 
 
-def workspace(name: str, kind: str = "universal") -> bytes:
-    obj = {
-        "apiVersion": "tenancy.kcp.io/v1alpha1",
-        "kind": "Workspace",
-        "metadata": {"name": name},
-        "spec": {"type": {"name": kind, "path": "root"}},
-    }
-    return json.dumps(obj).encode()
+def lease(name: str) -> bytes:
+    """Return an object of 1 KB of a kind that nobody else uses."""
+    return obj("coordination.k8s.io/v1", "Lease", name, spec={"holderIdentity": _PAYLOAD})
 
 
-def quantile(sorted_seconds: list[float], share: float) -> float:
-    if not sorted_seconds:
-        return 0.0
-    return 1000 * sorted_seconds[min(len(sorted_seconds) - 1, int(share * len(sorted_seconds)))]
+def workspace(name: str) -> bytes:
+    """Return a workspace of type universal."""
+    kind = {"name": "universal", "path": "root"}
+    return obj("tenancy.kcp.io/v1alpha1", "Workspace", name, spec={"type": kind})
 
 
-async def flood(
-    lines: list[Line], requests: Requests, good: Callable[[Answer], bool]
-) -> tuple[list[float], float, int]:
-    """Send requests, one at a time on each line; return latencies, seconds and failures."""
-    taken: list[float] = []
-    failed = 0
-    clock = time.perf_counter
-
-    async def work(line: Line) -> None:
-        nonlocal failed
-        for method, path, body, media in requests:
-            begun = clock()
-            answer = await line.ask(method, path, body, media)
-            taken.append(clock() - begun)
-            if not good(answer):
-                failed += 1
-
-    begun = clock()
-    await asyncio.gather(*map(work, lines))
-    return sorted(taken), clock() - begun, failed
+def rate(plan: Plan, name: str, what: str, run: Callable[[], Flood]) -> Row:
+    """Return the row of a run that counts requests per second."""
+    before = plan.process.cpu() if plan.process else 0
+    found = run()
+    note = f"p50 {found.quantile(0.5):.2f} ms, p99 {found.quantile(0.99):.2f} ms"
+    if plan.process:
+        note += f", server {1e6 * (plan.process.cpu() - before) / len(found.taken):.0f} us"
+    note += f", client {1e6 * found.own / len(found.taken):.0f} us"
+    if found.failed:
+        note += f", {found.failed} FAILED"
+    return Row(name, what, found.rate, "/s", note=note)
 
 
-async def measured(
-    to: Target, plan: Plan, run: str, requests: Requests, good: Callable[[Answer], bool]
-) -> Row:
-    lines = await connect(to, plan.clients)
-    taken, seconds, failed = await flood(lines, requests, good)
-    for line in lines:
-        line.close()
-    note = f"{failed} failed" if failed else ""
-    rate = len(taken) / seconds
-    return Row(run, len(taken), rate, quantile(taken, 0.5), quantile(taken, 0.99), note)
+def creates(plan: Plan) -> list[Request]:
+    """Return the creates of a plan."""
+    names = [plan.name(at) for at in range(plan.total)]
+    return [Request("POST", plan.maps, config_map(name)) for name in names]
 
 
-def _is(*codes: int) -> Callable[[Answer], bool]:
-    return lambda answer: answer.status in codes
-
-
-async def create(to: Target, plan: Plan) -> Row:
-    """Create ConfigMaps of 1 KB."""
-    path = objects(plan.parent)
-    requests = (("POST", path, config_map(f"{plan.prefix}-{at}"), JSON) for at in range(plan.total))
-    return await measured(to, plan, "create", requests, _is(201))
-
-
-async def update(to: Target, plan: Plan) -> Row:
-    """Replace ConfigMaps that a run of create has made."""
-    requests = (
-        (
-            "PUT",
-            f"{objects(plan.parent)}/{plan.prefix}-{at}",
-            config_map(f"{plan.prefix}-{at}", _PAYLOAD[1:] + "y"),
-            JSON,
-        )
-        for at in range(plan.total)
+def create(plan: Plan) -> Row:
+    """Durable creates of 1 KB."""
+    return rate(
+        plan,
+        f"create {plan.clients}",
+        f"durable creates of 1 KB, {plan.clients} clients",
+        lambda: plan.to.flood(creates(plan), plan.clients, 201),
     )
-    return await measured(to, plan, "update", requests, _is(200))
 
 
-async def get(to: Target, plan: Plan) -> Row:
-    """Get ConfigMaps that a run of create has made, the first thousand of them in turn."""
-    paths = [f"{objects(plan.parent)}/{plan.prefix}-{at}" for at in range(1000)]
-    requests = (("GET", paths[at % len(paths)], b"", JSON) for at in range(plan.total))
-    return await measured(to, plan, "get", requests, _is(200))
+def update(plan: Plan) -> Row:
+    """Updates of what a run of create has made."""
+    names = [plan.name(at) for at in range(plan.total)]
+    text = _PAYLOAD[1:] + "y"
+    asked = [Request("PUT", f"{plan.maps}/{name}", config_map(name, text)) for name in names]
+    return rate(
+        plan,
+        f"update {plan.clients}",
+        f"updates of 1 KB, {plan.clients} clients",
+        lambda: plan.to.flood(asked, plan.clients),
+    )
 
 
-async def list_all(to: Target, plan: Plan) -> Row:
-    """List all ConfigMaps of the default namespace."""
-    size = 0
-
-    def good(answer: Answer) -> bool:
-        nonlocal size
-        size = len(answer.body)
-        return answer.status == 200
-
-    path = objects(plan.parent)
-    requests = (("GET", path, b"", JSON) for _ in range(plan.total))
-    row = await measured(to, plan, "list", requests, good)
-    return row._replace(note=f"{size} bytes each")
+def get(plan: Plan) -> Row:
+    """GETs of what a run of create has made, up to a thousand of them in turn."""
+    each = 20
+    names = [plan.name(at % 1000) for at in range(0, plan.total // each)]
+    asked = [Request("GET", f"{plan.maps}/{name}", times=each) for name in names]
+    return rate(
+        plan,
+        "get",
+        f"GET of 1 KB, {plan.clients} connections",
+        lambda: plan.to.flood(asked, plan.clients),
+    )
 
 
-async def spaces(to: Target, plan: Plan) -> Row:
-    """Create workspaces side by side; an answer that is not Ready counts as failed."""
-    path = f"/clusters/{plan.parent}/{TENANCY}"
-    requests = (("POST", path, workspace(f"{plan.prefix}-{at}"), JSON) for at in range(plan.total))
+def _listed(plan: Plan, name: str, what: str, asked: Request, to: Target | None = None) -> Row:
+    before = plan.process.cpu() if plan.process else 0
+    found = (to or plan.to).flood([asked], 1)
+    note = f"{found.size / len(found.taken) / 1e6:.1f} MB"
+    if plan.process:
+        spent = (plan.process.cpu() - before) / len(found.taken)
+        note += (
+            f", server {1000 * spent:.1f} ms, client {1000 * found.own / len(found.taken):.1f} ms"
+        )
+    if found.failed:
+        note += f", {found.failed} FAILED"
+    return Row(name, what, found.quantile(0.5) / 1000, "s", note=note)
 
-    def ready(answer: Answer) -> bool:
-        return answer.status == 201 and answer.json()["status"]["phase"] == "Ready"
 
-    return await measured(to, plan, "spaces", requests, ready)
+def count(plan: Plan) -> int:
+    """Return how many objects a list has."""
+    return len(plan.to.ask("GET", plan.maps).json()["items"])
 
 
-async def tree(to: Target, plan: Plan) -> Row:
-    """Create workspaces, ten below each, level by level."""
-    lines = await connect(to, plan.clients)
-    taken: list[float] = []
-    seconds, failed, level, left = 0.0, 0, [plan.parent], plan.total
+def list_all(plan: Plan) -> Row:
+    """The list of all ConfigMaps."""
+    asked = Request("GET", plan.maps, times=plan.total)
+    return _listed(plan, "list", f"list of {count(plan):,} objects of 1 KB", asked)
+
+
+def list_table(plan: Plan) -> Row:
+    """The same list as kubectl asks for it."""
+    asked = Request("GET", plan.maps + "?limit=0", accept=TABLE, times=plan.total)
+    return _listed(plan, "table", f"the same {count(plan):,} as Table", asked)
+
+
+def list_page(plan: Plan) -> Row:
+    """The first page of that list."""
+    asked = Request("GET", plan.maps + "?limit=500", times=plan.total * 5)
+    return _listed(plan, "page", "its first page of 500", asked)
+
+
+def _filled(plan: Plan, paths: list[str]) -> None:
+    """Make ten leases for each workspace of the plan, spread over workspaces."""
+    asked = [
+        Request("POST", f"/clusters/{path}/{_LEASES}/namespaces/default/leases", lease(f"l-{at}"))
+        for path in paths
+        for at in range(10 * plan.total // len(paths))
+    ]
+    made = plan.to.flood(asked, 64, 201)
+    if made.failed:
+        raise OSError(f"{made.failed} objects could not be made")
+
+
+def wildcard(plan: Plan) -> list[Row]:
+    """Objects in many workspaces that a run of spaces has made, and as many in one, listed."""
+    many = f"list of ten objects in each of {plan.total:,} workspaces"
+    _filled(plan, [f"{plan.parent}:{plan.name(at)}" for at in range(plan.total)])
+    asked = Request("GET", f"/clusters/*/{_LEASES}/leases", times=10)
+    over_all = _listed(plan, "wildcard", many, asked, plan.master)
+    _filled(plan, [plan.parent])
+    asked = asked._replace(path=f"{plan.base}/{_LEASES}/leases")
+    return [over_all, _listed(plan, "one", "list of as many in one workspace", asked)]
+
+
+def spaces(plan: Plan) -> list[Row]:
+    """Workspaces made until Ready, and what each costs in memory."""
+    path = f"{plan.base}/{_TENANCY}"
+    names = [plan.name(at) for at in range(plan.total)]
+    asked = [Request("POST", path, workspace(name)) for name in names]
+    half = plan.total // 2
+    rows = []
+    for part, some in (("first half", asked[:half]), ("second half", asked[half:])):
+        before = plan.process.private() if plan.process else 0
+        what = f"workspaces Ready, {plan.clients} clients, {part} of {plan.total:,}"
+        rows.append(rate(plan, "spaces", what, lambda some=some: _made(plan, some)))  # type: ignore[misc]
+    if plan.process:
+        each = (plan.process.private() - before) / len(asked[half:])
+        what = f"private memory for each of the last {half:,} workspaces"
+        rows.append(Row("memory", what, max(each, 0), "KiB"))
+    return rows
+
+
+def _made(plan: Plan, asked: list[Request]) -> Flood:
+    """Make workspaces; where they are not Ready at once, wait until they are."""
+    begun = time.perf_counter()
+    found = plan.to.flood(asked, plan.clients, 201, wanted=b'"phase":"Ready"')
+    for each in asked if found.failed else ():
+        path = f"{each.path}/{json.loads(each.body)['metadata']['name']}"
+        while plan.to.ask("GET", path).json().get("status", {}).get("phase") != "Ready":
+            if time.perf_counter() - begun > _DEADLINE:
+                return found
+            time.sleep(0.02)
+    return found._replace(seconds=time.perf_counter() - begun, failed=0)
+
+
+def _levels(top: str, total: int) -> Iterator[list[str]]:
+    """Yield the paths of a tree of workspaces, ten below each, level by level."""
+    level, left = [top], total
     while left:
-        names = [f"{above}:{plan.prefix}{at}" for above in level for at in range(10)][:left]
-        requests = (
-            (
-                "POST",
-                f"/clusters/{name.rpartition(':')[0]}/{TENANCY}",
-                workspace(name.rpartition(":")[2]),
-                JSON,
-            )
-            for name in names
-        )
-        some, spent, wrong = await flood(lines, requests, _is(201))
-        taken += some
-        seconds, failed, level, left = seconds + spent, failed + wrong, names, left - len(names)
-    for line in lines:
-        line.close()
-    taken.sort()
-    rate = len(taken) / seconds
-    note = f"{failed} failed" if failed else ""
-    return Row("tree", len(taken), rate, quantile(taken, 0.5), quantile(taken, 0.99), note)
+        level = [f"{above}:{at}" for above in level for at in "abcdefghij"][:left]
+        left -= len(level)
+        yield level
 
 
-async def delete(to: Target, plan: Plan) -> Row:
-    """Delete the workspace `parent` with all that is in it, until it is gone."""
-    above, _, name = plan.parent.rpartition(":")
-    path = f"/clusters/{above}/{TENANCY}/{name}"
-    (line,) = await connect(to, 1)
+def tree(plan: Plan) -> Row:
+    """A tree of workspaces, ten below each."""
+    top = f"{plan.prefix}-tree"
+    plan.to.ask("POST", f"{plan.base}/{_TENANCY}", workspace(top))
+
+    def grown() -> Flood:
+        floods = []
+        for level in _levels(f"{plan.parent}:{top}", plan.total):
+            pairs = [path.rpartition(":")[::2] for path in level]
+            asked = [
+                Request("POST", f"/clusters/{above}/{_TENANCY}", workspace(name))
+                for above, name in pairs
+            ]
+            floods.append(_made(plan, asked))
+        taken = [each for some in floods for each in some.taken]
+        sums = (sum(getattr(some, name) for some in floods) for name in Flood._fields[1:])
+        return Flood(taken, *sums)
+
+    what = f"tree of {plan.total:,} workspaces, {plan.clients} clients"
+    return rate(plan, "tree", what, grown)
+
+
+def delete(plan: Plan) -> Row:
+    """Delete the tree that a run of tree has made, until nothing of it answers or takes room."""
+    top = f"{plan.prefix}-tree"
+    pages = live_pages(plan.store) if plan.process else 0
+    one = f"{plan.base}/{_TENANCY}/{top}"
+    leaf = list(_levels(f"{plan.parent}:{top}", plan.total))[-1][-1]
     begun = time.perf_counter()
-    answer = await line.ask("DELETE", path)
-    while answer.status != 404:
-        await asyncio.sleep(0.02)
-        answer = await line.ask("GET", path)
-    seconds = time.perf_counter() - begun
-    line.close()
-    return Row("delete", plan.total, plan.total / seconds, 1000 * seconds, 1000 * seconds)
+    plan.to.ask("DELETE", one)
+    waiting = {one: (404,), f"/clusters/{leaf}/api/v1/namespaces": (403, 404)}
+    while waiting and time.perf_counter() - begun < _DEADLINE:
+        waiting = {
+            path: codes
+            for path, codes in waiting.items()
+            if plan.to.ask("GET", path).status not in codes
+        }
+        time.sleep(0.02)
+    gone = time.perf_counter() - begun
+    note = f"gone to clients after {gone:.2f} s"
+    if plan.process:
+        before, left = pages, pages
+        pause = time.perf_counter()
+        while time.perf_counter() - pause < 3:  # nothing is freed any more
+            time.sleep(0.1)
+            left = live_pages(plan.store)
+            if left < before:
+                before, pause = left, time.perf_counter()
+        gone = pause - begun
+        note += f", {pages - left:,} of {pages:,} pages freed"
+    what = f"delete a tree of {plan.total:,} workspaces"
+    return Row("delete", what, gone, "s", note=note)
 
 
-async def watch(to: Target, plan: Plan) -> Row:
-    """Deliver creates of 8 writers to many watches of one namespace."""
-    path = objects(plan.parent)
-    readers, writers = await connect(to, plan.clients), await connect(to, 8)
-    mark, wanted, delivered = b'"type":"ADDED"', plan.total * plan.clients, 0
-    all_there = asyncio.Event()
-
-    def chunk(data: bytes) -> None:
-        nonlocal delivered
-        delivered += data.count(mark)
-        if delivered >= wanted:
-            all_there.set()
-
-    first = await writers[0].ask("GET", path + "?limit=1")
-    since = first.json()["metadata"]["resourceVersion"]
-    await asyncio.gather(
-        *(reader.watch(f"{path}?watch=1&resourceVersion={since}", chunk) for reader in readers)
-    )
-    begun = time.perf_counter()
-    requests = (
-        ("POST", path, config_map(f"{plan.prefix}-w{at}"), JSON) for at in range(plan.total)
-    )
-    taken, _, failed = await flood(writers, requests, _is(201))
-    await asyncio.wait_for(all_there.wait(), 60)
-    seconds = time.perf_counter() - begun
-    for line in (*readers, *writers):
-        line.close()
-    note = f"{plan.clients} watchers" + (f", {failed} failed" if failed else "")
-    return Row(
-        "watch", delivered, delivered / seconds, quantile(taken, 0.5), quantile(taken, 0.99), note
-    )
+def _watching(plan: Plan, count: int, *, lockstep: bool = False) -> Watching:
+    now = plan.to.ask("GET", f"{plan.maps}?limit=1").json()["metadata"]["resourceVersion"]
+    return Watching(f"{plan.maps}?watch=1&resourceVersion={now}", count, lockstep=lockstep)
 
 
-async def idle(to: Target, plan: Plan) -> Row:
-    """Hold watches that nothing happens to; says what each costs the server, if it is local."""
-    before = private_memory(to)
-    begun = time.perf_counter()
-    readers = await connect(to, plan.clients)
-    path = f"/clusters/{plan.parent}/api/v1/namespaces/default/secrets?watch=1"
-    await asyncio.gather(*(reader.watch(path, lambda _data: None) for reader in readers))
-    seconds = time.perf_counter() - begun
-    each = (private_memory(to) - before) / plan.clients
-    for line in readers:
-        line.close()
-    return Row("idle", plan.clients, plan.clients / seconds, 0, 0, f"{each:.1f} KiB each")
+def watch(plan: Plan) -> Row:
+    """Creates of 8 writers delivered to many watches."""
+    found = plan.to.flood(creates(plan), _WRITERS, 201, watching=_watching(plan, plan.clients))
+    what = f"watch deliveries, {plan.clients} watchers, {_WRITERS} writers"
+    note = f"{found.rate:.0f} writes/s, client {100 * found.own / found.seconds:.0f} %"
+    return Row("watch", what, found.delivered / found.seconds, "/s", note=note)
 
 
-async def memory(to: Target, plan: Plan) -> Row:
-    """Create workspaces and say what each costs the server in private memory."""
-    before = private_memory(to)
-    row = await spaces(to, plan)
-    each = (private_memory(to) - before) / plan.total
-    return row._replace(run="memory", note=f"{each:.2f} KiB each")
+def event(plan: Plan) -> Row:
+    """One event at a time, until the last of many watches has heard of it."""
+    watching = _watching(plan, plan.clients, lockstep=True)
+    found = plan.to.flood(creates(plan), 1, 201, watching=watching)
+    what = f"one event to {plan.clients:,} watchers, last one served"
+    note = f"slowest of {plan.total} {found.quantile(1):.0f} ms"
+    return Row("event", what, found.quantile(0.5) / 1000, "s", note=note)
 
 
-def private_memory(to: Target) -> float:
-    """Return RssAnon in KiB of the local process that listens on the server's port."""
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            command = status.with_name("cmdline").read_bytes()
-            text = status.read_text()
-        except OSError:
-            continue
-        if b"start" in command and _listens(int(status.parent.name), to.port):
-            found = next(line for line in text.splitlines() if line.startswith("RssAnon"))
-            return float(found.split()[1])
-    raise SystemExit("the server is not a process of this machine")
+def idle(plan: Plan) -> Row:
+    """What a watch that nothing happens to costs."""
+    watching = Watching(f"{plan.base}/api/v1/namespaces/default/secrets?watch=1", plan.clients)
+    with plan.to.watches(watching._replace(watches=50)):
+        pass
+    before, begun = plan.process.private() if plan.process else 0, time.perf_counter()
+    with plan.to.watches(watching):
+        seconds = time.perf_counter() - begun
+        after = plan.process.private() if plan.process else 0
+    what = f"memory for each of {plan.clients:,} idle TLS watches"
+    note = f"{plan.clients / seconds:,.0f} opened/s"
+    return Row("idle", what, (after - before) / plan.clients, "KiB", note=note)
 
 
-def _listens(pid: int, port: int) -> bool:
-    inodes: set[str] = set()
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
-                inodes.add(fields[9])
-    try:
-        opened = {handle.readlink().name for handle in Path(f"/proc/{pid}/fd").iterdir()}
-    except OSError:
-        return False
-    return any(f"socket:[{inode}]" in opened for inode in inodes)
+def metrics(plan: Plan) -> Row:
+    """How many series the server has for Prometheus."""
+    text = plan.master.ask("GET", "/metrics").body.decode()
+    series = sum(1 for line in text.splitlines() if line and not line.startswith("#"))
+    return Row("metrics", "metric series", series, "")
 
 
-Run = Callable[[Target, Plan], Any]
+class Run(NamedTuple):
+    """A run, and whether it needs a server with workspaces."""
+
+    go: Callable[[Plan], Row | list[Row]]
+    workspaces: bool = False
+
+
 RUNS: dict[str, Run] = {
-    "create": create,
-    "delete": delete,
-    "get": get,
-    "idle": idle,
-    "list": list_all,
-    "memory": memory,
-    "spaces": spaces,
-    "tree": tree,
-    "update": update,
-    "watch": watch,
+    "create": Run(create),
+    "delete": Run(delete, workspaces=True),
+    "event": Run(event),
+    "get": Run(get),
+    "idle": Run(idle),
+    "list": Run(list_all),
+    "metrics": Run(metrics),
+    "page": Run(list_page),
+    "spaces": Run(spaces, workspaces=True),
+    "table": Run(list_table),
+    "tree": Run(tree, workspaces=True),
+    "update": Run(update),
+    "watch": Run(watch),
+    "wildcard": Run(wildcard, workspaces=True),
 }

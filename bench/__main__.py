@@ -1,0 +1,132 @@
+"""python -m bench: every benchmark, as one table and as JSON.
+
+Kernels and hot paths first (bench_*.py), then whole servers: a server of our own, or the one that
+--kubeconfig names. Where nginx is present it is measured in the same run, before and after, and
+rates are scaled by it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench import row
+from bench.load import suite
+from bench.load.__main__ import plan
+from bench.load.local import Server
+from bench.load.yardstick import MEASURE, yardstick
+from bench.row import Row
+
+RESULT = Path(__file__).parent / "results" / "bench.json"
+_RESTARTS = 7
+
+
+def micro() -> list[Row]:
+    """Run what pytest-benchmark runs."""
+    here = Path(__file__).parent
+    with tempfile.NamedTemporaryFile() as file:
+        words = ["-m", "pytest", *map(str, sorted(here.glob("bench_*.py"))), "-p", "no:xdist"]
+        words += ["--benchmark-only", "--benchmark-quiet", "--benchmark-max-time=0.5"]
+        words += ["--benchmark-disable-gc", f"--benchmark-json={file.name}"]
+        done = subprocess.run(
+            [sys.executable, *words], cwd=here.parent, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise SystemExit(done.stdout + done.stderr)
+        return micro_rows(json.load(file)["benchmarks"])
+
+
+def micro_rows(found: list[dict[str, Any]]) -> list[Row]:
+    """Return what pytest-benchmark has found: one row for a kernel and its twin."""
+    median = {}
+    for each in found:
+        room = Path(each["fullname"].partition("::")[0]).stem[6:]
+        name = f"{room}/{each['name'].removeprefix('test_')}"
+        extra = each["extra_info"]
+        median[name] = each["stats"]["median"] / extra.get("times", 1), extra["what"]
+    rows = []
+    for name, (seconds, what) in median.items():
+        twin = median.get(name.replace("[kernel", "[twin"))
+        if "[twin" in name:
+            continue
+        ratio = twin[0] / seconds if twin and "[kernel" in name else None
+        rows.append(Row(name.replace("[kernel]", ""), what, seconds, "s", ratio))
+    return rows
+
+
+def starts(server: Server, *, fresh: bool) -> list[Row]:
+    """Start a server (on a fresh directory) and leave it running, at rest."""
+    seconds = server.start()
+    if fresh:
+        resident = Row("resident", "memory in use after a start", server.process.resident(), "KiB")
+        return [Row("start", "ready, fresh directory", seconds, "s"), resident]
+    taken = [seconds]
+    for _ in range(_RESTARTS - 1):
+        server.stop()
+        taken.append(server.start())
+    note = f"slowest of {_RESTARTS} {1000 * max(taken):.0f} ms"
+    return [
+        Row(
+            "restart",
+            "ready, directory of this run",
+            sorted(taken)[len(taken) // 2],
+            "s",
+            note=note,
+        )
+    ]
+
+
+def whole(kubeconfig: Path | None) -> list[Row]:
+    """Run the suite against a server."""
+    if kubeconfig is not None:
+        return measured(kubeconfig)
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder) / "root")
+        try:
+            rows = starts(server, fresh=True) + measured(server.kubeconfig)
+            server.stop()
+            return rows + starts(server, fresh=False)
+        finally:
+            server.stop()
+
+
+def measured(kubeconfig: Path) -> list[Row]:
+    """Run the suite, in a workspace of root if the server has workspaces."""
+    with plan(kubeconfig) as asked:
+        spaces = asked.to.ask("GET", "/clusters/root/api/v1/namespaces").status == 200
+        return suite.run(asked if spaces else asked._replace(parent=""))
+
+
+def scaled(rows: list[Row], nginx: float) -> list[Row]:
+    """Return rows with their rates scaled by the yardstick."""
+    by = MEASURE / nginx
+    return [each._replace(scaled=each.value * by) if each.unit == "/s" else each for each in rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--kubeconfig", type=Path, help="a running server")
+    parser.add_argument("--only", choices=["micro", "whole"], help="half of it")
+    parser.add_argument("--json", type=Path, default=RESULT)
+    asked = parser.parse_args()
+    where = row.machine()
+    rows = [] if asked.only == "whole" else micro()
+    if asked.only != "micro":
+        before = yardstick()
+        found = whole(asked.kubeconfig)
+        after = yardstick()
+        if before and after:
+            where["nginx"] = (before + after) / 2
+            found = scaled(found, where["nginx"])
+        rows += found
+    print(f"{row.title(where)}\n\n{row.table(rows)}")
+    row.write(asked.json, where, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""python -m bench.compare BASE [NEW]: how many times better than before, row by row."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from bench import row
+from bench.__main__ import RESULT
+from bench.row import Row
+
+
+def better(old: Row, new: Row) -> float | None:
+    """Return how many times better a value has become; scaled rates are compared, if there are."""
+    if new.unit == "/s":
+        both = old.scaled and new.scaled
+        return new.scaled / old.scaled if both else new.value / old.value  # type: ignore[operator]
+    return old.value / new.value if new.value else None
+
+
+def main() -> None:
+    base, new = [*map(Path, sys.argv[1:]), RESULT][:2]
+    (before, old), (after, rows) = row.read(base), row.read(new)
+    known = {(each.name, each.what): each for each in old}
+    found = []
+    for each in rows:
+        was = known.get((each.name, each.what))
+        note = f"was {row.human(was)}" if was else "new"
+        found.append(
+            each._replace(ratio=better(was, each) if was else None, scaled=None, note=note)
+        )
+    print(f"{row.title(before)}\n{row.title(after)}\n\n{row.table(found)}")
+
+
+if __name__ == "__main__":
+    main()
