@@ -52,9 +52,10 @@ def answered(text: bytes, answer: Response, times: int) -> Any:
     async def serve(_request: Request) -> Response:
         return answer
 
+    service = Service(serve, lambda code, _text: Response(code), set(), Counter(), {})
+
     async def run() -> int:
         wire = Wire()
-        service = Service(serve, lambda code, _text: Response(code), set(), Counter())
         connection = Connection(service)
         connection.connection_made(wire)
         for _ in range(times):
