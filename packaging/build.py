@@ -6,11 +6,14 @@ it is committed: every module in it is paid for by everybody who starts the prog
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+
+from kcpfast.cli.version import git_commit, installed
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "packaging" / "modules.txt"
@@ -19,29 +22,62 @@ HIDDEN = ["lmdb._envid", "_cffi_backend", "numbers", "platform"]
 # What libraries and the standard library offer to others than us.
 EXCLUDED = [
     "Cython",
+    "_aix_support",
+    "_bz2",
+    "_codecs_cn",
+    "_codecs_hk",
+    "_codecs_iso2022",
+    "_codecs_jp",
+    "_codecs_kr",
+    "_codecs_tw",
+    "_dbm",
+    "_gdbm",
+    "_lzma",
+    "_multibytecodec",
+    "_osx_support",
+    "_pydecimal",
+    "_pyrepl",
     "_pytest",
+    "_sqlite3",
+    "asyncio.proactor_events",
+    "asyncio.windows_events",
+    "asyncio.windows_utils",
+    "audioop",
     "bdb",
+    "bz2",
+    "ctypes",
     "doctest",
     "ensurepip",
     "idlelib",
+    "importlib.metadata",
     "lib2to3",
     "lmdb.cffi",
     "lmdb.tool",
+    "lzma",
     "multiprocessing",
+    "nis",
     "numpy",
+    "ossaudiodev",
     "pdb",
     "pip",
     "pkg_resources",
+    "pty",
     "pydoc",
     "pydoc_data",
     "pytest",
+    "readline",
     "setuptools",
+    "spwd",
     "sqlite3",
+    "syslog",
+    "tarfile",
     "test",
     "tkinter",
     "tomllib",
     "turtle",
+    "typing_extensions",
     "unittest",
+    "uvloop._testbase",
     "wheel",
     "xml",
     "xmlrpc",
@@ -67,11 +103,19 @@ def check_modules(found: Iterable[str]) -> None:
         sys.exit("the executable's modules are not those of packaging/modules.txt (see --update)")
 
 
+def note(folder: Path) -> Path:
+    """Write down which commit and which libraries go into the executable; return the file."""
+    path = folder / "built.json"
+    path.write_text(json.dumps({"commit": git_commit(), "libraries": installed()}) + "\n")
+    return path
+
+
 def main(arguments: list[str]) -> int:
     """Run PyInstaller over the spec; return its exit code."""
     environment = os.environ | {
         "KCPFAST_ROOT": str(ROOT),
-        "PYINSTALLER_ZLIB_COMPRESSION_LEVEL": "0",
+        # Columns of expressions, for the marks in tracebacks, are a fifth of all code.
+        "PYTHONNODEBUGRANGES": "1",
     }
     if "--update" in arguments:
         environment[UPDATE] = "1"

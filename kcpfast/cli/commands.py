@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
 
 class Row(NamedTuple):
-    """A command: its words, the module that has it ("" = a group), and what it does.
-
-    One without a word on what it does is not for users.
-    """
+    """A command: its words, the module that has it ("" = a group), and what it does."""
 
     path: str
     module: str
@@ -26,7 +23,6 @@ class Row(NamedTuple):
 
 
 ROWS = (
-    Row("certificates", "kcpfast.server.certificates", ""),  # what `start` runs beside itself
     Row("plugins", "", "Make the commands known to kubectl"),
     Row("plugins install", "kcpfast.cli.plugins", "Link kubectl's plugins to this program"),
     Row("start", "kcpfast.cli.start", "Run a server"),
@@ -77,8 +73,8 @@ PROGRAMS = {
     "kubectl-workspaces": "ws",
     "kubectl-ws": "ws",
 }
-# These parse their own words: the start of a server must not pay for what it does not use.
-_RAW = ("certificates", "start")
+# It parses its own words: the start of a server must not pay for what it does not use.
+_RAW = ("start",)
 
 
 def run(argv: Sequence[str], started: float) -> int:

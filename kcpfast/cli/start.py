@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from kcpfast.server.flags import UsageError, parse, usage
+from kcpfast.server.lock import Lock, StartError
+from kcpfast.server.making import Making
 
 
 def main(arguments: Sequence[str], started: float) -> int:
@@ -16,10 +18,19 @@ def main(arguments: Sequence[str], started: float) -> int:
         return 0
     try:
         config = parse(arguments)
-    except UsageError as error:
+        lock = Lock(config.root)
+    except (UsageError, StartError) as error:
         print(f"kcpfast: {error}", file=sys.stderr)
         return 1
+    making = Making(config, lock)
     gc.disable()  # what is imported now stays; `run` lets the collector in again
     from kcpfast.server.run import run  # noqa: PLC0415 - the help needs none of it
 
-    return run(config, started)
+    try:
+        run(config, making, started)
+    except StartError as error:
+        print(f"kcpfast: {error}", file=sys.stderr)
+        return 1
+    finally:
+        lock.release()
+    return 0

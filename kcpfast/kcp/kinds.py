@@ -10,24 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources as files
 from typing import Any
-
-import msgspec
 
 from kcpfast.kcp import conversion
 from kcpfast.meta.cluster import ROOT
 from kcpfast.registry.catalog import Catalog
 from kcpfast.resources import definition
+from kcpfast.resources.asset import asset
 from kcpfast.resources.resource import Origin, Resource
 
 
 @cache
 def schemas() -> Mapping[str, Mapping[str, Any]]:
     """Return the asset: `system` and `exported` definitions by `plural.group`."""
-    data = files.files("kcpfast.assets").joinpath("kcp.json").read_bytes()
-    found: dict[str, dict[str, Any]] = msgspec.json.decode(data)
-    return found
+    return asset("kcp.json")
 
 
 def _system() -> dict[tuple[str, str, str], Resource]:

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib import resources as files
 from typing import Any, NamedTuple
 
-import msgspec
-
 from kcpfast.meta.names import NameRule, dns_label, path_segment
+from kcpfast.resources.asset import asset
 from kcpfast.resources.columns import COLUMNS
 from kcpfast.resources.events import from_core, to_core
 from kcpfast.resources.resource import (
@@ -240,9 +238,7 @@ FIELDS: Mapping[str, Mapping[str, Callable[[Object], Any]]] = {
 @cache
 def definitions() -> Mapping[str, Any]:
     """Return the OpenAPI definitions of all built-in kinds, by name; read when first needed."""
-    data = files.files("kcpfast.assets").joinpath("openapi.json").read_bytes()
-    found: dict[str, Any] = msgspec.json.decode(data)
-    return found
+    return asset("openapi.json")
 
 
 def definition_name(group: str, kind: str, version: str = "v1") -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from importlib import resources as files
 from typing import Any
 
 import msgspec
@@ -29,6 +28,7 @@ from kcpfast.kcp.types import type_status
 from kcpfast.meta.cluster import PATH_ANNOTATION, ROOT, SYSTEM_ADMIN, identity_hash
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.resources import definition
+from kcpfast.resources.asset import asset
 from kcpfast.resources.builtin import BUILTIN
 from kcpfast.resources.resource import Object, Origin, Resource
 from kcpfast.store.contract import Write
@@ -39,9 +39,7 @@ _KINDS = {(each.api_version, each.kind): each for each in BUILTIN}
 
 @cache
 def _asset() -> Mapping[str, Any]:
-    data = files.files("kcpfast.assets").joinpath("bootstrap.json").read_bytes()
-    found: dict[str, Any] = msgspec.json.decode(data)
-    return found
+    return asset("bootstrap.json")
 
 
 def installation(objects: Objects, base_url: str) -> list[Write]:

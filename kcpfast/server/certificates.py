@@ -1,7 +1,6 @@
 """Makes the certificates and keys that a root directory lacks.
 
-It runs as a process of its own (kcpfast certificates ...), beside the start of the server: the
-library it needs takes 13 MB and 40 ms that the server itself does not want to spend.
+A process of its own does this beside the start of the server (see `making`).
 What is there already is used and never replaced.
 """
 
@@ -118,20 +117,3 @@ def make_client_ca(certificate: Path, key_file: Path) -> None:
 def make_account_key(path: Path) -> None:
     """Make the key that service account tokens are signed with."""
     _private(path, rsa.generate_private_key(public_exponent=65537, key_size=2048))
-
-
-def main(arguments: Sequence[str], _started: float) -> int:
-    """Make what is asked for: `server CERT KEY HOST,...`, `client CERT KEY`, `account KEY`.
-
-    Returns 0; OSError if a file cannot be written.
-    """
-    rest = list(arguments)
-    while rest:
-        what = rest.pop(0)
-        if what == "server":
-            make_server(Path(rest.pop(0)), Path(rest.pop(0)), rest.pop(0).split(","))
-        elif what == "client":
-            make_client_ca(Path(rest.pop(0)), Path(rest.pop(0)))
-        else:
-            make_account_key(Path(rest.pop(0)))
-    return 0

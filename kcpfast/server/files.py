@@ -1,8 +1,7 @@
-"""The files of a root directory: the lock, the tokens, the kubeconfig."""
+"""The files of a root directory: the tokens, the kubeconfig."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -12,39 +11,10 @@ from pathlib import Path
 from kcpfast.kcp.authorizer import ADMIN_GROUP
 from kcpfast.meta.objectmeta import new_uid
 from kcpfast.meta.user import AUTHENTICATED, MASTERS, User
+from kcpfast.server.lock import StartError
 
 ADMIN, SHARD_ADMIN = "kcp-admin", "shard-admin"
 _GROUPS = {ADMIN: ADMIN_GROUP, SHARD_ADMIN: MASTERS}
-
-
-class StartError(Exception):
-    """The server cannot start; the text is the one line that the user is told."""
-
-
-class Lock:
-    """Held by the one server that works on a directory; the file tells its pid."""
-
-    def __init__(self, root: Path) -> None:
-        """Take the lock; StartError names the process that has it."""
-        path = root / "server.pid"
-        try:
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise StartError(f"cannot use {root}: {error.strerror}") from None
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            pid = os.read(self._handle, 32).decode(errors="replace").strip()
-            os.close(self._handle)
-            raise StartError(f"{root} is in use by the server with pid {pid or '?'}") from None
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
-
-    def release(self) -> None:
-        """Let the next server in."""
-        os.ftruncate(self._handle, 0)
-        os.close(self._handle)
 
 
 def admin_tokens(store: Path) -> dict[str, User]:

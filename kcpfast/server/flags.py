@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,8 +75,7 @@ class UsageError(ValueError):
     """The command line cannot be understood; the text is what the user is told."""
 
 
-@dataclass(slots=True)
-class Config:
+class Config(NamedTuple):
     """What a server is started with; paths are absolute."""
 
     root: Path
@@ -94,7 +92,7 @@ class Config:
     token_store: Path
     max_objects: int
     verbosity: int
-    later: list[str] = field(default_factory=list)
+    later: Sequence[str] = ()
 
     def url(self, port: int) -> str:
         """Return the base URL of the server once its port is known."""

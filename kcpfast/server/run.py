@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
 import signal
 import ssl
-import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -19,8 +18,10 @@ from kcpfast.api.serve import Server
 from kcpfast.meta.user import User
 from kcpfast.server import wire
 from kcpfast.server.bootstrap import installation
-from kcpfast.server.files import Lock, StartError, admin_tokens, kubeconfig, write_private
-from kcpfast.server.flags import Config, advertised
+from kcpfast.server.files import admin_tokens, kubeconfig, write_private
+from kcpfast.server.flags import Config
+from kcpfast.server.lock import StartError
+from kcpfast.server.making import Making
 from kcpfast.server.upkeep import Upkeep
 from kcpfast.store.contract import StoreError
 from kcpfast.store.lmdb import LmdbStore
@@ -34,38 +35,21 @@ _BACKLOG = 1024
 _FAREWELL_SECONDS = 5.0
 
 
-def run(config: Config, started: float) -> int:
-    """Run a server until it is told to stop; return the exit code.
+def run(config: Config, making: Making, started: float) -> None:
+    """Run a server until it is told to stop; StartError if it cannot begin.
 
     `started` is when the process was started, as time.monotonic tells.
     """
-    try:
-        lock = Lock(config.root)
-    except StartError as error:
-        return _fail(str(error))
-    try:
-        uvloop.run(_serve(config, started))
-    except StartError as error:
-        return _fail(str(error))
-    finally:
-        lock.release()
-    return 0
+    uvloop.run(_serve(config, making, started))
 
 
-def _fail(text: str) -> int:
-    print(f"kcpfast: {text}", file=sys.stderr)
-    return 1
-
-
-async def _serve(config: Config, started: float) -> None:
-    making = _make_certificates(config)
+async def _serve(config: Config, making: Making, started: float) -> None:
     store = _open_store(config.root)
     try:
         tokens = admin_tokens(config.token_store)
         if config.token_file is not None:
             tokens |= _read_tokens(config.token_file)
-        if making is not None:
-            await _made(config, making)
+        making.wait_for_certificates()
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
@@ -89,8 +73,7 @@ async def _serve(config: Config, started: float) -> None:
         _announce(config, url, time.monotonic() - started)
         gc.freeze()
         gc.enable()
-        if making is not None and await asyncio.to_thread(_failed, making):
-            raise StartError("the key of service accounts could not be made")
+        await making.finish()
         _advise(config)
         await stop.wait()
         await listener.stop(running.hub)
@@ -98,43 +81,6 @@ async def _serve(config: Config, started: float) -> None:
         await running.controllers.stop()
     finally:
         store.close()
-
-
-def _make_certificates(config: Config) -> subprocess.Popen[bytes] | None:
-    """Begin to make what is missing, in a process of its own; None if nothing is."""
-    tasks: list[str] = []
-    if not config.certificate.exists():
-        hosts = [advertised(config.bind_address), "localhost", "127.0.0.1", "::1"]
-        hosts += [name for name in (config.external_hostname, os.uname().nodename) if name]
-        if config.base_url:
-            hosts.append(config.base_url.partition("://")[2].partition("/")[0].rpartition(":")[0])
-        names = ",".join(host for host in hosts if host)
-        tasks += ["server", str(config.certificate), str(config.key), names]
-    if not config.client_ca.exists():
-        key = config.client_ca.with_suffix(".key")
-        tasks += ["client", str(config.client_ca), str(key)]
-    if not config.account_key.exists():
-        tasks += ["account", str(config.account_key)]
-    if not tasks:
-        return None
-    # The executable is the program itself; a Python is told which.
-    program = [] if getattr(sys, "frozen", False) else ["-m", "kcpfast"]
-    return subprocess.Popen([sys.executable, *program, "certificates", *tasks])
-
-
-async def _made(config: Config, making: subprocess.Popen[bytes]) -> None:
-    """Wait until the certificates are there; the key of service accounts may come later.
-
-    StartError if they could not be made.
-    """
-    while not (config.certificate.exists() and config.client_ca.exists()):
-        if making.poll() not in (None, 0):
-            raise StartError("the certificates could not be made")
-        await asyncio.sleep(0.005)
-
-
-def _failed(making: subprocess.Popen[bytes]) -> bool:
-    return making.wait() != 0
 
 
 def _open_store(root: Path) -> LmdbStore:
@@ -177,7 +123,7 @@ class _Listener:
         try:
             self._server = await loop.create_server(
                 self._connection,
-                config.bind_address,
+                _resolvable(config.bind_address),
                 config.port,
                 ssl=self._context,
                 backlog=_BACKLOG,
@@ -216,6 +162,11 @@ class _Listener:
                 connection.transport.abort()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._server.wait_closed(), 1.0)
+
+
+def _resolvable(host: str) -> Any:
+    """Return a host as bytes: for text the loop reads the tables of international names first."""
+    return [host.encode()] if host and host.isascii() else host
 
 
 def _refuse(code: int, text: str) -> Response:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from importlib import resources as files
 from typing import Any, NamedTuple
 
 import msgspec
 
+from kcpfast.resources.asset import asset
 from kcpfast.resources.builtin import definitions
 
 Schema = dict[str, Any]
@@ -127,9 +127,7 @@ def _references(schema: Any) -> Iterator[str]:
 @cache
 def descriptions() -> Mapping[str, Mapping[str, str]]:
     """Return texts by definition and field ("" = the definition itself, `*` = of all kinds)."""
-    data = files.files("kcpfast.assets").joinpath("descriptions.json").read_bytes()
-    found: dict[str, dict[str, str]] = msgspec.json.decode(data)
-    return found
+    return asset("descriptions.json")
 
 
 def common(field: str) -> str:

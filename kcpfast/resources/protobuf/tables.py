@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources as files
 from typing import Any, NamedTuple
 
-import msgspec
-
+from kcpfast.resources.asset import asset
 from kcpfast.resources.builtin import definition_name, definitions
 
 MAGIC = b"k8s\0"
@@ -36,8 +34,7 @@ class Field(NamedTuple):
 @cache
 def messages() -> Mapping[str, tuple[Field, ...]]:
     """Return the fields of all messages by name."""
-    data = files.files("kcpfast.assets").joinpath("protobuf.json").read_bytes()
-    tables: dict[str, list[Any]] = msgspec.json.decode(data)
+    tables: dict[str, list[Any]] = asset("protobuf.json")
     return {
         name: tuple(Field(row[0], row[1], row[2], bool(row[3])) for row in rows)
         for name, rows in tables.items()

@@ -1,0 +1,172 @@
+"""Tells what a start needs from what it does not, and stores each accordingly.
+
+What a start loads lies in the executable as it is; all else is compressed there. Which is which is
+found out by starting the program while it is built.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Container, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import ondemand
+from PyInstaller.archive.writers import ZlibArchiveWriter
+
+Row = tuple[str, str, str]  # PyInstaller's: name inside, path outside, kind
+# Runs a command; prints what it has loaded, and from where.
+_PROBE = """
+import json, sys
+sys.argv = ["kcpfast", *sys.argv[1:]]
+from kcpfast.__main__ import main
+code = main()
+found = {name: getattr(each, "__file__", None) for name, each in list(sys.modules.items())}
+print(json.dumps(found), file=sys.stderr)
+sys.exit(code)
+"""
+# Compiled modules that PyInstaller's own beginnings import.
+_BOOT = ("_struct", "zlib")
+# Encodings that texts and names may be in; Python asks for the others never.
+_ENCODINGS = re.compile(
+    r"encodings/(__init__|aliases|ascii|cp437|hex_codec|idna|latin_1|punycode|raw_unicode_escape"
+    r"|unicode_escape|utf_\w+)\.pyc"
+)
+
+
+class Writer(ZlibArchiveWriter):
+    """Compresses the modules that no start loads, and keeps files beside the modules."""
+
+    loaded: Container[str] = ()
+    files: Sequence[Row] = ()
+
+    def __init__(self, filename, entries, code_dict=None):
+        """Write an archive, as PyInstaller does."""
+        super().__init__(filename, [*entries, *self.files], code_dict)
+
+    @classmethod
+    def _write_entry(cls, fp, entry, code_dict):
+        name, path, kind = entry
+        if kind != "FILE":
+            cls._COMPRESSION_LEVEL = 0 if name in cls.loaded else 9
+            return super()._write_entry(fp, entry, code_dict)
+        data = Path(path).read_bytes()
+        if name.endswith(ondemand.PACKED):
+            data = zlib.compress(data, 9)
+        place = (ondemand.FILE, fp.tell(), len(data))
+        fp.write(data)
+        return (name, place)
+
+
+def loaded() -> dict[str, str]:
+    """Return the modules that `start` and `ws .` load, with their files ("" = built in)."""
+    with tempfile.TemporaryDirectory() as name:
+        _started(name)  # makes certificates, which later starts find
+        found = _started(name)
+        environment = os.environ | {"KUBECONFIG": str(Path(name) / "admin.kubeconfig")}
+        found |= _said(
+            subprocess.run(_command("ws", "."), env=environment, **_PIPES, check=True).stderr
+        )
+    return {module: path or "" for module, path in found.items()}
+
+
+_PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+
+
+def _command(*words: str) -> list[str]:
+    return [sys.executable, "-c", _PROBE, *words]
+
+
+def _started(root: str) -> dict[str, str | None]:
+    command = _command("start", "--root-directory", root, "--secure-port", "0")
+    with subprocess.Popen(command, **_PIPES) as server:
+        for line in server.stdout:
+            if "api-resources" in line:  # the last thing it says
+                break
+        server.send_signal(signal.SIGTERM)
+        _, said = server.communicate(timeout=20)
+    return _said(said)
+
+
+def _said(text: str) -> dict[str, str | None]:
+    return json.loads(text.splitlines()[-1])
+
+
+def sort_binaries(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Return the binaries that must be there before any program runs, and the others.
+
+    Libraries that none of them needs are left out.
+    """
+    first = [row for row in rows if module_name(row[0]) in _BOOT or row[0].startswith("libpython")]
+    later = [row for row in rows if row[2] == "EXTENSION" and row not in first]
+    wanted, also = (needs(row[1] for row in each) for each in (first, later))
+    libraries = [row for row in rows if row[2] == "BINARY" and row not in first]
+    first += [row for row in libraries if row[0] in wanted]
+    return first, later + [row for row in libraries if row[0] in also - wanted]
+
+
+def needs(paths: Iterable[str]) -> set[str]:
+    """Return the names of the shared libraries that files need, directly or not."""
+    found: set[str] = set()
+    for path in paths:
+        done = subprocess.run(["ldd", path], capture_output=True, text=True, check=False)
+        found |= {line.split()[0] for line in done.stdout.splitlines() if "=>" in line}
+    return found
+
+
+def index_of(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """Return which of the files each compiled module needs, itself the last."""
+    names = {row[0] for row in rows}
+    return {
+        module_name(name): [*sorted(needs([path]) & names), name]
+        for name, path, kind in rows
+        if kind == "EXTENSION"
+    }
+
+
+def files_of(folder: Path, rows: Sequence[Row], modules: Mapping[str, str]) -> list[Row]:
+    """Return rows for the archive: stripped, compressed unless a start loads them."""
+    opened = {os.path.realpath(path) for path in modules.values() if path}
+    opened_names = needs(opened & {os.path.realpath(row[1]) for row in rows})
+    found = []
+    for name, path, _ in rows:
+        stripped = folder / name.replace("/", "_")
+        subprocess.run(["strip", "-o", stripped, path], check=True)
+        is_open = os.path.realpath(path) in opened or name in opened_names
+        found.append((name if is_open else name + ondemand.PACKED, str(stripped), "FILE"))
+    return found
+
+
+def module_name(path: str) -> str:
+    """Return the name of the module that an extension inside the executable is."""
+    stem = re.sub(r"^python3\.\d+/lib-dynload/", "", path).partition(".")[0]
+    return stem.replace("/", ".")
+
+
+def index_module(folder: Path, index: Mapping[str, Sequence[str]]) -> Row:
+    """Write the module that holds the index; return its row."""
+    path = folder / "ondemand_index.py"
+    path.write_text(f"INDEX = {index!r}\n")
+    return (path.stem, str(path), "PYMODULE")
+
+
+def trim_library(path: Path, modules: Container[str]) -> None:
+    """Compress what no start loads in base_library.zip, and leave encodings out."""
+    with zipfile.ZipFile(path) as archive:
+        kept = [
+            (info, archive.read(info))
+            for info in archive.infolist()
+            if not info.filename.startswith("encodings/") or _ENCODINGS.fullmatch(info.filename)
+        ]
+    with zipfile.ZipFile(path, "w") as archive:
+        for info, data in kept:
+            name = info.filename.removesuffix(".pyc").removesuffix("/__init__").replace("/", ".")
+            info.compress_type = zipfile.ZIP_STORED if name in modules else zipfile.ZIP_DEFLATED
+            archive.writestr(info, data)

@@ -1,0 +1,1 @@
+"""The executable and what else is made of the program."""
