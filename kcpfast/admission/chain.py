@@ -56,7 +56,7 @@ class Review:
         self.old = old
         self.subresource = ""
         self.dry_run = False
-        self.options: dict[str, Any] = {}
+        self.options: Callable[[], dict[str, Any]] = dict
         self.more: list[Write] = []
         self.audit: dict[str, str] = {}
         self.warnings: list[str] = []

@@ -259,7 +259,7 @@ def request_of(review: Review, matched: Resource) -> dict[str, Any]:
         "operation": review.operation,
         "userInfo": review.user.info(),
         "dryRun": review.dry_run,
-        "options": review.options,
+        "options": review.options(),
     }
     return {key: value for key, value in told.items() if value != "" and value != {}}
 

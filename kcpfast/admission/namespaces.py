@@ -7,6 +7,7 @@ from collections.abc import Callable
 from kcpfast.admission.chain import CREATE, DELETE, Plugin, Review
 from kcpfast.meta.errors import ApiError, not_found
 from kcpfast.registry.objects import Objects, Target
+from kcpfast.registry.values import is_deleted
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.store.contract import Check
 
@@ -27,8 +28,7 @@ def plugins(objects: Objects, is_ending: Callable[[str], bool]) -> list[Plugin]:
         record = objects.record(target)
         if record is None:
             raise not_found("namespaces", "", namespace)
-        found = objects.load(target)
-        if found["metadata"].get("deletionTimestamp"):
+        if is_deleted(record.value):
             raise _terminating(review, namespace)
         # The namespace must still be as it was when the object is committed.
         review.more.append(Check(target.key(), record.revision))

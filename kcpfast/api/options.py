@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from kcpfast.api.context import Call
 from kcpfast.meta.duration import parse_duration
@@ -46,6 +46,16 @@ class WriteOptions(NamedTuple):
 
 def write_options(call: Call, kind: str) -> WriteOptions:
     """Read the options of a create, update or patch; `kind` names them in an error."""
+    known = call.known
+    if known is not None and "options" in known:
+        return cast("WriteOptions", known["options"])
+    found = _write_options(call, kind)
+    if known is not None:
+        known["options"] = found
+    return found
+
+
+def _write_options(call: Call, kind: str) -> WriteOptions:
     causes = dry_run_causes(call.parameters.get("dryRun", []))
     manager = call.parameter("fieldManager")
     if len(manager) > 128:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from kcpfast.meta.errors import (
@@ -44,7 +45,12 @@ _VERSION_4 = 0x4 << 76 | 0x2 << 62
 
 def now() -> str:
     """Return the time as metav1.Time: RFC 3339, whole seconds, UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return _text(int(time.time()))
+
+
+@lru_cache(maxsize=2)
+def _text(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def now_micro() -> str:
@@ -95,10 +101,10 @@ def _check_common(meta: Mapping[str, Any], field: str) -> list[Cause]:
     if isinstance(generation, int) and generation < 0:
         why = "must be greater than or equal to 0"
         causes.append(field_invalid(f"{field}.generation", generation, why))
-    causes += check_labels(meta.get("labels") or {}, f"{field}.labels")
-    causes += check_annotations(meta.get("annotations") or {}, f"{field}.annotations")
-    causes += check_owners(meta.get("ownerReferences") or (), f"{field}.ownerReferences")
-    causes += check_finalizers(meta.get("finalizers") or (), f"{field}.finalizers")
+    for name, check in _PARTS:
+        part = meta.get(name)
+        if part:
+            causes += check(part, f"{field}.{name}")
     return causes
 
 
@@ -134,6 +140,14 @@ def check_finalizers(finalizers: Any, field: str) -> list[Cause]:
         why = "finalizer orphan and foregroundDeletion cannot be both set"
         causes.append(field_invalid(field, list(finalizers), why))
     return causes
+
+
+_PARTS: tuple[tuple[str, Callable[[Any, str], list[Cause]]], ...] = (
+    ("labels", check_labels),
+    ("annotations", check_annotations),
+    ("ownerReferences", check_owners),
+    ("finalizers", check_finalizers),
+)
 
 
 def check_meta_update(

@@ -36,7 +36,7 @@ from kcpfast.patch.managers import (
     to_entries,
 )
 from kcpfast.patch.merge_type import MergeNode
-from kcpfast.patch.owned_fields import Object, compare
+from kcpfast.patch.owned_fields import Object, compare, new_fields
 from kcpfast.patch.path_element import Unkeyed
 
 MAX_UPDATE_MANAGERS = 10
@@ -112,6 +112,8 @@ def update_managers(
         stored = None
     if old is not None and not managers:
         return []
+    if old is None and not managers:
+        return _first_entries(new, node, writer, reset_fields)
     before = tracked(old) if old else {}
     try:
         managers, changed = take_fields(managers, before, tracked(new), node, reset_fields)
@@ -123,6 +125,22 @@ def update_managers(
         _add_update(managers, changed, writer)
         managers = _capped(managers)
     return to_entries(managers)
+
+
+def _first_entries(
+    obj: Object, node: MergeNode, writer: Writer, reset_fields: FieldSet | None
+) -> list[Object]:
+    """Return the managedFields of an object that nobody has written to before."""
+    try:
+        fields = new_fields(tracked(obj), node)
+    except Unkeyed:
+        return []
+    if reset_fields:
+        fields = recursive_difference(fields, reset_fields)
+    fields = strip(fields)
+    if not fields:
+        return []
+    return to_entries({role_of(writer, "Update"): Owned(fields, writer.api_version, writer.time)})
 
 
 def _managers_to_start_from(sent: Any, stored: Any) -> Managers:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from kcpfast._core import fields as core
 from kcpfast.patch.decoded import ABSENT, same
-from kcpfast.patch.fieldset import LEAF, SELF, FieldSet, place
+from kcpfast.patch.fieldset import LEAF, SELF, FieldSet, place, to_fields_v1
 from kcpfast.patch.merge_type import MergeNode
 from kcpfast.patch.path_element import item_element
 
@@ -86,24 +87,22 @@ def compare(old: Object, new: Object, node: MergeNode) -> tuple[FieldSet, FieldS
 
 def all_fields(value: Any, node: MergeNode) -> FieldSet:
     """Return a place whose value has just appeared (or gone), and all that is below it."""
-    if not value:
-        return LEAF
-    if type(value) is dict and node.granular:
-        out: FieldSet = {SELF: LEAF}
-        fields = node.fields
-        for key, item in value.items():
-            kind = type(item)
-            if kind is dict or kind is list:
-                out["f:" + key] = all_fields(item, fields.get(key) or node.other)
-            else:
-                out["f:" + key] = LEAF
-        return out
-    if type(value) is list and node.associative:
-        out = {SELF: LEAF}
-        for element, items in items_by_element(value, node).items():
-            out[element] = all_fields(items[0], node.other) if len(items) == 1 else LEAF
-        return out
-    return LEAF
+    found: FieldSet = core.all_fields(value, node, _listed)
+    return found
+
+
+def new_fields(obj: Object, node: MergeNode) -> FieldSet:
+    """Return what `compare` says is changed where there was an empty object before, in order."""
+    found: FieldSet = core.new_fields(obj, node, _listed)
+    return found
+
+
+def _listed(items: list[Any], node: MergeNode) -> FieldSet:
+    found = {SELF: LEAF}
+    for element, same_element in items_by_element(items, node).items():
+        one = len(same_element) == 1
+        found[element] = all_fields(same_element[0], node.other) if one else LEAF
+    return to_fields_v1(found)
 
 
 def _compare_maps(

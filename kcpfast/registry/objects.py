@@ -8,6 +8,7 @@ it is one commit, or none.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from kcpfast.meta.errors import (
@@ -129,7 +130,8 @@ class Objects:
         for attempt in range(_ATTEMPTS):
             change = await prepare()
             assert change.new is not None
-            named = target._replace(name=change.new["metadata"]["name"])
+            name = change.new["metadata"]["name"]
+            named = Target(target.resource, target.cluster, target.namespace, name)
             key = named.key()
             value = values.encode(named.resource, change.new)
             if dry_run:
@@ -205,29 +207,34 @@ class Objects:
     def carried(self, target: Target, old: Object | None, new: Object | None) -> list[Write]:
         """Return the consequences of an object becoming another (None = it is not there)."""
         writes: list[Write] = []
-        cluster, key = target.cluster, target.key()
-        counted = target.resource.plural != UNCOUNTED
-        if counted and (old is None or new is None):
-            writes += _counting(target, 1 if old is None else -1)
-        writes += _owner_writes(cluster, key, old, new)
-        writes += _waiting_writes(cluster, key, old, new)
-        if new is None and old is not None:
-            writes += _wake(target, old)
-        group = target.resource.group
-        for consequence in self._consequences.get((group, target.resource.plural), ()):
+        resource = target.resource
+        if (old is None or new is None) and resource.plural != UNCOUNTED:
+            delta = 1 if old is None else -1
+            writes += _counting(target.cluster, target.namespace, resource.storage, delta)
+        writes += _owner_writes(target, old, new)
+        if old is not None:
+            writes += _waiting_writes(target, old, new)
+            if new is None:
+                writes += _wake(target, old)
+        for consequence in self._consequences.get((resource.group, resource.plural), ()):
             writes += consequence(target, old, new)
         return writes
 
 
-def _counting(target: Target, delta: int) -> Iterable[Write]:
+@lru_cache(maxsize=4096)
+def _counting(cluster: str, namespace: str, storage: bytes, delta: int) -> tuple[Write, ...]:
     """Count an object that comes or goes; what quotas say of it is to be written down anew."""
-    cluster, namespace, storage = target.cluster, target.namespace, target.resource.storage
-    yield Count(index.count(cluster, namespace, storage), delta)
-    yield Count(index.total(cluster, storage), delta)
+    writes: list[Write] = [
+        Count(index.count(cluster, namespace, storage), delta),
+        Count(index.total(cluster, storage), delta),
+    ]
     if storage != EVENTS:
-        yield Count(index.total(cluster), delta)
-    for scope in {namespace, ""}:
-        yield Stamp(index.mark("quota", cluster, scope), index.quota(cluster, scope))
+        writes.append(Count(index.total(cluster), delta))
+    writes += [
+        Stamp(index.mark("quota", cluster, scope), index.quota(cluster, scope))
+        for scope in dict.fromkeys((namespace, ""))
+    ]
+    return tuple(writes)
 
 
 def _wake(target: Target, old: Object) -> Iterable[Write]:
@@ -267,19 +274,17 @@ def awaited(meta: Mapping[str, Any]) -> str:
     return next((name for name in (ORPHAN, FOREGROUND) if name in finalizers), "")
 
 
-def _waiting_writes(
-    cluster: str, key: bytes, old: Object | None, new: Object | None
-) -> Iterable[Write]:
+def _waiting_writes(target: Target, old: Object, new: Object | None) -> Iterable[Write]:
     """File an owner that waits for its dependents; look for dependents of one that goes."""
-    if old is None:
-        return
-    uid = index.digest(old["metadata"].get("uid", ""))
-    if new is None:
-        yield Stamp(index.mark("gc", cluster, uid), index.owner(cluster, uid))
     before = awaited(old["metadata"])
     after = awaited(new["metadata"]) if new is not None else ""
+    if new is not None and before == after:
+        return
+    cluster, uid = target.cluster, index.digest(old["metadata"].get("uid", ""))
+    if new is None:
+        yield Stamp(index.mark("gc", cluster, uid), index.owner(cluster, uid))
     if after and after != before:
-        yield Index(index.awaits(cluster, uid), key)
+        yield Index(index.awaits(cluster, uid), target.key())
         yield Stamp(index.mark("dependents", cluster, uid))
     elif before and not after:
         yield Index(index.awaits(cluster, uid), None)
@@ -294,10 +299,11 @@ def _owners(obj: Object | None) -> dict[str, bool]:
     return found
 
 
-def _owner_writes(
-    cluster: str, key: bytes, old: Object | None, new: Object | None
-) -> Iterable[Write]:
+def _owner_writes(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
     before, after = _owners(old), _owners(new)
+    if not before and not after:
+        return
+    cluster, key = target.cluster, target.key()
     for uid, blocked in before.items():
         if uid not in after:
             yield Index(index.owner(cluster, uid, key), None)

@@ -100,6 +100,11 @@ class _Only(msgspec.Struct):
 _decode_metadata = msgspec.json.Decoder(_Only).decode
 
 
+def is_deleted(value: bytes) -> bool:
+    """Tell whether a stored object has a deletionTimestamp."""
+    return b'"deletionTimestamp"' in value and "deletionTimestamp" in metadata(value)
+
+
 class _Labels(msgspec.Struct):
     labels: dict[str, str] = {}
 

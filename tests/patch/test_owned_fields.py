@@ -7,8 +7,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from kcpfast.patch.fieldset import difference, union
-from kcpfast.patch.owned_fields import compare, fields_of
+from kcpfast.patch.fieldset import difference, to_fields_v1, union
+from kcpfast.patch.merge_type import MergeNode
+from kcpfast.patch.owned_fields import compare, fields_of, new_fields
 from kcpfast.patch.path_element import Unkeyed
 from tests.models.patch import as_paths, changes, places
 from tests.patch.kinds import NAMESPACE, WIDGET, listed
@@ -139,6 +140,13 @@ WIDGETS = st.fixed_dictionaries(
         "text": WORDS,
     },
 )
+
+
+@given(WIDGETS, st.sampled_from([WIDGET, NAMESPACE]))
+def test_new_fields_are_what_compare_finds_new(obj: Any, node: MergeNode) -> None:
+    obj = {"status": {}, "metadata": {"labels": {"b": "1", "a": "2"}}, **obj}
+    wanted = to_fields_v1(compare({}, obj, node)[0])
+    assert json.dumps(new_fields(obj, node)) == json.dumps(wanted)
 
 
 @given(WIDGETS, WIDGETS)

@@ -43,7 +43,7 @@ async def create(api: Api, call: Call) -> Response:
         begin(resource, obj, call.cluster, target.namespace)
         call.admit(obj, None)
         review = Review(CREATE, target, call.admitted, obj, None)
-        review.dry_run, review.options = options.dry_run, options.shown()
+        review.dry_run, review.options = options.dry_run, options.shown
         review.warnings = call.warnings
         await api.admission.mutate(review)
         strategy(resource).prepare_create(obj)

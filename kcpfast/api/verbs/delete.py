@@ -73,7 +73,7 @@ async def _delete_one(
             raise not_found(resource.plural, resource.group, target.name)
         _check_preconditions(call, options, old)
         review = Review(DELETE, target, call.admitted, None, old)
-        review.dry_run, review.options = options.dry_run, options.shown()
+        review.dry_run, review.options = options.dry_run, options.shown
         review.warnings = call.warnings
         await api.admission.mutate(review)
         await api.admission.validate(review)

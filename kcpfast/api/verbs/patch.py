@@ -223,7 +223,7 @@ async def _apply_to_nothing(api: Api, call: Call, options: WriteOptions) -> Save
         begin(resource, obj, call.cluster, target.namespace)
         call.admit(obj, None)
         review = Review(CREATE, target, call.admitted, obj, None)
-        review.dry_run, review.options = options.dry_run, options.shown()
+        review.dry_run, review.options = options.dry_run, options.shown
         review.warnings = call.warnings
         await api.admission.mutate(review)
         strategy(resource).prepare_create(obj)

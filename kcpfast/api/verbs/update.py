@@ -64,7 +64,7 @@ def changing(
         call.admit(new, old)
         review = Review(UPDATE, call.target, call.admitted, new, old)
         review.subresource = part
-        review.dry_run, review.options = options.dry_run, options.shown()
+        review.dry_run, review.options = options.dry_run, options.shown
         review.warnings = call.warnings
         await api.admission.mutate(review)
         prepare = strategy(resource)

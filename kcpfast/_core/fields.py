@@ -1,0 +1,79 @@
+"""The fields of what has just appeared, in the form and order of FieldsV1: run for every create.
+
+A set of fields is nested dicts of path elements, as kcpfast.patch.fieldset tells. `node` is a
+kcpfast.patch.merge_type.MergeNode; of it `fields`, `other`, `granular`, `associative` and `always`
+are read.
+"""
+
+import cython
+
+_SELF: str = "."
+_MAX_DEPTH: cython.int = 450  # the C stack has no end of its own that could be caught
+LEAF: dict = {}  # type: ignore[type-arg]
+
+
+@cython.ccall
+def all_fields(value: object, node: object, listed: object) -> dict:  # type: ignore[type-arg]
+    """Return a place whose value has just appeared, and all that is below it.
+
+    `listed(items, node)` returns the place of an associative list. RecursionError for what is
+    nested too deeply.
+    """
+    found: dict = _all(value, node, listed, 0)  # type: ignore[type-arg]
+    return found
+
+
+@cython.ccall
+def new_fields(obj: dict, node: object, listed: object) -> dict:  # type: ignore[type-arg]
+    """Return the fields that a new object has and an empty one has not; see all_fields."""
+    out: dict = {}  # type: ignore[type-arg]
+    _members(obj, node, listed, out, True, 0)
+    return out
+
+
+@cython.cfunc
+def _all(value: object, node: object, listed: object, depth: cython.int) -> dict:  # type: ignore[type-arg]
+    if not value:
+        return LEAF
+    if type(value) is dict and node.granular:  # type: ignore[attr-defined]
+        out: dict = {_SELF: LEAF}  # type: ignore[type-arg]
+        _members(value, node, listed, out, False, depth + 1)
+        return out
+    if type(value) is list and node.associative:  # type: ignore[attr-defined]
+        found: dict = listed(value, node)  # type: ignore[type-arg, operator]
+        return found
+    return LEAF
+
+
+@cython.cfunc
+@cython.returns(cython.void)
+def _members(  # type: ignore[no-untyped-def]
+    obj: dict,  # type: ignore[type-arg]
+    node: object,
+    listed: object,
+    out: dict,  # type: ignore[type-arg]
+    new: cython.bint,
+    depth: cython.int,
+):
+    """Enter the members of an object; those that are always there are nobody's if it is new."""
+    if depth > _MAX_DEPTH:
+        raise RecursionError
+    fields: dict = node.fields  # type: ignore[attr-defined, type-arg]
+    other: object = node.other  # type: ignore[attr-defined]
+    keys: list = sorted(obj)  # type: ignore[type-arg]
+    for key in keys:
+        item: object = obj[key]
+        kind: object = type(item)
+        element: str = "f:" + key
+        if kind is not dict and kind is not list:
+            out[element] = LEAF
+            continue
+        child: object = fields.get(key) or other
+        if new and kind is dict and child.always:  # type: ignore[attr-defined]
+            below: dict = {}  # type: ignore[type-arg]
+            if item and child.granular:  # type: ignore[attr-defined]
+                _members(item, child, listed, below, True, depth + 1)
+            if below or (item and not child.granular):  # type: ignore[attr-defined]
+                out[element] = below
+        else:
+            out[element] = _all(item, child, listed, depth)
