@@ -25,8 +25,9 @@ from kcpfast.server.making import Making
 from kcpfast.server.upkeep import Upkeep
 from kcpfast.store.contract import StoreError
 from kcpfast.store.lmdb import LmdbStore
-from kcpfast.transport.connection import HEADER_SECONDS, Connection, Counter, Service
+from kcpfast.transport.connection import HEADER_SECONDS, Connection, Service
 from kcpfast.transport.messages import Response
+from kcpfast.transport.parsing import Counter
 from kcpfast.transport.tls import server_context
 from kcpfast.watch.hub import Hub
 

@@ -1,7 +1,7 @@
-"""HTTP/1.1 on one connection: parse, keep alive, answer in order, push back.
+"""HTTP/1.1 on one connection: keep alive, answer in order, push back.
 
-Pipelined requests are served one after the other. What could be read as two different requests
-by two parsers (RFC 9112 sections 6.1, 6.3 and 11.2) is refused with 400 and the connection closed.
+Pipelined requests are served one after the other. What is no request is refused and the
+connection closed.
 """
 
 from __future__ import annotations
@@ -9,12 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import re
-from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
-
-import httptools
 
 from kcpfast._core.heads import Cut, Heads, cut
 from kcpfast.transport.eager import AT_ONCE, begin
@@ -27,13 +23,10 @@ from kcpfast.transport.messages import (
     Serve,
     Stream,
 )
+from kcpfast.transport.parsing import Counter, Reading, Refused
 from kcpfast.transport.sink import StreamSink
 from kcpfast.transport.tls import peer
 
-MAX_BODY = 3 * 1024 * 1024
-MAX_HEAD = 64 * 1024
-# Who sends is not known before all is there: nobody may fill the memory with beginnings.
-MAX_INCOMING = 256 * 1024 * 1024
 HEADER_SECONDS = 30.0
 BODY_SECONDS = 60.0
 IDLE_SECONDS = 90.0
@@ -45,19 +38,7 @@ _MAX_BLOCK = 4096
 # Headers that are about this message or this connection: they are looked at each time.
 _NOT_KEPT = (b"connection", b"expect", b"trailer", b"transfer-encoding", b"upgrade")
 _PIECE = 128 * 1024
-_REQUEST_LINE = re.compile(rb"[A-Z-]+ /\S* HTTP/1\.[01]\r\n")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Counter:
-    """A number that many change."""
-
-    value = 0
-
-    def add(self, more: int) -> int:
-        """Add to it, and return what it is now."""
-        self.value += more
-        return self.value
 
 
 class Service(NamedTuple):
@@ -75,16 +56,31 @@ class Service(NamedTuple):
     known: dict[bytes, Heads]
 
 
-class _Refused(Exception):
-    def __init__(self, code: int, why: str) -> None:
-        super().__init__(why)
-        self.code = code
-
-
 class Connection(asyncio.Protocol):
     """One client connection."""
 
-    # per connection: service, transport, peer, closing; per message: the _-names below
+    # Ten thousand idle watches have one each: nothing is made before it is needed.
+    __slots__ = (
+        "_alone",
+        "_deadline",
+        "_drained",
+        "_last_block",
+        "_loop",
+        "_more",
+        "_reading",
+        "_stream_closed",
+        "_task",
+        "_timer",
+        "_turning",
+        "_waiting",
+        "_when_drained",
+        "_who",
+        "closing",
+        "peer",
+        "service",
+        "transport",
+    )
+
     def __init__(self, service: Service) -> None:
         """Wait for a transport."""
         self.service = service
@@ -92,22 +88,18 @@ class Connection(asyncio.Protocol):
         self.peer = NOBODY
         self.closing = False
         self._loop = asyncio.get_running_loop()
-        self._parser = httptools.HttpRequestParser(self)
-        self._waiting: deque[Request | _Refused] = deque()
+        self._reading: Reading | None = None
+        self._waiting: list[Request | Refused] = []
         self._turning = self._more = False
-        self._counted = 0
         self._task: Any = None
         self._stream_closed: Callable[[], None] | None = None
-        self._drained = asyncio.Event()
-        self._drained.set()
+        # There while the client does not read.
+        self._drained: asyncio.Event | None = None
         self._when_drained: Callable[[], None] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        # A message: begun or not, still in its head or not; whole ones came with this data.
-        self._begun = self._whole = False
         self._alone: Cut | None = None
         self._who = self._last_block = b""
-        self._begin()
 
     # ------------------------------------------------------------------- the transport calls
 
@@ -120,14 +112,15 @@ class Connection(asyncio.Protocol):
             self._who = "\0".join((self.peer.common_name, *self.peer.organizations)).encode()
         self.service.open.add(self)
         self._expect_within(HEADER_SECONDS)
-        self._on_timer()
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Let go; a request that is running goes on to its end, a stream is told."""
         self.closing = True
         self.service.open.discard(self)
-        self._release()
-        self._drained.set()
+        if self._reading is not None:
+            self._reading.release()
+            self._reading = None
+        self.resume_writing()
         if self._timer:
             self._timer.cancel()
         if self._stream_closed:
@@ -139,30 +132,22 @@ class Connection(asyncio.Protocol):
         """Take what is recognized, and feed the parser with everything else."""
         if self.closing:
             return
-        self._alone = None if self._begun else cut(data)
-        if self._alone is not None and self._is_known(self._alone):
-            return
-        self._whole = False
-        try:
-            self._parser.feed_data(data)
-            if self._in_head and not self._whole:
-                # Of a header that is not complete the parser says nothing yet.
-                self._partial += len(data)
-                self._check_head(self._partial)
-        except httptools.HttpParserUpgrade:
-            self.closing = True  # not upgraded: answer as HTTP/1.1, then close
-        except httptools.HttpParserCallbackError as error:
-            cause = error.__context__
-            self._give_up(cause if isinstance(cause, _Refused) else _Refused(400, str(cause)))
-        except httptools.HttpParserInvalidMethodError:
-            code = 405 if _REQUEST_LINE.match(data) and not self._whole else 400
-            self._give_up(_Refused(code, "unknown method"))
-        except httptools.HttpParserError as error:
-            self._give_up(_Refused(400, f"malformed request: {error}"))
-        except _Refused as refused:
-            self._give_up(refused)
+        self._alone = cut(data) if self._reading is None else None
+        if self._alone is None or not self._is_known(self._alone):
+            self._read(data)
         if len(self._waiting) > _MAX_WAITING and self.transport:
             self.transport.pause_reading()
+
+    def _read(self, data: bytes) -> None:
+        reading = self._reading = self._reading or Reading(self, self.service.incoming)
+        try:
+            reading.feed(data)
+        except Refused as refused:
+            self._give_up(refused)
+        if reading.upgrade:
+            self.closing = True
+        if not reading.begun:
+            self._reading = None
 
     def _is_known(self, alone: Cut) -> bool:
         """Queue a request if its headers were parsed before."""
@@ -171,11 +156,8 @@ class Connection(asyncio.Protocol):
             return False
         alone.heads, query = heads, alone.query.decode("ascii")
         request = Request(alone.method, alone.path, query, heads.fields, alone.body, self.peer)
-        request.cut = alone
-        self._deadline = 0.0
-        self._waiting.append(request)
-        if not self._busy():
-            self._next()
+        request.cut, self._alone = alone, None
+        self.received(request)
         return True
 
     def _learn(self, alone: Cut, request: Request) -> None:
@@ -197,11 +179,13 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Hear that the client does not read."""
-        self._drained.clear()
+        self._drained = self._drained or asyncio.Event()
 
     def resume_writing(self) -> None:
         """Hear that it reads again."""
-        self._drained.set()
+        drained, self._drained = self._drained, None
+        if drained is not None:
+            drained.set()
         callback, self._when_drained = self._when_drained, None
         if callback:
             callback()
@@ -210,123 +194,42 @@ class Connection(asyncio.Protocol):
         """Close when the client has closed its side."""
         return False
 
-    # ------------------------------------------------------------------- the parser calls
+    # ------------------------------------------------------------------- the reading calls
 
-    def _begin(self) -> None:
-        self._in_head = True
-        self._expects = False
-        self._partial = self._head_size = 0
-        self._url = b""
-        self._headers: dict[bytes, bytes] = {}
-        self._body = bytearray()
-        self._release()
-
-    def _release(self) -> None:
-        """Count the body no more: it is whole, or will never be."""
-        if self._counted:
-            self.service.incoming.add(-self._counted)
-            self._counted = 0
-
-    def on_message_begin(self) -> None:
-        """Start a new request."""
-        self._begin()
-        self._begun = True
+    def head_begun(self) -> None:
+        """Give the client time for its headers."""
         self._expect_within(HEADER_SECONDS)
 
-    def on_url(self, url: bytes) -> None:
-        """Take a piece of the request target."""
-        self._url += url
-        self._check_head(len(self._url))
-
-    def _check_head(self, size: int) -> None:
-        if size > MAX_HEAD:
-            raise _Refused(431, "the request's headers are too large")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one header."""
-        key = name.lower()
-        self._head_size += len(name) + len(value) + 4
-        self._check_head(self._head_size + len(self._url))
-        seen = self._headers.get(key)
-        if seen is None:
-            self._headers[key] = value
-        elif key in (b"content-length", b"transfer-encoding", b"host"):
-            raise _Refused(400, f"header {key.decode('latin-1')} given twice")
-        else:
-            self._headers[key] = seen + b"\n" + value
-
-    def on_headers_complete(self) -> None:
-        """Check what frames the body before any of it is read."""
-        self._in_head = False
+    def body_begun(self) -> None:
+        """Give the client time for its body."""
         self._expect_within(BODY_SECONDS)
-        headers = self._headers
-        if b"transfer-encoding" in headers:
-            if b"content-length" in headers:
-                raise _Refused(400, "both Content-Length and Transfer-Encoding given")
-            if headers[b"transfer-encoding"].lower() != b"chunked":
-                raise _Refused(400, "unsupported Transfer-Encoding")
-        elif int(headers.get(b"content-length") or b"0") > MAX_BODY:
-            raise _Refused(413, f"limit is {MAX_BODY}")
-        if b"host" not in headers and self._parser.get_http_version() == "1.1":
-            raise _Refused(400, "missing required Host header")
-        self._expects = headers.get(b"expect", b"").lower() == b"100-continue"
         self._offer_to_continue()
 
-    def _offer_to_continue(self) -> None:
-        """Ask for a body that waits to be asked for, once its turn has come (RFC 9110 10.1.1)."""
-        if self._expects and not self._busy() and self.transport:
-            self._expects = False
-            self.transport.write(_CONTINUE)
-
-    def on_body(self, data: bytes) -> None:
-        """Take a piece of the body."""
-        if len(self._body) + len(data) > MAX_BODY:
-            raise _Refused(413, f"limit is {MAX_BODY}")
-        self._body += data
-        self._counted += len(data)
-        if self.service.incoming.add(len(data)) > MAX_INCOMING:
-            raise _Refused(503, "too much is being sent at once")
-
-    def on_message_complete(self) -> None:
-        """Queue the finished request."""
-        path, _, query = self._target().partition("?")
-        request = Request(
-            self._parser.get_method().decode("latin-1"),
-            path,
-            query,
-            self._headers,
-            bytes(self._body),
-            self.peer,
-        )
-        upgrade = self._parser.should_upgrade()  # refused: answered as HTTP/1.1, then closed
-        request.keep_alive = self._parser.should_keep_alive() and not upgrade
-        request.version = self._parser.get_http_version()
+    def received(self, request: Request) -> None:
+        """Queue a request that is whole."""
         if self._alone is not None:
             self._learn(self._alone, request)
-        self._begin()
-        self._begun, self._whole = False, True
         self._deadline = 0.0
         self._waiting.append(request)
         if not self._busy():
             self._next()
 
-    def _target(self) -> str:
-        target = self._url.decode("latin-1")
-        if target.startswith("/"):
-            return target
-        _, found, rest = target.partition("://")  # absolute form, RFC 9112 section 3.2.2
-        if not found:
-            raise _Refused(400, "malformed request target")
-        return "/" + rest.partition("/")[2]
+    def _offer_to_continue(self) -> None:
+        """Ask for a body that waits to be asked for, once its turn has come (RFC 9110 10.1.1)."""
+        reading = self._reading
+        if reading is not None and reading.expects and not self._busy() and self.transport:
+            reading.expects = False
+            self.transport.write(_CONTINUE)
 
     # ------------------------------------------------------------------- answering
 
     def _busy(self) -> bool:
         return self._task is not None
 
-    def _give_up(self, refused: _Refused) -> None:
+    def _give_up(self, refused: Refused) -> None:
         self.closing = True
-        self._begin()
+        if self._reading is not None:
+            self._reading.release()
         self._waiting.append(refused)
         if not self._busy():
             self._next()
@@ -350,11 +253,13 @@ class Connection(asyncio.Protocol):
             if self.closing:
                 self._close()
                 return
-            in_message = HEADER_SECONDS if self._in_head else BODY_SECONDS
-            self._expect_within(in_message if self._begun else IDLE_SECONDS)
+            reading, seconds = self._reading, IDLE_SECONDS
+            if reading is not None and reading.begun:
+                seconds = HEADER_SECONDS if reading.in_head else BODY_SECONDS
+            self._expect_within(seconds)
             self._offer_to_continue()
             return
-        following = self._waiting.popleft()
+        following = self._waiting.pop(0)
         if len(self._waiting) == _MAX_WAITING and self.transport:
             self.transport.resume_reading()
         self._task = AT_ONCE
@@ -362,8 +267,8 @@ class Connection(asyncio.Protocol):
         if waiting is not None:
             self._task = waiting
 
-    async def _answer(self, request: Request | _Refused) -> None:
-        if isinstance(request, _Refused):
+    async def _answer(self, request: Request | Refused) -> None:
+        if isinstance(request, Refused):
             refusal = self.service.refuse(request.code, str(request))
             self._send(refusal, keep=False, body=refusal.body)
             # What the client still sends is read and dropped for a moment: closing at once would
@@ -384,7 +289,7 @@ class Connection(asyncio.Protocol):
         if not keep:
             self.closing = True
             self._waiting.clear()
-        if not self._drained.is_set():
+        if self._drained is not None:
             await self._until_drained()
         self._next()
 
@@ -397,13 +302,13 @@ class Connection(asyncio.Protocol):
             if self.transport is None:
                 return
             self.transport.write(body[start : start + _PIECE])
-            if not self._drained.is_set():
+            if self._drained is not None:
                 await self._until_drained()
 
     async def _until_drained(self) -> None:
         """Wait until the client has read; hang up on one that takes nothing for a time."""
         before = math.inf
-        while self.transport is not None and not self._drained.is_set():
+        while self.transport is not None and self._drained is not None:
             left = self.transport.get_write_buffer_size()
             if left >= before:
                 self.transport.abort()
@@ -428,6 +333,7 @@ class Connection(asyncio.Protocol):
         lines = head(200, answer.content_type, answer.headers, answer.lines)
         self.transport.write(lines + frame + b"\r\n")
         self._deadline = 0.0
+        self._last_block = b""
         sink = StreamSink(self, chunked)
         try:
             self._stream_closed = answer.start(sink)
@@ -450,7 +356,7 @@ class Connection(asyncio.Protocol):
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Call back soon, but not while the client does not read."""
-        if self._drained.is_set():
+        if self._drained is None:
             self._loop.call_soon(callback)
         else:
             self._when_drained = callback
@@ -470,15 +376,18 @@ class Connection(asyncio.Protocol):
 
     def _expect_within(self, seconds: float) -> None:
         self._deadline = self._loop.time() + seconds
+        if self._timer is None:
+            self._timer = self._loop.call_later(min(seconds, HEADER_SECONDS), self._on_timer)
 
     def _on_timer(self) -> None:
-        """Check the deadline; one timer serves the connection's whole life."""
-        if self.transport is None:
+        """Check the deadline; who has none, as a watch, has no timer either."""
+        self._timer = None
+        if self.transport is None or not self._deadline:
             return
-        now = self._loop.time()
-        if self._deadline and now >= self._deadline and not self._busy():
+        wait = self._deadline - self._loop.time()
+        if wait <= 0 and not self._busy():
             self._close()
             return
         # A deadline may be set to an earlier time meanwhile: none is shorter than this.
-        wait = self._deadline - now if self._deadline > now else HEADER_SECONDS
+        wait = wait if wait > 0 else HEADER_SECONDS
         self._timer = self._loop.call_later(min(wait, HEADER_SECONDS), self._on_timer)

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from kcpfast.transport import connection
-from kcpfast.transport.connection import MAX_BODY, MAX_HEAD
+from kcpfast.transport import connection, parsing
+from kcpfast.transport.parsing import MAX_BODY, MAX_HEAD
 from tests.fix_tls import Tls
 from tests.transport.wire import Line, Served, connect, listen
 
@@ -163,7 +163,7 @@ async def test_largest_body_and_head_pass(line: Line) -> None:
 async def test_bodies_of_all_connections_count_together(
     served: Served, tls: Tls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "MAX_INCOMING", 2_500)
+    monkeypatch.setattr(parsing, "MAX_INCOMING", 2_500)
     incoming = served.service.incoming
     lines = [await connect(served.port, tls.client()) for _ in range(3)]
     for number, each in enumerate(lines[:2], 1):

@@ -7,8 +7,9 @@ import ssl
 from collections.abc import Callable
 from typing import NamedTuple
 
-from kcpfast.transport.connection import Connection, Counter, Service
+from kcpfast.transport.connection import Connection, Service
 from kcpfast.transport.messages import Request, Response, Sink, Stream
+from kcpfast.transport.parsing import Counter
 
 
 class Echo:

@@ -1,0 +1,186 @@
+"""From bytes to requests, by an HTTP parser: one of these lives while a message is being read.
+
+What could be read as two different requests by two parsers (RFC 9112 sections 6.1, 6.3 and 11.2)
+is refused, and so is what is larger than a server should hold.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+import httptools
+
+from kcpfast.transport.messages import Peer, Request
+
+MAX_BODY = 3 * 1024 * 1024
+MAX_HEAD = 64 * 1024
+# Who sends is not known before all is there: nobody may fill the memory with beginnings.
+MAX_INCOMING = 256 * 1024 * 1024
+_REQUEST_LINE = re.compile(rb"[A-Z-]+ /\S* HTTP/1\.[01]\r\n")
+
+
+class Counter:
+    """A number that many change."""
+
+    value = 0
+
+    def add(self, more: int) -> int:
+        """Add to it, and return what it is now."""
+        self.value += more
+        return self.value
+
+
+class Refused(Exception):
+    """What was sent is no request: the status code of the answer, and why."""
+
+    def __init__(self, code: int, why: str) -> None:
+        """Keep the code."""
+        super().__init__(why)
+        self.code = code
+
+
+class Owner(Protocol):
+    """Who reads: told of how far a message is, and given each that is whole."""
+
+    peer: Peer
+
+    def head_begun(self) -> None:
+        """Hear that a message begins."""
+
+    def body_begun(self) -> None:
+        """Hear that its headers are there, and good."""
+
+    def received(self, request: Request) -> None:
+        """Take a request."""
+
+
+class Reading:
+    """A parser and what it has told so far.
+
+    `begun`: some of a message has come; `in_head`: its headers are not complete; `expects`: its
+    body waits to be asked for; `upgrade`: it wants another protocol, which it will not get.
+    """
+
+    def __init__(self, owner: Owner, incoming: Counter) -> None:
+        """Read for a connection; `incoming` counts the bytes of bodies that are not whole."""
+        self._owner = owner
+        self._incoming = incoming
+        self._parser = httptools.HttpRequestParser(self)
+        self._whole = self.begun = self.upgrade = False
+        self._counted = 0
+        self._begin()
+
+    def feed(self, data: bytes) -> None:
+        """Read on; Refused for what is no request."""
+        self._whole = False
+        try:
+            self._parser.feed_data(data)
+            if self.in_head and not self._whole:
+                # Of a header that is not complete the parser says nothing yet.
+                self._partial += len(data)
+                _check_head(self._partial)
+        except httptools.HttpParserUpgrade:
+            self.upgrade = True
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            raise cause if isinstance(cause, Refused) else Refused(400, str(cause)) from None
+        except httptools.HttpParserInvalidMethodError:
+            code = 405 if _REQUEST_LINE.match(data) and not self._whole else 400
+            raise Refused(code, "unknown method") from None
+        except httptools.HttpParserError as error:
+            raise Refused(400, f"malformed request: {error}") from None
+
+    def _begin(self) -> None:
+        self.in_head = True
+        self.expects = False
+        self._partial = self._head_size = 0
+        self._url = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._body = bytearray()
+        self.release()
+
+    def release(self) -> None:
+        """Count the body no more: it is whole, or will never be."""
+        if self._counted:
+            self._incoming.add(-self._counted)
+            self._counted = 0
+
+    # ------------------------------------------------------------------- the parser calls
+
+    def on_message_begin(self) -> None:
+        """Start a new request."""
+        self._begin()
+        self.begun = True
+        self._owner.head_begun()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the request target."""
+        self._url += url
+        _check_head(len(self._url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take one header."""
+        key = name.lower()
+        self._head_size += len(name) + len(value) + 4
+        _check_head(self._head_size + len(self._url))
+        seen = self._headers.get(key)
+        if seen is None:
+            self._headers[key] = value
+        elif key in (b"content-length", b"transfer-encoding", b"host"):
+            raise Refused(400, f"header {key.decode('latin-1')} given twice")
+        else:
+            self._headers[key] = seen + b"\n" + value
+
+    def on_headers_complete(self) -> None:
+        """Check what frames the body before any of it is read."""
+        self.in_head = False
+        headers = self._headers
+        if b"transfer-encoding" in headers:
+            if b"content-length" in headers:
+                raise Refused(400, "both Content-Length and Transfer-Encoding given")
+            if headers[b"transfer-encoding"].lower() != b"chunked":
+                raise Refused(400, "unsupported Transfer-Encoding")
+        elif int(headers.get(b"content-length") or b"0") > MAX_BODY:
+            raise Refused(413, f"limit is {MAX_BODY}")
+        if b"host" not in headers and self._parser.get_http_version() == "1.1":
+            raise Refused(400, "missing required Host header")
+        self.expects = headers.get(b"expect", b"").lower() == b"100-continue"
+        self._owner.body_begun()
+
+    def on_body(self, data: bytes) -> None:
+        """Take a piece of the body."""
+        if len(self._body) + len(data) > MAX_BODY:
+            raise Refused(413, f"limit is {MAX_BODY}")
+        self._body += data
+        self._counted += len(data)
+        if self._incoming.add(len(data)) > MAX_INCOMING:
+            raise Refused(503, "too much is being sent at once")
+
+    def on_message_complete(self) -> None:
+        """Hand the finished request over."""
+        parser = self._parser
+        path, _, query = self._target().partition("?")
+        body = bytes(self._body)
+        method = parser.get_method().decode("latin-1")
+        request = Request(method, path, query, self._headers, body, self._owner.peer)
+        # What is to be upgraded is answered as HTTP/1.1, and then closed.
+        request.keep_alive = parser.should_keep_alive() and not parser.should_upgrade()
+        request.version = parser.get_http_version()
+        self._begin()
+        self.begun, self._whole = False, True
+        self._owner.received(request)
+
+    def _target(self) -> str:
+        target = self._url.decode("latin-1")
+        if target.startswith("/"):
+            return target
+        _, found, rest = target.partition("://")  # absolute form, RFC 9112 section 3.2.2
+        if not found:
+            raise Refused(400, "malformed request target")
+        return "/" + rest.partition("/")[2]
+
+
+def _check_head(size: int) -> None:
+    if size > MAX_HEAD:
+        raise Refused(431, "the request's headers are too large")
