@@ -28,12 +28,12 @@ from kcpfast.store.lmdb import LmdbStore
 from kcpfast.transport.connection import HEADER_SECONDS, Connection, Service
 from kcpfast.transport.messages import Response
 from kcpfast.transport.parsing import Counter
+from kcpfast.transport.secure import Tls
 from kcpfast.transport.tls import server_context
 from kcpfast.watch.hub import Hub
 
 _DRAIN_SECONDS = 3.0
 _BACKLOG = 1024
-_FAREWELL_SECONDS = 5.0
 
 
 def run(config: Config, making: Making, started: float) -> None:
@@ -123,14 +123,11 @@ class _Listener:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                self._connection,
+                lambda: Tls(self._context, self._connection, HEADER_SECONDS),
                 _resolvable(config.bind_address),
                 config.port,
-                ssl=self._context,
                 backlog=_BACKLOG,
                 start_serving=False,
-                ssl_handshake_timeout=HEADER_SECONDS,
-                ssl_shutdown_timeout=_FAREWELL_SECONDS,
             )
         except OSError as error:
             where = f"{config.bind_address}:{config.port}"

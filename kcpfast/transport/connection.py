@@ -24,6 +24,7 @@ from kcpfast.transport.messages import (
     Stream,
 )
 from kcpfast.transport.parsing import Counter, Reading, Refused
+from kcpfast.transport.secure import Tls
 from kcpfast.transport.sink import StreamSink
 from kcpfast.transport.tls import peer
 
@@ -56,7 +57,7 @@ class Service(NamedTuple):
     known: dict[bytes, Heads]
 
 
-class Connection(asyncio.Protocol):
+class Connection:
     """One client connection."""
 
     # Ten thousand idle watches have one each: nothing is made before it is needed.
@@ -84,7 +85,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, service: Service) -> None:
         """Wait for a transport."""
         self.service = service
-        self.transport: asyncio.Transport | None = None
+        self.transport: Tls | None = None
         self.peer = NOBODY
         self.closing = False
         self._loop = asyncio.get_running_loop()
@@ -103,10 +104,9 @@ class Connection(asyncio.Protocol):
 
     # ------------------------------------------------------------------- the transport calls
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: Tls) -> None:
         """Take the transport over."""
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self.transport = transport  # type: ignore[assignment]
+        self.transport = transport
         self.peer = peer(transport)
         if self.peer.common_name:
             self._who = "\0".join((self.peer.common_name, *self.peer.organizations)).encode()
@@ -189,10 +189,6 @@ class Connection(asyncio.Protocol):
         callback, self._when_drained = self._when_drained, None
         if callback:
             callback()
-
-    def eof_received(self) -> bool:
-        """Close when the client has closed its side."""
-        return False
 
     # ------------------------------------------------------------------- the reading calls
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from kcpfast.transport.connection import Connection, Service
 from kcpfast.transport.messages import Request, Response, Sink, Stream
 from kcpfast.transport.parsing import Counter
+from kcpfast.transport.secure import Tls
 
 
 class Echo:
@@ -109,7 +110,11 @@ async def listen(context: ssl.SSLContext) -> Served:
     echo = Echo()
     service = Service(echo.serve, refuse, set(), Counter(), {})
     loop = asyncio.get_running_loop()
-    listener = await loop.create_server(lambda: Connection(service), "127.0.0.1", 0, ssl=context)
+
+    def protocol() -> Tls:
+        return Tls(context, lambda: Connection(service), 30.0)
+
+    listener = await loop.create_server(protocol, "127.0.0.1", 0)
     return Served(listener.sockets[0].getsockname()[1], echo, service, listener)
 
 

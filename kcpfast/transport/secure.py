@@ -1,0 +1,194 @@
+"""TLS below a connection: the ssl module's memory BIOs between a TCP transport and a protocol.
+
+An event loop's own TLS holds a third more memory for each connection and works longer for each
+message: it reads until there is nothing more to be read, and finds that out by an exception.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable
+from typing import Any, Protocol
+
+_RECORD = 16 * 1024  # the most that a TLS record holds
+_FLUSH = 256 * 1024
+_NOT_TLS = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+
+
+class Upper(Protocol):
+    """What runs over TLS: as an asyncio protocol, with Tls for its transport."""
+
+    def connection_made(self, transport: Tls) -> None:
+        """Begin."""
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Hear of the end."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came."""
+
+    def pause_writing(self) -> None:
+        """Hear that the other end does not read."""
+
+    def resume_writing(self) -> None:
+        """Hear that it does again."""
+
+
+class Tls(asyncio.Protocol):
+    """The server's side of TLS on one connection: protocol to what is below, transport above."""
+
+    __slots__ = ("_closing", "_in", "_lower", "_make", "_open", "_out", "_timer", "_tls", "_upper")
+
+    def __init__(
+        self, context: ssl.SSLContext, make: Callable[[], Upper], handshake_seconds: float
+    ) -> None:
+        """Wait for a transport; what `make` returns is told once the handshake is done."""
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._in, self._out, server_side=True)
+        self._make = make
+        self._lower: Any = None
+        self._upper: Upper | None = None
+        self._open = self._closing = False
+        loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = loop.call_later(handshake_seconds, self.abort)
+
+    # ------------------------------------------------------------------- called from below
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the client to say hello."""
+        self._lower = transport
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Tell who is above."""
+        self._stop_timer()
+        self._lower = None
+        upper, self._upper = self._upper, None
+        if upper is not None:
+            upper.connection_lost(error)
+
+    def data_received(self, data: bytes) -> None:
+        """Decrypt what is there."""
+        self._in.write(data)
+        try:
+            if not self._open:
+                self._shake()
+            while self._open and (self._in.pending or self._tls.pending()):
+                self._read()
+        except ssl.SSLWantReadError:
+            pass  # a record is not whole
+        except ssl.SSLError as error:
+            self._fail(error)
+            return
+        if self._out.pending:
+            self._flush()
+
+    def pause_writing(self) -> None:
+        """Pass it on."""
+        if self._upper is not None:
+            self._upper.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass it on."""
+        if self._upper is not None:
+            self._upper.resume_writing()
+
+    def eof_received(self) -> bool:
+        """Close when the other end has closed."""
+        return False
+
+    def _shake(self) -> None:
+        self._tls.do_handshake()
+        self._open = True
+        self._stop_timer()
+        self._flush()
+        self._upper = self._make()
+        self._upper.connection_made(self)
+
+    def _read(self) -> None:
+        data = self._tls.read(_RECORD)
+        if not data:  # the client said that this was all
+            self._open = False
+            self.close()
+        elif self._upper is not None:
+            self._upper.data_received(data)
+
+    def _fail(self, error: ssl.SSLError) -> None:
+        """Say why in an alert, and hang up."""
+        self._open = False
+        if self._lower is None:
+            return
+        if error.reason == "HTTP_REQUEST":
+            self._lower.write(_NOT_TLS)
+        self._flush()
+        self._lower.close()
+
+    def _flush(self) -> None:
+        if self._lower is not None:
+            self._lower.write(self._out.read())
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # ------------------------------------------------------------------- called from above
+
+    def write(self, data: bytes) -> None:
+        """Encrypt and send; what is not taken at once waits below."""
+        if self._lower is None or self._closing:
+            return
+        size = self._tls.write(data) if data else 0
+        if size < len(data):
+            self._write_rest(memoryview(data)[size:])
+        self._lower.write(self._out.read())
+
+    def _write_rest(self, data: memoryview) -> None:
+        while data:
+            data = data[self._tls.write(data) :]
+            if self._out.pending >= _FLUSH:
+                self._lower.write(self._out.read())
+
+    def close(self) -> None:
+        """Say goodbye, send what waits, hang up."""
+        if self._lower is None or self._closing:
+            return
+        self._closing = True
+        with contextlib.suppress(ssl.SSLError):
+            self._tls.unwrap()  # the other end's goodbye is not waited for
+        self._flush()
+        self._lower.close()
+
+    def abort(self) -> None:
+        """Hang up."""
+        if self._lower is not None:
+            self._lower.abort()
+
+    def is_closing(self) -> bool:
+        """Tell whether this end has said goodbye."""
+        return self._closing or self._lower is None
+
+    def pause_reading(self) -> None:
+        """Take nothing more from the network."""
+        if self._lower is not None:
+            self._lower.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on."""
+        if self._lower is not None:
+            self._lower.resume_reading()
+
+    def is_reading(self) -> bool:
+        """Tell whether what comes is taken."""
+        return self._lower is not None and bool(self._lower.is_reading())
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes wait to be sent, encrypted."""
+        return int(self._lower.get_write_buffer_size()) if self._lower is not None else 0
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Return what is known of the connection; `ssl_object` is this end of TLS."""
+        if name == "ssl_object":
+            return self._tls
+        return self._lower.get_extra_info(name, default) if self._lower is not None else default
