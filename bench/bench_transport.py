@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvloop
 
 from bench.inside import CONFIG_MAPS, config_map
-from kcpfast.transport.connection import Connection, Counter, Service
+from kcpfast.transport.connection import Connection, Service
 from kcpfast.transport.messages import Request, Response
+from kcpfast.transport.parsing import Counter
+from kcpfast.transport.secure import Tls
 
 HEADERS = (
     "Host: 127.0.0.1:6443\r\nUser-Agent: bench/1.0 (linux/amd64)\r\n"
@@ -57,7 +59,7 @@ def answered(text: bytes, answer: Response, times: int) -> Any:
     async def run() -> int:
         wire = Wire()
         connection = Connection(service)
-        connection.connection_made(wire)
+        connection.connection_made(cast("Tls", wire))
         for _ in range(times):
             connection.data_received(text)
         connection.connection_lost(None)
