@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+import pytest
+
 from bench.inside import config_map
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.protobuf.decode import decode
 from kcpfast.resources.protobuf.encode import encode
+from kcpfast.resources.rows import rows
+from tests.models import tables
 
 OBJECT = json.loads(config_map("web"))
 LIST = {"apiVersion": "v1", "kind": "ConfigMapList", "metadata": {}, "items": [OBJECT] * 100}
@@ -30,8 +35,12 @@ def test_protobuf_decoded(benchmark: Any) -> None:
     assert benchmark(decode, encode(OBJECT))["data"] == OBJECT["data"]
 
 
-def test_cells(benchmark: Any) -> None:
-    """The cells of one row."""
+@pytest.mark.parametrize("side", [rows, tables.rows], ids=["kernel", "twin"])
+def test_rows(benchmark: Any, side: Any) -> None:
+    """A row of a Table, from text to text, each of 1,000."""
+    benchmark.extra_info["times"] = 1000
+    meta = OBJECT["metadata"] | {"creationTimestamp": "2024-01-01T00:00:00Z"}
+    items = msgspec.json.encode([OBJECT | {"metadata": meta}] * 1000)
     columns = BY_PLACE["", "v1", "configmaps"].columns
-    obj = OBJECT | {"metadata": OBJECT["metadata"] | {"creationTimestamp": "2024-01-01T00:00:00Z"}}
-    assert benchmark(lambda: [column.cell(obj) for column in columns])[0] == "web"
+    run = benchmark(lambda: msgspec.json.encode(side(columns, items, "meta.k8s.io/v1")))
+    assert run.startswith(b'[{"cells":["web",1,"')

@@ -89,7 +89,7 @@ class Kernel:
         return found and found[8:]
 
     def join(self) -> bytes:
-        found = self.env.splice(PREFIX, PREFIX, 0, b"v1\0", HEAD)
+        found = self.env.splice(PREFIX, PREFIX, 0, b"v1\0", HEAD, b"", b"")
         assert found is not None
         return found[0]
 

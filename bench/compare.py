@@ -12,10 +12,10 @@ from bench.row import Row
 
 def better(old: Row, new: Row) -> float | None:
     """Return how many times better a value has become; scaled rates are compared, if there are."""
+    before, after = (old.scaled, new.scaled) if old.scaled and new.scaled else (old[2], new[2])
     if new.unit == "/s":
-        both = old.scaled and new.scaled
-        return new.scaled / old.scaled if both else new.value / old.value  # type: ignore[operator]
-    return old.value / new.value if new.value else None
+        before, after = after, before
+    return before / after if after else None
 
 
 def main() -> None:

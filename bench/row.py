@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 class Row(NamedTuple):
     """What was measured: a value with its unit; rates are `/s`, and higher is better only there.
 
-    `ratio` is how many times faster than its slow twin a kernel is; `scaled` is a rate on the
+    `ratio` is how many times faster than its slow twin a kernel is; `scaled` is the value on the
     machine that the yardstick speaks of; `note` is what else is to be said.
     """
 
@@ -72,7 +72,7 @@ def table(rows: Iterable[Row]) -> str:
     lines = [("name", "what", "measured", "ratio", "scaled", "note")]
     for row in rows:
         ratio = f"{row.ratio:.1f}x" if row.ratio else ""
-        scaled = f"{digits(row.scaled)}/s" if row.scaled else ""
+        scaled = human(row._replace(value=row.scaled)) if row.scaled else ""
         lines.append((row.name, row.what, human(row), ratio, scaled, row.note))
     widths = [max(len(line[at]) for line in lines) for at in range(6)]
     right = (False, False, True, True, True, False)

@@ -1,6 +1,6 @@
 """What nginx gives to this client just now: machines differ, and one differs from hour to hour.
 
-Rates are shown raw, and scaled to a machine where one nginx worker serves a file of 1 KB over TLS
+Figures are shown raw, and scaled to a machine where one nginx worker serves a file of 1 KB over TLS
 to 64 connections 40,000 times a second.
 """
 

@@ -53,11 +53,19 @@ class Environment:
         self, table: int, start: bytes, prefix: bytes, limit: int
     ) -> list[tuple[bytes, bytes]]: ...
     def splice(
-        self, start: bytes, prefix: bytes, limit: int, known: bytes, head: bytes
+        self,
+        start: bytes,
+        prefix: bytes,
+        limit: int,
+        known: bytes,
+        head: bytes,
+        before: bytes,
+        behind: bytes,
     ) -> tuple[bytes, int, bytes] | None:
         """Return the objects of a range as JSON, joined by commas, how many, and where it ends.
 
-        The value of an object is `known` and a tail; its JSON is `head`, its revision in decimal,
-        the tail. None if a value does not begin with `known`. The last is the key of the last
-        object if there are more than `limit` (0 = all), else empty.
+        `before` and `behind` stand around them. The value of an object is `known` and a tail; its
+        JSON is `head`, its revision in decimal, the tail. None if a value does not begin with
+        `known`. The last is the key of the last object if there are more than `limit` (0 = all),
+        else empty.
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
 import msgspec
@@ -16,7 +16,9 @@ from kcpfast.meta.cluster import CLUSTER_ANNOTATION
 from kcpfast.meta.errors import ApiError, bad_request, method_not_allowed
 from kcpfast.registry import values
 from kcpfast.registry.objects import Saved
-from kcpfast.resources.resource import Object, Resource
+from kcpfast.resources.resource import Resource
+from kcpfast.resources.rows import partials, rows
+from kcpfast.store.contract import Joining
 from kcpfast.transport.messages import Response
 
 MEDIA = {JSON: b"application/json", YAML: b"application/yaml", PROTOBUF: PROTOBUF.encode()}
@@ -36,24 +38,44 @@ class Shape(NamedTuple):
         """Return the JSON of one stored object, as an answer to get or create."""
         if not self.form.kind:
             return values.render(self.resource, revision, value)
-        obj = values.decode(self.resource, revision, value)
-        if self.form.kind == "Table":
-            return _encode(table(self, [obj], {"resourceVersion": str(revision)}, columns=True))
-        return _encode(partial(self.form, obj))
-
-    def joinable(self) -> tuple[bytes, bytes] | None:
-        """Return what stored values begin with and what a client gets instead, where that is all
-        the difference; else None."""
-        if self.form.kind or self.resource.from_storage is not None:
-            return None
-        return values.header(self.resource), self.resource.item_head
+        return self._transformed(revision, value, columns=True)
 
     def event(self, revision: int, value: bytes) -> bytes:
         """Return the JSON of one object in a watch (a Table's columns are sent once)."""
-        if self.form.kind != "Table":
-            return self.one(revision, value)
-        obj = values.decode(self.resource, revision, value)
-        return _encode(table(self, [obj], {"resourceVersion": str(revision)}, columns=False))
+        if not self.form.kind:
+            return values.render(self.resource, revision, value)
+        return self._transformed(revision, value, columns=False)
+
+    def _transformed(self, revision: int, value: bytes, *, columns: bool) -> bytes:
+        items = b"[%b]" % values.render(self.resource, revision, value)
+        if self.form.kind == "Table":
+            return _encode(table(self, items, {"resourceVersion": str(revision)}, columns=columns))
+        return _encode(partials(items, self.version)[0])
+
+    @property
+    def version(self) -> str:
+        """The version of what objects are turned into."""
+        return f"meta.k8s.io/{self.form.version}"
+
+    @property
+    def named(self) -> bool:
+        """Whether each object of a list has kind and apiVersion: built-in ones have not."""
+        return self.form.kind == "Table" and self.include == "Object"
+
+    def joining(self) -> Joining | None:
+        """Return how stored values become a list, None if they must be looked at one by one."""
+        if self.resource.from_storage is not None:
+            return None
+        head = self.resource.head if self.named else self.resource.item_head
+        return Joining(values.header(self.resource), head, lambda _revision: (b"[", b"]"))
+
+    def opening(self, meta: dict[str, Any]) -> bytes | None:
+        """Return what stands before the objects of a list, None if they are transformed."""
+        if self.form.kind:
+            return None
+        kind, version = self.resource.list_kind, self.resource.api_version
+        head = {"kind": kind, "apiVersion": version, "metadata": meta}
+        return _encode(head)[:-1] + b',"items":['
 
 
 def shape(call: Call, resource: Resource) -> Shape:
@@ -76,26 +98,9 @@ def _shape(call: Call, resource: Resource) -> Shape:
     return Shape(form, resource, include)
 
 
-def partial(form: Form, obj: Object) -> Object:
-    """Return the metadata of an object as PartialObjectMetadata."""
-    version = f"meta.k8s.io/{form.version}"
-    return {"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": obj["metadata"]}
-
-
-def table(
-    shown: Shape, objects: Iterable[Object], meta: dict[str, Any], *, columns: bool
-) -> dict[str, Any]:
-    """Return a Table with a row for each object."""
+def table(shown: Shape, items: bytes, meta: dict[str, Any], *, columns: bool) -> dict[str, Any]:
+    """Return a Table with a row for each object of a JSON array."""
     resource = shown.resource
-    version = f"meta.k8s.io/{shown.form.version}"
-    rows = []
-    for obj in objects:
-        row: dict[str, Any] = {"cells": [column.cell(obj) for column in resource.columns]}
-        if shown.include == "Object":
-            row["object"] = obj
-        elif shown.include != "None":
-            row["object"] = partial(Form(JSON, "", shown.form.version), obj)
-        rows.append(row)
     definitions = [
         {
             "name": column.name,
@@ -108,10 +113,10 @@ def table(
     ]
     return {
         "kind": "Table",
-        "apiVersion": version,
+        "apiVersion": shown.version,
         "metadata": meta,
         "columnDefinitions": definitions if columns else [],
-        "rows": rows,
+        "rows": rows(resource.columns, items, shown.version, shown.include),
     }
 
 
@@ -128,30 +133,35 @@ class Listed(Protocol):
 
     @property
     def joined(self) -> bytes | None:
-        """The JSON of the objects, if it stands in place of them."""
+        """The JSON array of the objects, if it stands in place of them."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether that is the list already, and not only its objects."""
 
 
 def list_body(shown: Shape, listed: Listed) -> bytes:
     """Return the JSON of a list of stored objects."""
-    resource, form, items, meta = shown.resource, shown.form, listed.items, listed.meta
-    if not form.kind:
-        joined = listed.joined
-        if joined is None:
-            render = values.render_item
-            joined = b",".join([render(resource, *item[1:]) for item in items])
-        head = {"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": meta}
-        return b'%b,"items":[%b]}' % (_encode(head)[:-1], joined)
-    objects = [values.decode(resource, revision, value) for _, revision, value in items]
+    form, items, meta = shown.form, listed.joined, listed.meta
+    if items is None:
+        render = values.render if shown.named else values.render_item
+        each = [render(shown.resource, *item[1:]) for item in listed.items]
+        items = b"[%b]" % b",".join(each)
+    if listed.whole:
+        return items
+    opening = shown.opening(meta)
+    if opening is not None:
+        return b"%b%b}" % (opening[:-1], items)
     if not meta.get("continue"):
         meta.pop("continue", None)
     if form.kind == "Table":
-        return _encode(table(shown, objects, meta, columns=True))
+        return _encode(table(shown, items, meta, columns=True))
     return _encode(
         {
             "kind": "PartialObjectMetadataList",
-            "apiVersion": f"meta.k8s.io/{form.version}",
+            "apiVersion": shown.version,
             "metadata": meta,
-            "items": [partial(form, obj) for obj in objects],
+            "items": partials(items, shown.version),
         }
     )
 
@@ -185,8 +195,8 @@ def _unsaved(shown: Shape, stored: Saved) -> bytes:
     if "resourceVersion" not in obj["metadata"]:
         obj = obj | {"metadata": _without_cluster(obj["metadata"])}
     if shown.form.kind == "Table":
-        return _encode(table(shown, [obj], {}, columns=True))
-    return _encode(partial(shown.form, obj) if shown.form.kind else obj)
+        return _encode(table(shown, _encode([obj]), {}, columns=True))
+    return _encode(partials(_encode([obj]), shown.version)[0] if shown.form.kind else obj)
 
 
 def _without_cluster(meta: dict[str, Any]) -> dict[str, Any]:

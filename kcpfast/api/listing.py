@@ -6,7 +6,7 @@ See https://kubernetes.io/docs/reference/using-api/api-concepts/ (resource versi
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,10 +24,11 @@ from kcpfast.meta.errors import (
     invalid,
 )
 from kcpfast.registry import index
-from kcpfast.store.contract import Compacted, Item, Store, number
+from kcpfast.store.contract import Compacted, Item, Joining, Store, number
 
 _MATCHES = ("Exact", "NotOlderThan")
 _BATCH = 1000
+Opening = Callable[[dict[str, Any]], bytes | None]
 
 
 class Token(NamedTuple):
@@ -39,11 +40,15 @@ class Token(NamedTuple):
 
 
 class Page(NamedTuple):
-    """One page of a list and its metadata: its objects, or in their place the JSON of them."""
+    """One page of a list and its metadata: its objects, or in their place the JSON of them.
+
+    `whole`: that JSON is the list itself, and not only the array in it.
+    """
 
     items: Sequence[Item]
     meta: dict[str, Any]
     joined: bytes | None = None
+    whole: bool = False
 
 
 class _Found(NamedTuple):
@@ -143,12 +148,16 @@ def too_large(wanted: int, current: int) -> ApiError:
 
 
 def page(
-    api: Api, call: Call, selected: Selection, form: tuple[bytes, bytes] | None = None
+    api: Api,
+    call: Call,
+    selected: Selection,
+    form: Joining | None = None,
+    opening: Opening = lambda _meta: None,
 ) -> Page:
     """Return the page of a list that a request asks for.
 
-    `form` (what values begin with, what JSON has in its place) asks for the JSON of the objects;
-    it is given where that can be had without looking at them.
+    `form` asks for the JSON of the objects; it is given where that can be had without looking at
+    them. `opening` makes of the list's metadata what stands before them, if they are sent so.
     """
     check_list_options(call)
     limit = max(integer(call, "limit"), 0)
@@ -160,11 +169,16 @@ def page(
         raise bad_request(why)
     store = api.objects.store
     token = _token(call, text, selected.prefix, store)
+    whole = not limit and opening({}) is not None
+    if whole and form is not None:
+        # All there is: its metadata can be told before it is read.
+        form = form._replace(around=lambda at: (opening(_first_meta(call, at)) or b"", b"]}"))
     try:
         found = _join(store, selected, token, limit, form) or _read(store, selected, token, limit)
     except Compacted:
         raise _expired(token, selected.prefix) from None
-    return Page(found.items, _meta(api, call, selected, token, found), found.joined)
+    meta = _meta(api, call, selected, token, found)
+    return Page(found.items, meta, found.joined, whole and found.joined is not None)
 
 
 def _token(call: Call, text: str, prefix: bytes, store: Store) -> Token:
@@ -190,12 +204,12 @@ def _snapshot(call: Call, store: Store) -> int:
 
 
 def _join(
-    store: Store, selected: Selection, token: Token, limit: int, form: tuple[bytes, bytes] | None
+    store: Store, selected: Selection, token: Token, limit: int, form: Joining | None
 ) -> _Found | None:
     """Return the objects as JSON where all of a range is wanted, as it is now."""
     if form is None or selected.test is not None:
         return None
-    found = store.join(selected.prefix, token.after, limit, *form)
+    found = store.join(selected.prefix, token.after, limit, form)
     if found is None or token.revision not in (-1, 0, found.revision):
         return None
     return _Found((), found.revision, found.length, found.last, found.body)
@@ -221,9 +235,15 @@ def _read(store: Store, selected: Selection, token: Token, limit: int) -> _Found
         after = found.items[-1].key
 
 
-def _meta(api: Api, call: Call, selected: Selection, token: Token, found: _Found) -> dict[str, Any]:
+def _first_meta(call: Call, revision: int) -> dict[str, Any]:
+    """Return the metadata of a list that has no further page."""
     meta: dict[str, Any] = {} if call.resource.builtin else {"continue": ""}
-    meta["resourceVersion"] = str(found.revision)
+    meta["resourceVersion"] = str(revision)
+    return meta
+
+
+def _meta(api: Api, call: Call, selected: Selection, token: Token, found: _Found) -> dict[str, Any]:
+    meta = _first_meta(call, found.revision)
     if not found.last:
         return meta
     left = token.left

@@ -8,6 +8,7 @@ from __future__ import annotations
 import calendar
 import re
 import time
+from functools import lru_cache
 
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:[Zz]|([+-])(\d\d):(\d\d))"
@@ -30,6 +31,7 @@ def parse_duration(text: str) -> float:
     return -seconds if sign == "-" else seconds
 
 
+@lru_cache(maxsize=4096)
 def parse_time(text: str) -> float | None:
     """Return an RFC 3339 time as Unix seconds, None if it is not one."""
     found = _TIME.fullmatch(text)
@@ -66,7 +68,11 @@ _STEPS = (
 
 def human(seconds: float) -> str:
     """Return a duration with two units at most, coarser the longer it is."""
-    whole = int(seconds)
+    return _human(int(seconds))
+
+
+@lru_cache(maxsize=4096)
+def _human(whole: int) -> str:
     if whole < -1:
         return "<invalid>"
     whole = max(whole, 0)

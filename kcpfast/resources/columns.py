@@ -38,7 +38,13 @@ def _at(*path: str, default: Any = "") -> Cell:
 
 
 def _count(*paths: str) -> Cell:
-    return lambda obj: sum(len(obj.get(path) or ()) for path in paths)
+    def cell(obj: Object) -> int:
+        total = 0
+        for path in paths:
+            total += len(obj.get(path) or ())
+        return total
+
+    return cell
 
 
 def _count_in_spec(name: str) -> Cell:
@@ -132,9 +138,9 @@ def _csr_condition(obj: Object) -> str:
     return ",".join(words + (["Issued"] if status.get("certificate") else []))
 
 
-NAME = Column("Name", "string", _name, "name")
-AGE = Column("Age", "string", _age)
-CREATED = Column("Created At", "date", _created)
+NAME = Column("Name", "string", _name, "name", reads=())
+AGE = Column("Age", "string", _age, reads=())
+CREATED = Column("Created At", "date", _created, reads=())
 
 _EVENTS = (
     Column("Last Seen", "string", lambda obj: _event_times(obj)[1]),
@@ -148,51 +154,57 @@ _EVENTS = (
     Column("Count", "string", _event_count, priority=1),
     Column("Name", "string", _name, "name", 1),
 )
+_SUBJECTS = ("subjects",)
 _BINDINGS = (
     NAME,
-    Column("Role", "string", _role),
+    Column("Role", "string", _role, reads=("roleRef",)),
     AGE,
-    Column("Users", "string", _subjects("User"), priority=1),
-    Column("Groups", "string", _subjects("Group"), priority=1),
-    Column("ServiceAccounts", "string", _subjects("ServiceAccount"), priority=1),
+    Column("Users", "string", _subjects("User"), priority=1, reads=_SUBJECTS),
+    Column("Groups", "string", _subjects("Group"), priority=1, reads=_SUBJECTS),
+    Column("ServiceAccounts", "string", _subjects("ServiceAccount"), priority=1, reads=_SUBJECTS),
 )
+_SPEC, _STATUS = ("spec",), ("status",)
 _POLICY_BINDINGS = (
     NAME,
-    Column("PolicyName", "string", _at("spec", "policyName")),
-    Column("ParamRef", "string", _param_ref),
+    Column("PolicyName", "string", _at("spec", "policyName"), reads=_SPEC),
+    Column("ParamRef", "string", _param_ref, reads=_SPEC),
     AGE,
 )
-_WEBHOOKS = (NAME, Column("Webhooks", "integer", _count("webhooks")), AGE)
+_WEBHOOKS = (NAME, Column("Webhooks", "integer", _count("webhooks"), reads=("webhooks",)), AGE)
 
 COLUMNS: Mapping[str, tuple[Column, ...]] = {
-    "/configmaps": (NAME, Column("Data", "string", _count("data", "binaryData")), AGE),
+    "/configmaps": (
+        NAME,
+        Column("Data", "string", _count("data", "binaryData"), reads=("data", "binaryData")),
+        AGE,
+    ),
     "/events": _EVENTS,
-    "/namespaces": (NAME, Column("Status", "string", _at("status", "phase")), AGE),
+    "/namespaces": (NAME, Column("Status", "string", _at("status", "phase"), reads=_STATUS), AGE),
     "/resourcequotas": (
         NAME,
-        Column("Request", "string", _quota(limits=False)),
-        Column("Limit", "string", _quota(limits=True)),
+        Column("Request", "string", _quota(limits=False), reads=_STATUS),
+        Column("Limit", "string", _quota(limits=True), reads=_STATUS),
         AGE,
     ),
     "/secrets": (
         NAME,
-        Column("Type", "string", _at("type")),
-        Column("Data", "string", _count("data")),
+        Column("Type", "string", _at("type"), reads=("type",)),
+        Column("Data", "string", _count("data"), reads=("data",)),
         AGE,
     ),
     "/serviceaccounts": (NAME, AGE),
     "admissionregistration.k8s.io/mutatingadmissionpolicies": (
         NAME,
-        Column("Mutations", "integer", _count_in_spec("mutations")),
-        Column("ParamKind", "string", _param_kind),
+        Column("Mutations", "integer", _count_in_spec("mutations"), reads=_SPEC),
+        Column("ParamKind", "string", _param_kind, reads=_SPEC),
         AGE,
     ),
     "admissionregistration.k8s.io/mutatingadmissionpolicybindings": _POLICY_BINDINGS,
     "admissionregistration.k8s.io/mutatingwebhookconfigurations": _WEBHOOKS,
     "admissionregistration.k8s.io/validatingadmissionpolicies": (
         NAME,
-        Column("Validations", "integer", _count_in_spec("validations")),
-        Column("ParamKind", "string", _param_kind),
+        Column("Validations", "integer", _count_in_spec("validations"), reads=_SPEC),
+        Column("ParamKind", "string", _param_kind, reads=_SPEC),
         AGE,
     ),
     "admissionregistration.k8s.io/validatingadmissionpolicybindings": _POLICY_BINDINGS,
@@ -201,14 +213,14 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "certificates.k8s.io/certificatesigningrequests": (
         NAME,
         AGE,
-        Column("SignerName", "string", _at("spec", "signerName")),
-        Column("Requestor", "string", _at("spec", "username")),
-        Column("RequestedDuration", "string", _csr_duration),
-        Column("Condition", "string", _csr_condition),
+        Column("SignerName", "string", _at("spec", "signerName"), reads=_SPEC),
+        Column("Requestor", "string", _at("spec", "username"), reads=_SPEC),
+        Column("RequestedDuration", "string", _csr_duration, reads=_SPEC),
+        Column("Condition", "string", _csr_condition, reads=_STATUS),
     ),
     "coordination.k8s.io/leases": (
         NAME,
-        Column("Holder", "string", _at("spec", "holderIdentity")),
+        Column("Holder", "string", _at("spec", "holderIdentity"), reads=_SPEC),
         AGE,
     ),
     "events.k8s.io/events": _EVENTS,

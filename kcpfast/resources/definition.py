@@ -7,6 +7,7 @@ every workspace with the same definition shares one compiled schema.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -171,6 +172,10 @@ def _reader(path: str) -> Callable[[Object], Any]:
 # ------------------------------------------------------------------------- columns
 
 
+_ALWAYS_READ = (".metadata.name", ".metadata.creationTimestamp")
+_MEMBER = re.compile(r"\.([A-Za-z0-9_-]+)(?=[.\[]|$)")
+
+
 def columns(declared: Sequence[Mapping[str, Any]] | None) -> tuple[Column, ...]:
     """Return the columns of a custom kind: its name first, its age where it declares none."""
     return (NAME, *(_column(row) for row in declared)) if declared else (NAME, AGE)
@@ -188,7 +193,16 @@ def _column(row: Mapping[str, Any]) -> Column:
         row.get("format") or "",
         row.get("priority") or 0,
         row.get("description") or "",
+        _reads(row["jsonPath"]),
     )
+
+
+def _reads(path: str) -> tuple[str, ...] | None:
+    """Return the member that a path begins with, None if that cannot be told."""
+    if path in _ALWAYS_READ:
+        return ()
+    found = _MEMBER.match(path)
+    return (found[1],) if found is not None else None
 
 
 def _cell(steps: tuple[jsonpath.Step, ...], kind: str) -> Callable[[Object], Any]:

@@ -17,7 +17,11 @@ STATUS_VERBS = ("get", "patch", "update")
 
 
 class Column(NamedTuple):
-    """A column of the kind's table; `cell` reads its value from a decoded object."""
+    """A column of the kind's table; `cell` reads its value from a decoded object.
+
+    `reads` are the members of the object that it looks at, None for what nobody knows; name and
+    creationTimestamp are always there, more of `metadata` if it is named.
+    """
 
     name: str
     type: str
@@ -25,6 +29,7 @@ class Column(NamedTuple):
     format: str = ""
     priority: int = 0
     description: str = ""
+    reads: tuple[str, ...] | None = None
 
 
 class Subresource(NamedTuple):

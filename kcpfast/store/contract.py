@@ -147,6 +147,17 @@ class Page(NamedTuple):
     items: Sequence[Item]
 
 
+class Joining(NamedTuple):
+    """How values become JSON: what follows `known` in a value follows `head` and its revision.
+
+    `around(revision)` tells what stands before and behind all of them.
+    """
+
+    known: bytes
+    head: bytes
+    around: Callable[[int], tuple[bytes, bytes]]
+
+
 class Joined(NamedTuple):
     """A list as JSON: its revision, the objects joined by commas, and their number.
 
@@ -204,12 +215,15 @@ class Store(Protocol):
         """Return objects in key order: with `prefix`, behind `after`, `limit` (0 = all)."""
 
     def join(
-        self, prefix: bytes, after: bytes, limit: int, known: bytes, head: bytes
+        self,
+        prefix: bytes,
+        after: bytes,
+        limit: int,
+        form: Joining,
     ) -> Joined | None:
         """Return the objects of a range, as `scan` does, as JSON.
 
-        The JSON of an object is `head`, its revision and what in its value follows `known`; None
-        if there is a value that does not begin with `known`.
+        None if there is a value that does not begin with what the form knows.
         """
 
     def index_get(self, key: bytes) -> bytes | None:

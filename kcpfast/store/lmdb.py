@@ -46,6 +46,7 @@ from kcpfast.store.contract import (
     Index,
     Item,
     Joined,
+    Joining,
     Page,
     Present,
     Put,
@@ -178,14 +179,14 @@ class LmdbStore:
         items = [Item(key, int.from_bytes(raw[:8], "big"), raw[8:]) for key, raw in pairs]
         return Page(at or revision, items)
 
-    def join(
-        self, prefix: bytes, after: bytes, limit: int, known: bytes, head: bytes
-    ) -> Joined | None:
+    def join(self, prefix: bytes, after: bytes, limit: int, form: Joining) -> Joined | None:
         """Return a range of objects as JSON, without an object in between."""
         start = after + b"\1" if after else prefix
         with self._mapped, _Held(self._env):
-            found = self._env.splice(start, prefix, limit, known, head)
-            return None if found is None else Joined(self.revision(), *found)
+            revision = self.revision()
+            around = form.around(revision)
+            found = self._env.splice(start, prefix, limit, form.known, form.head, *around)
+            return None if found is None else Joined(revision, *found)
 
     def _pairs(self, table: int, start: bytes, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield a range in chunks; only while the environment is held."""

@@ -24,6 +24,7 @@ from kcpfast.store.contract import (
     Index,
     Item,
     Joined,
+    Joining,
     Page,
     Present,
     Put,
@@ -79,18 +80,17 @@ class MemoryStore:
         items = [Item(key, *record) for key, record in records if record]
         return Page(at or self._revision, items[:limit] if limit else items)
 
-    def join(
-        self, prefix: bytes, after: bytes, limit: int, known: bytes, head: bytes
-    ) -> Joined | None:
+    def join(self, prefix: bytes, after: bytes, limit: int, form: Joining) -> Joined | None:
         """Return a range of objects as JSON."""
+        known, head, around = form
         page = self.scan(prefix, after)
         items = page.items[:limit] if limit else page.items
         if not all(item.value.startswith(known) for item in items):
             return None
         parts = [b"%b%d%b" % (head, item.revision, item.value[len(known) :]) for item in items]
-        more = len(items) < len(page.items)
-        last = items[-1].key if more else b""
-        return Joined(page.revision, b",".join(parts), len(parts), last)
+        last = items[-1].key if len(items) < len(page.items) else b""
+        before, behind = around(page.revision)
+        return Joined(page.revision, before + b",".join(parts) + behind, len(parts), last)
 
     def index_get(self, key: bytes) -> bytes | None:
         """Return an index entry."""

@@ -18,6 +18,7 @@ from kcpfast.store.contract import (
     Event,
     Index,
     Joined,
+    Joining,
     Present,
     Put,
     Stamp,
@@ -129,13 +130,13 @@ async def test_changes_tell_each_write_with_what_it_replaced(store: Store) -> No
 @pytest.mark.parametrize(
     ("prefix", "after", "limit", "joined"),
     [
-        (b"a\0", b"", 0, (3, b"<1:x,<2:", 2, b"")),
-        (b"a\0", b"", 1, (3, b"<1:x", 1, b"a\0one")),
-        (b"a\0", b"", 2, (3, b"<1:x,<2:", 2, b"")),
-        (b"a\0", b"a\0one", 5, (3, b"<2:", 1, b"")),
-        (b"c\0", b"", 0, (3, b"", 0, b"")),
+        (b"a\0", b"", 0, (3, b"3[<1:x,<2:]", 2, b"")),
+        (b"a\0", b"", 1, (3, b"3[<1:x]", 1, b"a\0one")),
+        (b"a\0", b"", 2, (3, b"3[<1:x,<2:]", 2, b"")),
+        (b"a\0", b"a\0one", 5, (3, b"3[<2:]", 1, b"")),
+        (b"c\0", b"", 0, (3, b"3[]", 0, b"")),
         (b"b\0", b"", 0, None),
-        (b"", b"", 2, (3, b"<1:x,<2:", 2, b"a\0two")),
+        (b"", b"", 2, (3, b"3[<1:x,<2:]", 2, b"a\0two")),
     ],
 )
 async def test_a_list_is_joined(
@@ -143,7 +144,16 @@ async def test_a_list_is_joined(
 ) -> None:
     for key, value in ((b"a\0one", b"v:x"), (b"a\0two", b"v:"), (b"b\0odd", b"w:x")):
         await store.commit([Put(key, value)])
-    assert store.join(prefix, after, limit, b"v", b"<") == joined
+    form = Joining(b"v", b"<", lambda revision: (b"%d[" % revision, b"]"))
+    assert store.join(prefix, after, limit, form) == joined
+
+
+async def test_a_long_list_is_joined(store: Store) -> None:
+    await store.commit([Put(b"a\0%04d" % at, b"v" + b"x" * 3 * at) for at in range(500)])
+    form = Joining(b"v", b"<", lambda _revision: (b"", b""))
+    joined = store.join(b"a\0", b"", 0, form)
+    assert joined is not None
+    assert joined.body == b",".join(b"<1" + b"x" * 3 * at for at in range(500))
 
 
 async def test_compaction_forgets_the_past_and_nothing_else(store: Store) -> None:

@@ -14,6 +14,6 @@ async def list_objects(api: Api, call: Call) -> Response:
     """Answer with the objects that the request selects."""
     shown = answer.shape(call, call.resource)
     count_list(call.resource.group, call.resource.plural)
-    found = page(api, call, selection(call), shown.joinable())
+    found = page(api, call, selection(call), shown.joining(), shown.opening)
     body = answer.list_body(shown, found)
     return answer.respond(call, shown.form, 200, body)

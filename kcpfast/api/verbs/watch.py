@@ -26,6 +26,7 @@ from kcpfast.meta.errors import (
     not_acceptable,
 )
 from kcpfast.registry import index
+from kcpfast.resources.rows import partials
 from kcpfast.store.contract import Batch
 from kcpfast.transport.messages import Sink, Stream
 from kcpfast.watch.feed import Feed
@@ -154,7 +155,10 @@ def _bookmark(shown: answer.Shape, revision: int, ended: bool, *, columns: bool)
         meta["annotations"] = {_END: "true"}
     resource, form = shown.resource, shown.form
     mark = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta}
+    text = msgspec.json.encode(mark)
+    if not form.kind:
+        return text
     if form.kind == "Table":
         version = {"resourceVersion": str(revision)}
-        return msgspec.json.encode(answer.table(shown, [mark], version, columns=columns))
-    return msgspec.json.encode(answer.partial(form, mark) if form.kind else mark)
+        return msgspec.json.encode(answer.table(shown, b"[%b]" % text, version, columns=columns))
+    return msgspec.json.encode(partials(b"[%b]" % text, shown.version)[0])
