@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -43,17 +42,17 @@ def delivery(readers: int, events: int, elsewhere: int = 0) -> Any:
 
     async def attach() -> None:
         for sink in sinks:
-            hub.open(Watch(FORM, Interest(PREFIX), sink, bookmarks=False), 0, 3600)
+            hub.open(Watch(FORM, Interest(PREFIX), sink, bookmarks=False), 0, 0, 3600)
         for at in range(elsewhere):
             other = Interest(b"/configmaps\0other%d\0default\0" % at)
-            hub.open(Watch(FORM, other, Reader(), bookmarks=False), 0, 3600)
+            hub.open(Watch(FORM, other, Reader(), bookmarks=False), 0, 0, 3600)
 
     loop.run_until_complete(attach())
     batch = Batch([Event(at + 1, PREFIX + b"a%d" % at, VALUE, None) for at in range(events)], ())
 
     async def deliver() -> int:
         hub.on_commit(batch)
-        await asyncio.sleep(0)
+        hub.flush()
         return sinks[-1].taken
 
     return lambda: loop.run_until_complete(deliver())

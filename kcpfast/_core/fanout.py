@@ -9,7 +9,7 @@ import cython
 
 @cython.cclass
 class Fanout:
-    """Watches by key prefix. The lists are replaced, not changed, so that they may be walked."""
+    """Watches by key prefix."""
 
     _filed = cython.declare(dict)
 
@@ -19,14 +19,13 @@ class Fanout:
 
     def add(self, prefix: bytes, watch: object) -> None:
         """File a watch."""
-        self._filed[prefix] = [*self._filed.get(prefix, ()), watch]
+        self._filed.setdefault(prefix, {})[watch] = None
 
     def remove(self, prefix: bytes, watch: object) -> None:
         """Forget a watch; nothing happens if it is not filed."""
-        left = [each for each in self._filed.get(prefix, ()) if each is not watch]
-        if left:
-            self._filed[prefix] = left
-        else:
+        filed: dict = self._filed.get(prefix, {})  # type: ignore[type-arg]
+        filed.pop(watch, None)
+        if not filed:
             self._filed.pop(prefix, None)
 
     def find(self, key: bytes) -> list:  # type: ignore[type-arg]

@@ -9,6 +9,21 @@ if TYPE_CHECKING:
     from kcpfast.transport.connection import Connection
 
 
+class _Framed:
+    """The chunk that was framed last: many sinks are given the same bytes one after the other."""
+
+    data = framed = b""
+
+    def chunk(self, data: bytes) -> bytes:
+        """Return bytes as a chunk."""
+        if data is not self.data:
+            self.data, self.framed = data, b"%x\r\n%b\r\n" % (len(data), data)
+        return self.framed
+
+
+_LAST = _Framed()
+
+
 class StreamSink:
     """The sink of one stream; see messages.Sink."""
 
@@ -24,7 +39,7 @@ class StreamSink:
         if self._connection is None or self._connection.transport is None:
             return
         if self._chunked:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
+            data = _LAST.chunk(data)
         self._connection.transport.write(data)
 
     def pending(self) -> int:

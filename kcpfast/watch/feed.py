@@ -23,6 +23,10 @@ _ENTRIES = 4000
 class Feed:
     """What leads one watch to the present."""
 
+    __slots__ = (
+        "_after", "_deadline", "_hub", "_last", "_listing", "_loop", "_store", "_timer", "_watch",
+    )  # fmt: skip
+
     def __init__(
         self, hub: Hub, store: Store, watch: Watch, *, after: int | None, seconds: float
     ) -> None:
@@ -36,7 +40,6 @@ class Feed:
         self._loop = asyncio.get_running_loop()
         self._deadline = self._loop.time() + seconds
         self._timer = self._loop.call_later(seconds, self._end)
-        self._detach: Callable[[], None] | None = None
 
     def start(self) -> Callable[[], None]:
         """Take the first step at once; return what ends the watch, fed or attached."""
@@ -45,9 +48,7 @@ class Feed:
 
     def _stop(self) -> None:
         self._timer.cancel()
-        self._watch.closed = True
-        if self._detach is not None:
-            self._detach()
+        self._hub.detach(self._watch)
 
     def _end(self) -> None:
         self._watch.closed = True
@@ -75,7 +76,7 @@ class Feed:
         elif done:
             self._timer.cancel()
             left = max(self._deadline - self._loop.time(), 0.0)
-            self._detach = self._hub.open(watch, self._after, left)
+            self._hub.open(watch, self._after, self._store.published(), left)
         else:
             watch.sink.when_drained(self._step)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kcpfast.store.contract import Put, Store
+from kcpfast.store.contract import Batch, Event, Put, Store
 from kcpfast.watch import feed, hub
 from kcpfast.watch.feed import Feed
 from kcpfast.watch.hub import Form, Hub, Interest, Watch
@@ -267,6 +267,63 @@ async def test_watches_of_one_form_share_what_is_made(world: World) -> None:
     await turn()
     assert made == [1]
     assert all(reader.events() == ["ADDED 1@1"] for reader in readers)
+
+
+async def test_who_joins_in_the_middle_of_a_burst_hears_the_rest(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "_SLICE", 2)
+    monkeypatch.setattr(hub, "_SHORTEST_PAUSE", 0.0)
+    readers = []
+    for number in range(12):
+        readers += [world.watch(after=number)[0] for _ in range(3)]
+        await world.put("a\0x", f"{number}")
+        if number % 4 == 3:
+            await turn(number)
+    await until(lambda: all(len(each.events()) >= 1 for each in readers))
+    await until(lambda: len(readers[0].events()) == 12)
+    told = readers[0].events()
+    assert told == ["ADDED 0@1", *(f"MODIFIED {at}@{at + 1}" for at in range(1, 12))]
+    await until(lambda: len(readers[-1].events()) == 1)
+    assert [each.events() for each in readers] == [told[at // 3 :] for at in range(36)]
+
+
+async def test_bytes_are_joined_once_for_many(world: World) -> None:
+    given: list[bytes] = []
+
+    class Keeping(Reader):
+        def write(self, data: bytes) -> None:
+            given.append(data)
+
+    for _ in range(3):
+        world.watch(after=0, reader=Keeping())
+    await world.store.commit([Put(b"a\0x", b"1"), Put(b"a\0y", b"1")])
+    await turn()
+    assert len({id(data) for data in given}) == 1
+    assert [data.count(b"\n") for data in given] == [2, 2, 2]
+
+
+async def test_who_has_left_gets_nothing_more(world: World) -> None:
+    (first, _), (second, leave) = world.watch(after=0), world.watch(after=0)
+    world.hub.on_commit(Batch([Event(1, b"a\0x", b"1", None)], ()))
+    leave()
+    await turn()
+    assert (first.events(), second.events()) == (["ADDED 1@1"], [])
+
+
+async def test_a_bookmark_may_be_the_first_event(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "BOOKMARK_SECONDS", 0.001)
+    monkeypatch.setattr(hub, "TICK_SECONDS", 0.001)
+    then = Form("then", render, bookmark)
+    first = Form("first", lambda _revision, _value: b'"first"', lambda *_: b'"columns"', then=then)
+    reader, _ = world.watch(after=0, form=first, bookmarks=True)
+    await until(lambda: len(reader.events()) > 1)
+    await world.put("a\0x", "1")
+    await until(lambda: "ADDED 1@1" in reader.events())
+    assert reader.events()[0] == "BOOKMARK columns"
+    assert set(reader.events()[1:]) <= {"BOOKMARK 0 False", "ADDED 1@1", "BOOKMARK 1 False"}
 
 
 async def test_watch_that_cannot_show_an_object_spoils_nobody_elses_day(world: World) -> None:
