@@ -240,6 +240,8 @@ def keep_times(old: Object, new: Object) -> Object:
     ours, theirs = entries_of(old), entries_of(new)
     if not ours or not theirs or ours == theirs:
         return new
+    if any(new[key] != old.get(key) for key in new if key != "metadata"):
+        return new  # as most writes are
     if _timeless(ours) != _timeless(theirs):
         return new
     if not same({**old, "metadata": _bare(old)}, {**new, "metadata": _bare(new)}):

@@ -17,7 +17,8 @@ async def get(api: Api, call: Call) -> Response:
     wanted = check_version(call.parameter("resourceVersion"))
     if wanted:
         check_not_ahead(wanted, api.objects.store.revision())
-    record = api.objects.record(target)
-    if record is None or not call.sees(target.key(), record.value):
+    key = target.key()
+    record = api.objects.store.get(key)
+    if record is None or not call.sees(key, record.value):
         raise not_found(resource.plural, resource.group, call.route.name)
     return answer.respond(call, shown.form, 200, shown.one(*record))
