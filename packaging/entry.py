@@ -10,10 +10,7 @@ import os
 import sys
 
 import ondemand
-import ondemand_index
 import pyimod02_importers
-
-from kcpfast.__main__ import main
 
 LOCK = "kcpfast.lock"
 
@@ -56,8 +53,10 @@ def remove(folder: str) -> None:
 
 if __name__ == "__main__":
     unpacked = sys._MEIPASS
-    ondemand.install(pyimod02_importers.pyz_archive, ondemand_index.INDEX, unpacked)
+    ondemand.install(pyimod02_importers.pyz_archive, unpacked)
     held = hold(unpacked)
     if sys.argv[1:2] == ["start"]:
         sweep(unpacked)
+    from kcpfast.__main__ import main
+
     sys.exit(main())

@@ -7,6 +7,7 @@ found out by starting the program while it is built.
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import re
 import signal
@@ -19,21 +20,33 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import ondemand
-from PyInstaller.archive.writers import ZlibArchiveWriter
+from PyInstaller.archive import writers
 
 Row = tuple[str, str, str]  # PyInstaller's: name inside, path outside, kind
-# Runs a command; prints what it has loaded, and from where.
+# Runs a command; prints what it has loaded, and from where, when it says the last it has to say.
 _PROBE = """
 import json, sys
 sys.argv = ["kcpfast", *sys.argv[1:]]
 from kcpfast.__main__ import main
-code = main()
-found = {name: getattr(each, "__file__", None) for name, each in list(sys.modules.items())}
-print(json.dumps(found), file=sys.stderr)
-sys.exit(code)
+
+class Out:
+    def write(self, text):
+        sys.__stdout__.write(text)
+        if "api-resources" in text or "workspace is" in text:
+            found = {name: getattr(each, "__file__", None) for name, each in sys.modules.items()}
+            print(json.dumps(found), file=sys.stderr, flush=True)
+    def flush(self):
+        sys.__stdout__.flush()
+
+sys.stdout = Out()
+sys.exit(main())
 """
+# What `ondemand` itself imports is found as PyInstaller finds it.
+_EARLY = re.compile(r"__future__|importlib(\._?\w+)?|ondemand")
 # Compiled modules that PyInstaller's own beginnings import.
 _BOOT = ("_struct", "zlib")
+# Needed by every start, but to unpack it takes 5 ms and saves a megabyte.
+_LARGE = {"uvloop.loop"}
 # Encodings that texts and names may be in; Python asks for the others never.
 _ENCODINGS = re.compile(
     r"encodings/(__init__|aliases|ascii|cp437|hex_codec|idna|latin_1|punycode|raw_unicode_escape"
@@ -41,21 +54,45 @@ _ENCODINGS = re.compile(
 )
 
 
-class Writer(ZlibArchiveWriter):
-    """Compresses the modules that no start loads, and keeps files beside the modules."""
+class Writer(writers.ZlibArchiveWriter):
+    """Writes an archive of modules with files in it, and code in common pieces (see `ondemand`)."""
 
-    loaded: Container[str] = ()
+    pieces: Sequence[tuple[str, Container[str]]] = ()
     files: Sequence[Row] = ()
+    needs: Mapping[str, Sequence[str]] = {}
 
     def __init__(self, filename, entries, code_dict=None):
-        """Write an archive, as PyInstaller does."""
-        super().__init__(filename, [*entries, *self.files], code_dict)
+        """Write it, as PyInstaller asks for; what is in no piece is compressed by itself."""
+        self.modules = {}
+        rest, data = list(entries), {name: b"" for name, _ in self.pieces}
+        for name, members in self.pieces:
+            for entry in [
+                each for each in rest if each[0] in members and not _EARLY.fullmatch(each[0])
+            ]:
+                rest.remove(entry)
+                data[name] += self._code(entry, code_dict, name, len(data[name]))
+        folder = Path(filename).parent
+        files = [_file(folder, name + ondemand.PACKED, each) for name, each in data.items()]
+        files += self.files
+        sizes = {
+            name.removesuffix(ondemand.PACKED): os.path.getsize(path) for name, path, _ in files
+        }
+        index = marshal.dumps((dict(self.needs), self.modules, sizes))
+        files.append(_file(folder, ondemand.INDEX, index))
+        super().__init__(filename, [*rest, *files], code_dict)
+
+    def _code(self, entry, code_dict, piece, begin):
+        name, path, _ = entry
+        package = Path(path).stem == "__init__"
+        inside = name.replace(".", "/") + ("/__init__.py" if package else ".py")
+        data = marshal.dumps(writers.replace_filename_in_code_object(code_dict[name], inside))
+        self.modules[name] = (piece, begin, begin + len(data), package)
+        return data
 
     @classmethod
     def _write_entry(cls, fp, entry, code_dict):
         name, path, kind = entry
         if kind != "FILE":
-            cls._COMPRESSION_LEVEL = 0 if name in cls.loaded else 9
             return super()._write_entry(fp, entry, code_dict)
         data = Path(path).read_bytes()
         if name.endswith(ondemand.PACKED):
@@ -65,16 +102,20 @@ class Writer(ZlibArchiveWriter):
         return (name, place)
 
 
-def loaded() -> dict[str, str]:
-    """Return the modules that `start` and `ws .` load, with their files ("" = built in)."""
+def _file(folder: Path, name: str, data: bytes) -> Row:
+    path = folder / name
+    path.write_bytes(data)
+    return (name, str(path), "FILE")
+
+
+def loaded() -> tuple[dict[str, str], dict[str, str]]:
+    """Return the modules that `ws .` and `start` load, with their files ("" = built in)."""
     with tempfile.TemporaryDirectory() as name:
         _started(name)  # makes certificates, which later starts find
-        found = _started(name)
+        start = _started(name)
         environment = os.environ | {"KUBECONFIG": str(Path(name) / "admin.kubeconfig")}
-        found |= _said(
-            subprocess.run(_command("ws", "."), env=environment, **_PIPES, check=True).stderr
-        )
-    return {module: path or "" for module, path in found.items()}
+        done = subprocess.run(_command("ws", "."), env=environment, **_PIPES, check=True)
+    return _said(done.stderr), start
 
 
 _PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -84,7 +125,7 @@ def _command(*words: str) -> list[str]:
     return [sys.executable, "-c", _PROBE, *words]
 
 
-def _started(root: str) -> dict[str, str | None]:
+def _started(root: str) -> dict[str, str]:
     command = _command("start", "--root-directory", root, "--secure-port", "0")
     with subprocess.Popen(command, **_PIPES) as server:
         for line in server.stdout:
@@ -95,8 +136,9 @@ def _started(root: str) -> dict[str, str | None]:
     return _said(said)
 
 
-def _said(text: str) -> dict[str, str | None]:
-    return json.loads(text.splitlines()[-1])
+def _said(text: str) -> dict[str, str]:
+    found = json.loads(text.splitlines()[-1])
+    return {module: path or "" for module, path in found.items()}
 
 
 def sort_binaries(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
@@ -133,7 +175,7 @@ def index_of(rows: Sequence[Row]) -> dict[str, list[str]]:
 
 def files_of(folder: Path, rows: Sequence[Row], modules: Mapping[str, str]) -> list[Row]:
     """Return rows for the archive: stripped, compressed unless a start loads them."""
-    opened = {os.path.realpath(path) for path in modules.values() if path}
+    opened = {os.path.realpath(modules[name]) for name in modules.keys() - _LARGE if modules[name]}
     opened_names = needs(opened & {os.path.realpath(row[1]) for row in rows})
     found = []
     for name, path, _ in rows:
@@ -144,17 +186,19 @@ def files_of(folder: Path, rows: Sequence[Row], modules: Mapping[str, str]) -> l
     return found
 
 
+def assets_of(root: Path) -> list[Row]:
+    """Return rows for the data of the program."""
+    return [
+        (path.relative_to(root).as_posix() + ondemand.PACKED, str(path), "FILE")
+        for path in sorted((root / "kcpfast" / "assets").rglob("*.*"))
+        if path.is_file() and path.suffix != ".md"
+    ]
+
+
 def module_name(path: str) -> str:
     """Return the name of the module that an extension inside the executable is."""
     stem = re.sub(r"^python3\.\d+/lib-dynload/", "", path).partition(".")[0]
     return stem.replace("/", ".")
-
-
-def index_module(folder: Path, index: Mapping[str, Sequence[str]]) -> Row:
-    """Write the module that holds the index; return its row."""
-    path = folder / "ondemand_index.py"
-    path.write_text(f"INDEX = {index!r}\n")
-    return (path.stem, str(path), "PYMODULE")
 
 
 def trim_library(path: Path, modules: Container[str]) -> None:

@@ -1,4 +1,4 @@
-"""Reads the JSON of `assets/`: plain files beside the code, found as such.
+"""Reads the JSON of `assets/`, from wherever the code itself was loaded.
 
 importlib.resources would bring zipfile, tempfile and all their kin into every start.
 """
@@ -15,6 +15,6 @@ _FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "assets")
 
 def asset(name: str) -> dict[str, Any]:
     """Return what an asset holds; callers keep it."""
-    with open(os.path.join(_FOLDER, name), "rb") as file:
-        found: dict[str, Any] = msgspec.json.decode(file.read())
+    loader: Any = __spec__.loader
+    found: dict[str, Any] = msgspec.json.decode(loader.get_data(os.path.join(_FOLDER, name)))
     return found
