@@ -18,7 +18,7 @@ from typing import Any
 from bench import row
 from bench.load import suite
 from bench.load.__main__ import plan
-from bench.load.local import Server
+from bench.load.local import PROGRAM, Server
 from bench.load.yardstick import MEASURE, yardstick
 from bench.row import Row
 
@@ -81,12 +81,12 @@ def starts(server: Server, *, fresh: bool) -> list[Row]:
     ]
 
 
-def whole(kubeconfig: Path | None) -> list[Row]:
+def whole(kubeconfig: Path | None, command: str) -> list[Row]:
     """Run the suite against a server."""
     if kubeconfig is not None:
         return measured(kubeconfig)
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder) / "root")
+        server = Server(Path(folder) / "root", command)
         try:
             rows = starts(server, fresh=True) + measured(server.kubeconfig)
             server.stop()
@@ -114,6 +114,7 @@ def scaled(rows: list[Row], nginx: float) -> list[Row]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--kubeconfig", type=Path, help="a running server")
+    parser.add_argument("--command", default=PROGRAM, help="what starts a server: dist/kcpfast")
     parser.add_argument("--only", choices=["micro", "whole"], help="half of it")
     parser.add_argument("--json", type=Path, default=RESULT)
     asked = parser.parse_args()
@@ -121,7 +122,7 @@ def main() -> None:
     rows = [] if asked.only == "whole" else micro()
     if asked.only != "micro":
         before = yardstick()
-        found = whole(asked.kubeconfig)
+        found = whole(asked.kubeconfig, asked.command)
         after = yardstick()
         if before and after:
             where["nginx"] = (before + after) / 2

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import lmdb
 
+PROGRAM = f"{sys.executable} -m kcpfast"
 _TICK = os.sysconf("SC_CLK_TCK")
 # What the change log and the values it needs take is freed when they are forgotten, 10 minutes on.
 _LASTING = (b"objects", b"index")
@@ -76,7 +77,7 @@ def live_pages(store: Path) -> int:
 class Server:
     """A server of our own on a directory, started and stopped as often as needed."""
 
-    def __init__(self, root: Path, command: str = f"{sys.executable} -m kcpfast") -> None:
+    def __init__(self, root: Path, command: str = PROGRAM) -> None:
         """Take a directory; nothing runs yet."""
         self.root = root
         words = ["start", "--root-directory", str(root), "--secure-port", "0"]

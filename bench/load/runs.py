@@ -13,7 +13,7 @@ from bench.load.local import Process, live_pages
 from bench.row import Row
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
-_TENANCY = "apis/tenancy.kcp.io/v1alpha1/workspaces"
+TENANCY = "apis/tenancy.kcp.io/v1alpha1/workspaces"
 _LEASES = "apis/coordination.k8s.io/v1"
 _PAYLOAD = "x" * 800
 _WRITERS = 8
@@ -190,7 +190,7 @@ def wildcard(plan: Plan) -> list[Row]:
 
 def spaces(plan: Plan) -> list[Row]:
     """Workspaces made until Ready, and what each costs in memory."""
-    path = f"{plan.base}/{_TENANCY}"
+    path = f"{plan.base}/{TENANCY}"
     names = [plan.name(at) for at in range(plan.total)]
     asked = [Request("POST", path, workspace(name)) for name in names]
     half = plan.total // 2
@@ -231,14 +231,14 @@ def _levels(top: str, total: int) -> Iterator[list[str]]:
 def tree(plan: Plan) -> Row:
     """A tree of workspaces, ten below each."""
     top = f"{plan.prefix}-tree"
-    plan.to.ask("POST", f"{plan.base}/{_TENANCY}", workspace(top))
+    plan.to.ask("POST", f"{plan.base}/{TENANCY}", workspace(top))
 
     def grown() -> Flood:
         floods = []
         for level in _levels(f"{plan.parent}:{top}", plan.total):
             pairs = [path.rpartition(":")[::2] for path in level]
             asked = [
-                Request("POST", f"/clusters/{above}/{_TENANCY}", workspace(name))
+                Request("POST", f"/clusters/{above}/{TENANCY}", workspace(name))
                 for above, name in pairs
             ]
             floods.append(_made(plan, asked))
@@ -254,7 +254,7 @@ def delete(plan: Plan) -> Row:
     """Delete the tree that a run of tree has made, until nothing of it answers or takes room."""
     top = f"{plan.prefix}-tree"
     pages = live_pages(plan.store) if plan.process else 0
-    one = f"{plan.base}/{_TENANCY}/{top}"
+    one = f"{plan.base}/{TENANCY}/{top}"
     leaf = list(_levels(f"{plan.parent}:{top}", plan.total))[-1][-1]
     begun = time.perf_counter()
     plan.to.ask("DELETE", one)

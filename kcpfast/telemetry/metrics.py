@@ -12,7 +12,7 @@ _STARTED = time.time()
 _requests: dict[tuple[str, str, int], int] = {}
 _lists: dict[tuple[str, str], int] = {}
 # Anybody who may make a kind may make up its group: what comes late is counted together.
-_MAX_SERIES = 2000
+_MAX_SERIES = 600
 _OTHER = "other"
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
