@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -80,13 +80,7 @@ class Shape(NamedTuple):
 
 def shape(call: Call, resource: Resource) -> Shape:
     """Return how the client wants objects of a resource; NotAcceptable if that cannot be."""
-    known = call.known
-    if known is not None and "shape" in known:
-        return cast("Shape", known["shape"])
-    found = _shape(call, resource)
-    if known is not None:
-        known["shape"] = found
-    return found
+    return call.once("shape", lambda: _shape(call, resource))
 
 
 def _shape(call: Call, resource: Resource) -> Shape:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 from kcpfast._core.routing import Route
@@ -19,6 +19,8 @@ from kcpfast.resources.resource import Object, Resource
 from kcpfast.store.keys import place
 from kcpfast.transport.messages import Request, Response, Stream
 from kcpfast.watch.hub import Hub
+
+T = TypeVar("T")
 
 
 class Call:
@@ -56,6 +58,16 @@ class Call:
         self.headers: list[tuple[bytes, bytes]] = []
         # What calls that only differ in name and body have in common, if such are remembered.
         self.known: dict[str, Any] | None = None
+
+    def once(self, what: str, make: Callable[[], T]) -> T:
+        """Return what `make` makes, made once for all calls that have it in common."""
+        known = self.known
+        if known is None:
+            return make()
+        if what not in known:
+            known[what] = make()
+        found: T = known[what]
+        return found
 
     def again(self, request: Request) -> Call:
         """Return the call of another request that is understood as this one was."""

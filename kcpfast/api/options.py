@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 from kcpfast.api.context import Call
 from kcpfast.meta.duration import parse_duration
@@ -46,13 +46,7 @@ class WriteOptions(NamedTuple):
 
 def write_options(call: Call, kind: str) -> WriteOptions:
     """Read the options of a create, update or patch; `kind` names them in an error."""
-    known = call.known
-    if known is not None and "options" in known:
-        return cast("WriteOptions", known["options"])
-    found = _write_options(call, kind)
-    if known is not None:
-        known["options"] = found
-    return found
+    return call.once("options", lambda: _write_options(call, kind))
 
 
 def _write_options(call: Call, kind: str) -> WriteOptions:
