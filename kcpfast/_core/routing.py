@@ -117,11 +117,13 @@ def _resource(found: Route, parts: list, at: cython.Py_ssize_t, end: cython.Py_s
 
 @cython.ccall
 def renamed(pattern: Route, name: str) -> Route:
-    """Return the route of a path that differs in the last segment, the object's name."""
+    """Return the route of a path that differs in nothing but the object's name."""
     found: Route = Route.__new__(Route)
+    behind: str = "/" + pattern.subresource if pattern.subresource else ""
+    before: cython.Py_ssize_t = len(pattern.rest) - len(pattern.name) - len(behind)
     found.service = pattern.service
     found.cluster = pattern.cluster
-    found.rest = pattern.rest[: len(pattern.rest) - len(pattern.name)] + name
+    found.rest = pattern.rest[:before] + name + behind
     found.group = pattern.group
     found.version = pattern.version
     found.namespace = pattern.namespace

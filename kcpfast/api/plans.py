@@ -20,7 +20,8 @@ from kcpfast.transport.messages import Request
 
 _MAX_PLANS = 8192
 _VERBS = ("create", "delete", "get", "list", "patch", "update")
-_Key = tuple[Heads, bytes, bytes]
+_STATUS = b"status"
+_Key = tuple[Heads, bytes, bytes, bytes]
 
 
 class Plan(NamedTuple):
@@ -34,11 +35,19 @@ class Plan(NamedTuple):
         """Return the call that another request like the first is."""
         call = self.pattern.again(request)
         if self.named:
-            name = cut.name.decode("ascii")
+            name = _around_name(cut)[1].decode("ascii")
             call.route = renamed(call.route, name)
-            verb, group, version, resource, _, namespace, _, _ = call.attributes
-            call.attributes = Attributes(verb, group, version, resource, "", namespace, name)
+            verb, group, version, resource, part, namespace, _, _ = call.attributes
+            call.attributes = Attributes(verb, group, version, resource, part, namespace, name)
         return call
+
+
+def _around_name(cut: Cut) -> tuple[bytes, bytes, bytes]:
+    """Return what is before the object's name, the name, and its part behind: only `status`."""
+    if cut.name != _STATUS:
+        return cut.line, cut.name, b""
+    line, _, name = cut.line[:-1].rpartition(b"/")
+    return line + b"/", name, _STATUS
 
 
 class Plans:
@@ -54,11 +63,15 @@ class Plans:
 
     def find(self, cut: Cut) -> Plan | None:
         """Return the plan of a request; None if it must be gone through step by step."""
-        heads, line, name, query = cut.heads, cut.line, cut.name, cut.query
-        plans = self._plans
-        if not name or name[0] == 46:  # a path that is redirected or names a folder
+        heads, query, plans = cut.heads, cut.query, self._plans
+        if not cut.name:
             return None
-        return plans.get((heads, line, query)) or plans.get((heads, line + name, query))
+        line, name, part = _around_name(cut)
+        if name[:1] not in (b"", b"."):  # dots in paths are redirected
+            found = plans.get((heads, line, part, query))
+            if found is not None:
+                return found
+        return plans.get((heads, cut.line + cut.name, b"", query))
 
     def remember(self, call: Call, handler: Handler, *, named: bool) -> None:
         """Remember a call that was allowed; `named` if any other name would have been, too."""
@@ -69,11 +82,11 @@ class Plans:
             return  # pages and revisions: the next is another
         if len(self._plans) >= _MAX_PLANS:
             self._plans.clear()
-        named = named and _ends_with_name(call.route)
-        line = cut.line if named else cut.line + cut.name
+        named = named and _is_named(call.route)
+        line, _, part = _around_name(cut) if named else (cut.line + cut.name, b"", b"")
         pattern = call.again(_NOTHING)
         pattern.known = {}
-        self._plans[cut.heads, line, cut.query] = Plan(pattern, handler, named)
+        self._plans[cut.heads, line, part, cut.query] = Plan(pattern, handler, named)
 
     def on_commit(self, batch: Batch) -> None:
         """Forget everything if a commit made anything doubtful."""
@@ -85,6 +98,9 @@ _DOUBT = index.auth("")
 _NOTHING = Request("", "")
 
 
-def _ends_with_name(route: Route) -> bool:
-    """Tell whether a path ends with an object's name, and would with any other name."""
-    return bool(route.name) and not route.subresource and route.plural != "namespaces"
+def _is_named(route: Route) -> bool:
+    """Tell whether a path has an object's name where `_around_name` looks for it, and would mean
+    the same with any other name."""
+    if not route.name or route.plural == "namespaces":
+        return False
+    return route.subresource == "status" or (not route.subresource and route.name != "status")

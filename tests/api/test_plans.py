@@ -60,6 +60,9 @@ ASKED = [
     ("/api/v1/namespaces/other", {}, True),
     ("/api/v1/namespaces/default/status", {}, True),
     ("/api/v1/configmaps", {}, True),
+    (f"{CONFIG_MAPS}/status", {}, True),
+    (f"{CONFIG_MAPS}/a/status", {}, False),
+    ("/api/v1/namespaces/default/resourcequotas/status/status", {}, True),
     ("/api/v1/configmaps/a", {}, False),
     (f"{CONFIG_MAPS}/..", {}, False),
     (f"{CONFIG_MAPS}/a/", {}, False),
@@ -97,6 +100,21 @@ async def test_one_plan_is_for_all_names(inside: Inside) -> None:
         assert (await client.ask("DELETE", path))[0] == 200
         assert (await client.ask("GET", path))[0] == 404
     assert plans(inside) == before + 4
+
+
+async def test_one_plan_is_for_the_status_of_all(inside: Inside) -> None:
+    market = Market(inside)
+    await market.open()
+    await market.bind(inside.at, "lamps")
+    client, before = Client(inside, NOBODY), plans(inside)
+    for name in ("a", "b", "status"):
+        made = await inside.create(LAMPS, lamp(name))
+        path = f"{LAMPS}/{name}/status"
+        got = await client.ask("PUT", path, made | {"status": {"size": 3}})
+        assert (got[0], json.loads(got[1])["status"]) == (200, {"size": 3})
+        assert await client.ask("GET", path) == got
+        assert await client.ask("GET", path, known=False) == got
+    assert plans(inside) == before + 2
 
 
 async def allow_jane(inside: Inside, rule: Json) -> None:
@@ -168,6 +186,8 @@ async def test_a_right_to_one_object_is_remembered_for_that_alone(inside: Inside
 
 
 PATHS = [
+    "/apis/g.io/v1/widgets/w/status",
+    "/apis/g.io/v1/namespaces/n/widgets/w/status",
     "/clusters/root:a/api/v1/namespaces/default/configmaps/a",
     "/api/v1/configmaps/a",
     "/apis/g.io/v1/widgets/namespaces",
@@ -177,8 +197,9 @@ PATHS = [
 
 @pytest.mark.parametrize("path", PATHS)
 def test_renamed_is_the_route_of_the_other_path(path: str) -> None:
-    other = route(path.rpartition("/")[0] + "/another.name")
-    found = renamed(route(path), "another.name")
+    behind = "/status" if path.endswith("/status") else ""
+    before = path.removesuffix(behind).rpartition("/")[0]
+    other, found = route(f"{before}/another.name{behind}"), renamed(route(path), "another.name")
     fields = ("service", "cluster", "rest", "group", "version", "namespace", "plural", "name")
     for field in (*fields, "subresource", "watch"):
         assert getattr(found, field) == getattr(other, field)
