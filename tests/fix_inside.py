@@ -16,7 +16,7 @@ from kcpfast.server.certificates import make_account_key
 from kcpfast.store.contract import Store
 from kcpfast.store.lmdb import LmdbStore
 from kcpfast.store.memory import MemoryStore
-from kcpfast.transport.messages import Request, Response
+from kcpfast.transport.messages import Request, Response, Stream
 from tests.models.consistency import problems
 
 URL, CA = "https://here", "-----BEGIN CERTIFICATE-----\n"
@@ -55,6 +55,23 @@ class Inside:
         media: str = JSON,
     ) -> Answer:
         """Send a request as the owner of a token, or as `user`, whom a master impersonates."""
+        got = await self.send_raw(method, path, body, token=token, user=user, media=media)
+        assert isinstance(got, Response)
+        text = got.content_type.startswith(b"text/")
+        read = {"text": got.body.decode()} if text else json.loads(got.body or b"{}")
+        return Answer(got.status, read, list(got.headers))
+
+    async def send_raw(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str = "admin",
+        user: str = "",
+        media: str = JSON,
+    ) -> Response | Stream:
+        """Send a request and return what the server makes of it."""
         headers = {b"content-type": media.encode(), b"accept": b"application/json"}
         headers[b"authorization"] = b"Bearer " + (b"master" if user else token.encode())
         if user:
@@ -62,11 +79,7 @@ class Inside:
         path, _, query = path.partition("?")
         data = b"" if body is None else json.dumps(body).encode()
         whole = path if path.startswith(("/clusters", "/services")) else self.at + path
-        got = await self.running.server.serve(Request(method, whole, query, headers, data))
-        assert isinstance(got, Response)
-        text = got.content_type.startswith(b"text/")
-        read = {"text": got.body.decode()} if text else json.loads(got.body or b"{}")
-        return Answer(got.status, read, list(got.headers))
+        return await self.running.server.serve(Request(method, whole, query, headers, data))
 
     async def create(self, path: str, obj: Json, **options: Any) -> Json:
         """Create an object that must be accepted."""

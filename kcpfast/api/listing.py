@@ -25,6 +25,7 @@ from kcpfast.meta.errors import (
 )
 from kcpfast.registry import index
 from kcpfast.store.contract import Compacted, Item, Joining, Store, number
+from kcpfast.store.ranges import scan_within
 
 _MATCHES = ("Exact", "NotOlderThan")
 _BATCH = 1000
@@ -222,7 +223,10 @@ def _read(store: Store, selected: Selection, token: Token, limit: int) -> _Found
     after = token.after
     step = _BATCH if limit and test is not None else limit + 1 if limit else 0
     while True:
-        found = store.scan(selected.prefix, after, step, revision)
+        if selected.ranges is None:
+            found = store.scan(selected.prefix, after, step, revision)
+        else:
+            found = scan_within(store, selected.ranges, after, step, revision)
         revision = found.revision
         if test is None:
             kept += found.items

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from kcpfast.api.context import Call
@@ -26,10 +26,14 @@ Test = Callable[[bytes, bytes], bool]
 
 
 class Selection(NamedTuple):
-    """A key range and a test for what is in it (None = everything)."""
+    """A key range and a test for what is in it (None = everything).
+
+    `ranges` are narrower ones, sorted, in which all lies that passes the test.
+    """
 
     prefix: bytes
     test: Test | None
+    ranges: Sequence[bytes] | None = None
 
 
 def selection(call: Call) -> Selection:
@@ -51,7 +55,9 @@ def selection(call: Call) -> Selection:
     if len(names) == 1 and call.cluster != "*" and (namespace or not resource.namespaced):
         prefix, names = _exact(resource, call.cluster, namespace, names[0])
     test = _test(resource, labels + scope.labels, fields, names, scope.clusters)
-    return Selection(prefix, test)
+    if scope.within is None:
+        return Selection(prefix, test)
+    return Selection(prefix, test, [object_prefix(resource, each) for each in scope.within])
 
 
 def _exact(resource: Resource, cluster: str, namespace: str, name: str) -> tuple[bytes, list[str]]:

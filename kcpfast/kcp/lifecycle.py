@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from kcpfast.kcp import conditions
+from kcpfast.registry import index
+from kcpfast.registry.objects import Target
 from kcpfast.resources.resource import Object
+from kcpfast.store.contract import Index, Store, Write
 
 PHASE_LABEL = "tenancy.kcp.io/phase"
 INITIALIZER_LABEL = "initializer.internal.kcp.io/"
@@ -36,6 +39,31 @@ def relabel(obj: Object) -> None:
         meta["labels"] = labels
     else:
         meta.pop("labels", None)
+
+
+def consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+    """File a LogicalCluster under the initializers and terminators that it has labels of.
+
+    None while it is Ready: terminators stand there all its life, and nobody waits for it then.
+    """
+    before, after = _labels(old), _labels(new)
+    for key in before - after:
+        yield Index(index.labelled(key, target.cluster), None)
+    for key in after - before:
+        yield Index(index.labelled(key, target.cluster), b"")
+
+
+def _labels(obj: Object | None) -> set[str]:
+    labels = (obj or {}).get("metadata", {}).get("labels") or {}
+    if labels.get(PHASE_LABEL) == "Ready":
+        return set()
+    return {key for key in labels if key.startswith((INITIALIZER_LABEL, TERMINATOR_LABEL))}
+
+
+def labelled(store: Store, key: str) -> list[str]:
+    """Return the clusters with a label of an initializer or terminator, sorted."""
+    filed = store.index_scan(index.labelled(key))
+    return [entry.rpartition(b"\0")[2].decode() for entry, _ in filed]
 
 
 def set_phase(obj: Object, phase: str) -> None:

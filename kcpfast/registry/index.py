@@ -18,6 +18,7 @@ Every key begins with a word for its table. A value is what the next reader need
     consumer    export's cluster, export, consumer, binding -> what the binding accepts
     slice       export's cluster, export, slice's cluster, slice -> (nothing)
     claim       cluster, storage, export's hash    -> what of the storage an export may see
+    labelled    label of an initializer or terminator, cluster -> (nothing)
     quota       cluster, namespace, name           -> limits ("" = for the whole cluster)
     waiting     cluster, namespace                 -> (nothing): its deletion waits for objects
     lives       object key#                        -> minute in which the object expires
@@ -133,6 +134,11 @@ def endpoint_slice(cluster: str, export: str, slice_cluster: str = "", name: str
 def claim(cluster: str, storage: bytes, export: str = "") -> bytes:
     """A claim that a consumer has accepted; without an export's hash, the range of a storage."""
     return f"claim\0{cluster}\0".encode() + storage + f"\0{export}".encode()
+
+
+def labelled(label: str, cluster: str = "") -> bytes:
+    """A LogicalCluster with a label of its lifecycle; without a cluster, the range of them."""
+    return f"labelled\0{label}\0{cluster}".encode()
 
 
 def quota(cluster: str, namespace: str, name: str = "") -> bytes:

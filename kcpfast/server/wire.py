@@ -39,7 +39,7 @@ from kcpfast.controllers.quota import QuotaController
 from kcpfast.controllers.runtime import Reconcile, Runtime
 from kcpfast.controllers.tokens import TokenSecrets
 from kcpfast.controllers.workspaces import WorkspaceController
-from kcpfast.kcp import bindings, birth, views, workspaces
+from kcpfast.kcp import bindings, birth, lifecycle, views, workspaces
 from kcpfast.kcp.admit import claims as admit_claims
 from kcpfast.kcp.admit import exports as admit_exports
 from kcpfast.kcp.admit import schemas, tenancy
@@ -99,7 +99,10 @@ def core(store: Store, ca: str) -> Core:
         ("apis.kcp.io", "apiexportendpointslices"): (exports.slice_consequences(clusters),),
         ("apis.kcp.io", "apiexports"): (exports.export_consequences,),
         ("apis.kcp.io", "apiresourceschemas"): (exports.schema_consequences,),
-        ("core.kcp.io", "logicalclusters"): (workspaces.logical_cluster_consequences,),
+        ("core.kcp.io", "logicalclusters"): (
+            workspaces.logical_cluster_consequences,
+            lifecycle.consequences,
+        ),
         (rbac.GROUP, "clusterroles"): (rbac.role_consequences, aggregation.consequences),
         ("tenancy.kcp.io", "workspaces"): (workspaces.consequences,),
         ("tenancy.kcp.io", "workspacetypes"): (exports.type_consequences,),

@@ -8,12 +8,13 @@ to the newest of them and attaches the watch before anything else can happen.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from kcpfast.meta.errors import expired
 from kcpfast.store.contract import Compacted, Store
+from kcpfast.store.ranges import scan_within
 from kcpfast.watch.hub import BROKEN, LOG, Hub, Watch, change_of, shown_value
 
 _OBJECTS = 100
@@ -24,16 +25,28 @@ class Feed:
     """What leads one watch to the present."""
 
     __slots__ = (
-        "_after", "_deadline", "_hub", "_last", "_listing", "_loop", "_store", "_timer", "_watch",
+        "_after", "_deadline", "_hub", "_last", "_listing", "_loop", "_ranges", "_store", "_timer",
+        "_watch",
     )  # fmt: skip
 
     def __init__(
-        self, hub: Hub, store: Store, watch: Watch, *, after: int | None, seconds: float
+        self,
+        hub: Hub,
+        store: Store,
+        watch: Watch,
+        *,
+        after: int | None,
+        seconds: float,
+        ranges: Sequence[bytes] | None = None,
     ) -> None:
-        """Begin behind revision `after`, or (None) with all there is; end after `seconds`."""
+        """Begin behind revision `after`, or (None) with all there is; end after `seconds`.
+
+        What there is that passes the watch's test lies in the `ranges`, if they are given.
+        """
         self._hub = hub
         self._store = store
         self._watch = watch
+        self._ranges = ranges
         self._after = after or 0
         self._listing = after is None
         self._last = b""
@@ -91,7 +104,10 @@ class Feed:
         if not self._listing:
             return True
         watch, interest = self._watch, self._watch.interest
-        page = self._store.scan(interest.prefix, self._last, _OBJECTS, self._after)
+        if self._ranges is None:
+            page = self._store.scan(interest.prefix, self._last, _OBJECTS, self._after)
+        else:
+            page = scan_within(self._store, self._ranges, self._last, _OBJECTS, self._after)
         self._after = page.revision
         for key, revision, value in page.items:
             if interest.test is None or interest.test(key, value):
@@ -99,7 +115,7 @@ class Feed:
         if len(page.items) == _OBJECTS:
             self._last = page.items[-1].key
             return False
-        self._listing = False
+        self._listing, self._ranges = False, None
         if watch.bookmarks:
             watch.queue(watch.mark(page.revision, ended=True))
         return True

@@ -4,6 +4,7 @@ import pytest
 
 from tests.fix_inside import Inside, Json
 from tests.kcp.provider import BINDINGS, EXPORTS, NAME, SCHEMAS, export, schema
+from tests.kcp.test_views import pages, spied, watched
 
 TYPES = "/apis/tenancy.kcp.io/v1alpha1/workspacetypes"
 SPACES = "/apis/tenancy.kcp.io/v1alpha1/workspaces"
@@ -79,13 +80,21 @@ async def test_an_initializer_works_in_a_workspace_until_it_is_done(
     assert late.status == 403
 
 
-async def test_a_terminator_holds_the_end_up(inside: Inside) -> None:
+async def test_a_terminator_holds_the_end_up(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await make_type(inside, "sticky", terminator=True)
     made = await make_space(inside, "end", "sticky")
     inner = made["spec"]["cluster"]
     assert await phase(inside, "end") == "Ready"
+    everywhere = view(inside, "terminating", "sticky", "*") + CLUSTER
+    assert await pages(inside, everywhere, 0) == []
     await inside.delete(f"{inside.at}{SPACES}/end")
     assert await phase(inside, "end") == "Terminating"
+    read = spied(inside, monkeypatch)
+    assert await pages(inside, everywhere, 0) == [f"{inner} cluster"]
+    assert await watched(inside, everywhere) == [f"{inner} cluster"]
+    assert read == {inner}, "and no other cluster is looked at"
     own = view(inside, "terminating", "sticky", inner)
     await inside.patch(own + CLUSTER + "/cluster/status", {"status": {"terminators": []}})
     await inside.settle(hurry=True)

@@ -1,9 +1,20 @@
 """Who sees what through a virtual workspace."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
 
-from tests.fix_inside import CONFIG_MAPS, Inside
-from tests.kcp.provider import ALL_LAMPS, BINDINGS, LAMPS, READ, Market, lamp
+from kcpfast.kcp.bindings import EXPORT_LABEL
+from kcpfast.kcp.claims import LABEL
+from kcpfast.meta.cluster import export_hash
+from kcpfast.registry.values import labels
+from kcpfast.store.contract import Page
+from kcpfast.store.keys import place
+from kcpfast.transport.messages import Stream
+from tests.api.test_verbs import Lines
+from tests.fix_inside import CONFIG_MAPS, Inside, Json, config_map
+from tests.kcp.provider import ALL_LAMPS, BINDINGS, LAMPS, NAME, READ, Market, lamp
 
 CONTROLLER = "system:serviceaccount:default:controller"
 
@@ -71,6 +82,86 @@ async def test_only_bindings_to_the_export_are_shown(market: Market, inside: Ins
     await market.consumer("home")
     found = await inside.send("GET", market.seen("*", BINDINGS))
     assert [each["metadata"]["name"] for each in found.body["items"]] == ["lamps"]
+
+
+def shown(items: Iterable[Json]) -> list[str]:
+    """Return where and what objects are."""
+    metas = (each["metadata"] for each in items)
+    return [f"{meta['annotations']['kcp.io/cluster']} {meta['name']}" for meta in metas]
+
+
+async def pages(inside: Inside, path: str, limit: int) -> list[str]:
+    """Return what a list shows, fetched so many at a time."""
+    found: list[str] = []
+    more: str | None = ""
+    while more is not None:
+        got = await inside.send("GET", f"{path}?limit={limit}&continue={more}")
+        found += shown(got.body["items"])
+        more = got.body["metadata"].get("continue") or None
+    return found
+
+
+async def watched(inside: Inside, path: str) -> list[str]:
+    """Return what a watch begins with."""
+    got = await inside.send_raw("GET", path + "?watch=1")
+    assert isinstance(got, Stream)
+    lines = Lines()
+    got.start(lines)()
+    return shown(each for _, each in lines.events())
+
+
+@pytest.mark.parametrize(
+    ("path", "storage", "label", "many"),
+    [
+        ("/api/v1/configmaps", b"/configmaps", LABEL, 9),
+        (BINDINGS, b"apis.kcp.io/apibindings", EXPORT_LABEL, 4),
+    ],
+)
+async def test_all_consumers_and_nobody_else_are_seen(
+    market: Market, inside: Inside, path: str, storage: bytes, label: str, many: int
+) -> None:
+    """As somebody sees who looks at every object of the server."""
+    homes = [await market.consumer(f"home{at}", READ) for at in range(3)]
+    for where in (*homes, await market.consumer("away"), await inside.workspace("other")):
+        await inside.create(where + CONFIG_MAPS, config_map("mine"))
+    gone = await market.consumer("gone", READ)
+    await inside.delete(f"{gone}{BINDINGS}/lamps")
+    own = export_hash(market.shop.rpartition("/")[2], NAME)
+    slow = [
+        f"{place(item.key).cluster} {place(item.key).name}"
+        for item in inside.store.scan(storage + b"\0").items
+        if own in (labels(item.value).get(label), f"{label}{own}" in labels(item.value) and own)
+    ]
+    assert len(slow) == many
+    for limit in (0, 1, 2):
+        assert await pages(inside, market.seen("*", path), limit) == slow
+    assert await watched(inside, market.seen("*", path)) == slow
+
+
+def spied(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Return the clusters of which objects are read from now on."""
+    read: set[str] = set()
+    scan = inside.store.scan
+
+    def counting(*args: Any, **more: Any) -> Page:
+        found = scan(*args, **more)
+        read.update(place(item.key).cluster for item in found.items)
+        return found
+
+    monkeypatch.setattr(inside.store, "scan", counting)
+    return read
+
+
+@pytest.mark.parametrize("path", ["/api/v1/configmaps", BINDINGS])
+async def test_other_workspaces_are_not_read(
+    market: Market, inside: Inside, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    home = await market.consumer("home", READ)
+    await inside.workspace("other")
+    read = spied(inside, monkeypatch)
+    await pages(inside, market.seen("*", path), 1)
+    await watched(inside, market.seen("*", path))
+    assert read == {home.rpartition("/")[2]}
 
 
 @pytest.mark.parametrize(

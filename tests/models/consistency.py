@@ -1,10 +1,10 @@
 """What the index must say, by reading every object: slow, and obvious.
 
 The server writes each consequence together with its cause and never looks at all objects again.
-This does, and tells where the two disagree: counters, owners, paths, subjects, what a workspace
-serves, who consumes an export. Everything but consumers must agree at any moment, also after a
-crash; a consumer is filed one commit after its binding, so it is asked about only where no work
-is left to do (`settled`).
+This does, and tells where the two disagree: counters, owners, paths, subjects, lifecycles, what a
+workspace serves, who consumes an export. Everything but consumers must agree at any moment, also
+after a crash; a consumer is filed one commit after its binding, so it is asked about only where no
+work is left to do (`settled`).
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def problems(store: Store, *, settled: bool = False) -> list[str]:
         "path": dict(_paths(found)),
         "subject": dict(_subjects(found)),
         "uses": _uses(store),
+        "labelled": dict.fromkeys(_labelled(found), b""),
     }
     if settled:
         tables["consumer"] = dict.fromkeys(_consumers(found), b"")
@@ -127,6 +128,15 @@ def _subjects(found: Iterable[Found]) -> Iterator[tuple[bytes, bytes]]:
             if kind == "ServiceAccount":
                 name = f"{subject.get('namespace') or each.place.namespace}/{name}"
             yield index.subject(each.place.cluster, kind, name, each.key), each.key
+
+
+def _labelled(found: Iterable[Found]) -> Iterator[bytes]:
+    for each in found:
+        labels = each.obj["metadata"].get("labels") or {}
+        if each.kind == _UNCOUNTED and labels.get("tenancy.kcp.io/phase") != "Ready":
+            for key in labels:
+                if key.startswith(("initializer.internal.kcp.io/", "terminator.internal.kcp.io/")):
+                    yield index.labelled(key, each.place.cluster)
 
 
 def _consumers(found: Iterable[Found]) -> Iterator[bytes]:

@@ -55,7 +55,8 @@ async def watch(api: Api, call: Call) -> Stream:
         interest = Interest(selected.prefix, selected.test, _alive(call))
         opened = Watch(form, interest, sink, bookmarks=bookmarks)
         store = api.objects.store
-        return Feed(api.hub, store, opened, after=after, seconds=timeout).start()
+        feed = Feed(api.hub, store, opened, after=after, seconds=timeout, ranges=selected.ranges)
+        return feed.start()
 
     protobuf = shown.form.media == PROTOBUF
     media = f"{PROTOBUF};stream=watch" if protobuf else JSON

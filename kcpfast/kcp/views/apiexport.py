@@ -216,11 +216,23 @@ class ApiExportView:
         """Limit to consumers and, for what is claimed, to what carries the export's label."""
         value = export_hash(*self._export)
         if resource in _BINDINGS:
-            return Scope(None, (Requirement(bindings.EXPORT_LABEL, "in", frozenset((value,))),))
+            own = Requirement(bindings.EXPORT_LABEL, "in", frozenset((value,)))
+            return Scope(None, (own,), self._consumers(cluster))
         claim = self._content.claims.get((resource.group, resource.plural))
         if claim is not None:
-            return Scope(None, (Requirement(claims.LABEL + value, "exists", frozenset()),))
+            marked = Requirement(claims.LABEL + value, "exists", frozenset())
+            return Scope(None, (marked,), self._consumers(cluster))
         return Scope(self._is_consumer() if cluster == WILDCARD else None)
+
+    def _consumers(self, cluster: str) -> list[str] | None:
+        """Return who binds the export: the labels of an export are put nowhere else.
+
+        A consumer is filed by the commit that binds, labels follow.
+        """
+        if cluster != WILDCARD:
+            return None
+        found = (each for each, _, _ in bindings.consumers(self._store, self._export))
+        return list(dict.fromkeys(found))
 
     def _is_consumer(self) -> Any:
         """Return a test of clusters that remembers what it has found out."""

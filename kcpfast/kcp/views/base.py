@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from kcpfast.meta.errors import ApiError, forbidden
@@ -16,11 +16,13 @@ from kcpfast.resources.resource import Object, Resource
 class Scope(NamedTuple):
     """What a view shows of a resource: objects of these clusters that satisfy these terms.
 
-    `clusters` None = all that the path asks for.
+    `clusters` None = all that the path asks for. `within` narrows where one has to look, for
+    requests to all clusters: what the terms let through is in one of these, sorted.
     """
 
     clusters: Callable[[str], bool] | None = None
     labels: tuple[Requirement, ...] = ()
+    within: Sequence[str] | None = None
 
 
 WHOLE = Scope()

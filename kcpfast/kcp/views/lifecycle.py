@@ -144,7 +144,7 @@ class LifecycleView:
 
     # ------------------------------------------------------------------------- scope
 
-    def scope(self, _cluster: str, resource: Resource) -> Scope:
+    def scope(self, cluster: str, resource: Resource) -> Scope:
         """Limit LogicalClusters to those that wait for this controller."""
         if resource not in (_ALL.resource, _ONE.resource):
             return WHOLE
@@ -156,6 +156,7 @@ class LifecycleView:
                 Requirement(key, "in", frozenset((value,))),
                 Requirement(lifecycle.PHASE_LABEL, "in", phases),
             ),
+            lifecycle.labelled(self._clusters.objects.store, key) if cluster == WILDCARD else None,
         )
 
     def admit(self, _cluster: str, resource: Resource, new: Object, old: Object | None) -> None:

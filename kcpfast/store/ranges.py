@@ -1,0 +1,28 @@
+"""Several ranges of objects read as one list."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from kcpfast.store.contract import Item, Page, Store
+
+
+def scan_within(
+    store: Store, ranges: Sequence[bytes], after: bytes = b"", limit: int = 0, at: int = 0
+) -> Page:
+    """Return objects as `Store.scan` does, those with one of the prefixes given.
+
+    `ranges` are sorted, and none begins with another. All of them are read at one revision.
+    """
+    revision = at or store.revision()
+    items: list[Item] = []
+    first = max(bisect_right(ranges, after) - 1, 0) if after else 0
+    for prefix in ranges[first:]:
+        if prefix < after and not after.startswith(prefix):
+            continue
+        behind = after if after.startswith(prefix) else b""
+        items += store.scan(prefix, behind, limit and limit - len(items), revision).items
+        if limit and len(items) >= limit:
+            break
+    return Page(revision, items)
