@@ -12,8 +12,9 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Protocol
 
-_RECORD = 16 * 1024  # the most that a TLS record holds
-_FLUSH = 256 * 1024
+# The most that a TLS record holds. No more goes through memory at once: a BIO keeps the room that
+# it once needed.
+_RECORD = 16 * 1024
 _NOT_TLS = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 
 
@@ -70,6 +71,19 @@ class Tls(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Decrypt what is there."""
+        try:
+            if len(data) <= _RECORD:
+                self._decrypt(data)
+            else:
+                for start in range(0, len(data), _RECORD):
+                    self._decrypt(data[start : start + _RECORD])
+        except ssl.SSLError as error:
+            self._fail(error)
+            return
+        if self._out.pending:
+            self._flush()
+
+    def _decrypt(self, data: bytes) -> None:
         self._in.write(data)
         try:
             if not self._open:
@@ -78,11 +92,6 @@ class Tls(asyncio.Protocol):
                 self._read()
         except ssl.SSLWantReadError:
             pass  # a record is not whole
-        except ssl.SSLError as error:
-            self._fail(error)
-            return
-        if self._out.pending:
-            self._flush()
 
     def pause_writing(self) -> None:
         """Pass it on."""
@@ -137,18 +146,18 @@ class Tls(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Encrypt and send; what is not taken at once waits below."""
-        if self._lower is None or self._closing:
+        if self._lower is None or self._closing or not data:
             return
-        size = self._tls.write(data) if data else 0
-        if size < len(data):
-            self._write_rest(memoryview(data)[size:])
-        self._lower.write(self._out.read())
+        if len(data) <= _RECORD:
+            self._write(data)
+        else:
+            view = memoryview(data)
+            for start in range(0, len(data), _RECORD):
+                self._write(view[start : start + _RECORD])
 
-    def _write_rest(self, data: memoryview) -> None:
-        while data:
-            data = data[self._tls.write(data) :]
-            if self._out.pending >= _FLUSH:
-                self._lower.write(self._out.read())
+    def _write(self, data: bytes | memoryview) -> None:
+        self._tls.write(data)
+        self._lower.write(self._out.read())
 
     def close(self) -> None:
         """Say goodbye, send what waits, hang up."""
