@@ -201,16 +201,30 @@ def module_name(path: str) -> str:
     return stem.replace("/", ".")
 
 
-def trim_library(path: Path, modules: Container[str]) -> None:
-    """Compress what no start loads in base_library.zip, and leave encodings out."""
+def before_any_program() -> set[str]:
+    """Return the modules that Python, PyInstaller and `ondemand` load before a command runs."""
+    probe = "import __future__, importlib.machinery, io, os, struct, sys, warnings, zlib"
+    command = [sys.executable, "-I", "-S", "-c", f"{probe}; print(*sys.modules)"]
+    return set(subprocess.run(command, **_PIPES, check=True).stdout.split())
+
+
+def split_library(path: Path, modules: Mapping[str, str]) -> list[Row]:
+    """Take what commands load out of base_library.zip; return rows for it.
+
+    What is left is stored as it is if it is loaded before them, otherwise compressed; encodings
+    that nobody asks for are left out.
+    """
+    early = before_any_program()
+    rows, kept = [], []
     with zipfile.ZipFile(path) as archive:
-        kept = [
-            (info, archive.read(info))
-            for info in archive.infolist()
-            if not info.filename.startswith("encodings/") or _ENCODINGS.fullmatch(info.filename)
-        ]
-    with zipfile.ZipFile(path, "w") as archive:
-        for info, data in kept:
+        for info in archive.infolist():
             name = info.filename.removesuffix(".pyc").removesuffix("/__init__").replace("/", ".")
-            info.compress_type = zipfile.ZIP_STORED if name in modules else zipfile.ZIP_DEFLATED
-            archive.writestr(info, data)
+            if name in modules and name not in early and not name.startswith("encodings"):
+                rows.append((name, modules[name], "PYMODULE-2"))
+            elif not name.startswith("encodings.") or _ENCODINGS.fullmatch(info.filename):
+                way = zipfile.ZIP_STORED if name in early else zipfile.ZIP_DEFLATED
+                kept.append((info, archive.read(info), way))
+    with zipfile.ZipFile(path, "w") as archive:
+        for each in kept:
+            archive.writestr(*each)
+    return rows
