@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import uvloop
 
-from bench.inside import CONFIG_MAPS, config_map
-from kcpfast.transport.connection import Connection, Service
+from bench.inside import CONFIG_MAPS, config_map, repeated
 from kcpfast.transport.messages import Request, Response
-from kcpfast.transport.parsing import Counter
-from kcpfast.transport.secure import Tls
 
 HEADERS = (
     "Host: 127.0.0.1:6443\r\nUser-Agent: bench/1.0 (linux/amd64)\r\n"
@@ -28,45 +24,13 @@ SHORT = Response(200, BODY)
 _TIMES = 64
 
 
-class Wire(asyncio.Transport):
-    """Takes what is written, and counts it."""
-
-    def __init__(self) -> None:
-        super().__init__({"peername": ("127.0.0.1", 1)})
-        self.written = 0
-
-    def write(self, data: Any) -> None:
-        self.written += len(data)
-
-    def writelines(self, parts: Any) -> None:
-        self.written += sum(map(len, parts))
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def is_closing(self) -> bool:
-        return False
-
-
 def answered(text: bytes, answer: Response, times: int) -> Any:
     """Return what sends a request many times over one connection, and how many bytes come back."""
 
     async def serve(_request: Request) -> Response:
         return answer
 
-    service = Service(serve, lambda code, _text: Response(code), set(), Counter(), {})
-
-    async def run() -> int:
-        wire = Wire()
-        connection = Connection(service)
-        connection.connection_made(cast("Tls", wire))
-        for _ in range(times):
-            connection.data_received(text)
-        connection.connection_lost(None)
-        return wire.written
-
-    loop = uvloop.new_event_loop()
-    return lambda: loop.run_until_complete(run())
+    return repeated(serve, text, times, uvloop.new_event_loop())
 
 
 @pytest.mark.parametrize("text", [GET, POST], ids=["get", "post"])

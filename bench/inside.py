@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import uvloop
 
@@ -19,7 +19,10 @@ from kcpfast.server import wire
 from kcpfast.server.bootstrap import installation
 from kcpfast.server.certificates import make_account_key
 from kcpfast.store.lmdb import LmdbStore
-from kcpfast.transport.messages import Request, Response
+from kcpfast.transport.connection import Connection, Service
+from kcpfast.transport.messages import Request, Response, Serve
+from kcpfast.transport.parsing import Counter
+from kcpfast.transport.secure import Tls
 
 URL, CA = "https://here", "-----BEGIN CERTIFICATE-----\n"
 OBJECTS = 1000
@@ -47,6 +50,43 @@ def request(method: str, path: str, body: bytes = b"", accept: str = "") -> Requ
     }
     path, _, query = path.partition("?")
     return Request(method, path, query, headers, body)
+
+
+class Wire(asyncio.Transport):
+    """Takes what is written, and counts it."""
+
+    def __init__(self) -> None:
+        """Begin with nothing written."""
+        super().__init__({"peername": ("127.0.0.1", 1)})
+        self.written = 0
+
+    def write(self, data: Any) -> None:
+        self.written += len(data)
+
+    def writelines(self, parts: Any) -> None:
+        self.written += sum(map(len, parts))
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def repeated(serve: Serve, text: bytes, times: int, loop: asyncio.AbstractEventLoop) -> Any:
+    """Return what sends a request many times over one connection; it returns the bytes written."""
+    service = Service(serve, lambda code, _text: Response(code), set(), Counter(), {})
+
+    async def run() -> int:
+        wire = Wire()
+        connection = Connection(service)
+        connection.connection_made(cast("Tls", wire))
+        for _ in range(times):
+            connection.data_received(text)
+        connection.connection_lost(None)
+        return wire.written
+
+    return lambda: loop.run_until_complete(run())
 
 
 class Inside:

@@ -34,6 +34,8 @@ def human(row: Row) -> str:
         for factor, name in ((1e9, "ns"), (1e6, "us"), (1e3, "ms")):
             if value * factor < 1000:
                 return f"{digits(value * factor)} {name}"
+    if unit == "KiB" and value > 9999:
+        value, unit = value / 1024, "MiB"
     return f"{digits(value)}{unit}" if unit.startswith("/") else f"{digits(value)} {unit}".strip()
 
 
