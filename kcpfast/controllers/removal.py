@@ -7,7 +7,7 @@ as ranges.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -15,9 +15,9 @@ from kcpfast.registry import index, values
 from kcpfast.registry.deletion import deleted
 from kcpfast.registry.objects import EVENTS, FOREGROUND, ORPHAN, Objects, Target
 from kcpfast.resources.builtin import BUILTIN
-from kcpfast.resources.resource import Names, Resource
+from kcpfast.resources.resource import Names, Object, Resource
 from kcpfast.schema.program import compile_schema
-from kcpfast.store.contract import Below, Clear, Conflict, Item, Put, Write
+from kcpfast.store.contract import Below, Clear, Conflict, Item, Put, Stamp, Write
 from kcpfast.store.keys import place, prefix
 
 _BATCH = 200
@@ -135,10 +135,10 @@ def sweep(objects: Objects, cluster: str, most: int = 0) -> list[Write] | None:
         writes.append(Put(item.key, None, item.revision))
         if (resource.group, resource.plural) in _FAR:
             target = Target(resource, *place(item.key)[1:])
-            carried = objects.carried(target, values.decode(resource, *item[1:]), None)
+            told = objects.told(target, values.decode(resource, *item[1:]), None)
             writes += [
                 write
-                for write in carried
+                for write in told
                 if not write.key.startswith(local) and not _is_local_mark(write.key, cluster)
             ]
     return writes + [Clear(within) for within in ranges]
@@ -165,10 +165,25 @@ def _range(cluster: str, content: Content) -> bytes:
     return within if content.namespace else within + b"\0"
 
 
+Along = Callable[[Target, Object], Sequence[Write]]
+
+
+def nothing(_target: Target, _asked: Object) -> Sequence[Write]:
+    """Return no writes."""
+    return ()
+
+
 async def remove(
-    objects: Objects, cluster: str, found: Iterable[Content], remaining: Remaining
+    objects: Objects,
+    cluster: str,
+    found: Iterable[Content],
+    remaining: Remaining,
+    along: Along = nothing,
 ) -> None:
-    """Delete objects; those with finalizers are marked as being deleted and counted."""
+    """Delete objects; those with finalizers are marked as being deleted and counted.
+
+    `along` returns what goes with the mark, in place of the work that is usually asked for.
+    """
     for content in list(found):
         resource = raw_resource(content.storage, namespaced=bool(content.namespace))
         within, after = _range(cluster, content), b""
@@ -177,11 +192,15 @@ async def remove(
             if not page:
                 break
             after = page[-1].key
-            await _remove_page(objects, resource, page, remaining)
+            await _remove_page(objects, resource, page, remaining, along)
 
 
 async def _remove_page(
-    objects: Objects, resource: Resource, page: Iterable[Item], remaining: Remaining
+    objects: Objects,
+    resource: Resource,
+    page: Iterable[Item],
+    remaining: Remaining,
+    along: Along,
 ) -> None:
     writes: list[Write] = []
     for item in page:
@@ -198,7 +217,9 @@ async def _remove_page(
                 writes.append(
                     Put(item.key, values.encode(resource, asked, item.value), item.revision)
                 )
-                writes += objects.carried(target, obj, asked)
+                carried, more = objects.carried(target, obj, asked), along(target, asked)
+                writes += [each for each in carried if not (more and _is_mark(each))]
+                writes += more
             continue
         writes.append(Put(item.key, None, item.revision))
         writes += objects.carried(target, obj, None)
@@ -209,6 +230,10 @@ async def _remove_page(
             # Somebody changed one of them; the next round takes the rest.
             shown = _shown(resource)
             remaining.resources[shown] = remaining.resources.get(shown, 0) + 1
+
+
+def _is_mark(write: Write) -> bool:
+    return isinstance(write, Stamp) and write.key.startswith(index.MARKS) and not write.when
 
 
 def _shown(resource: Resource) -> str:

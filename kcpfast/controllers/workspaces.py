@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from kcpfast.controllers.removal import LAST, Remaining, contents, remove, sweep
 from kcpfast.controllers.runtime import DONE, Again, Outcome
@@ -10,7 +11,7 @@ from kcpfast.kcp import birth, conditions
 from kcpfast.kcp.clusters import TYPE_ANNOTATION, target
 from kcpfast.kcp.kinds import Exported
 from kcpfast.kcp.lifecycle import relabel, set_initializers, set_phase
-from kcpfast.kcp.workspaces import BINDINGS_INITIALIZER, FINALIZER, Workspaces
+from kcpfast.kcp.workspaces import BINDINGS_INITIALIZER, FINALIZER, PLACE, Workspaces
 from kcpfast.meta.cluster import PATH_ANNOTATION
 from kcpfast.meta.copies import copied
 from kcpfast.registry import index, values
@@ -62,14 +63,25 @@ class WorkspaceController:
 
     async def _end(self, cluster: str) -> None:
         async def change(old: Object) -> Change:
-            new = copied(old)
-            begin_deletion(new)
-            waits = bool((new.get("status") or {}).get("terminators"))
-            set_phase(new, "Terminating" if waits else "Deleting")
-            relabel(new)
-            return Change(new)
+            return Change(_ending(old))
 
         await self._objects.adjust(target(cluster), change)
+
+    def _end_along(self, where: Target, workspace: Object) -> Sequence[Write]:
+        """Return what lets the logical cluster of a nested Workspace end with the asking for it."""
+        inner = (workspace.get("spec") or {}).get("cluster")
+        if (where.resource.group, where.resource.plural) != PLACE or not inner:
+            return ()
+        logical = target(inner)
+        record = self._objects.record(logical)
+        if record is None:
+            return ()
+        old = values.decode(logical.resource, *record)
+        if "deletionTimestamp" in old["metadata"]:
+            return ()
+        new = _ending(old)
+        put = Put(logical.key(), values.encode(logical.resource, new), record.revision)
+        return [put, *self._objects.carried(logical, old, new)]
 
     # ------------------------------------------------------------------------- LogicalCluster
 
@@ -126,7 +138,7 @@ class WorkspaceController:
         if (found.get("status") or {}).get("terminators"):
             await self._mirror(found)
             return DONE
-        if await self._sweep(cluster, _SWEPT):
+        if await self._sweep(cluster, found, _SWEPT):
             return DONE
         store, waiting = self._objects.store, index.waiting(cluster, "")
         if store.index_get(waiting) is None:
@@ -135,9 +147,9 @@ class WorkspaceController:
         remaining = Remaining({}, {})
         listed = list(contents(self._objects, cluster))
         first = [each for each in listed if each.storage not in (_BINDINGS, *LAST)]
-        await remove(self._objects, cluster, first, remaining)
+        await remove(self._objects, cluster, first, remaining, self._end_along)
         if not remaining.resources:
-            if await self._sweep(cluster):
+            if await self._sweep(cluster, found):
                 return DONE
             last = [each for each in listed if each.storage in LAST]
             await remove(self._objects, cluster, last, remaining)
@@ -146,7 +158,7 @@ class WorkspaceController:
         is_woken = children == sum(remaining.resources.values()) > 0
         return DONE if is_woken and len(remaining.finalizers) == 1 else Again(_RETRY)
 
-    async def _sweep(self, cluster: str, most: int = 0) -> bool:
+    async def _sweep(self, cluster: str, found: Object, most: int = 0) -> bool:
         """Remove all there is, and the LogicalCluster with it; tell whether that is gone.
 
         Nothing happens if something has to be waited for, or comes in between.
@@ -154,23 +166,19 @@ class WorkspaceController:
         writes = sweep(self._objects, cluster, most)
         if writes is None:
             return False
-        last = self._last_writes(cluster)
+        last = self._last_writes(cluster, found)
         try:
             await self._objects.store.commit([*writes, *last])
         except Conflict:
             return False
         return bool(last)
 
-    def _last_writes(self, cluster: str) -> list[Write]:
-        """Return what removes a LogicalCluster and releases its Workspace.
+    def _last_writes(self, cluster: str, old: Object) -> list[Write]:
+        """Return what removes a LogicalCluster, if it is as it was, and releases its Workspace.
 
         Nothing if it has finalizers of others.
         """
         where = target(cluster)
-        record = self._objects.record(where)
-        if record is None:
-            return []
-        old = values.decode(where.resource, *record)
         ours = (birth.DELETION_FINALIZER, birth.TERMINATORS_FINALIZER)
         if any(name not in ours for name in old["metadata"].get("finalizers") or ()):
             return []
@@ -178,7 +186,7 @@ class WorkspaceController:
         if releasing:
             carried = [write for write in carried if not write.key.startswith(_ASKING)]
         return [
-            Put(where.key(), None, record.revision),
+            Put(where.key(), None, int(old["metadata"]["resourceVersion"])),
             *carried,
             *releasing,
             Clear(index.waits(cluster)),
@@ -201,7 +209,7 @@ class WorkspaceController:
         mine = (old.get("spec") or {}).get("cluster") == cluster
         if not mine or "deletionTimestamp" not in old["metadata"]:
             return []
-        new = copied(old)
+        new = old | {"metadata": dict(old["metadata"])}
         _drop_finalizer(new, FINALIZER)
         gone = is_finished(new)
         value = None if gone else values.encode(where.resource, new, record.value)
@@ -250,6 +258,16 @@ class WorkspaceController:
 
         where = Target(self._kinds.workspaces, owner["cluster"], "", owner["name"])
         await self._objects.adjust(where, change)
+
+
+def _ending(logical: Object) -> Object:
+    """Return a LogicalCluster that is being deleted."""
+    new = copied(logical)
+    begin_deletion(new)
+    waits = bool((new.get("status") or {}).get("terminators"))
+    set_phase(new, "Terminating" if waits else "Deleting")
+    relabel(new)
+    return new
 
 
 def _shorten_owner(workspace: Object) -> None:

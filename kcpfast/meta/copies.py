@@ -11,10 +11,17 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+_NESTED = (dict, list)
+
+
 def copied(value: T) -> T:
     """Return a copy of decoded JSON that shares no dict and no list with it."""
     if isinstance(value, dict):
-        return {key: copied(each) for key, each in value.items()}  # type: ignore[return-value]
+        return {  # type: ignore[return-value]
+            key: copied(each) if isinstance(each, _NESTED) else each for key, each in value.items()
+        }
     if isinstance(value, list):
-        return [copied(each) for each in value]  # type: ignore[return-value]
+        return [  # type: ignore[return-value]
+            copied(each) if isinstance(each, _NESTED) else each for each in value
+        ]
     return value

@@ -216,9 +216,13 @@ class Objects:
             writes += _waiting_writes(target, old, new)
             if new is None:
                 writes += _wake(target, old)
-        for consequence in self._consequences.get((resource.group, resource.plural), ()):
-            writes += consequence(target, old, new)
-        return writes
+        return writes + self.told(target, old, new)
+
+    def told(self, target: Target, old: Object | None, new: Object | None) -> list[Write]:
+        """Return of that only what is registered for the object's kind."""
+        kind = (target.resource.group, target.resource.plural)
+        told = self._consequences.get(kind, ())
+        return [write for consequence in told for write in consequence(target, old, new)]
 
 
 @lru_cache(maxsize=4096)
