@@ -11,7 +11,7 @@ from kcpfast.kcp.clusters import lock_writes
 from kcpfast.meta.copies import copied
 from kcpfast.meta.objectmeta import now
 from kcpfast.registry import index
-from kcpfast.registry.catalog import CUSTOM, Catalog, Row, drop_row, file_row
+from kcpfast.registry.catalog import CUSTOM, Catalog, Row, close_row, drop_row, file_row
 from kcpfast.registry.naming import SINGLE, conflicts, taken
 from kcpfast.registry.objects import Change, Consequence, Objects, Target
 from kcpfast.registry.strategies.crd import CLEANUP
@@ -213,7 +213,7 @@ def consequences(store: Store) -> Consequence:
             return
         deleting = "deletionTimestamp" in new["metadata"]
         if row is not None and mine and deleting and not row.closing:
-            yield Index(key, row._replace(closing=True).encode())
+            yield from close_row(cluster, place, row)
         if old is None or old.get("spec") != new.get("spec") or deleting:
             yield Stamp(index.mark("crd", cluster, name))
 

@@ -198,6 +198,12 @@ def file_row(
     return writes if old is None else writes + _disuse(old)
 
 
+def close_row(cluster: str, place: tuple[str, str], row: Row) -> list[Write]:
+    """Return the writes after which nothing more is created of a (group, plural)."""
+    closed = row._replace(closing=True).encode()
+    return [Index(index.resource(cluster, *place), closed), Stamp(index.auth(cluster))]
+
+
 def drop_row(cluster: str, group: str, plural: str, old: Row) -> list[Write]:
     """Return the writes that take a row away."""
     row = index.resource(cluster, group, plural)

@@ -12,7 +12,7 @@ from kcpfast._core.heads import Heads, cut
 from kcpfast._core.routing import renamed, route
 from kcpfast.transport.messages import NOBODY, Peer, Request, Response
 from tests.fix_inside import CONFIG_MAPS, Inside, Json, config_map
-from tests.kcp.provider import BINDINGS, LAMPS, Market, lamp
+from tests.kcp.provider import BINDINGS, LAMPS, NAME, Market, lamp, schema
 
 JANE = Peer("", "jane", ("team",))
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -117,15 +117,36 @@ async def test_one_plan_is_for_the_status_of_all(inside: Inside) -> None:
     assert plans(inside) == before + 2
 
 
-async def allow_jane(inside: Inside, rule: Json) -> None:
+async def allow_jane(inside: Inside, rule: Json, at: str = "") -> None:
     rules = [rule | {"apiGroups": ["*"]}, {"verbs": ["access"], "nonResourceURLs": ["/"]}]
     group = "rbac.authorization.k8s.io"
     meta = {"apiVersion": f"{group}/v1", "metadata": {"name": "jane"}}
     role = {"apiGroup": group, "kind": "ClusterRole", "name": "jane"}
     who = {"apiGroup": group, "kind": "User", "name": "jane"}
-    await inside.create(f"{RBAC}/clusterroles", meta | {"kind": "ClusterRole", "rules": rules})
+    await inside.create(f"{at}{RBAC}/clusterroles", meta | {"kind": "ClusterRole", "rules": rules})
     made = meta | {"kind": "ClusterRoleBinding", "roleRef": role, "subjects": [who]}
-    await inside.create(f"{RBAC}/clusterrolebindings", made)
+    await inside.create(f"{at}{RBAC}/clusterrolebindings", made)
+
+
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+async def test_nothing_is_created_of_what_is_being_deleted(inside: Inside) -> None:
+    spec = schema(plural="bulbs")["spec"]
+    version = spec["versions"][0] | {"schema": {"openAPIV3Schema": {"type": "object"}}}
+    meta = {"apiVersion": "apiextensions.k8s.io/v1", "metadata": {"name": f"bulbs.{NAME}"}}
+    made = meta | {"kind": "CustomResourceDefinition", "spec": spec | {"versions": [version]}}
+    await inside.create(CRDS, made)
+    await inside.settle()
+    client, bulbs = Client(inside, NOBODY), LAMPS.replace("lamps", "bulbs")
+    held = lamp("held") | {"kind": "Bulb"}
+    held["metadata"]["finalizers"] = ["x.example.com/held"]
+    await inside.create(bulbs, held)
+    for name, status in (("a", 201), ("b", 201), ("c", 403)):
+        if status == 403:
+            await inside.send("DELETE", f"{CRDS}/bulbs.{NAME}")
+        assert (await client.ask("POST", bulbs, lamp(name) | {"kind": "Bulb"}))[0] == status
+    await inside.patch(f"{bulbs}/held", {"metadata": {"finalizers": None}})
 
 
 async def deny(inside: Inside) -> None:
@@ -154,6 +175,7 @@ DOUBTS: list[tuple[Callable[[Inside], Awaitable[None]], str, int]] = [
     (put_to_sleep, f"{CONFIG_MAPS}/a", 403),
     (delete_workspace, f"{CONFIG_MAPS}/a", 403),
     (delete_workspace, f"/clusters/root:ws{CONFIG_MAPS}/a", 404),
+    (delete_workspace, f"/clusters/root:ws:child{CONFIG_MAPS}/kube-root-ca.crt", 404),
     (unbind, f"{LAMPS}/a", 404),
 ]
 
@@ -167,7 +189,8 @@ async def test_nothing_is_remembered_longer_than_it_holds(
     await market.bind(inside.at, "lamps")
     await inside.create(CONFIG_MAPS, config_map("a"))
     await inside.create(LAMPS, lamp("a"))
-    await allow_jane(inside, {"verbs": ["get", "list"], "resources": ["configmaps", "lamps"]})
+    for at in ("", await inside.workspace("child", "root:ws")):
+        await allow_jane(inside, {"verbs": ["get", "list"], "resources": ["*"]}, at)
     jane = Client(inside, JANE)
     assert [(await jane.ask("GET", path))[0] for _ in range(3)] == [200] * 3
     assert plans(inside)
