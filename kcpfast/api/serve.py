@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from html import escape
 from itertools import count
 from posixpath import normpath
 from urllib.parse import quote
@@ -232,6 +231,8 @@ def _only_name(selector: str) -> str:
 
 def _moved(call: Call) -> Response | None:
     """Redirect from a path with dots or doubled slashes in it, as Go's ServeMux does."""
+    from html import escape  # noqa: PLC0415 - few paths are not clean
+
     path = call.route.rest
     clean = "/" + normpath(path).lstrip("/")
     if path.endswith("/") and clean != "/":

@@ -6,7 +6,6 @@ serviceaccount, secret) with kcp's addition `clusterName`, the logical cluster o
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import time
@@ -39,6 +38,8 @@ def read_token_file(path: Path) -> dict[str, User]:
     Raises OSError, or ValueError for a line that has no token, user and uid.
     See https://kubernetes.io/docs/reference/access-authn-authz/authentication/#static-token-file
     """
+    import csv  # noqa: PLC0415 - only with the flag
+
     found = {}
     with path.open(newline="") as lines:
         for number, row in enumerate(csv.reader(lines, skipinitialspace=True), 1):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from email.utils import formatdate
 from http import HTTPStatus
 
 from kcpfast.transport.messages import Header
@@ -12,6 +11,11 @@ from kcpfast.transport.messages import Header
 _LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
+
+
+def http_date(seconds: float) -> str:
+    """Return Unix time as headers have it (RFC 9110 section 5.6.7)."""
+    return time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(seconds))
 
 
 class _Begun:
@@ -28,7 +32,7 @@ class _Begun:
             self._made.clear()
         found = self._made.get((status, content_type))
         if found is None:
-            date = b"Date: " + formatdate(now, usegmt=True).encode() + b"\r\n"
+            date = b"Date: " + http_date(now).encode() + b"\r\n"
             media = b"Content-Type: " + content_type + b"\r\n" if content_type else b""
             found = self._made[status, content_type] = _LINES[status] + date + media
         return found

@@ -10,7 +10,6 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,6 +19,7 @@ from kcpfast.api.context import Call
 from kcpfast.api.discovery import grouped
 from kcpfast.api.negotiate import clauses
 from kcpfast.api.pages.health import version_info
+from kcpfast.transport.heads import http_date
 from kcpfast.transport.messages import Header, Response
 
 if TYPE_CHECKING:
@@ -149,13 +149,13 @@ def _etag(found: Document) -> bytes:
 
 
 def _validators(found: Document) -> list[Header]:
-    modified = formatdate(found.made, usegmt=True).encode()
+    modified = http_date(found.made).encode()
     return [(b"Etag", _etag(found)), (b"Last-Modified", modified)]
 
 
 def _allow_caching(call: Call) -> None:
     """Let everybody keep the answer for a year: its URL names its content."""
-    expires = formatdate(time.time() + _YEAR, usegmt=True).encode()
+    expires = http_date(time.time() + _YEAR).encode()
     call.headers += [(b"Cache-Control", b"public, immutable"), (b"Expires", expires)]
 
 
