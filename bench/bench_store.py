@@ -14,7 +14,7 @@ import uvloop
 
 from kcpfast._core import tree
 from kcpfast.store.contract import Count, Put, Stamp
-from kcpfast.store.lmdb import LmdbStore
+from kcpfast.store.lmdb import LAYOUT, LmdbStore
 
 HEAD = b'{"metadata":{"resourceVersion":"'
 VALUE = b'v1\0","name":"a"},"data":{"k":"' + b"x" * 1000 + b'"}}'
@@ -76,13 +76,13 @@ class Kernel:
     def __init__(self, folder: Path) -> None:
         self.env = tree.Environment(str(folder), 1 << 30)
         self.tables = [self.env.table(name, create=True) for name in TABLES]
-        self.env.use(*self.tables)
+        self.env.use(LAYOUT, *self.tables)
         self.put(KEYS)
 
     def put(self, keys: list[bytes]) -> None:
-        more = [(tree.COUNT, b"count\0c", None, 1), (tree.STAMP, b"mark\0c", None, 0)]
-        ops = [[(tree.PUT, key, VALUE, 0), *more] for key in keys]
-        assert all(result[1] == -1 for result in self.env.apply(ops, 1))
+        more = [Count(b"count\0c", 1), Stamp(b"mark\0c")]
+        writes = [[Put(key, VALUE, 0), *more] for key in keys]
+        assert all(result[1] == -1 for result in self.env.apply(writes, 1))
 
     def get(self, key: bytes) -> bytes | None:
         found = self.env.get(self.tables[0], key)

@@ -77,3 +77,40 @@ def _members(  # type: ignore[no-untyped-def]
                 out[element] = below
         else:
             out[element] = _all(item, child, listed, depth)
+
+
+@cython.ccall
+def outline(obj: dict, node: object) -> tuple | None:  # type: ignore[type-arg]
+    """Return what is equal for objects with the same new_fields, None for what cannot be told so.
+
+    It holds the keys that are walked, in their order; items of associative lists are fields
+    themselves.
+    """
+    out: list = []  # type: ignore[type-arg]
+    return tuple(out) if _outline(obj, node, out, 0) else None
+
+
+@cython.cfunc
+@cython.returns(cython.bint)
+def _outline(obj: dict, node: object, out: list, depth: cython.int):  # type: ignore[no-untyped-def, type-arg]
+    if depth > _MAX_DEPTH:
+        raise RecursionError
+    fields: dict = node.fields  # type: ignore[attr-defined, type-arg]
+    for key, item in obj.items():
+        out.append(key)
+        kind: object = type(item)
+        if kind is not dict and kind is not list:
+            continue
+        if not item:
+            out.append(kind)
+            continue
+        child: object = fields.get(key) or node.other  # type: ignore[attr-defined]
+        if kind is list:
+            if child.associative:  # type: ignore[attr-defined]
+                return False
+        elif child.granular:  # type: ignore[attr-defined]
+            out.append(1)
+            if not _outline(item, child, out, depth + 1):
+                return False
+            out.append(0)
+    return True

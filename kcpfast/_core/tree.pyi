@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Self
 
 from typing_extensions import disjoint_base
@@ -12,11 +13,9 @@ CLEAR: int
 COUNT: int
 STAMP: int
 UNSTAMP: int
-ANY: int
-EXISTS: int
 MAP_FULL: int
 
-_Op = tuple[int, bytes, bytes | None, int]
+_Write = tuple[object, ...]
 _Result = tuple[int, int, int, list[tuple[int, bytes | None]], list[int]]
 
 def load(path: str) -> None:
@@ -30,18 +29,32 @@ class Environment:
     def close(self) -> None: ...
     def is_empty(self) -> bool: ...
     def table(self, name: bytes, create: bool) -> int: ...
-    def use(self, objects: int, history: int, log: int, index: int, meta: int) -> None: ...
+    def use(
+        self,
+        layout: dict[type, tuple[int, int, int]],
+        objects: int,
+        history: int,
+        log: int,
+        index: int,
+        meta: int,
+    ) -> None:
+        """Say which tables play which part, and how writes are laid out.
+
+        A write is a tuple that begins with its key. `layout` tells by its type what it does (PUT,
+        CHECK, ...) and where its value stands and its number, 0 for none.
+        """
+
     def grow(self, map_size: int) -> None: ...
-    def apply(self, batch: list[list[_Op]], now: int) -> list[_Result]:
+    def apply(self, batch: Sequence[Sequence[_Write]], now: int) -> list[_Result]:
         """Write commits in one durable transaction, each of them whole or not at all.
 
-        An op is (kind, key, value, number): the fields of contract.Write, `number` being the
-        expectation (ANY, EXISTS or a revision), limit, delta or what was seen; the value of a
-        STAMP is its `when`. `now` is Unix time in milliseconds.
+        The number of a write is its expectation (None for any, -1 for any that is there, or a
+        revision), limit, delta or what was seen; the value of a STAMP is its `when`. `now` is Unix
+        time in milliseconds.
 
-        A result is (revision, failed, found, events, stamps): `failed` is the op whose
-        expectation did not hold (-1: none), which then found `found`; events are (op, the value
-        it replaced); stamps the ops that stamped.
+        A result is (revision, failed, found, events, stamps): `failed` is the write whose
+        expectation did not hold (-1: none), which then found `found`; events are (write, the value
+        it replaced); stamps the writes that stamped.
         """
 
     def put(self, table: int, key: bytes, value: bytes) -> None: ...

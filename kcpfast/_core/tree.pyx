@@ -21,12 +21,12 @@ cdef extern from "dlfcn.h" nogil:
     int RTLD_NOW
 
 PUT, CHECK, EMPTY, PRESENT, BELOW, INDEX, CLEAR, COUNT, STAMP, UNSTAMP = range(10)
-ANY = -2
-EXISTS = -1
 MAP_FULL = -30792
 
 cdef enum:
     K_PUT, K_CHECK, K_EMPTY, K_PRESENT, K_BELOW, K_INDEX, K_CLEAR, K_COUNT, K_STAMP, K_UNSTAMP
+
+cdef object MOST = (1 << 63) - 1
 
 cdef enum:
     NOTFOUND = -30798
@@ -448,23 +448,37 @@ cdef void _free(Commit* commits, Py_ssize_t count) noexcept:
     free(commits)
 
 
-cdef int _read_ops(list writes, Commit* commit) except -1:
-    cdef Py_ssize_t j
+cdef int _read_ops(object writes, dict layout, Commit* commit) except -1:
+    cdef Py_ssize_t j, value_at, number_at
     cdef Op* op
     commit.count = len(writes)
     commit.ops = <Op*>calloc(max(commit.count, 1), sizeof(Op))
     if commit.ops == NULL:
         raise MemoryError
     for j in range(commit.count):
-        kind, key, value, number = writes[j]
+        write = writes[j]
+        kind, value_at, number_at = layout[type(write)]
         op = &commit.ops[j]
         op.kind = kind
-        op.key = _val(key)
-        op.number = number
-        op.gives = value is not None
+        op.key = _val(write[0])
+        if number_at:
+            op.number = _bounded(op.kind, write[number_at])
+        value = write[value_at] if value_at else None
         if value is not None:
+            op.gives = op.kind != K_STAMP or bool(value)
             op.value = _val(value)
     return 0
+
+
+cdef int64_t _bounded(int kind, object number) except? -4:
+    """Return a number as it is compared: no object has a revision out of range."""
+    if number is None:
+        return -2
+    if number > MOST:
+        return -3 if kind == K_PUT or kind == K_CHECK else MOST
+    if number < -1 and (kind == K_PUT or kind == K_CHECK):
+        return -3
+    return number
 
 
 cdef tuple _result(Commit* commit):
@@ -495,6 +509,7 @@ cdef class Environment:
     cdef void* reader
     cdef int held
     cdef Tables tables
+    cdef dict layout
 
     def __cinit__(self, str path, size_t map_size):
         cdef bytes encoded = path.encode()
@@ -535,8 +550,9 @@ cdef class Environment:
         _check(txn_commit(txn))
         return handle
 
-    def use(self, objects, history, log, index, meta):
-        """Say which tables play which part."""
+    def use(self, layout, objects, history, log, index, meta):
+        """Say which tables play which part, and how writes are laid out. See tree.pyi."""
+        self.layout = layout
         self.tables.objects, self.tables.history, self.tables.log = objects, history, log
         self.tables.index, self.tables.meta = index, meta
 
@@ -546,7 +562,7 @@ cdef class Environment:
 
     # ------------------------------------------------------------------- writing
 
-    def apply(self, list batch, int64_t now):
+    def apply(self, batch, int64_t now):
         """Write commits in one durable transaction, each of them whole or not at all.
 
         See tree.pyi. OSError if the transaction as a whole failed: nothing was written then.
@@ -558,7 +574,7 @@ cdef class Environment:
             raise MemoryError
         try:
             for i in range(count):
-                _read_ops(batch[i], &commits[i])
+                _read_ops(batch[i], self.layout, &commits[i])
             with nogil:
                 code = _apply(self.env, &self.tables, commits, count, now)
             _check(code)

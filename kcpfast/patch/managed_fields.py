@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kcpfast._core.fields import outline
 from kcpfast.patch.decoded import refuse_too_deep, same
 from kcpfast.patch.fieldset import (
     LEAF,
@@ -43,6 +44,7 @@ MAX_UPDATE_MANAGERS = 10
 CLUSTER_ANNOTATION = "kcp.io/cluster"
 
 _ANCIENT = "ancient-changes"
+_MAX_OUTLINES = 64
 
 # Fields that are never anybody's, apart from managedFields and the cluster annotation.
 _STRIPPED: FieldSet = {
@@ -132,15 +134,30 @@ def _first_entries(
 ) -> list[Object]:
     """Return the managedFields of an object that nobody has written to before."""
     try:
-        fields = new_fields(tracked(obj), node)
+        fields = _first_fields(obj, node, reset_fields)
     except Unkeyed:
         return []
-    if reset_fields:
-        fields = recursive_difference(fields, reset_fields)
-    fields = strip(fields)
     if not fields:
         return []
     return to_entries({role_of(writer, "Update"): Owned(fields, writer.api_version, writer.time)})
+
+
+def _first_fields(obj: Object, node: MergeNode, reset_fields: FieldSet | None) -> FieldSet:
+    """Return the fields of a new object: made once for all that have the same outline."""
+    shape = outline(obj, node)
+    question = (shape, reset_fields is RESET_BY_MAIN, reset_fields is RESET_BY_STATUS)
+    found: FieldSet | None = node.outlines.get(question)
+    if found is None:
+        found = new_fields(tracked(obj), node)
+        if reset_fields:
+            found = recursive_difference(found, reset_fields)
+        found = strip(found)
+        known = reset_fields in (None, RESET_BY_MAIN, RESET_BY_STATUS)
+        if shape is not None and known:
+            if len(node.outlines) >= _MAX_OUTLINES:
+                node.outlines.clear()
+            node.outlines[question] = found
+    return found
 
 
 def _managers_to_start_from(sent: Any, stored: Any) -> Managers:

@@ -117,6 +117,8 @@ class MergeNode:
         self.patch_strategy = frozenset(schema.get("x-kubernetes-patch-strategy", "").split(","))
         self.patch_merge_key: str = schema.get("x-kubernetes-patch-merge-key", "")
         self.always = False
+        # The fields of new objects by their outline; see managed_fields.
+        self.outlines: dict[Any, Any] = {}
 
     @cached_property
     def fields(self) -> dict[str, MergeNode]:

@@ -23,16 +23,15 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import lmdb.cpython
 
 from kcpfast._core import tree
 from kcpfast.store.contract import (
-    EXISTS,
     Batch,
     Below,
     Changes,
@@ -65,12 +64,24 @@ _CREATE, _DELETE = b"c", b"d"
 _BATCH = 512
 _COMPACT_STEP = 2000
 _CHUNK = 1000
+# What each write does, and where in it its value stands and its number (0 = it has none).
+LAYOUT: dict[type, tuple[int, int, int]] = {
+    Put: (tree.PUT, 1, 2),
+    Check: (tree.CHECK, 0, 1),
+    Empty: (tree.EMPTY, 0, 0),
+    Present: (tree.PRESENT, 0, 0),
+    Below: (tree.BELOW, 0, 1),
+    Index: (tree.INDEX, 1, 0),
+    Clear: (tree.CLEAR, 0, 0),
+    Count: (tree.COUNT, 0, 1),
+    Stamp: (tree.STAMP, 1, 0),
+    Unstamp: (tree.UNSTAMP, 0, 1),
+}
 tree.load(lmdb.cpython.__file__)
 
 
 class _Commit(NamedTuple):
     writes: Sequence[Write]
-    ops: list[tree._Op]
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[int]
 
@@ -111,9 +122,9 @@ class LmdbStore:
         if not empty:
             self._refuse_foreign()
         names = (b"objects", b"history", b"log", b"index", b"meta")
-        tables = [self._env.table(name, create=empty) for name in names]
-        self._objects, self._history, self._log, self._index, self._meta = tables
-        self._env.use(*tables)
+        parts = [self._env.table(name, create=empty) for name in names]
+        self._objects, self._history, self._log, self._index, self._meta = parts
+        self._env.use(LAYOUT, *parts)
         if empty:
             self._env.put(self._meta, b"format", FORMAT)
         self._published = number(self._env.get(self._meta, b"revision"))
@@ -249,8 +260,7 @@ class LmdbStore:
             raise StoreError("the store is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[int] = loop.create_future()
-        ops = [_OPS[type(write)](write) for write in writes]
-        self._queue.put(_Commit(writes, ops, loop, future))
+        self._queue.put(_Commit(writes, loop, future))
         return await future
 
     def _write_loop(self) -> None:
@@ -269,10 +279,10 @@ class LmdbStore:
                 return
 
     def _write_batch(self, batch: list[_Commit]) -> list[_Outcome]:
-        ops = [commit.ops for commit in batch]
+        writes = [commit.writes for commit in batch]
         while True:
             try:
-                results = self._env.apply(ops, time.time_ns() // 1_000_000)
+                results = self._env.apply(writes, time.time_ns() // 1_000_000)
             except Exception as error:
                 if isinstance(error, OSError) and error.errno == tree.MAP_FULL:
                     self._grow()
@@ -345,38 +355,15 @@ class _Held:
         self._env.free()
 
 
-_NEVER = -3
-_MOST = (1 << 63) - 1  # what a counter can hold; limits may be higher
-_OPS: Mapping[type, Callable[[Any], tree._Op]] = {
-    Put: lambda w: (tree.PUT, w.key, w.value, _expectation(w.expect)),
-    Check: lambda w: (tree.CHECK, w.key, None, _expectation(w.expect)),
-    Empty: lambda w: (tree.EMPTY, w.key, None, 0),
-    Present: lambda w: (tree.PRESENT, w.key, None, 0),
-    Below: lambda w: (tree.BELOW, w.key, None, min(w.limit, _MOST)),
-    Index: lambda w: (tree.INDEX, w.key, w.value, 0),
-    Clear: lambda w: (tree.CLEAR, w.key, None, 0),
-    Count: lambda w: (tree.COUNT, w.key, None, w.delta),
-    Stamp: lambda w: (tree.STAMP, w.key, w.when or None, 0),
-    Unstamp: lambda w: (tree.UNSTAMP, w.key, None, w.seen),
-}
-
-
-def _expectation(expect: int | None) -> int:
-    """Return an expectation as the kernel knows it; no object has a revision out of range."""
-    if expect is None:
-        return tree.ANY
-    return expect if EXISTS <= expect <= _MOST else _NEVER
-
-
 def _outcome(commit: _Commit, result: tree._Result) -> _Outcome:
     revision, failed, found, replaced, stamped = result
     if failed >= 0:
-        return _Outcome(commit, Conflict(commit.ops[failed][1], found), _NOTHING)
+        return _Outcome(commit, Conflict(commit.writes[failed].key, found), _NOTHING)
     events = []
     for at, old in replaced:
-        _, key, value, _ = commit.ops[at]
+        key, value, _ = cast("Put", commit.writes[at])
         events.append(Event(revision, key, value, old))
-    return _Outcome(commit, revision, Batch(events, [commit.ops[at][1] for at in stamped]))
+    return _Outcome(commit, revision, Batch(events, [commit.writes[at].key for at in stamped]))
 
 
 def _replaced_after(

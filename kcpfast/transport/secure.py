@@ -88,7 +88,7 @@ class Tls(asyncio.Protocol):
         try:
             if not self._open:
                 self._shake()
-            while self._open and (self._in.pending or self._tls.pending()):
+            while self._open and self._in.pending:
                 self._read()
         except ssl.SSLWantReadError:
             pass  # a record is not whole

@@ -7,6 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from kcpfast._core.fields import outline
 from kcpfast.patch.fieldset import difference, to_fields_v1, union
 from kcpfast.patch.merge_type import MergeNode
 from kcpfast.patch.owned_fields import compare, fields_of, new_fields
@@ -140,6 +141,24 @@ WIDGETS = st.fixed_dictionaries(
         "text": WORDS,
     },
 )
+
+
+def renamed(value: Any, changes: dict[str, str]) -> Any:
+    """Return a value with other words for its words, keys excepted."""
+    if isinstance(value, dict):
+        return {key: renamed(item, changes) for key, item in value.items()}
+    if isinstance(value, list):
+        return [renamed(item, changes) for item in value]
+    return changes.get(value, value)
+
+
+@given(WIDGETS, WIDGETS, st.dictionaries(WORDS, WORDS | st.none()))
+def test_objects_of_one_outline_have_the_same_fields(one: Any, two: Any, changes: Any) -> None:
+    for other in (two, renamed(one, changes), dict(reversed(one.items()))):
+        shape = outline(one, WIDGET)
+        if shape is not None and shape == outline(other, WIDGET):
+            assert new_fields(one, WIDGET) == new_fields(other, WIDGET)
+    assert (outline(one, WIDGET) is None) is bool(one.get("set") or one.get("items"))
 
 
 @given(WIDGETS, st.sampled_from([WIDGET, NAMESPACE]))

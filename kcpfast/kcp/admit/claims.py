@@ -14,6 +14,12 @@ def plugins(claims: Claims) -> list[Plugin]:
     def label(review: Review) -> None:
         meta = review.obj["metadata"]
         given: dict[str, str] = meta.get("labels") or {}
+        if (
+            review.place != _BINDINGS
+            and not claims.marks(review.target.cluster, review.resource.storage)
+            and not any(name.startswith(LABEL) for name in given)
+        ):
+            return
         own = own_labels(given)
         wanted = claims.labels(review.target.cluster, review.resource.storage, own)
         if review.place == _BINDINGS and review.old is not None:
