@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Tries the executable as a stranger would: an empty folder, nothing on PATH, no HOME.
 
 Run as `python packaging/smoke.py [FILE]`; prints what it tried and exits 1 at the first that fails.
