@@ -1,7 +1,7 @@
 """python -m bench.table README.md: puts the figures of the last `make bench` between its marks.
 
-Each figure stands beside kcp's own and what it is to be; `scaled` is a rate on a machine where
-nginx gives 40,000 files of 1 KB a second to the same client, which kcp's figures are of.
+Each figure stands beside kcp's own and what it is to be; `scaled` is a rate on the machine that
+kcp's figures and the goals are of (bench/load/yardstick.py).
 """
 
 from __future__ import annotations

@@ -70,5 +70,5 @@ def test_kernel_and_twin_are_one_row() -> None:
 def test_better_is_above_one(unit: str, old: float, new: float, times: float) -> None:
     before, after = Row("a", "b", old, unit), Row("a", "b", new, unit)
     assert better(before, after) == times
-    (twice,) = scaled([after], 20_000)
+    (twice,) = scaled([after], 40_000)
     assert twice.scaled == {"/s": 2 * new}.get(unit)
