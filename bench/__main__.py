@@ -63,7 +63,9 @@ def starts(server: Server, *, fresh: bool) -> list[Row]:
     """Start a server (on a fresh directory) and leave it running, at rest."""
     seconds = server.start()
     if fresh:
-        resident = Row("resident", "memory in use after a start", server.process.resident(), "KiB")
+        resident = Row(
+            "resident", "resident after a start, children too", server.process.resident(), "KiB"
+        )
         return [Row("start", "ready, fresh directory", seconds, "s"), resident]
     taken = [seconds]
     for _ in range(_RESTARTS - 1):

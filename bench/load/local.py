@@ -35,11 +35,11 @@ class Process:
         return self._status("RssAnon:")
 
     def resident(self) -> float:
-        """Return the memory in use, in KiB, that of children (not shared with it) included."""
+        """Return the memory in use, in KiB, that of children included."""
         found = self._status("VmRSS:")
         for task in Path(f"/proc/{self.pid}/task").iterdir():
             children = (task / "children").read_text().split()
-            found += sum(Process(int(child)).private() for child in children)
+            found += sum(Process(int(child)).resident() for child in children)
         return found
 
     def cpu(self) -> float:

@@ -1,8 +1,8 @@
 """What nginx gives to this client just now: machines differ, and one differs from hour to hour.
 
 Rates are shown raw, and scaled to a machine where one nginx worker serves a file of 1 KB over TLS
-to 64 connections of this client 80,000 times a second. kcp's figures were taken with a client in Go,
-which is given 40,000 there: side by side with it, this one is given twice as much, or more.
+to 64 connections of this client 80,000 times a second. kcp's figures were taken with a client in
+Go, which is given 40,000 there: side by side with it, this one is given twice as much, or more.
 """
 
 from __future__ import annotations
