@@ -63,6 +63,135 @@ class Node:
 
 
 @cython.cclass
+class Size:
+    """A check of how long a string is, or how much a list or an object holds: the most frequent.
+
+    `kind` is STRING, ARRAY or OBJECT, values of other types are not looked at; `sign` is 1 if no
+    more than `limit` may be, -1 if no less. It is called as every other check.
+    """
+
+    kind = cython.declare(cython.int)
+    sign = cython.declare(cython.Py_ssize_t)
+    limit = cython.declare(cython.Py_ssize_t)
+    code = cython.declare(object)
+
+    def __init__(self, kind: int, sign: int, limit: int, code: int) -> None:
+        """Say what is too much, or too little."""
+        self.kind = kind
+        self.sign = sign
+        self.limit = limit
+        self.code = code
+
+    def __call__(self, value: object, errors: list) -> None:  # type: ignore[type-arg]
+        """Append [path, code, value, limit] if the value is not as it should be."""
+        _check_size(self, value, errors)
+
+
+@cython.cfunc
+@cython.returns(cython.void)
+def _check_size(check: Size, value: object, errors: list):  # type: ignore[no-untyped-def, type-arg]
+    kind: cython.int = check.kind
+    if kind == STRING:
+        if not isinstance(value, str):
+            return
+    elif kind == ARRAY:
+        if not isinstance(value, list):
+            return
+    elif not isinstance(value, dict):
+        return
+    if (len(value) - check.limit) * check.sign > 0:  # type: ignore[arg-type]
+        errors.append(["", check.code, value, check.limit])
+
+
+@cython.cclass
+class Range:
+    """A check of how large a number is; `sign` and `limit` as in Size, `detail` is told."""
+
+    sign = cython.declare(cython.int)
+    strict = cython.declare(cython.bint)
+    limit = cython.declare(object)
+    code = cython.declare(object)
+    detail = cython.declare(object)
+
+    def __init__(self, sign: int, limit: float, strict: bool, code: int) -> None:
+        """Say what is too large, or too small; with `strict` the limit itself is."""
+        self.sign = sign
+        self.limit = limit
+        self.strict = strict
+        self.code = code
+        self.detail = (limit, strict)
+
+    def __call__(self, value: object, errors: list) -> None:  # type: ignore[type-arg]
+        """Append [path, code, value, (limit, strict)] if the value is not as it should be."""
+        _check_range(self, value, errors)
+
+
+@cython.cfunc
+@cython.returns(cython.void)
+def _check_range(check: Range, value: object, errors: list):  # type: ignore[no-untyped-def, type-arg]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return
+    good: cython.bint
+    if check.sign > 0:
+        good = value < check.limit or (not check.strict and value == check.limit)
+    else:
+        good = value > check.limit or (not check.strict and value == check.limit)
+    if not good:
+        errors.append(["", check.code, value, check.detail])
+
+
+@cython.cclass
+class Match:
+    """A check of strings against a pattern: by `short(text)` up to `most` characters, else `long`.
+
+    `short` returns None for what does not match, `long` something false.
+    """
+
+    short = cython.declare(object)
+    most = cython.declare(cython.Py_ssize_t)
+    long = cython.declare(object)
+    code = cython.declare(object)
+    detail = cython.declare(object)
+
+    def __init__(self, short: object, most: int, long: object, code: int, detail: str) -> None:
+        """Take the two ways."""
+        self.short = short
+        self.most = most
+        self.long = long
+        self.code = code
+        self.detail = detail
+
+    def __call__(self, value: object, errors: list) -> None:  # type: ignore[type-arg]
+        """Append [path, code, value, detail] if the value does not match."""
+        _check_match(self, value, errors)
+
+
+@cython.cfunc
+@cython.returns(cython.void)
+def _check_match(check: Match, value: object, errors: list):  # type: ignore[no-untyped-def, type-arg]
+    if not isinstance(value, str):
+        return
+    good: object
+    good = check.short(value) if len(value) <= check.most else check.long(value)  # type: ignore[operator]
+    if not good:
+        errors.append(["", check.code, value, check.detail])
+
+
+@cython.cfunc
+@cython.returns(cython.void)
+def _check_all(checks: tuple, value: object, errors: list):  # type: ignore[no-untyped-def, type-arg]
+    for check in checks:
+        if isinstance(check, Size):
+            _check_size(check, value, errors)
+        elif isinstance(check, Range):
+            _check_range(check, value, errors)
+        elif isinstance(check, Match):
+            _check_match(check, value, errors)
+        else:
+            check(value, errors)
+
+
+@cython.cclass
 class Report:
     """What one pass found: `unknown` paths that were pruned, `errors` as described above."""
 
@@ -125,16 +254,14 @@ def _visit(node: Node, value: object, report: Report, depth: cython.int):  # typ
             report.errors.append(["", TYPE, value, node.type])
             if node.type == INTEGER and isinstance(value, float):
                 report.errors.append(["", RANGE, value, _AN_INTEGER])
-                for check in node.checks:
-                    check(value, report.errors)
+                _check_all(node.checks, value, report.errors)
         return
     if isinstance(value, dict):
         _visit_object(node, value, report, depth)
     elif isinstance(value, list) and node.items is not None:
         _visit_items(node.items, value, report, depth)
     if report.validate:
-        for check in node.checks:
-            check(value, report.errors)
+        _check_all(node.checks, value, report.errors)
 
 
 @cython.cfunc

@@ -8,7 +8,8 @@ type follows k8s.io/kube-openapi/pkg/validation/validate: a facet of another typ
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sized
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kcpfast._core import schema as core
@@ -37,27 +38,18 @@ def _number(test: Callable[[float], bool], code: int, detail: Any) -> Check:
     return check
 
 
-def _sized(kind: type[Sized], test: Callable[[int], bool], code: int, detail: Any) -> Check:
-    def check(value: Any, errors: list[Any]) -> None:
-        if isinstance(value, kind) and not test(len(value)):
-            errors.append(["", code, value, detail])
-
-    return check
+def _at_most(kind: int, name: str, code: int) -> Callable[[Mapping[str, Any]], Check]:
+    return lambda schema: core.Size(kind, 1, min(schema[name], sys.maxsize), code)
 
 
-def _max_length(schema: Mapping[str, Any]) -> Check:
-    limit = schema["maxLength"]
-    return _string(lambda value: len(value) <= limit, core.MAX_LENGTH, limit)
-
-
-def _min_length(schema: Mapping[str, Any]) -> Check:
-    limit = schema["minLength"]
-    return _string(lambda value: len(value) >= limit, core.MIN_LENGTH, limit)
+def _at_least(kind: int, name: str, code: int) -> Callable[[Mapping[str, Any]], Check]:
+    return lambda schema: core.Size(kind, -1, min(schema[name], sys.maxsize), code)
 
 
 def _pattern(schema: Mapping[str, Any]) -> Check:
     source = schema["pattern"]
-    return _string(compile_pattern(source).search, core.PATTERN, source)
+    pattern = compile_pattern(source)
+    return core.Match(*pattern.short(), pattern.search, core.PATTERN, source)
 
 
 def _format(schema: Mapping[str, Any]) -> Check | None:
@@ -74,15 +66,13 @@ def _format(schema: Mapping[str, Any]) -> Check | None:
 
 
 def _maximum(schema: Mapping[str, Any]) -> Check:
-    limit, strict = schema["maximum"], bool(schema.get("exclusiveMaximum"))
-    test = (lambda value: value < limit) if strict else (lambda value: value <= limit)
-    return _number(test, core.MAXIMUM, (limit, strict))
+    strict = bool(schema.get("exclusiveMaximum"))
+    return core.Range(1, schema["maximum"], strict, core.MAXIMUM)
 
 
 def _minimum(schema: Mapping[str, Any]) -> Check:
-    limit, strict = schema["minimum"], bool(schema.get("exclusiveMinimum"))
-    test = (lambda value: value > limit) if strict else (lambda value: value >= limit)
-    return _number(test, core.MINIMUM, (limit, strict))
+    strict = bool(schema.get("exclusiveMinimum"))
+    return core.Range(-1, schema["minimum"], strict, core.MINIMUM)
 
 
 def _multiple_of(schema: Mapping[str, Any]) -> Check:
@@ -103,26 +93,6 @@ def _enum(schema: Mapping[str, Any]) -> Check:
             errors.append(["", core.ENUM, value, allowed])
 
     return check
-
-
-def _max_items(schema: Mapping[str, Any]) -> Check:
-    limit = schema["maxItems"]
-    return _sized(list, lambda size: size <= limit, core.MAX_ITEMS, limit)
-
-
-def _min_items(schema: Mapping[str, Any]) -> Check:
-    limit = schema["minItems"]
-    return _sized(list, lambda size: size >= limit, core.MIN_ITEMS, limit)
-
-
-def _max_properties(schema: Mapping[str, Any]) -> Check:
-    limit = schema["maxProperties"]
-    return _sized(dict, lambda size: size <= limit, core.MAX_PROPERTIES, limit)
-
-
-def _min_properties(schema: Mapping[str, Any]) -> Check:
-    limit = schema["minProperties"]
-    return _sized(dict, lambda size: size >= limit, core.MIN_PROPERTIES, limit)
 
 
 def _unique_items(schema: Mapping[str, Any]) -> Check | None:
@@ -208,13 +178,13 @@ def _check_type_field(name: str, value: str) -> list[Cause]:
 FACETS: dict[str, Callable[[Mapping[str, Any]], Check | None]] = {
     "enum": _enum,
     "format": _format,
-    "maxItems": _max_items,
-    "maxLength": _max_length,
-    "maxProperties": _max_properties,
+    "maxItems": _at_most(core.ARRAY, "maxItems", core.MAX_ITEMS),
+    "maxLength": _at_most(core.STRING, "maxLength", core.MAX_LENGTH),
+    "maxProperties": _at_most(core.OBJECT, "maxProperties", core.MAX_PROPERTIES),
     "maximum": _maximum,
-    "minItems": _min_items,
-    "minLength": _min_length,
-    "minProperties": _min_properties,
+    "minItems": _at_least(core.ARRAY, "minItems", core.MIN_ITEMS),
+    "minLength": _at_least(core.STRING, "minLength", core.MIN_LENGTH),
+    "minProperties": _at_least(core.OBJECT, "minProperties", core.MIN_PROPERTIES),
     "minimum": _minimum,
     "multipleOf": _multiple_of,
     "pattern": _pattern,

@@ -39,6 +39,10 @@ class Pattern:
         if self._bounded is None:
             self._linear = _linear(source)
 
+    def short(self) -> tuple[Callable[[str], Any] | None, int]:
+        """Return what finds the pattern in short texts (None = not found), and how short."""
+        return (self._bounded, _SHORT) if self._bounded is not None else (None, -1)
+
     def search(self, text: str) -> bool:
         """Tell whether the pattern matches somewhere in the text."""
         if self._bounded is not None and len(text) <= _SHORT:
