@@ -23,7 +23,7 @@ from bench.load.yardstick import MEASURE, yardstick
 from bench.row import Row
 
 RESULT = Path(__file__).parent / "results" / "bench.json"
-_RESTARTS = 7
+_STARTS = 7
 
 
 def micro() -> list[Row]:
@@ -60,27 +60,23 @@ def micro_rows(found: list[dict[str, Any]]) -> list[Row]:
 
 
 def starts(server: Server, *, fresh: bool) -> list[Row]:
-    """Start a server (on a fresh directory) and leave it running, at rest."""
-    seconds = server.start()
-    if fresh:
-        resident = Row(
-            "resident", "resident after a start, children too", server.process.resident(), "KiB"
-        )
-        return [Row("start", "ready, fresh directory", seconds, "s"), resident]
-    taken = [seconds]
-    for _ in range(_RESTARTS - 1):
+    """Start a server several times (on fresh directories) and leave it running, at rest."""
+    taken = []
+    for at in range(_STARTS):
         server.stop()
+        if fresh:
+            server.root = server.root.with_name(f"root{at}")
         taken.append(server.start())
-    note = f"slowest of {_RESTARTS} {1000 * max(taken):.0f} ms"
-    return [
-        Row(
-            "restart",
-            "ready, directory of this run",
-            sorted(taken)[len(taken) // 2],
-            "s",
-            note=note,
-        )
-    ]
+    name, what = ("start", "fresh directory") if fresh else ("restart", "directory of this run")
+    middle, note = (
+        sorted(taken)[len(taken) // 2],
+        f"slowest of {_STARTS} {1000 * max(taken):.0f} ms",
+    )
+    rows = [Row(name, f"ready, {what}", middle, "s", note=note)]
+    if fresh:
+        resident = server.process.resident()
+        rows.append(Row("resident", "resident after a start, children too", resident, "KiB"))
+    return rows
 
 
 def whole(kubeconfig: Path | None, command: str) -> list[Row]:

@@ -80,8 +80,7 @@ class Server:
     def __init__(self, root: Path, command: str = PROGRAM) -> None:
         """Take a directory; nothing runs yet."""
         self.root = root
-        words = ["start", "--root-directory", str(root), "--secure-port", "0"]
-        self._words = [*command.split(), *words, "--bind-address", "127.0.0.1"]
+        self._command = command.split()
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -99,10 +98,12 @@ class Server:
     def start(self) -> float:
         """Start it and return the seconds until it said that it is ready."""
         self.root.mkdir(parents=True, exist_ok=True)
+        words = ["start", "--root-directory", str(self.root), "--secure-port", "0"]
+        words += ["--bind-address", "127.0.0.1"]
         begun = time.perf_counter()
         with (self.root / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                self._words, stdout=subprocess.PIPE, stderr=log, text=True
+                [*self._command, *words], stdout=subprocess.PIPE, stderr=log, text=True
             )
         assert self._process.stdout is not None
         said = self._process.stdout.readline()
