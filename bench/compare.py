@@ -20,6 +20,9 @@ def better(old: Row, new: Row) -> float | None:
 
 def main() -> None:
     base, new = [*map(Path, sys.argv[1:]), RESULT][:2]
+    for path in (base, new):
+        if not path.is_file():
+            sys.exit(f"there is no {path}: `make bench` writes {RESULT.name}")
     (before, old), (after, rows) = row.read(base), row.read(new)
     known = {(each.name, each.what): each for each in old}
     found = []

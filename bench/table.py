@@ -14,6 +14,8 @@ from bench import row
 from bench.__main__ import RESULT
 from bench.row import Row
 
+# What later runs are compared with: make bench-compare BASE=bench/results/kept.json
+KEPT = RESULT.with_name("kept.json")
 BEGIN, END = "<!-- figures: python -m bench.table README.md -->", "<!-- end of figures -->"
 
 
@@ -76,6 +78,7 @@ def main() -> None:
     where, rows = row.read(RESULT)
     path = Path(sys.argv[1])
     path.write_text(paste(path.read_text(), rows, row.title(where)))
+    KEPT.write_bytes(RESULT.read_bytes())
 
 
 if __name__ == "__main__":
