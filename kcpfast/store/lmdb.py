@@ -59,7 +59,7 @@ from kcpfast.store.contract import (
     number_bytes,
 )
 
-FORMAT = b"kcpfast 1"
+FORMAT = b"kcpfast 2"
 _CREATE, _DELETE = b"c", b"d"
 _BATCH = 512
 _COMPACT_STEP = 2000

@@ -175,7 +175,7 @@ def newer_format(root: Path) -> None:
     with lmdb.open(str(root / "store"), max_dbs=8) as env:
         meta = env.open_db(b"meta")
         with env.begin(write=True, db=meta) as txn:
-            txn.put(b"format", b"kcpfast 2")
+            txn.put(b"format", b"kcpfast 3")
 
 
 def broken_tokens(root: Path) -> None:
@@ -191,7 +191,7 @@ def broken_certificate(root: Path) -> None:
     [
         (foreign_file, "cannot open the store in"),
         (foreign_database, "an LMDB file of another program"),
-        (newer_format, "the store has format b'kcpfast 2'"),
+        (newer_format, "the store has format b'kcpfast 3'"),
         (broken_tokens, "cannot use"),
         (broken_certificate, "cannot use the certificates"),
     ],
