@@ -294,10 +294,11 @@ class Connection:
 
         TLS would take all of it at once and say that nothing waits: it is with the transport below.
         """
+        view = memoryview(body)
         for start in range(0, len(body), _PIECE):
             if self.transport is None:
                 return
-            self.transport.write(body[start : start + _PIECE])
+            self.transport.write(view[start : start + _PIECE])
             if self._drained is not None:
                 await self._until_drained()
 

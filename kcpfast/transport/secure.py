@@ -144,20 +144,19 @@ class Tls(asyncio.Protocol):
 
     # ------------------------------------------------------------------- called from above
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Encrypt and send; what is not taken at once waits below."""
         if self._lower is None or self._closing or not data:
             return
         if len(data) <= _RECORD:
-            self._write(data)
-        else:
-            view = memoryview(data)
-            for start in range(0, len(data), _RECORD):
-                self._write(view[start : start + _RECORD])
-
-    def _write(self, data: bytes | memoryview) -> None:
-        self._tls.write(data)
-        self._lower.write(self._out.read())
+            self._tls.write(data)
+            self._lower.write(self._out.read())
+            return
+        view, records = memoryview(data), []
+        for start in range(0, len(data), _RECORD):
+            self._tls.write(view[start : start + _RECORD])
+            records.append(self._out.read())
+        self._lower.writelines(records)
 
     def close(self) -> None:
         """Say goodbye, send what waits, hang up."""
