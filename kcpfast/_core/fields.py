@@ -9,6 +9,7 @@ import cython
 
 _SELF: str = "."
 _MAX_DEPTH: cython.int = 450  # the C stack has no end of its own that could be caught
+_MAX_OUTLINE: cython.int = 128  # entries, and characters of a key
 LEAF: dict = {}  # type: ignore[type-arg]
 
 
@@ -84,7 +85,7 @@ def outline(obj: dict, node: object) -> tuple | None:  # type: ignore[type-arg]
     """Return what is equal for objects with the same new_fields, None for what cannot be told so.
 
     It holds the keys that are walked, in their order; items of associative lists are fields
-    themselves.
+    themselves. It is made to be kept: there is none of large objects.
     """
     out: list = []  # type: ignore[type-arg]
     return tuple(out) if _outline(obj, node, out, 0) else None
@@ -96,15 +97,18 @@ def _outline(obj: dict, node: object, out: list, depth: cython.int):  # type: ig
     if depth > _MAX_DEPTH:
         raise RecursionError
     fields: dict = node.fields  # type: ignore[attr-defined, type-arg]
-    for key, item in obj.items():
-        out.append(key)
+    name: str
+    for name, item in obj.items():
+        if len(out) > _MAX_OUTLINE or len(name) > _MAX_OUTLINE:
+            return False
+        out.append(name)
         kind: object = type(item)
         if kind is not dict and kind is not list:
             continue
         if not item:
             out.append(kind)
             continue
-        child: object = fields.get(key) or node.other  # type: ignore[attr-defined]
+        child: object = fields.get(name) or node.other  # type: ignore[attr-defined]
         if kind is list:
             if child.associative:  # type: ignore[attr-defined]
                 return False

@@ -19,6 +19,7 @@ from kcpfast.store.contract import Batch
 from kcpfast.transport.messages import Request
 
 _MAX_PLANS = 8192
+_MAX_TARGET = 1024
 _VERBS = ("create", "delete", "get", "list", "patch", "update")
 _STATUS = b"status"
 _Key = tuple[Heads, bytes, bytes, bytes]
@@ -80,6 +81,8 @@ class Plans:
             return
         if verb == "list" and cut.query:
             return  # pages and revisions: the next is another
+        if len(cut.path) + len(cut.query) > _MAX_TARGET:
+            return
         if len(self._plans) >= _MAX_PLANS:
             self._plans.clear()
         named = named and _is_named(call.route)

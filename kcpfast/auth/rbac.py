@@ -28,6 +28,7 @@ CLUSTER_ROLE_BINDINGS = BY_PLACE[GROUP, "v1", "clusterrolebindings"]
 _BINDINGS = {each.storage: each for each in (ROLE_BINDINGS, CLUSTER_ROLE_BINDINGS)}
 _MAX_CLUSTERS = 4096
 _MAX_ANSWERS = 50_000  # some 30 MB
+_MAX_QUESTION = 1024
 
 
 class Identity(NamedTuple):
@@ -110,7 +111,9 @@ class Rbac:
         if answer is None:
             grants = self.grants(cluster, identities, wanted.namespace)
             answer = any(allows(rule, wanted) for grant in grants for rule in grant.rules)
-            known[question] = answer
+            # Anybody may ask about names of any length: what is long is not kept.
+            if sum(map(len, wanted)) <= _MAX_QUESTION:
+                known[question] = answer
         return bool(answer)
 
     def grants(

@@ -72,6 +72,8 @@ ASKED = [
     (f"{CONFIG_MAPS}/a", {"impersonate_user": "jane"}, False),
     (f"{CONFIG_MAPS}/a", {"accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}, True),
     (f"{CONFIG_MAPS}/a", {"accept": "text/html"}, True),
+    (f"{CONFIG_MAPS}/a?x={1000 * 'x'}", {}, False),
+    (f"{CONFIG_MAPS}/{1000 * 'x'}", {}, False),
 ]
 
 
@@ -206,6 +208,17 @@ async def test_a_right_to_one_object_is_remembered_for_that_alone(inside: Inside
     jane = Client(inside, JANE)
     for name, status in (("a", 200), ("b", 403), ("a", 200), ("b", 403)):
         assert (await jane.ask("GET", f"{CONFIG_MAPS}/{name}"))[0] == status
+
+
+async def test_decisions_about_long_names_are_not_kept(inside: Inside) -> None:
+    await allow_jane(inside, {"verbs": ["get"], "resources": ["configmaps"]})
+    memory = inside.running.server._front._authorizer.rbac.memory
+    jane, counts = Client(inside, JANE), []
+    for name in (2000 * "a", 2000 * "b", "c", "d"):
+        await jane.ask("GET", f"{CONFIG_MAPS}/{name}", known=False)
+        counts.append(sum(len(memory.of(each)) for each in list(memory._clusters)))
+    first, second, third, fourth = counts
+    assert first == second < third < fourth
 
 
 PATHS = [

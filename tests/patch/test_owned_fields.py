@@ -161,6 +161,15 @@ def test_objects_of_one_outline_have_the_same_fields(one: Any, two: Any, changes
     assert (outline(one, WIDGET) is None) is bool(one.get("set") or one.get("items"))
 
 
+LARGE = [{"map": {f"k{at}": "" for at in range(200)}}, {"map": {200 * "k": ""}}]
+
+
+@pytest.mark.parametrize("obj", LARGE)
+def test_there_is_no_outline_of_large_objects(obj: Any) -> None:
+    assert outline(obj, WIDGET) is None
+    assert new_fields(obj, WIDGET) == compare({}, obj, WIDGET)[0]
+
+
 @given(WIDGETS, st.sampled_from([WIDGET, NAMESPACE]))
 def test_new_fields_are_what_compare_finds_new(obj: Any, node: MergeNode) -> None:
     obj = {"status": {}, "metadata": {"labels": {"b": "1", "a": "2"}}, **obj}
