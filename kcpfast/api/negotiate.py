@@ -5,9 +5,9 @@ See https://kubernetes.io/docs/reference/using-api/api-concepts/#alternate-repre
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
+from kcpfast.meta.bounded import kept_if_short
 from kcpfast.meta.errors import ApiError, not_acceptable
 
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
@@ -32,7 +32,7 @@ class Clause(NamedTuple):
     quality: float
 
 
-@lru_cache(maxsize=256)
+@kept_if_short(256)
 def clauses(accept: str) -> tuple[Clause, ...]:
     """Split an Accept header into alternatives, best first (RFC 9110 section 12.5.1)."""
     found = []
@@ -48,7 +48,7 @@ def clauses(accept: str) -> tuple[Clause, ...]:
     return tuple(sorted(found, key=lambda clause: -clause.quality))
 
 
-@lru_cache(maxsize=512)
+@kept_if_short(512)
 def negotiate(accept: str, *, builtin: bool, verb: str = "", transforms: bool = True) -> Form:
     """Return the first acceptable form; NotAcceptable if there is none.
 

@@ -1,10 +1,12 @@
-"""A cache of bytes that forgets what was not used for longest, bounded in bytes."""
+"""Caches that are bounded in bytes: by what they weigh, or by keeping nothing that is long."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from functools import lru_cache, wraps
+from typing import Concatenate, Generic, ParamSpec, TypeVar, cast
 
+P = ParamSpec("P")
 T = TypeVar("T")
 _OVERHEAD = 256
 
@@ -36,3 +38,23 @@ class Bounded(Generic[T]):
 
     def _weight(self, entry: T) -> int:
         return self._size_of(entry) + _OVERHEAD
+
+
+def kept_if_short(
+    most: int, length: int = 256
+) -> Callable[[Callable[Concatenate[str, P], T]], Callable[Concatenate[str, P], T]]:
+    """Keep what a function made of its last `most` texts, but of none above `length` characters.
+
+    For functions of texts that anybody may send: a count alone would not bound the memory.
+    """
+
+    def decorate(make: Callable[Concatenate[str, P], T]) -> Callable[Concatenate[str, P], T]:
+        known = cast("Callable[Concatenate[str, P], T]", lru_cache(maxsize=most)(make))
+
+        @wraps(make)
+        def get(text: str, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            return (known if len(text) <= length else make)(text, *args, **kwargs)
+
+        return get
+
+    return decorate

@@ -10,6 +10,8 @@ import re
 import time
 from functools import lru_cache
 
+from kcpfast.meta.bounded import kept_if_short
+
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:[Zz]|([+-])(\d\d):(\d\d))"
 )
@@ -31,7 +33,7 @@ def parse_duration(text: str) -> float:
     return -seconds if sign == "-" else seconds
 
 
-@lru_cache(maxsize=4096)
+@kept_if_short(4096, 64)
 def parse_time(text: str) -> float | None:
     """Return an RFC 3339 time as Unix seconds, None if it is not one."""
     found = _TIME.fullmatch(text)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any
+
+from kcpfast.meta.bounded import kept_if_short
 
 _STEP = re.compile(
     r"""\.(?P<field>(?:[^.\[\]'"\\]|\\.)+)
@@ -29,7 +30,7 @@ class JsonPathError(ValueError):
     """The path uses syntax that is not supported."""
 
 
-@lru_cache(maxsize=1024)
+@kept_if_short(1024)
 def compile_path(path: str) -> tuple[Step, ...]:
     """Compile a path such as `.spec.type.name`; JsonPathError if it is not supported."""
     text = path.strip().removeprefix("{").removesuffix("}").removeprefix("$")

@@ -6,10 +6,10 @@ Rules and texts: k8s.io/apimachinery/pkg/util/validation and pkg/api/validation.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from kcpfast.meta.bounded import kept_if_short
 from kcpfast.meta.errors import Cause, field_invalid
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -79,10 +79,12 @@ def path_segment(value: str) -> list[str]:
 
 def qualified_name(value: str) -> list[str]:
     """Return what is wrong with a label key, an annotation key or a finalizer."""
-    return list(_known_name(value) if len(value) <= _KNOWN_LENGTH else _qualified_name(value))
+    return list(_qualified_name(value))
 
 
-def _qualified_name(value: str) -> list[str]:
+@kept_if_short(4096, 128)
+def _qualified_name(value: str) -> Iterable[str]:
+    """See qualified_name: the same few are used again and again."""
     prefix, slash, name = value.rpartition("/")
     if "/" in prefix:
         return [
@@ -100,11 +102,6 @@ def _qualified_name(value: str) -> list[str]:
     elif len(name) > 63:
         wrong.append("name part " + _too_long(63))
     return wrong if _QUALIFIED.fullmatch(name) else [*wrong, _QUALIFIED_TEXT]
-
-
-# The same few are used again and again; what is long is not kept.
-_KNOWN_LENGTH = 128
-_known_name = lru_cache(maxsize=4096)(_qualified_name)
 
 
 def label_value(value: str) -> list[str]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any
+
+from kcpfast.meta.bounded import kept_if_short
 
 _SHORT = 500
 # What both engines read alike: no groups that repeat, no escapes but punctuation and \d \w \s.
@@ -58,7 +59,7 @@ class Pattern:
         return (match.span() for match in self._linear.finditer(text))
 
 
-@lru_cache(maxsize=1024)
+@kept_if_short(1024, 1024)
 def compile_pattern(source: str) -> Pattern:
     """Return the pattern, compiled once; ValueError if it is not RE2 syntax."""
     return Pattern(source)

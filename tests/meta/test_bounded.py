@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kcpfast.meta import bounded
-from kcpfast.meta.bounded import Bounded
+from kcpfast.meta.bounded import Bounded, kept_if_short
 
 
 @pytest.fixture
@@ -39,3 +39,16 @@ def test_cache_keeps_nothing_of_what_could_not_be_made(cache: Bounded[bytes]) ->
     with pytest.raises(LookupError):
         cache.get("a", fail)
     assert (len(cache), cache.get("a", lambda: b"x")) == (0, b"x")
+
+
+def test_what_is_long_is_made_each_time() -> None:
+    made: list[str] = []
+
+    @kept_if_short(2, 3)
+    def size(text: str, *, more: int = 0) -> int:
+        made.append(text)
+        return len(text) + more
+
+    for text in ("abc", "abc", "abcd", "abcd"):
+        assert size(text, more=1) == len(text) + 1
+    assert made == ["abc", "abcd", "abcd"]
