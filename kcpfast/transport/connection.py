@@ -109,7 +109,7 @@ class Connection:
         self.transport = transport
         self.peer = peer(transport)
         if self.peer.common_name:
-            self._who = "\0".join((self.peer.common_name, *self.peer.organizations)).encode()
+            self._who = ascii(self.peer[1:]).encode()
         self.service.open.add(self)
         self._expect_within(HEADER_SECONDS)
 
@@ -203,8 +203,9 @@ class Connection:
 
     def received(self, request: Request) -> None:
         """Queue a request that is whole."""
-        if self._alone is not None:
-            self._learn(self._alone, request)
+        alone, self._alone = self._alone, None
+        if alone is not None:
+            self._learn(alone, request)
         self._deadline = 0.0
         self._waiting.append(request)
         if not self._busy():

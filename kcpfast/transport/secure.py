@@ -40,7 +40,8 @@ class Upper(Protocol):
 class Tls(asyncio.Protocol):
     """The server's side of TLS on one connection: protocol to what is below, transport above."""
 
-    __slots__ = ("_closing", "_in", "_lower", "_make", "_open", "_out", "_timer", "_tls", "_upper")
+    # `_ended`: nothing is read any more, whatever still comes.
+    __slots__ = ("_closing", "_ended", "_in", "_lower", "_make", "_out", "_timer", "_tls", "_upper")
 
     def __init__(
         self, context: ssl.SSLContext, make: Callable[[], Upper], handshake_seconds: float
@@ -51,7 +52,7 @@ class Tls(asyncio.Protocol):
         self._make = make
         self._lower: Any = None
         self._upper: Upper | None = None
-        self._open = self._closing = False
+        self._ended = self._closing = False
         loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = loop.call_later(handshake_seconds, self.abort)
 
@@ -84,11 +85,13 @@ class Tls(asyncio.Protocol):
             self._flush()
 
     def _decrypt(self, data: bytes) -> None:
+        if self._ended:
+            return
         self._in.write(data)
         try:
-            if not self._open:
+            if self._upper is None:
                 self._shake()
-            while self._open and self._in.pending:
+            while self._in.pending and not self._ended:
                 self._read()
         except ssl.SSLWantReadError:
             pass  # a record is not whole
@@ -109,7 +112,6 @@ class Tls(asyncio.Protocol):
 
     def _shake(self) -> None:
         self._tls.do_handshake()
-        self._open = True
         self._stop_timer()
         self._flush()
         self._upper = self._make()
@@ -118,14 +120,14 @@ class Tls(asyncio.Protocol):
     def _read(self) -> None:
         data = self._tls.read(_RECORD)
         if not data:  # the client said that this was all
-            self._open = False
+            self._ended = True
             self.close()
         elif self._upper is not None:
             self._upper.data_received(data)
 
     def _fail(self, error: ssl.SSLError) -> None:
         """Say why in an alert, and hang up."""
-        self._open = False
+        self._ended = True
         if self._lower is None:
             return
         if error.reason == "HTTP_REQUEST":

@@ -82,6 +82,24 @@ async def test_records_may_come_byte_by_byte(tls: Keys) -> None:
     served.listener.close()
 
 
+async def test_nothing_is_read_behind_a_goodbye(tls: Keys) -> None:
+    """However much comes with it: the connection ends once, and no other begins."""
+    served = await listen(tls.server)
+    line = Crumbs(tls.client(), *await asyncio.open_connection("127.0.0.1", served.port))
+    await line.until(line.tls.do_handshake)
+    for answered in (b"/a", b"/b"):
+        line.tls.write(get(answered))
+    with contextlib.suppress(ssl.SSLWantReadError):
+        line.tls.unwrap()
+    line.writer.write(line.outward.read() + bytes(40_000))
+    await line.reader.read()
+    line.writer.close()
+    while served.service.open:  # noqa: ASYNC110 - what is waited for happens on this loop
+        await asyncio.sleep(0)
+    assert [each.path for each in served.echo.seen] == ["/a", "/b"]
+    served.listener.close()
+
+
 NOT_TLS = [
     (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP "),
     (b"\x16\x03\x01\x00\x05hello", b"\x15\x03"),  # an alert
