@@ -145,19 +145,14 @@ def _first_entries(
 def _first_fields(obj: Object, node: MergeNode, reset_fields: FieldSet | None) -> FieldSet:
     """Return the fields of a new object: made once for all that have the same outline."""
     shape = outline(obj, node)
-    question = (shape, reset_fields is RESET_BY_MAIN, reset_fields is RESET_BY_STATUS)
-    found: FieldSet | None = node.outlines.get(question)
+    found: FieldSet | None = node.outlines.get(shape)
     if found is None:
-        found = new_fields(tracked(obj), node)
-        if reset_fields:
-            found = recursive_difference(found, reset_fields)
-        found = strip(found)
-        known = reset_fields in (None, RESET_BY_MAIN, RESET_BY_STATUS)
-        if shape is not None and known:
+        found = strip(new_fields(tracked(obj), node))
+        if shape is not None:
             if len(node.outlines) >= _MAX_OUTLINES:
                 node.outlines.clear()
-            node.outlines[question] = found
-    return found
+            node.outlines[shape] = found
+    return recursive_difference(found, reset_fields) if reset_fields else found
 
 
 def _managers_to_start_from(sent: Any, stored: Any) -> Managers:
