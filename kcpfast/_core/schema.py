@@ -144,7 +144,7 @@ def _check_range(check: Range, value: object, errors: list):  # type: ignore[no-
 class Match:
     """A check of strings against a pattern: by `short(text)` up to `most` characters, else `long`.
 
-    `short` returns None for what does not match, `long` something false.
+    Both return something false for what does not match.
     """
 
     short = cython.declare(object)
@@ -171,8 +171,8 @@ class Match:
 def _check_match(check: Match, value: object, errors: list):  # type: ignore[no-untyped-def, type-arg]
     if not isinstance(value, str):
         return
-    good: object
-    good = check.short(value) if len(value) <= check.most else check.long(value)  # type: ignore[operator]
+    matches: object = check.short if len(value) <= check.most else check.long
+    good: object = matches(value)  # type: ignore[operator]
     if not good:
         errors.append(["", check.code, value, check.detail])
 

@@ -8,7 +8,6 @@ type follows k8s.io/kube-openapi/pkg/validation/validate: a facet of another typ
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from kcpfast.meta.objectmeta import check_meta
 from kcpfast.schema import formats
 from kcpfast.schema.pattern import compile_pattern
 
+_LONGEST = 1 << 62
 Check = Callable[[Any, list[Any]], None]
 
 
@@ -39,11 +39,16 @@ def _number(test: Callable[[float], bool], code: int, detail: Any) -> Check:
 
 
 def _at_most(kind: int, name: str, code: int) -> Callable[[Mapping[str, Any]], Check]:
-    return lambda schema: core.Size(kind, 1, min(schema[name], sys.maxsize), code)
+    return lambda schema: core.Size(kind, 1, _length(schema[name]), code)
 
 
 def _at_least(kind: int, name: str, code: int) -> Callable[[Mapping[str, Any]], Check]:
-    return lambda schema: core.Size(kind, -1, min(schema[name], sys.maxsize), code)
+    return lambda schema: core.Size(kind, -1, _length(schema[name]), code)
+
+
+def _length(limit: float) -> int:
+    """Return a limit of lengths as the kernel holds it: nothing is as long as the bounds."""
+    return int(max(-_LONGEST, min(limit, _LONGEST)))
 
 
 def _pattern(schema: Mapping[str, Any]) -> Check:
