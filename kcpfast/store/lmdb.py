@@ -260,7 +260,8 @@ class LmdbStore:
             raise StoreError("the store is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[int] = loop.create_future()
-        self._queue.put(_Commit(writes, loop, future))
+        # A copy: the kernel points into these writes until they are on disk.
+        self._queue.put(_Commit(tuple(writes), loop, future))
         return await future
 
     def _write_loop(self) -> None:
