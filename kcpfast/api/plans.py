@@ -62,11 +62,16 @@ class Plans:
         """Return how many are remembered."""
         return len(self._plans)
 
-    def find(self, cut: Cut) -> Plan | None:
-        """Return the plan of a request; None if it must be gone through step by step."""
-        heads, query, plans = cut.heads, cut.query, self._plans
-        if not cut.name:
+    def find(self, request: Request) -> tuple[Call, Handler] | None:
+        """Return the call that a request is and what serves it; None if nothing is known of it."""
+        cut = request.cut
+        if cut is None or not cut.name:
             return None
+        plan = self._plan(cut)
+        return (plan.call(request, cut), plan.handler) if plan is not None else None
+
+    def _plan(self, cut: Cut) -> Plan | None:
+        heads, query, plans = cut.heads, cut.query, self._plans
         line, name, part = _around_name(cut)
         if name[:1] not in (b"", b"."):  # dots in paths are redirected
             found = plans.get((heads, line, part, query))

@@ -93,12 +93,12 @@ class Server:
 
     async def serve(self, request: Request) -> Response | Stream:
         """Answer a request; whatever goes wrong below becomes a Status here."""
-        cut = request.cut
-        plan = self._plans.find(cut) if cut is not None else None
-        call = plan.call(request, cut) if plan is not None and cut is not None else None
+        call: Call | None = None
         try:
-            if plan is not None and call is not None:
-                answer = await plan.handler(self._api, call)
+            known = self._plans.find(request)
+            if known is not None:
+                call, handler = known
+                answer = await handler(self._api, call)
             else:
                 call = Call(request, _route(request))
                 answer = await self._step_by_step(call)
