@@ -44,18 +44,9 @@ class Inside:
         self.running = running
         self.at = "/clusters/root"
 
-    async def send(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        token: str = "admin",
-        user: str = "",
-        media: str = JSON,
-    ) -> Answer:
-        """Send a request as the owner of a token, or as `user`, whom a master impersonates."""
-        got = await self.send_raw(method, path, body, token=token, user=user, media=media)
+    async def send(self, method: str, path: str, body: Any = None, **options: str) -> Answer:
+        """Send a request and return what comes back; `options` are those of send_raw."""
+        got = await self.send_raw(method, path, body, **options)
         assert isinstance(got, Response)
         text = got.content_type.startswith(b"text/")
         read = {"text": got.body.decode()} if text else json.loads(got.body or b"{}")
@@ -71,7 +62,7 @@ class Inside:
         user: str = "",
         media: str = JSON,
     ) -> Response | Stream:
-        """Send a request and return what the server makes of it."""
+        """Send a request as the owner of a token, or as `user`, whom a master impersonates."""
         headers = {b"content-type": media.encode(), b"accept": b"application/json"}
         headers[b"authorization"] = b"Bearer " + (b"master" if user else token.encode())
         if user:
