@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kcpfast.patch.decoded import copy_json
+from kcpfast.meta.copies import copy_json
 from kcpfast.patch.json_patch import apply_json_patch
 from kcpfast.patch.managed_fields import update_managers
 from kcpfast.patch.managers import Writer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from kcpfast.patch.decoded import copy_json
+from kcpfast.meta.copies import copy_json
 from kcpfast.schema.program import compile_schema
 
 TEXT = {"type": "string", "maxLength": 253}

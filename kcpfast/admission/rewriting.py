@@ -9,8 +9,8 @@ import msgspec
 from kcpfast._core import schema as core
 from kcpfast.admission.chain import Review
 from kcpfast.admission.matching import converted, is_scale
+from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import internal
-from kcpfast.patch.decoded import copy_json
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.resources.scale import set_replicas
 

@@ -17,7 +17,7 @@ from kcpfast.kcp.clusters import Clusters, lock_writes
 from kcpfast.kcp.exports import MissingSchema, Offer, find_export, offers
 from kcpfast.kcp.kinds import API_BINDINGS
 from kcpfast.meta.cluster import export_hash
-from kcpfast.meta.copies import copied
+from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
 from kcpfast.registry.catalog import Catalog, Row
@@ -70,7 +70,7 @@ class BindingController:
         before = (found.get("status") or {}).get("appliedPermissionClaims") or []
 
         async def bind(old: Object) -> Change:
-            new = copied(old)
+            new = copy_json(old)
             more = self._bind(where, new, source)
             conditions.summarize(new)
             return Change(new, more)
@@ -212,13 +212,13 @@ class BindingController:
         writes = claims.index_writes(where.cluster, label, before, force)
 
         async def withdraw(old: Object) -> Change:
-            new = copied(old)
+            new = copy_json(old)
             show(new, kept)
             consumer = bindings.consumer_write(source.place, where.cluster, where.name, kept)
             return Change(new, [*writes, consumer, Stamp(index.auth(where.cluster))])
 
         async def grant(old: Object) -> Change:
-            new = copied(old)
+            new = copy_json(old)
             show(new, force)
             conditions.mark_true(new, "PermissionClaimsApplied")
             conditions.summarize(new)
@@ -286,7 +286,7 @@ class BindingController:
 
     async def _say(self, where: Target, remaining: Remaining) -> None:
         async def change(old: Object) -> Change:
-            new = copied(old)
+            new = copy_json(old)
             text = remaining.resources_text()
             reason = "ResourceRemaining"
             if remaining.finalizers:
@@ -300,7 +300,7 @@ class BindingController:
 
     async def _release(self, where: Target, bound: Sequence[Mapping[str, Any]]) -> None:
         async def change(old: Object) -> Change:
-            new = copied(old)
+            new = copy_json(old)
             left = [
                 each
                 for each in new["metadata"].get("finalizers") or ()

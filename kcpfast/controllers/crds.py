@@ -8,7 +8,7 @@ from typing import Any
 from kcpfast.controllers.removal import Content, Remaining, remove
 from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.kcp.clusters import lock_writes
-from kcpfast.meta.copies import copied
+from kcpfast.meta.copies import copy_json
 from kcpfast.meta.objectmeta import now
 from kcpfast.registry import index
 from kcpfast.registry.catalog import CUSTOM, Catalog, Row, close_row, drop_row, file_row
@@ -60,7 +60,7 @@ class CrdController:
 
     async def _establish(self, where: Target) -> None:
         async def change(old: Object) -> Change:
-            new = copied(old)
+            new = copy_json(old)
             spec = new["spec"]
             names, group = spec["names"], spec["group"]
             source = ("crd", where.name)
@@ -112,7 +112,7 @@ class CrdController:
             return Again(_RETRY)
 
         async def release(old: Object) -> Change:
-            new = copied(old)
+            new = copy_json(old)
             left = [each for each in new["metadata"].get("finalizers") or () if each != CLEANUP]
             if left:
                 new["metadata"]["finalizers"] = left
@@ -128,7 +128,7 @@ class CrdController:
 
     async def _say(self, where: Target, status: str, reason: str, text: str) -> None:
         async def change(old: Object) -> Change:
-            new = copied(old)
+            new = copy_json(old)
             said = _condition("Terminating", status, reason, text)
             _set_conditions(new.setdefault("status", {}), [said])
             return Change(new)

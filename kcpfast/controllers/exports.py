@@ -23,7 +23,7 @@ from kcpfast.kcp.exports import (
 from kcpfast.kcp.kinds import API_EXPORTS, ENDPOINT_SLICES, Exported
 from kcpfast.kcp.types import type_status
 from kcpfast.meta.cluster import PATH_ANNOTATION
-from kcpfast.meta.copies import copied
+from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
 from kcpfast.registry.identity import count_generation
@@ -81,7 +81,7 @@ class ExportController:
         identity = hash_of_secret(found) if found is not None else ""
 
         async def change(old: Object) -> Change:
-            new = copied(old)
+            new = copy_json(old)
             spec = new.setdefault("spec", {})
             namespace, name = secret
             spec.setdefault("identity", {"secretRef": {"name": name, "namespace": namespace}})
@@ -166,7 +166,7 @@ class ExportController:
         problem = self._partition_problem(cluster, found)
 
         async def change(old: Object) -> Change:
-            new = copied(old)
+            new = copy_json(old)
             status = new.setdefault("status", {})
             status.pop("endpoints", None)
             if bound and not problem:
@@ -204,7 +204,7 @@ class ExportController:
         """Publish the URLs of a type's virtual workspaces."""
 
         async def change(old: Object) -> Change:
-            new = copied(old)
+            new = copy_json(old)
             type_status(new, self._url, cluster)
             return Change(new)
 

@@ -7,7 +7,7 @@ from kcpfast.controllers.removal import Remaining, contents, remove
 from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.kcp.birth import CONFIG_MAPS, NAMESPACES, ROOT_CA, Maker, root_ca
 from kcpfast.kcp.conditions import Condition
-from kcpfast.meta.copies import copied
+from kcpfast.meta.copies import copy_json
 from kcpfast.meta.objectmeta import now
 from kcpfast.registry import index
 from kcpfast.registry.objects import Change, Objects, Target
@@ -43,7 +43,7 @@ class NamespaceController:
 
     async def _release(self, where: Target) -> None:
         async def change(old: Object) -> Change:
-            new = copied(old)
+            new = copy_json(old)
             finalizers = (new.get("spec") or {}).get("finalizers") or ()
             left = [each for each in finalizers if each != "kubernetes"]
             new["spec"] = {"finalizers": left} if left else {}
@@ -53,7 +53,7 @@ class NamespaceController:
 
     async def _say(self, where: Target, remaining: Remaining) -> None:
         async def change(old: Object) -> Change:
-            new = copied(old)
+            new = copy_json(old)
             status = new.setdefault("status", {})
             known = {each["type"]: each for each in status.get("conditions") or ()}
             status["conditions"] = [

@@ -13,7 +13,7 @@ from kcpfast.kcp.kinds import Exported
 from kcpfast.kcp.lifecycle import relabel, set_initializers, set_phase
 from kcpfast.kcp.workspaces import BINDINGS_INITIALIZER, FINALIZER, PLACE, Workspaces
 from kcpfast.meta.cluster import PATH_ANNOTATION
-from kcpfast.meta.copies import copied
+from kcpfast.meta.copies import copy_json
 from kcpfast.registry import index, values
 from kcpfast.registry.identity import begin_deletion
 from kcpfast.registry.objects import Change, Objects, Target, is_finished
@@ -55,7 +55,7 @@ class WorkspaceController:
 
     async def _release(self, where: Target) -> None:
         async def change(old: Object) -> Change:
-            new = copied(old)
+            new = copy_json(old)
             _drop_finalizer(new, FINALIZER)
             return Change(new)
 
@@ -108,7 +108,7 @@ class WorkspaceController:
             return Again(_BIND_RETRY)
 
         async def change(old: Object) -> Change:
-            new = copied(old)
+            new = copy_json(old)
             waiting = (new.get("status") or {}).get("initializers") or ()
             set_initializers(new, [each for each in waiting if each != BINDINGS_INITIALIZER])
             for kind in ("APIBindingsInitialized", "APIBindingsReconciled"):
@@ -124,7 +124,7 @@ class WorkspaceController:
         if status.get("phase") == "Initializing" and not status.get("initializers"):
 
             async def change(old: Object) -> Change:
-                new = copied(old)
+                new = copy_json(old)
                 set_phase(new, "Ready")
                 set_initializers(new, ())
                 relabel(new)
@@ -218,7 +218,7 @@ class WorkspaceController:
 
     async def _say(self, cluster: str, remaining: Remaining) -> None:
         async def change(old: Object) -> Change:
-            new = copied(old)
+            new = copy_json(old)
             text = remaining.resources_text()
             if remaining.finalizers:
                 text += "; " + remaining.finalizers_text("logical cluster")
@@ -242,7 +242,7 @@ class WorkspaceController:
         shown = ("WorkspaceInitialized", "WorkspaceContentDeleted")
 
         async def change(old: Object) -> Change:
-            new = copied(old)
+            new = copy_json(old)
             set_phase(new, status.get("phase", ""))
             for key in ("initializers", "terminators"):
                 if status.get(key):
@@ -262,7 +262,7 @@ class WorkspaceController:
 
 def _ending(logical: Object) -> Object:
     """Return a LogicalCluster that is being deleted."""
-    new = copied(logical)
+    new: Object = copy_json(logical)
     begin_deletion(new)
     waits = bool((new.get("status") or {}).get("terminators"))
     set_phase(new, "Terminating" if waits else "Deleting")

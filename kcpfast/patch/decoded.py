@@ -1,8 +1,7 @@
-"""What every patch needs of decoded JSON: a copy, an equality, and an end to nesting.
+"""What every patch needs of decoded JSON: an equality, and an end to nesting.
 
-Python's own `==` takes 1 for true and its deepcopy is slow and guards against cycles that JSON
-cannot have, hence these few lines. Objects are walked by recursion; how deep a walk may go is
-left to the interpreter and turned into a refusal in one place.
+Python's own `==` takes 1 for true, hence these few lines. Objects are walked by recursion; how
+deep a walk may go is left to the interpreter and turned into a refusal in one place.
 """
 
 from __future__ import annotations
@@ -58,20 +57,6 @@ def check_depth(value: object) -> None:
             return
         level = below
     raise too_deep()
-
-
-def copy_json(value: Any) -> Any:
-    """Return the value with every dict and list in it made anew."""
-    if type(value) is dict:
-        return {
-            key: copy_json(item) if type(item) is dict or type(item) is list else item
-            for key, item in value.items()
-        }
-    if type(value) is list:
-        return [
-            copy_json(item) if type(item) is dict or type(item) is list else item for item in value
-        ]
-    return value
 
 
 def same(one: Any, other: Any) -> bool:

@@ -15,8 +15,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import ApiError, bad_request
-from kcpfast.patch.decoded import ABSENT, check_depth, copy_json, refuse_too_deep, same
+from kcpfast.patch.decoded import ABSENT, check_depth, refuse_too_deep, same
 
 MAX_OPERATIONS = 10_000
 MAX_COPIED_BYTES = 3 * 1024 * 1024

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import json
 
+from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import ApiError
-from kcpfast.patch.decoded import copy_json
 from kcpfast.patch.fieldset import FieldSet, difference
 from kcpfast.patch.managers import Writer
 from kcpfast.patch.merge_type import MergeNode

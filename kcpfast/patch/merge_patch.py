@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import bad_request
-from kcpfast.patch.decoded import copy_json, refuse_too_deep
+from kcpfast.patch.decoded import refuse_too_deep
 
 
 def merge(target: Any, patch: Any) -> Any:

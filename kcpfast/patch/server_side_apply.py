@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import ApiError, Cause, bad_request
-from kcpfast.patch.decoded import copy_json, refuse_too_deep, same
+from kcpfast.patch.decoded import refuse_too_deep, same
 from kcpfast.patch.fieldset import (
     FieldSet,
     difference,

@@ -19,8 +19,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import ApiError, bad_request
-from kcpfast.patch.decoded import ABSENT, copy_json, refuse_too_deep
+from kcpfast.patch.decoded import ABSENT, refuse_too_deep
 from kcpfast.patch.merge_type import MergeNode
 
 _PATCH = "$patch"

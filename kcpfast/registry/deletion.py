@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcpfast.meta.copies import copied
+from kcpfast.meta.copies import copy_json
 from kcpfast.registry.identity import begin_deletion
 from kcpfast.registry.objects import FOREGROUND, ORPHAN, is_finished
 from kcpfast.registry.strategies import strategy
@@ -23,7 +23,7 @@ def deleted(resource: Resource, old: Object, propagation: str = "") -> Object | 
 
     `propagation` is Orphan, Foreground, Background, or "" for what its finalizers say already.
     """
-    new = copied(old)
+    new = copy_json(old)
     rules = strategy(resource)
     if propagation and rules.owns:
         _set_finalizer(new["metadata"], _FINALIZERS[propagation])

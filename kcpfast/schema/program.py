@@ -6,13 +6,13 @@ export run the same one.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kcpfast._core import schema as core
+from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import (
     Cause,
     field_duplicate,
@@ -253,7 +253,7 @@ def _maker(default: Any) -> Callable[[], Any]:
     if not default:
         return type(default)
     if len(msgspec.json.encode(default)) < 200:
-        return lambda: copy.deepcopy(default)
+        return lambda: copy_json(default)
     encoded = msgspec.json.encode(default)
     return lambda: msgspec.json.decode(encoded)
 

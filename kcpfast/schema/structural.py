@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import (
     Cause,
     field_duplicate,
@@ -207,19 +208,13 @@ def _check_default(schema: Schema, field: str) -> list[Cause]:
     except (ValueError, KeyError, TypeError):
         return []  # said elsewhere
     where = f"{field}.default"
-    pruned = _copied(value)
+    pruned = copy_json(value)
     unknown = program.prune(pruned) if isinstance(pruned, dict | list) else []
     causes = [field_invalid(f"{where}.{name}", value, "must be pruned") for name in unknown[:1]]
     for cause in program.validate(value):
         path = where if cause.field == "<nil>" else f"{where}.{cause.field}"
         causes.append(cause._replace(field=path, message=cause.message.replace("<nil>", where)))
     return causes
-
-
-def _copied(value: Any) -> Any:
-    import copy  # noqa: PLC0415 - only where a default is a container
-
-    return copy.deepcopy(value)
 
 
 def _check_lists(schema: Schema, field: str) -> list[Cause]:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from kcpfast.patch.decoded import copy_json, same
+from kcpfast.meta.copies import copy_json
+from kcpfast.patch.decoded import same
 
 EQUALS: list[tuple[Any, Any, bool]] = [
     (1, 1.0, True),

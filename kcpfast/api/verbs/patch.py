@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import msgspec
@@ -16,6 +15,7 @@ from kcpfast.api.fields import reset_fields, writer
 from kcpfast.api.options import WriteOptions, write_options
 from kcpfast.api.validation import check_new
 from kcpfast.api.verbs.update import changing, check_version
+from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import (
     ApiError,
     bad_request,
@@ -104,7 +104,7 @@ def _patched(call: Call, options: WriteOptions, media: str, body: Any, old: Obje
         from kcpfast.patch.strategic import apply_strategic_patch  # noqa: PLC0415 - one of four
 
         new = apply_strategic_patch(old, body, node_of(resource))
-    new = copy.deepcopy(new)
+    new = copy_json(new)
     unknown = _conformed(resource, new)
     _report(call, options, [f'unknown field "{path}"' for path in unknown])
     _check_kept(resource, new, old)

@@ -5,7 +5,6 @@ See https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-r
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from kcpfast.api.body import media_type, parse
 from kcpfast.api.context import Api, Call, Handler
 from kcpfast.api.options import write_options
 from kcpfast.api.verbs.update import changing
+from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import (
     ApiError,
     bad_request,
@@ -72,7 +72,7 @@ async def _write(api: Api, call: Call) -> Response:
         if replicas < 0:
             why = "should be a non-negative integer"
             raise _invalid(call, field_invalid(paths.spec, replicas, why))
-        new = copy.deepcopy(old)
+        new: Object = copy_json(old)
         set_replicas(new, paths, replicas)
         return new
 
