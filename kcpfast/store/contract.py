@@ -8,6 +8,7 @@ plain keys and values, written in the same commit, never seen by a watch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 EXISTS = -1
@@ -187,10 +188,14 @@ class Changes(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What subscribers are told after a commit: object events, and stamps that were set."""
+    """What subscribers are told after a commit: object events, and stamps that were set.
+
+    `writes` are all that the commit was asked to write, whether it changed anything or not.
+    """
 
     events: Sequence[Event]
     stamps: Sequence[bytes]
+    writes: Sequence[Write] = ()
 
 
 Subscriber = Callable[[Batch], None]
@@ -207,6 +212,9 @@ class Store(Protocol):
 
     def compacted(self) -> int:
         """Return the oldest revision that `at` and `changes` can still serve."""
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Let all reads see one state while a `with` lasts, which must not wait for anything."""
 
     def get(self, key: bytes, at: int = 0) -> Record | None:
         """Return an object now, or as it was `at` a revision (Compacted if too old)."""

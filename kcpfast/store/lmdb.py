@@ -24,6 +24,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -152,6 +153,12 @@ class LmdbStore:
     def compacted(self) -> int:
         """Return the oldest revision still served."""
         return self._compacted
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Let all reads see one state; for the thread of the event loop only."""
+        with self._mapped, _Held(self._env):
+            yield
 
     def get(self, key: bytes, at: int = 0) -> Record | None:
         """Return an object, now or at a revision."""
@@ -302,7 +309,7 @@ class LmdbStore:
 
     def _deliver(self, outcomes: list[_Outcome]) -> None:
         for _, _, batch in outcomes:
-            if batch.events or batch.stamps:
+            if batch.writes:
                 if batch.events:
                     self._published = batch.events[-1].revision
                 for subscriber in self._subscribers:
@@ -364,7 +371,8 @@ def _outcome(commit: _Commit, result: tree._Result) -> _Outcome:
     for at, old in replaced:
         key, value, _ = cast("Put", commit.writes[at])
         events.append(Event(revision, key, value, old))
-    return _Outcome(commit, revision, Batch(events, [commit.writes[at].key for at in stamped]))
+    stamps = [commit.writes[at].key for at in stamped]
+    return _Outcome(commit, revision, Batch(events, stamps, commit.writes))
 
 
 def _replaced_after(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from kcpfast.store.contract import (
     EXISTS,
@@ -63,6 +64,10 @@ class MemoryStore:
     def compacted(self) -> int:
         """Return the oldest revision still served."""
         return self._compacted
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Do nothing: what does not wait sees one state anyway."""
+        return nullcontext()
 
     def get(self, key: bytes, at: int = 0) -> Record | None:
         """Return an object, now or at a revision."""
@@ -122,7 +127,7 @@ class MemoryStore:
         stamps = [write.key for write in writes if self._write_index(write)]
         self._events += events
         for subscriber in self._subscribers:
-            subscriber(Batch(events, stamps))
+            subscriber(Batch(events, stamps, writes))
         return self._revision
 
     def _check(self, writes: Sequence[Write]) -> None:

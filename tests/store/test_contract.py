@@ -28,7 +28,7 @@ from kcpfast.store.contract import (
     Write,
     number,
 )
-from kcpfast.store.lmdb import LmdbStore
+from kcpfast.store.lmdb import LmdbStore, _Commit
 
 
 def names(store: Store, prefix: bytes, **options: int | bytes) -> list[bytes]:
@@ -244,6 +244,29 @@ async def test_subscribers_hear_in_order_before_the_writer_does(store: Store) ->
     await asyncio.gather(*(write(n) for n in range(50)))
     assert heard == list(range(1, 51))
     assert len(stamps) == 50
+
+
+async def test_subscribers_are_told_of_all_that_is_written(store: Store) -> None:
+    heard: list[Write] = []
+    store.subscribe(lambda batch: heard.extend(batch.writes))
+    wanted: list[Write] = [Index(b"i", b"x"), Clear(b"i"), Count(b"n", 1), Unstamp(b"s", 1)]
+    for write in wanted:
+        await store.commit([write])
+    with pytest.raises(Conflict):
+        await store.commit([Index(b"i", b"y"), Check(b"a", 1)])
+    assert heard == wanted, "also of what changes the index alone, not of what was refused"
+
+
+async def test_what_is_held_is_of_one_moment(tmp_path: Path) -> None:
+    store, loop = LmdbStore(tmp_path), asyncio.get_running_loop()
+    await store.commit([Put(b"a", b"1"), Index(b"i", b"1")])
+    writes: list[Write] = [Put(b"a", b"2"), Index(b"i", b"2")]
+    with store.hold():
+        store._write_batch([_Commit(writes, loop, loop.create_future())])
+        assert (store.get(b"a"), store.index_get(b"i")) == ((1, b"1"), b"1")
+        assert store.scan(b"").revision == 1
+    assert (store.get(b"a"), store.index_get(b"i")) == ((2, b"2"), b"2")
+    store.close()
 
 
 async def test_what_cannot_be_written_fails_alone(store: Store) -> None:
