@@ -63,8 +63,13 @@ class Environment:
     def free(self) -> None: ...
     def get(self, table: int, key: bytes) -> bytes | None: ...
     def range(
-        self, table: int, start: bytes, prefix: bytes, limit: int
-    ) -> list[tuple[bytes, bytes]]: ...
+        self, table: int, start: bytes, prefix: bytes, limit: int, budget: int = 0
+    ) -> list[tuple[bytes, bytes]]:
+        """Return (key, value) from `start` on, while keys have the prefix.
+
+        No more than `limit`, and none behind the one with which keys and values come to `budget`
+        bytes (0 = any number).
+        """
     def splice(
         self,
         start: bytes,
@@ -74,11 +79,12 @@ class Environment:
         head: bytes,
         before: bytes,
         behind: bytes,
+        budget: int = 0,
     ) -> tuple[bytes, int, bytes] | None:
         """Return the objects of a range as JSON, joined by commas, how many, and where it ends.
 
         `before` and `behind` stand around them. The value of an object is `known` and a tail; its
         JSON is `head`, its revision in decimal, the tail. None if a value does not begin with
-        `known`. The last is the key of the last object if there are more than `limit` (0 = all),
-        else empty.
+        `known`. The last is the key of the last object if there are more than `limit` (0 = all) or
+        more than it takes to come to `budget` bytes of keys and values (0 = all), else empty.
         """

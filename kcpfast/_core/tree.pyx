@@ -682,24 +682,28 @@ cdef class Environment:
             _check(code)
         return value
 
-    def range(self, unsigned int table, bytes start, bytes prefix, Py_ssize_t limit):
-        """Return (key, value) from `start` on, while keys have the prefix; `limit` 0 = all."""
+    def range(
+            self, unsigned int table, bytes start, bytes prefix, Py_ssize_t limit,
+            Py_ssize_t budget=0):
+        """Return (key, value) from `start` on, while keys have the prefix. See tree.pyi."""
         cdef list found = []
         cdef void* cursor
         cdef Val key = _val(start), data, wanted = _val(prefix)
         cdef int code
+        cdef Py_ssize_t size = 0
         self._begin()
         try:
             _check(cursor_open(self.reader, table, &cursor))
             code = cursor_get(cursor, &key, &data, C_SET_RANGE if key.size else C_FIRST)
             while code == 0 and _begins(&key, &wanted):
+                size += key.size + data.size
                 found.append(
                     (
                         PyBytes_FromStringAndSize(key.data, key.size),
                         PyBytes_FromStringAndSize(data.data, data.size),
                     )
                 )
-                if len(found) == limit:
+                if len(found) == limit or budget and size >= budget:
                     break
                 code = cursor_get(cursor, &key, &data, C_NEXT)
             cursor_close(cursor)
@@ -711,12 +715,12 @@ cdef class Environment:
 
     def splice(
             self, bytes start, bytes prefix, Py_ssize_t limit, bytes known, bytes head,
-            bytes before, bytes behind):
+            bytes before, bytes behind, Py_ssize_t budget=0):
         """Return the objects of a range as JSON, joined by commas. See tree.pyi."""
         cdef void* cursor
         cdef Val key = _val(start), data, wanted = _val(prefix), mark = _val(known)
         cdef Val first = _val(head), opening = _val(before), closing = _val(behind), tail
-        cdef Py_ssize_t count = 0, size = opening.size + closing.size, i
+        cdef Py_ssize_t count = 0, size = opening.size + closing.size, i, read = 0
         cdef bint more = False, foreign = False
         cdef char digits[24]
         cdef char* out
@@ -727,7 +731,7 @@ cdef class Environment:
             _check(cursor_open(self.reader, self.tables.objects, &cursor))
             code = cursor_get(cursor, &key, &data, C_SET_RANGE if key.size else C_FIRST)
             while code == 0 and _begins(&key, &wanted):
-                if count == limit and limit:
+                if (limit and count == limit) or (budget and read >= budget):
                     more = True
                     break
                 tail.size, tail.data = data.size - 8, data.data + 8
@@ -737,7 +741,8 @@ cdef class Environment:
                 size += first.size + _digits(_number(data.data), digits)
                 size += tail.size - mark.size + 1
                 count += 1
-                if limit and count == limit:
+                read += key.size + data.size
+                if (limit and count == limit) or (budget and read >= budget):
                     last = PyBytes_FromStringAndSize(key.data, key.size)
                 code = cursor_get(cursor, &key, &data, C_NEXT)
             if not foreign:

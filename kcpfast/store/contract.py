@@ -142,10 +142,15 @@ class Item(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A list and the revision at which it was true."""
+    """A list and the revision at which it was true.
+
+    `last` is the key of its last object if it ends there because of a limit or budget: there may
+    be more behind it.
+    """
 
     revision: int
     items: Sequence[Item]
+    last: bytes = b""
 
 
 class Joining(NamedTuple):
@@ -178,6 +183,11 @@ class Event(NamedTuple):
     key: bytes
     value: bytes | None
     previous: bytes | None
+
+
+def event_size(event: Event) -> int:
+    """Return the bytes that an event holds in memory, about."""
+    return len(event.key) + len(event.value or b"") + len(event.previous or b"")
 
 
 class Changes(NamedTuple):
@@ -219,8 +229,14 @@ class Store(Protocol):
     def get(self, key: bytes, at: int = 0) -> Record | None:
         """Return an object now, or as it was `at` a revision (Compacted if too old)."""
 
-    def scan(self, prefix: bytes, after: bytes = b"", limit: int = 0, at: int = 0) -> Page:
-        """Return objects in key order: with `prefix`, behind `after`, `limit` (0 = all)."""
+    def scan(
+        self, prefix: bytes, after: bytes = b"", limit: int = 0, at: int = 0, budget: int = 0
+    ) -> Page:
+        """Return objects in key order: with `prefix`, behind `after`, `limit` (0 = all).
+
+        Nothing is read behind the object with which keys and values come to `budget` bytes (0 =
+        any number): who reads a long range in pieces holds no more than that and one object.
+        """
 
     def join(
         self,
@@ -228,10 +244,14 @@ class Store(Protocol):
         after: bytes,
         limit: int,
         form: Joining,
+        budget: int = 0,
+        since: int = 0,
     ) -> Joined | None:
         """Return the objects of a range, as `scan` does, as JSON.
 
-        None if there is a value that does not begin with what the form knows.
+        None if there is a value that does not begin with what the form knows; given `since`, also
+        if anything in the range was written behind that revision, or so much elsewhere that it
+        would take long to know: the pieces of one list are to be of one revision.
         """
 
     def index_get(self, key: bytes) -> bytes | None:
@@ -242,11 +262,12 @@ class Store(Protocol):
     ) -> Sequence[tuple[bytes, bytes]]:
         """Return index entries in key order, as `scan` does for objects."""
 
-    def changes(self, after: int, limit: int = 0, prefix: bytes = b"") -> Changes:
+    def changes(self, after: int, limit: int = 0, prefix: bytes = b"", budget: int = 0) -> Changes:
         """Return events above revision `after` of keys with `prefix`, whole commits only.
 
-        About `limit` events (0 = all) are looked at, whatever their keys. Raises Compacted if some
-        of them are no longer kept.
+        About `limit` events (0 = all) are looked at, whatever their keys, and no commit is read
+        once the values of those before it come to `budget` bytes (0 = any number). Raises Compacted
+        if some of them are no longer kept.
         """
 
     async def commit(self, writes: Sequence[Write]) -> int:

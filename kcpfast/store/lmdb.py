@@ -56,6 +56,7 @@ from kcpfast.store.contract import (
     Subscriber,
     Unstamp,
     Write,
+    event_size,
     number,
     number_bytes,
 )
@@ -64,7 +65,9 @@ FORMAT = b"kcpfast 2"
 _CREATE, _DELETE = b"c", b"d"
 _BATCH = 512
 _COMPACT_STEP = 2000
-_CHUNK = 1000
+_CHUNK, _CHUNK_BYTES = 1000, 1 << 20
+# So much of the log is looked through to learn whether a range has changed.
+_LOOKED = 2000
 # What each write does, and where in it its value stands and its number (0 = it has none).
 LAYOUT: dict[type, tuple[int, int, int]] = {
     Put: (tree.PUT, 1, 2),
@@ -183,7 +186,9 @@ class LmdbStore:
                 return replaced
         return None
 
-    def scan(self, prefix: bytes, after: bytes = b"", limit: int = 0, at: int = 0) -> Page:
+    def scan(
+        self, prefix: bytes, after: bytes = b"", limit: int = 0, at: int = 0, budget: int = 0
+    ) -> Page:
         """Return a range of objects, now or at a revision."""
         start = after + b"\1" if after else prefix
         with self._mapped, _Held(self._env):
@@ -191,27 +196,45 @@ class LmdbStore:
             if at and self._checked(at) < revision:
                 old = _replaced_after(self._pairs(self._history, start, prefix), at)
                 merged = _snapshot(self._pairs(self._objects, start, prefix), old, at)
-                pairs = list(islice(merged, limit or None))
+                pairs = list(_within(budget, islice(merged, limit or None)))
             else:
-                pairs = self._env.range(self._objects, start, prefix, limit)
+                pairs = self._env.range(self._objects, start, prefix, limit, budget)
         items = [Item(key, int.from_bytes(raw[:8], "big"), raw[8:]) for key, raw in pairs]
-        return Page(at or revision, items)
+        stopped = (limit and len(pairs) == limit) or (budget and _size(pairs) >= budget)
+        return Page(at or revision, items, items[-1].key if stopped else b"")
 
-    def join(self, prefix: bytes, after: bytes, limit: int, form: Joining) -> Joined | None:
+    def join(
+        self,
+        prefix: bytes,
+        after: bytes,
+        limit: int,
+        form: Joining,
+        budget: int = 0,
+        since: int = 0,
+    ) -> Joined | None:
         """Return a range of objects as JSON, without an object in between."""
         start = after + b"\1" if after else prefix
         with self._mapped, _Held(self._env):
+            if since and self._may_differ(prefix, since):
+                return None
             revision = self.revision()
             around = form.around(revision)
-            found = self._env.splice(start, prefix, limit, form.known, form.head, *around)
+            found = self._env.splice(start, prefix, limit, form.known, form.head, *around, budget)
             return None if found is None else Joined(revision, *found)
+
+    def _may_differ(self, prefix: bytes, since: int) -> bool:
+        """Tell whether a range was written to behind a revision; True also if it takes long."""
+        if since < self._compacted:
+            return True
+        entries = self._env.range(self._log, number_bytes(since + 1), b"", _LOOKED)
+        return len(entries) == _LOOKED or any(entry.startswith(prefix, 9) for _, entry in entries)
 
     def _pairs(self, table: int, start: bytes, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield a range in chunks; only while the environment is held."""
         while True:
-            chunk = self._env.range(table, start, prefix, _CHUNK)
+            chunk = self._env.range(table, start, prefix, _CHUNK, _CHUNK_BYTES)
             yield from chunk
-            if len(chunk) < _CHUNK:
+            if not chunk:
                 return
             start = chunk[-1][0] + b"\0"
 
@@ -227,23 +250,25 @@ class LmdbStore:
         with self._mapped:
             return self._env.range(self._index, start, prefix, limit)
 
-    def changes(self, after: int, limit: int = 0, prefix: bytes = b"") -> Changes:
+    def changes(self, after: int, limit: int = 0, prefix: bytes = b"", budget: int = 0) -> Changes:
         """Return logged events up to the newest published revision."""
         if after < self._compacted:
             raise Compacted(f"revision {after} is below {self._compacted}")
-        published, looked, upto = self._published, 0, after
+        published, looked, size, upto = self._published, 0, 0, after
         events: list[Event] = []
         with self._mapped, _Held(self._env):
             for place, entry in self._pairs(self._log, number_bytes(after + 1), b""):
                 revision = number(place[:8])
                 if revision > published:
                     break
-                if limit and looked >= limit and revision != upto:
+                full = (limit and looked >= limit) or (budget and size >= budget)
+                if full and revision != upto:
                     return Changes(upto, events)
                 upto = revision
                 looked += 1
                 if entry.startswith(prefix, 9):
                     events.append(self._event(revision, entry))
+                    size += event_size(events[-1])
         return Changes(max(published, after), events)
 
     def _event(self, revision: int, entry: bytes) -> Event:
@@ -361,6 +386,20 @@ class _Held:
 
     def __exit__(self, *_: object) -> None:
         self._env.free()
+
+
+def _size(pairs: Iterable[tuple[bytes, bytes]]) -> int:
+    return sum(len(key) + len(raw) for key, raw in pairs)
+
+
+def _within(budget: int, pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield pairs up to the one with which they come to `budget` bytes (0 = all)."""
+    size = 0
+    for pair in pairs:
+        yield pair
+        size += len(pair[0]) + len(pair[1])
+        if budget and size >= budget:
+            return
 
 
 def _outcome(commit: _Commit, result: tree._Result) -> _Outcome:

@@ -34,6 +34,7 @@ from kcpfast.store.contract import (
     Subscriber,
     Unstamp,
     Write,
+    event_size,
     fails,
     number,
     number_bytes,
@@ -78,22 +79,43 @@ class MemoryStore:
                 return None if value is None else Record(revision, value)
         return None
 
-    def scan(self, prefix: bytes, after: bytes = b"", limit: int = 0, at: int = 0) -> Page:
+    def scan(
+        self, prefix: bytes, after: bytes = b"", limit: int = 0, at: int = 0, budget: int = 0
+    ) -> Page:
         """Return a range of objects, now or at a revision."""
         keys = sorted(key for key in self._versions if key.startswith(prefix) and key > after)
         records = ((key, self.get(key, at)) for key in keys)
-        items = [Item(key, *record) for key, record in records if record]
-        return Page(at or self._revision, items[:limit] if limit else items)
+        items: list[Item] = []
+        size = 0
+        for key, record in records:
+            if record is None:
+                continue
+            items.append(Item(key, *record))
+            size += len(key) + 8 + len(record.value)
+            if (limit and len(items) == limit) or (budget and size >= budget):
+                return Page(at or self._revision, items, key)
+        return Page(at or self._revision, items)
 
-    def join(self, prefix: bytes, after: bytes, limit: int, form: Joining) -> Joined | None:
+    def join(
+        self,
+        prefix: bytes,
+        after: bytes,
+        limit: int,
+        form: Joining,
+        budget: int = 0,
+        since: int = 0,
+    ) -> Joined | None:
         """Return a range of objects as JSON."""
         known, head, around = form
-        page = self.scan(prefix, after)
-        items = page.items[:limit] if limit else page.items
+        later = [each.key for each in self._events if each.revision > since]
+        if since and (since < self._compacted or any(key.startswith(prefix) for key in later)):
+            return None
+        page = self.scan(prefix, after, limit, 0, budget)
+        items = page.items
         if not all(item.value.startswith(known) for item in items):
             return None
         parts = [b"%b%d%b" % (head, item.revision, item.value[len(known) :]) for item in items]
-        last = items[-1].key if len(items) < len(page.items) else b""
+        last = page.last if page.last and self.scan(prefix, page.last, 1).items else b""
         before, behind = around(page.revision)
         return Joined(page.revision, before + b",".join(parts) + behind, len(parts), last)
 
@@ -108,13 +130,20 @@ class MemoryStore:
         found = sorted(p for p in self._index.items() if p[0].startswith(prefix) and p[0] > after)
         return found[:limit] if limit else found
 
-    def changes(self, after: int, limit: int = 0, prefix: bytes = b"") -> Changes:
+    def changes(self, after: int, limit: int = 0, prefix: bytes = b"", budget: int = 0) -> Changes:
         """Return logged events."""
         if after < self._compacted:
             raise Compacted(f"revision {after} is below {self._compacted}")
         events = [event for event in self._events if event.revision > after]
         upto = events[limit - 1].revision if 0 < limit < len(events) else max(self._revision, after)
-        found = [each for each in events if each.revision <= upto and each.key.startswith(prefix)]
+        found: list[Event] = []
+        for each in events:
+            if each.revision > upto:
+                break
+            if budget and sum(map(event_size, found)) >= budget and found[-1].revision != each[0]:
+                return Changes(found[-1].revision, found)
+            if each.key.startswith(prefix):
+                found.append(each)
         return Changes(upto, found)
 
     async def commit(self, writes: Sequence[Write]) -> int:

@@ -9,7 +9,12 @@ from kcpfast.store.contract import Item, Page, Store
 
 
 def scan_within(
-    store: Store, ranges: Sequence[bytes], after: bytes = b"", limit: int = 0, at: int = 0
+    store: Store,
+    ranges: Sequence[bytes],
+    after: bytes = b"",
+    limit: int = 0,
+    at: int = 0,
+    budget: int = 0,
 ) -> Page:
     """Return objects as `Store.scan` does, those with one of the prefixes given.
 
@@ -22,7 +27,13 @@ def scan_within(
         if prefix < after and not after.startswith(prefix):
             continue
         behind = after if after.startswith(prefix) else b""
-        items += store.scan(prefix, behind, limit and limit - len(items), revision).items
-        if limit and len(items) >= limit:
-            break
+        found = store.scan(prefix, behind, limit and limit - len(items), revision, budget)
+        items += found.items
+        budget = budget and max(budget - sum(map(_size, found.items)), 1)
+        if found.last:
+            return Page(revision, items, found.last)
     return Page(revision, items)
+
+
+def _size(item: Item) -> int:
+    return len(item.key) + len(item.value)

@@ -17,6 +17,7 @@ from kcpfast.store.contract import (
     Empty,
     Event,
     Index,
+    Item,
     Joined,
     Joining,
     Present,
@@ -154,6 +155,67 @@ async def test_a_long_list_is_joined(store: Store) -> None:
     joined = store.join(b"a\0", b"", 0, form)
     assert joined is not None
     assert joined.body == b",".join(b"<1" + b"x" * 3 * at for at in range(500))
+
+
+FORM = Joining(b"v", b"<", lambda revision: (b"", b""))
+
+
+@pytest.mark.parametrize("budget", [1, 30, 100, 1 << 20])
+async def test_what_is_long_is_read_in_pieces(store: Store, budget: int) -> None:
+    values = [b"v" + b"x" * (at % 7) for at in range(20)]
+    await store.commit([Put(b"a\0%04d" % at, value) for at, value in enumerate(values)])
+    joined: list[bytes] = []
+    scanned: list[Item] = []
+    after, pieces = b"", 0
+    while True:
+        part = store.join(b"a\0", after, 0, FORM, budget)
+        page = store.scan(b"a\0", after, budget=budget)
+        assert part is not None
+        assert part.length == len(page.items)
+        joined, scanned, pieces = [*joined, part.body], [*scanned, *page.items], pieces + 1
+        assert sum(len(item.key) + len(item.value) for item in page.items[:-1]) < budget
+        if not part.last:
+            break
+        after = part.last
+    assert b",".join(joined) == b",".join(b"<1" + value[1:] for value in values)
+    assert [item.value for item in scanned] == values
+    assert (pieces == 1) is (budget == 1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("write", "known"),
+    [
+        (Put(b"a\0x", b"v2"), False),
+        (Put(b"a\0x", None), False),
+        (Put(b"a\0y", b"v"), False),
+        (Put(b"b\0y", b"v"), True),
+        (Index(b"a\0x", b"v"), True),
+    ],
+)
+async def test_a_list_goes_on_only_as_it_began(store: Store, write: Write, known: bool) -> None:
+    begun = await store.commit([Put(b"a\0x", b"v")])
+    assert store.join(b"a\0", b"", 0, FORM, since=begun) is not None
+    await store.commit([write])
+    assert (store.join(b"a\0", b"", 0, FORM, since=begun) is not None) is known
+
+
+async def test_a_list_does_not_go_on_when_the_log_is_forgotten(store: Store) -> None:
+    for value in (b"v1", b"v2"):
+        await store.commit([Put(b"b", value)])
+    await store.compact(2)
+    assert store.join(b"a\0", b"", 0, FORM, since=1) is None
+
+
+async def test_changes_are_read_in_pieces(store: Store) -> None:
+    for at in range(6):
+        await store.commit([Put(b"a%d" % at, b"x" * 10), Put(b"b%d" % at, b"")])
+    found: list[Event] = []
+    after = 0
+    while after < 6:
+        upto, events = store.changes(after, budget=20)
+        assert upto - after == 2
+        found, after = [*found, *events], upto
+    assert found == store.changes(0).events
 
 
 async def test_compaction_forgets_the_past_and_nothing_else(store: Store) -> None:

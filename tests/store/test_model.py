@@ -69,15 +69,21 @@ class Twins(RuleBasedStateMachine):
         self.fast.close()
         self.fast = LmdbStore(Path(self.folder.name))
 
-    @rule(prefix=PREFIXES, after=AFTER, limit=st.integers(0, 3), back=st.integers(0, 9))
-    def scan(self, prefix: bytes, after: bytes, limit: int, back: int) -> None:
+    @rule(
+        prefix=PREFIXES,
+        after=AFTER,
+        limit=st.integers(0, 3),
+        back=st.integers(0, 9),
+        budget=st.integers(0, 60),
+    )
+    def scan(self, prefix: bytes, after: bytes, limit: int, back: int, budget: int) -> None:
         at = max(0, self.plain.revision() - back)
         if after and not after.startswith(prefix):
             after = b""
         pages: list[Page | None] = []
         for store in (self.fast, self.plain):
             try:
-                pages.append(store.scan(prefix, after, limit, at))
+                pages.append(store.scan(prefix, after, limit, at, budget))
             except Compacted:
                 pages.append(None)
         if at and at < self.plain.compacted():

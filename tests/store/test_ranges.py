@@ -2,7 +2,7 @@
 
 import pytest
 
-from kcpfast.store.contract import Put, Store
+from kcpfast.store.contract import Item, Put, Store
 from kcpfast.store.ranges import scan_within
 
 KEYS = [
@@ -27,3 +27,18 @@ async def test_ranges_are_one_list(
             if item.key.startswith(tuple(ranges))
         ]
         assert (found.revision, found.items) == (at or 2, wanted[: limit or None])
+
+
+@pytest.mark.parametrize("ranges", RANGES)
+@pytest.mark.parametrize("budget", [1, 40, 1000])
+async def test_ranges_are_read_in_pieces(store: Store, ranges: list[bytes], budget: int) -> None:
+    await store.commit([Put(key, b"value") for key in KEYS])
+    found: list[Item] = []
+    after = b""
+    while True:
+        page = scan_within(store, ranges, after, budget=budget)
+        found += page.items
+        after = page.last
+        if not after:
+            break
+    assert found == scan_within(store, ranges).items
