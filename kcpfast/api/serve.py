@@ -40,9 +40,11 @@ from kcpfast.meta.names import path_segment
 from kcpfast.meta.objectmeta import new_uid
 from kcpfast.meta.selectors import SelectorError, parse_fields
 from kcpfast.meta.user import Attributes
+from kcpfast.meta.warning import warning_values
 from kcpfast.registry.catalog import Row
 from kcpfast.resources.builtin import BUILTIN
 from kcpfast.telemetry.metrics import count_request
+from kcpfast.transport.heads import line
 from kcpfast.transport.messages import Request, Response, Stream
 
 LOG = logging.getLogger("kcpfast.api")
@@ -66,15 +68,15 @@ _METHODS = {
     "POST": ("create", "create"),
     "PUT": ("update", "update"),
 }
-_IDS = new_uid()[:24].encode() + b"%012x"
+_AUDIT_ID = b"Audit-Id"
+# The id of a request that brought none: unique, not random.
+_COUNTED_ID = line(_AUDIT_ID, new_uid()[:24].encode() + b"%012x")
 _COUNTED = count(1)
-_NO_CACHE = b"Cache-Control: no-cache, private\r\n"
-_LINES = b"Audit-Id: %b\r\n" + _NO_CACHE
-_FLOW_LINES = b"".join(
-    b"X-Kubernetes-Pf-%b-Uid: 00000000-0000-4000-8000-00000000000%d\r\n" % pair
-    for pair in ((b"Flowschema", 1), (b"Prioritylevel", 2))
+_NO_CACHE = line(b"Cache-Control", b"no-cache, private")
+_FLOW = b"".join(
+    line(b"X-Kubernetes-Pf-%b-Uid" % name, b"00000000-0000-4000-8000-00000000000%d" % number)
+    for name, number in ((b"Flowschema", 1), (b"Prioritylevel", 2))
 )
-_ALL_LINES = _LINES + _FLOW_LINES
 
 
 class Server:
@@ -187,9 +189,12 @@ def _route(request: Request) -> Route:
     return found
 
 
-def _audit_id(request: Request) -> bytes:
-    """Return the id that a client gave its request, or one of our own: unique, not random."""
-    return request.headers.get(b"audit-id") or _IDS % next(_COUNTED)
+def _audit_line(request: Request) -> bytes:
+    """Return the header with the id that a client gave its request (the first), or one of ours."""
+    given = request.headers.get(b"audit-id")
+    if given:
+        return line(_AUDIT_ID, given.partition(b"\n")[0])
+    return _COUNTED_ID % next(_COUNTED)
 
 
 def _attributes(call: Call) -> Attributes:
@@ -305,18 +310,19 @@ def _counted_group(call: Call) -> str:
 
 
 def _finish(call: Call, answer: Response | Stream) -> Response | Stream:
-    for text in dict.fromkeys(call.warnings):
-        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-        call.headers.append((b"Warning", f'299 - "{quoted}"'.encode()))
+    if call.warnings:
+        call.headers += [(b"Warning", value) for value in warning_values(call.warnings)]
     media, headers = answer.content_type, answer.headers
     status = answer.status if isinstance(answer, Response) else 200
     count_request(call.attributes.verb, _counted_group(call), status)
     if call.headers:
         missing = [pair for pair in call.headers if pair not in headers]
         headers = [*headers, *missing] if missing else headers
-    lines = (_ALL_LINES if call.authenticated else _LINES) % _audit_id(call.request)
-    if headers and any(name == b"Cache-Control" for name, _ in headers):
-        lines = lines.replace(_NO_CACHE, b"")
+    lines = _audit_line(call.request)
+    if not headers or not any(name == b"Cache-Control" for name, _ in headers):
+        lines += _NO_CACHE
+    if call.authenticated:
+        lines += _FLOW
     if isinstance(answer, Stream):
         return Stream(answer.start, media, headers, lines)
     return Response(status, answer.body, media, headers, lines)

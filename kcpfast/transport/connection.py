@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from kcpfast._core.heads import Cut, Heads, cut
 from kcpfast.transport.eager import AT_ONCE, begin
-from kcpfast.transport.heads import head
+from kcpfast.transport.heads import head, line
 from kcpfast.transport.messages import (
     NOBODY,
     Refuse,
@@ -40,6 +40,9 @@ _MAX_BLOCK = 4096
 _NOT_KEPT = (b"connection", b"expect", b"trailer", b"transfer-encoding", b"upgrade")
 _PIECE = 128 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_LENGTH = line(b"Content-Length", b"%d")
+_CLOSE = line(b"Connection", b"close")
+_CHUNKED = line(b"Transfer-Encoding", b"chunked")
 
 
 class Service(NamedTuple):
@@ -318,8 +321,8 @@ class Connection:
     def _send(self, answer: Response, keep: bool, body: bytes) -> None:
         if self.transport is None:
             return
-        length = b"Content-Length: %d\r\n" % len(answer.body)
-        close = b"" if keep else b"Connection: close\r\n"
+        length = _LENGTH % len(answer.body)
+        close = b"" if keep else _CLOSE
         lines = head(answer.status, answer.content_type, answer.headers, answer.lines)
         self.transport.write(b"".join((lines, length, close, b"\r\n", body)))
 
@@ -327,7 +330,7 @@ class Connection:
         if self.transport is None:
             return
         chunked = version == "1.1"
-        frame = b"Transfer-Encoding: chunked\r\n" if chunked else b"Connection: close\r\n"
+        frame = _CHUNKED if chunked else _CLOSE
         lines = head(200, answer.content_type, answer.headers, answer.lines)
         self.transport.write(lines + frame + b"\r\n")
         self._deadline = 0.0

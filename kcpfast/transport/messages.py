@@ -92,7 +92,7 @@ class Sink(Protocol):
 
 
 class Response(NamedTuple):
-    """A complete answer; `lines` are headers that stand as they are sent, line breaks included."""
+    """A complete answer; `lines` are headers as `heads.line` makes them, line breaks included."""
 
     status: int
     body: bytes = b""

@@ -7,12 +7,18 @@ import ssl
 from collections.abc import Awaitable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httptools
 
+from kcpfast.transport.heads import line
+
 MAX_ANSWER = 8 * 1024 * 1024
 _READ = 64 * 1024
+# What stands for itself in path and query (RFC 3986 section 3.3; % begins an escape), in host and
+# port.
+_TARGET = "/?%:@!$&'()*+,;=~"
+_HOST = "[]:%"
 
 
 class OutgoingError(Exception):
@@ -63,17 +69,20 @@ async def _post(
     host, port = parts.hostname or "", parts.port or 443
     reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
     try:
-        writer.write(_head(parts.netloc, parts.path or "/", len(body), headers) + body)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        writer.write(_head(parts.netloc, target, len(body), headers) + body)
         return await _read(reader)
     finally:
         writer.transport.abort()  # everything was said: nobody waits for a farewell
 
 
-def _head(host: str, path: str, length: int, headers: Mapping[str, str]) -> bytes:
-    lines = [f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Length: {length}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    lines += ["Connection: close", "", ""]
-    return "\r\n".join(lines).encode()
+def _head(host: str, target: str, length: int, headers: Mapping[str, str]) -> bytes:
+    """Return the head of a request; what of host and target cannot stand there is escaped."""
+    begun = f"POST {quote(target, safe=_TARGET)} HTTP/1.1\r\n".encode()
+    fields = {"Host": quote(host, safe=_HOST), "Content-Length": str(length), **headers}
+    fields["Connection"] = "close"
+    made = [line(name.encode(), value.encode()) for name, value in fields.items()]
+    return b"".join((begun, *made, b"\r\n"))
 
 
 class _Reading:

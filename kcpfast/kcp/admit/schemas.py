@@ -93,8 +93,4 @@ def _check_version(version: Mapping[str, Any], field: str) -> list[Cause]:
     causes += crd.check_columns(columns, f"{field}.additionalPrinterColumns")
     selectable = version.get("selectableFields")
     causes += crd.check_selectable(selectable, schema, f"{field}.selectableFields")
-    if version.get("deprecationWarning") and not version.get("deprecated"):
-        why = "can only be set for deprecated versions"
-        where = f"{field}.deprecationWarning"
-        causes.append(field_invalid(where, version["deprecationWarning"], why))
-    return causes
+    return causes + crd.check_deprecation(version, f"{field}.deprecationWarning")

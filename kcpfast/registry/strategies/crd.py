@@ -31,6 +31,7 @@ _COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 _COLUMN_FORMATS = ("binary", "byte", "date", "date-time", "double", "float", "int32", "int64",
                    "password")  # fmt: skip
 _PROTECTED = re.compile(r"(.*\.)?(k8s|kubernetes)\.io")
+_LONGEST_WARNING = 256
 _SELECTABLE_TYPES = ("boolean", "integer", "string")
 
 Spec = Mapping[str, Any]
@@ -250,12 +251,28 @@ def _check_version(
     if not hoisted or index == 0:
         where = f"{field}.selectableFields" if hoisted else f"{own}.selectableFields"
         causes += check_selectable(version.get("selectableFields"), schema, where)
-    if version.get("deprecationWarning") and not version.get("deprecated"):
-        why = "can only be set for deprecated versions"
-        causes.append(
-            field_invalid(f"{own}.deprecationWarning", version["deprecationWarning"], why)
-        )
-    return causes
+    return causes + check_deprecation(version, f"{own}.deprecationWarning")
+
+
+def check_deprecation(version: Mapping[str, Any], field: str) -> list[Cause]:
+    """Check what the clients of a version are told: it becomes a header of their answers."""
+    text = version.get("deprecationWarning")
+    if text is None:
+        return []
+    found = []
+    if not version.get("deprecated"):
+        found.append("can only be set for deprecated versions")
+    else:
+        if len(text.encode("utf-8", "surrogatepass")) > _LONGEST_WARNING:
+            found.append(f"must be <= {_LONGEST_WARNING} characters long")
+        if not text:
+            found.append("must not be an empty string")
+        odd = next((each for each in text if not each.isprintable()), "")
+        if odd:
+            at = len(text[: text.index(odd)].encode())
+            why = "must only contain printable UTF-8 characters; non-printable character found at"
+            found.append(f"{why} index {at}")
+    return [field_invalid(field, text, why) for why in found]
 
 
 def check_openapi(schema: Mapping[str, Any], field: str) -> list[Cause]:
