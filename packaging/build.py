@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 from kcpfast.cli.version import git_commit, installed
@@ -22,7 +24,6 @@ UPDATE = "KCPFAST_UPDATE_MODULES"
 HIDDEN = ["lmdb._envid", "_cffi_backend", "numbers", "platform"]
 # What libraries and the standard library offer to others than us.
 EXCLUDED = [
-    "Cython",
     "_aix_support",
     "_bz2",
     "_codecs_cn",
@@ -38,7 +39,6 @@ EXCLUDED = [
     "_osx_support",
     "_pydecimal",
     "_pyrepl",
-    "_pytest",
     "_sqlite3",
     "asyncio.proactor_events",
     "asyncio.windows_events",
@@ -57,17 +57,12 @@ EXCLUDED = [
     "lzma",
     "multiprocessing",
     "nis",
-    "numpy",
     "ossaudiodev",
     "pdb",
-    "pip",
-    "pkg_resources",
     "pty",
     "pydoc",
     "pydoc_data",
-    "pytest",
     "readline",
-    "setuptools",
     "spwd",
     "sqlite3",
     "syslog",
@@ -76,13 +71,45 @@ EXCLUDED = [
     "tkinter",
     "tomllib",
     "turtle",
-    "typing_extensions",
     "unittest",
+    "typing_extensions",
     "uvloop._testbase",
-    "wheel",
     "xml",
     "xmlrpc",
 ]
+
+
+def required(name: str) -> set[str]:
+    """Return a distribution and all that it needs to run, by their normalised names (PEP 503)."""
+    wanted: set[str] = set()
+    waiting = [name]
+    while waiting:
+        distribution = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        if distribution in wanted:
+            continue
+        wanted.add(distribution)
+        try:
+            needs = metadata.requires(distribution) or []
+        except metadata.PackageNotFoundError:
+            continue  # needed elsewhere: on another system, with an older Python
+        names = [re.match(r"[\w.-]+", need) for need in needs if "extra ==" not in need]
+        waiting += [found[0] for found in names if found]
+    return wanted
+
+
+def foreign() -> list[str]:
+    """Return the top-level modules that are installed here and that the program does not need.
+
+    PyInstaller takes whatever somebody may import and is there: the executable would be another
+    one where tools for tests are installed.
+    """
+    wanted = required("kcpfast")
+    return sorted(
+        module
+        for module, owners in metadata.packages_distributions().items()
+        if not wanted & {re.sub(r"[-_.]+", "-", owner).lower() for owner in owners}
+        and module.isidentifier()
+    )
 
 
 def is_ballast(name: str) -> bool:

@@ -115,9 +115,9 @@ async def _ask(hook: Hook, looking: Evaluation) -> Verdict | None:
         return await _call(hook, looking)
     except CallFailed as failed:
         text = f'failed calling webhook "{hook.name}": {failed}'
+        LOG.warning("%s", text)
         if hook.fails:
             raise internal(text) from failed
-        LOG.info("%s", text)
         return None
 
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from itertools import count
 from posixpath import normpath
+from time import perf_counter
 from urllib.parse import quote
 
 from kcpfast._core.routing import Route, route
@@ -43,6 +44,7 @@ from kcpfast.meta.user import Attributes
 from kcpfast.meta.warning import warning_values
 from kcpfast.registry.catalog import Row
 from kcpfast.resources.builtin import BUILTIN
+from kcpfast.telemetry.log import quoted
 from kcpfast.telemetry.metrics import count_request
 from kcpfast.transport.heads import line
 from kcpfast.transport.messages import Request, Response, Stream
@@ -89,6 +91,7 @@ class Server:
         self._discovery = Discovery()
         self._openapi = OpenApi()
         self._plans = Plans()
+        self._logs = LOG.isEnabledFor(logging.INFO)
         api.objects.store.subscribe(self._plans.on_commit)
         api.objects.store.subscribe(ending(api.hub))
         self._pages: Mapping[str, Page] = pages(api.version)
@@ -96,6 +99,7 @@ class Server:
     async def serve(self, request: Request) -> Response | Stream:
         """Answer a request; whatever goes wrong below becomes a Status here."""
         call: Call | None = None
+        begun = perf_counter() if self._logs else 0.0
         try:
             known = self._plans.find(request)
             if known is not None:
@@ -110,6 +114,8 @@ class Server:
             LOG.exception("%s %s", request.method, request.path)
             answer = refusal(call, internal(f"{type(error).__name__}: {error}"))
         if call is None:
+            if self._logs:
+                _log(request, call, answer, perf_counter() - begun)
             return answer
         # OpenAPI documents come compressed as they are kept, or not at all.
         if (
@@ -118,7 +124,10 @@ class Server:
             and not call.route.rest.startswith("/openapi/")
         ):
             answer = await compressed(answer)
-        return _finish(call, answer)
+        answer = _finish(call, answer)
+        if self._logs:
+            _log(request, call, answer, perf_counter() - begun)
+        return answer
 
     async def _step_by_step(self, call: Call) -> Response | Stream:
         call.attributes = _attributes(call)
@@ -166,6 +175,23 @@ class Server:
             return page(call)
         found = self._discovery.answer(call) or self._openapi.answer(call)
         return found or self._front.page(call) or plain(404, "404 page not found\n", call.headers)
+
+
+def _log(request: Request, call: Call | None, answer: Response | Stream, seconds: float) -> None:
+    """Write the line of an answered request (of a watch: that has begun), as httplog does."""
+    uri = f"{request.path}?{request.query}" if request.query else request.path
+    verb = call.attributes.verb if call is not None else ""
+    LOG.info(
+        "HTTP verb=%s method=%s URI=%s latency=%.3fms user=%s userAgent=%s srcIP=%s resp=%d",
+        quoted(verb),
+        quoted(request.method),
+        quoted(uri),
+        seconds * 1000,
+        quoted(call.user.name if call is not None else ""),
+        quoted(request.header(b"user-agent")),
+        quoted(request.peer.address),
+        answer.status if isinstance(answer, Response) else 200,
+    )
 
 
 def _missing(call: Call) -> Response:

@@ -19,18 +19,24 @@ def main(arguments: Sequence[str], started: float) -> int:
     try:
         config = parse(arguments)
         lock = Lock(config.root)
+        making = Making(config, lock)
     except (UsageError, StartError) as error:
-        print(f"kcpfast: {error}", file=sys.stderr)
-        return 1
-    making = Making(config, lock)
+        return _refuse(str(error))
+    except OSError as error:
+        return _refuse(f"cannot start: {error}")
     gc.disable()  # what is imported now stays; `run` lets the collector in again
     from kcpfast.server.run import run  # noqa: PLC0415 - the help needs none of it
 
     try:
         run(config, making, started)
     except StartError as error:
-        print(f"kcpfast: {error}", file=sys.stderr)
-        return 1
+        return _refuse(str(error))
     finally:
         lock.release()
     return 0
+
+
+def _refuse(why: str) -> int:
+    """Say in one line why there is no server; return the exit code."""
+    print("kcpfast: " + why.replace("\n", " "), file=sys.stderr)
+    return 1

@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
+from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
-from kcpfast.store.contract import Batch, Store, StoreError, Unstamp, number
+from kcpfast.store.contract import Batch, Conflict, Store, StoreError, Unstamp, number
 
 LOG = logging.getLogger("kcpfast.controllers")
 _AT_ONCE = 32
@@ -100,12 +101,13 @@ class Runtime:
             reconcile = self._reconcilers.get(controller)
             if reconcile is not None and seen:
                 outcome = await reconcile(cluster, name)
-        except Exception:
-            LOG.exception("%s %s %s", controller, cluster, name)
+        except Exception as error:
+            _log_failure(error, controller, cluster, name)
             wait = min(self._waits.get(key, _FIRST_WAIT) * 2, _LONGEST_WAIT)
             self._waits[key] = wait
             outcome = Again(wait)
         else:
+            LOG.debug("%s %s %s: %s", controller, cluster, name, outcome)
             self._waits.pop(key, None)
         finally:
             del self._running[key]
@@ -131,8 +133,8 @@ class Runtime:
             finished, self._finished = self._finished, []
             try:
                 await self._store.commit(finished)
-            except StoreError:
-                LOG.exception("%d marks stay", len(finished))
+            except StoreError as error:
+                LOG.warning("%d marks stay: %s", len(finished), error)
         self._removing = None
 
     async def stop(self) -> None:
@@ -150,3 +152,17 @@ class Runtime:
     def busy(self) -> bool:
         """Tell whether anything is queued or running; what waits for a retry does not count."""
         return bool(self._queue or self._round or self._running or self._removing)
+
+
+def _log_failure(error: Exception, controller: str, cluster: str, name: str) -> None:
+    """Tell of a reconciler that will be tried again: with a traceback only if that is a fault.
+
+    Somebody else was faster is the usual way of things; a refusal or a full disk is one line.
+    """
+    where = (controller, cluster, name)
+    if isinstance(error, Conflict) or (isinstance(error, ApiError) and error.code == 409):
+        LOG.info("%s %s %s is tried again: %s", *where, error)
+    elif isinstance(error, ApiError | StoreError):
+        LOG.warning("%s %s %s is tried again: %s", *where, error)
+    else:
+        LOG.error("%s %s %s fails", *where, exc_info=error)

@@ -56,8 +56,7 @@ def _builder(subject: str, issuer: str, public: Any) -> x509.CertificateBuilder:
     )
 
 
-def _authority(common: str) -> tuple[Any, x509.Certificate]:
-    key = ec.generate_private_key(ec.SECP256R1())
+def _authority(common: str, key: Any) -> x509.Certificate:
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     usage = x509.KeyUsage(
         digital_signature=True,
@@ -70,14 +69,13 @@ def _authority(common: str) -> tuple[Any, x509.Certificate]:
         encipher_only=False,
         decipher_only=False,
     )
-    certificate = (
+    return (
         _builder(common, common, key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(identifier, critical=False)
         .sign(key, hashes.SHA256())
     )
-    return key, certificate
 
 
 def _alternative(host: str) -> x509.GeneralName:
@@ -89,7 +87,8 @@ def _alternative(host: str) -> x509.GeneralName:
 
 def make_server(certificate: Path, key_file: Path, hosts: Sequence[str]) -> None:
     """Make the server's certificate; the file also holds the CA that signed it."""
-    authority_key, authority = _authority("kcpfast-serving-ca")
+    authority_key = ec.generate_private_key(ec.SECP256R1())
+    authority = _authority("kcpfast-serving-ca", authority_key)
     key = ec.generate_private_key(ec.SECP256R1())
     names = [_alternative(host) for host in dict.fromkeys(hosts)]
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
@@ -108,12 +107,20 @@ def make_server(certificate: Path, key_file: Path, hosts: Sequence[str]) -> None
 
 
 def make_client_ca(certificate: Path, key_file: Path) -> None:
-    """Make the CA that client certificates are signed by."""
-    key, authority = _authority("kcpfast-client-ca")
+    """Make the CA that client certificates are signed by.
+
+    Its key is RSA (PKCS #1): tools in Go name that algorithm in the certificates they sign with it.
+    """
+    key = _rsa()
+    authority = _authority("kcpfast-client-ca", key)
     _private(key_file, key)
     _write(certificate, authority.public_bytes(serialization.Encoding.PEM), 0o644)
 
 
 def make_account_key(path: Path) -> None:
     """Make the key that service account tokens are signed with."""
-    _private(path, rsa.generate_private_key(public_exponent=65537, key_size=2048))
+    _private(path, _rsa())
+
+
+def _rsa() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -28,8 +28,12 @@ class Lock:
             pid = os.read(self._handle, 32).decode(errors="replace").strip()
             os.close(self._handle)
             raise StartError(f"{root} is in use by the server with pid {pid or '?'}") from None
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._handle, 0)
+            os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            os.close(self._handle)
+            raise StartError(f"cannot write to {path}: {error.strerror}") from None
 
     def release(self) -> None:
         """Let the next server in."""

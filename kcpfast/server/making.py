@@ -2,6 +2,9 @@
 
 The library that makes them takes 13 MB and a tenth of a second, which the server itself does not
 want to spend. The fork comes before anything heavy is imported and before there are threads.
+
+The start waits for the server's certificate alone. RSA keys take up to a second, and nobody can use
+the other files before they are there: the client CA and the key of service accounts come later.
 """
 
 from __future__ import annotations
@@ -9,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 from collections.abc import Callable
 from functools import partial
 
@@ -17,11 +19,12 @@ from kcpfast.server.flags import Config, advertised
 from kcpfast.server.lock import Lock, StartError
 
 _READY = b"."
+_SAID = 512
 _Step = Callable[[], None]
 
 
 class Making:
-    """What is being made: at first certificates, then the key of service accounts."""
+    """What is being made: at first what the server shows, then what it verifies others by."""
 
     def __init__(self, config: Config, lock: Lock) -> None:
         """Begin with what is missing; nothing is begun if nothing is."""
@@ -36,10 +39,11 @@ class Making:
             _make(pipe, urgent, later)
         os.close(pipe)
 
-    def wait_for_certificates(self) -> None:
-        """Return once all certificates are there; StartError if they could not be made."""
-        if self._pid and os.read(self._pipe, 1) != _READY:
-            raise StartError("the certificates could not be made")
+    def wait_for_certificate(self) -> None:
+        """Return once the server's certificate is there; StartError if it could not be made."""
+        said = os.read(self._pipe, 1) if self._pid else _READY
+        if said != _READY:
+            raise _failed(said + os.read(self._pipe, _SAID))
 
     async def finish(self) -> None:
         """Return once all is made; StartError if something could not be made."""
@@ -49,10 +53,16 @@ class Making:
         loop.add_reader(self._pipe, ended.set)
         await ended.wait()
         loop.remove_reader(self._pipe)
+        said = os.read(self._pipe, _SAID)
         os.close(self._pipe)
         _, status = os.waitpid(self._pid, 0)  # noqa: ASYNC222 - it has just ended
         if status:
-            raise StartError("the key of service accounts could not be made")
+            raise _failed(said)
+
+
+def _failed(said: bytes) -> StartError:
+    why = said.decode(errors="replace") or "the process that makes them ended"
+    return StartError(f"keys and certificates could not be made: {why}")
 
 
 def _steps(config: Config) -> tuple[list[_Step], list[_Step]]:
@@ -60,24 +70,29 @@ def _steps(config: Config) -> tuple[list[_Step], list[_Step]]:
     urgent: list[_Step] = []
     if not config.certificate.exists():
         urgent.append(partial(_server, config))
+    later: list[_Step] = []
+    if not config.account_key.exists():
+        later.append(partial(_account_key, config))
     if not config.client_ca.exists():
-        urgent.append(partial(_client_ca, config))
-    return urgent, [] if config.account_key.exists() else [partial(_account_key, config)]
+        later.append(partial(_client_ca, config))
+    return urgent, later
 
 
 def _make(pipe: int, urgent: list[_Step], later: list[_Step]) -> None:
-    """Make everything, tell when what is urgent is there, and end this process."""
+    """Make everything, tell when the urgent is there or what went wrong, and end this process."""
     code = 1
     try:
         for step in urgent:
             step()
         with contextlib.suppress(BrokenPipeError):  # the server may have failed meanwhile
             os.write(pipe, _READY)
+        os.nice(10)  # the server has begun to serve
         for step in later:
             step()
         code = 0
-    except Exception:
-        sys.excepthook(*sys.exc_info())
+    except Exception as error:
+        with contextlib.suppress(OSError):
+            os.write(pipe, f"{type(error).__name__}: {error}".replace("\n", " ").encode()[:_SAID])
     finally:
         os._exit(code)
 

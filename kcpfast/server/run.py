@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import ssl
 import sys
@@ -25,6 +26,7 @@ from kcpfast.server.making import Making
 from kcpfast.server.upkeep import Upkeep
 from kcpfast.store.contract import StoreError
 from kcpfast.store.lmdb import LmdbStore
+from kcpfast.telemetry import log
 from kcpfast.transport.connection import HEADER_SECONDS, Connection, Service
 from kcpfast.transport.messages import Response
 from kcpfast.transport.parsing import Counter
@@ -34,6 +36,8 @@ from kcpfast.watch.hub import Hub
 
 _DRAIN_SECONDS = 3.0
 _BACKLOG = 1024
+_LOCK_SIZE = 8192
+_LEAST_SPACE = 64 * 1024
 
 
 def run(config: Config, making: Making, started: float) -> None:
@@ -41,16 +45,27 @@ def run(config: Config, making: Making, started: float) -> None:
 
     `started` is when the process was started, as time.monotonic tells.
     """
-    uvloop.run(_serve(config, making, started))
+    log.begin(config.verbosity)
+    try:
+        uvloop.run(_serve(config, making, started))
+    except (OSError, StoreError) as error:
+        raise StartError(f"cannot work on {config.root}: {_why(error, config.root)}") from None
+
+
+def _why(error: Exception, root: Path) -> str:
+    """Return what an error is about; LMDB calls a disk that is full an input/output error."""
+    disk = os.statvfs(root)
+    full = disk.f_bavail * disk.f_frsize < _LEAST_SPACE
+    return f"no space left on the disk ({error})" if full else str(error)
 
 
 async def _serve(config: Config, making: Making, started: float) -> None:
-    store = _open_store(config.root)
+    store, listener = _open_store(config.root), _Listener()
     try:
         tokens = admin_tokens(config.token_store)
         if config.token_file is not None:
             tokens |= _read_tokens(config.token_file)
-        making.wait_for_certificates()
+        making.wait_for_certificate()
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
@@ -58,8 +73,7 @@ async def _serve(config: Config, making: Making, started: float) -> None:
         context = _tls(config)
         certificate = config.certificate.read_bytes()
         ca = certificate.decode()
-        listener = _Listener(context)
-        url = config.url(await listener.bind(config))
+        url = config.url(await listener.bind(config, context))
         parts = wire.core(store, ca)
         if store.revision() == 0:
             await store.commit(installation(parts.objects, url))
@@ -69,18 +83,22 @@ async def _serve(config: Config, making: Making, started: float) -> None:
         running.controllers.start()
         upkeep = Upkeep(store, parts.objects)
         upkeep.start()
-        await listener.start(running.server)
-        write_private(config.kubeconfig, kubeconfig(url, certificate, tokens))
-        _announce(config, url, time.monotonic() - started)
-        gc.freeze()
-        gc.enable()
-        await making.finish()
-        _advise(config)
-        await stop.wait()
-        await listener.stop(running.hub)
-        await upkeep.stop()
-        await running.controllers.stop()
+        try:
+            await listener.start(running.server)
+            write_private(config.kubeconfig, kubeconfig(url, certificate, tokens))
+            _announce(config, url, time.monotonic() - started)
+            gc.freeze()
+            gc.enable()
+            await making.finish()
+            _trust(context, config)
+            _advise(config)
+            await stop.wait()
+        finally:
+            await listener.stop(running.hub)
+            await upkeep.stop()
+            await running.controllers.stop()
     finally:
+        listener.close()
         store.close()
 
 
@@ -88,9 +106,24 @@ def _open_store(root: Path) -> LmdbStore:
     folder = root / "store"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
+        _allocate(folder / "lock.mdb")
         return LmdbStore(folder)
-    except (OSError, StoreError) as error:
-        raise StartError(str(error)) from None
+    except StoreError as error:
+        raise StartError(_why(error, root)) from None
+    except OSError as error:
+        raise StartError(f"cannot use {folder}: {error.strerror}") from None
+
+
+def _allocate(path: Path) -> None:
+    """Have the disk keep space for LMDB's lock file; OSError if it has none.
+
+    LMDB writes to it through memory, and where the disk is full then, the process is killed.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(handle, 0, max(os.fstat(handle).st_size, _LOCK_SIZE))
+    finally:
+        os.close(handle)
 
 
 def _read_tokens(path: Path) -> dict[str, User]:
@@ -109,21 +142,29 @@ def _tls(config: Config) -> ssl.SSLContext:
         raise StartError(f"cannot use the certificates: {error}") from None
 
 
+def _trust(context: ssl.SSLContext, config: Config) -> None:
+    """Verify clients by a CA that was made while the server served already."""
+    if not context.get_ca_certs():
+        try:
+            context.load_verify_locations(config.client_ca)
+        except (OSError, ssl.SSLError) as error:
+            raise StartError(f"cannot use the certificates: {error}") from None
+
+
 class _Listener:
     """The listening socket and the connections it has accepted."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
+    def __init__(self) -> None:
         self._open: set[Connection] = set()
         self._server: asyncio.AbstractServer | None = None
         self._service: Service | None = None
 
-    async def bind(self, config: Config) -> int:
+    async def bind(self, config: Config, context: ssl.SSLContext) -> int:
         """Listen without accepting yet, so that the port is known; StartError if it is taken."""
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: Tls(self._context, self._connection, HEADER_SECONDS),
+                lambda: Tls(context, self._connection, HEADER_SECONDS),
                 _resolvable(config.bind_address),
                 config.port,
                 backlog=_BACKLOG,
@@ -144,6 +185,11 @@ class _Listener:
         assert self._server is not None
         self._service = Service(server.serve, _refuse, self._open, Counter(), {})
         await self._server.start_serving()
+
+    def close(self) -> None:
+        """Listen no more, whatever has happened."""
+        if self._server is not None:
+            self._server.close()
 
     async def stop(self, hub: Hub) -> None:
         """Accept nothing new, end the watches, let running requests finish for a moment."""

@@ -13,7 +13,7 @@ import time
 
 from kcpfast.controllers.expiry import expire
 from kcpfast.registry.objects import Objects
-from kcpfast.store.contract import Store
+from kcpfast.store.contract import Store, StoreError
 
 LOG = logging.getLogger("kcpfast.server")
 EVERY = 60.0
@@ -39,6 +39,8 @@ class Upkeep:
             await asyncio.sleep(EVERY)
             try:
                 await self.round(time.time())
+            except StoreError as error:
+                LOG.warning("upkeep is tried again: %s", error)
             except Exception:
                 LOG.exception("upkeep")
 

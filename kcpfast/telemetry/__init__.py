@@ -1,1 +1,1 @@
-"""Log lines, counters and spans. Everybody imports it; it imports nothing of ours."""
+"""Log lines and counters. Everybody imports it; it imports nothing of ours."""

@@ -138,12 +138,14 @@ BROKEN: dict[str, Answers | bytes] = {
 @pytest.mark.parametrize("path", BROKEN)
 @pytest.mark.parametrize("fails", ["Fail", "Ignore"])
 async def test_an_answer_that_is_none(
-    inside: Inside, called: Called, path: str, fails: str
+    inside: Inside, called: Called, path: str, fails: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     called.answers |= BROKEN
     await register(inside, hooks("Mutating", called.hook(path, failurePolicy=fails)))
     got = await offer(inside)
     assert got.status == (500 if fails == "Fail" else 201)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert 'failed calling webhook "h.example.com"' in caplog.text
     if fails == "Fail":
         text = 'Internal error occurred: failed calling webhook "h.example.com": '
         assert got.body["message"].startswith(text)

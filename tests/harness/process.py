@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,10 +95,13 @@ def command(root: Path, *flags: str) -> list[str]:
     return [sys.executable, "-m", "kcpfast", *words]
 
 
-def refused(root: Path, *flags: str) -> Refusal:
-    """Start a server that must not start; return its exit code and what it printed."""
+def refused(root: Path, *flags: str, within: Sequence[str] = ()) -> Refusal:
+    """Start a server that must not start; return its exit code and what it printed.
+
+    `within` is the beginning of a command line that runs what follows it.
+    """
     done = subprocess.run(
-        command(root, *flags),
+        [*within, *command(root, *flags)],
         capture_output=True,
         text=True,
         check=False,

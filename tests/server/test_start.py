@@ -6,13 +6,21 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
+from kcpfast.server.certificates import _authority
 from kcpfast.server.flags import FLAGS, LATER, MEANINGLESS
 from tests.fix_server import Start
 from tests.harness.https import Client, access
@@ -102,6 +110,58 @@ def test_both_signals_stop_it(number: signal.Signals, root: Path, start: Start) 
 def test_a_lock_left_behind_by_a_killed_server_holds_nobody_up(root: Path, start: Start) -> None:
     start(root).kill()
     start(root).stop()
+
+
+def test_a_new_client_ca_signs_with_rsa(server: ServerProcess, tmp_path: Path) -> None:
+    """Certificates that name SHA-256 with RSA are let in by the server that made the CA."""
+    authority = x509.load_pem_x509_certificate((server.root / "client-ca.crt").read_bytes())
+    pem = (server.root / "client-ca.key").read_bytes()
+    assert pem.startswith(b"-----BEGIN RSA PRIVATE KEY-----")
+    key = serialization.load_pem_private_key(pem, None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    certificate, own = tmp_path / "client.crt", tmp_path / "client.key"
+    sign_client(authority, key, certificate, own)
+    granted = access(server.kubeconfig)
+    granted.tls.load_cert_chain(certificate, own)
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    path = "/clusters/root/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    with Client(granted) as client:
+        known = client.ask("POST", path, body, who="anonymous").json()["status"]["userInfo"]
+    assert known["username"] == "jane"
+
+
+def sign_client(authority: x509.Certificate, key: Any, certificate: Path, own: Path) -> None:
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "jane")]))
+        .issuer_name(authority.subject)
+        .public_key(private.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .sign(key, hashes.SHA256())
+    )
+    assert made.signature_algorithm_oid == SignatureAlgorithmOID.RSA_WITH_SHA256
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    certificate.write_bytes(made.public_bytes(pem))
+    own.write_bytes(private.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+
+
+@pytest.mark.parametrize("kept", ["ec", "rsa"])
+def test_a_client_ca_that_is_there_is_kept(kept: str, root: Path, start: Start) -> None:
+    """Directories of before have a key on a curve."""
+    key: Any = ec.generate_private_key(ec.SECP256R1())
+    if kept == "rsa":
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    form = serialization.PrivateFormat.TraditionalOpenSSL
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    (root / "client-ca.key").write_bytes(key.private_bytes(pem, form, plain))
+    made = _authority("kcpfast-client-ca", key).public_bytes(pem)
+    (root / "client-ca.crt").write_bytes(made)
+    start(root).stop()
+    assert (root / "client-ca.crt").read_bytes() == made
 
 
 # ----------------------------------------------------------------------------- flags
@@ -242,3 +302,28 @@ def test_a_directory_that_may_not_be_read(root: Path) -> None:
     root.chmod(0o700)
     assert (code, error.count("\n")) == (1, 1)
     assert error.startswith(f"kcpfast: cannot use {root}: ")
+
+
+# A file system of its own, gone with the process. The folder that it lies over is the first word.
+SMALL = ("unshare", "--mount", "--map-root-user", "sh", "-ec")
+MOUNT = 'folder=$1 size=$2; shift 2; mount -t tmpfs -o "size=$size" tmpfs "$folder"; exec "$@"'
+
+
+def small(folder: Path, size: str) -> list[str]:
+    return [*SMALL, MOUNT, "sh", str(folder), size]
+
+
+def can_mount(folder: Path) -> bool:
+    done = subprocess.run([*small(folder, "4k"), "true"], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+@pytest.mark.parametrize("size", ["4k", "12k", "40k", "100k", "300k"])
+def test_a_full_disk_is_named_in_one_line(size: str, tmp_path: Path) -> None:
+    """Each size gives out at another file: the lock, certificates, keys, the store."""
+    if not can_mount(tmp_path):
+        pytest.skip("file systems cannot be mounted here")
+    code, error = refused(tmp_path / "root", within=small(tmp_path, size))
+    assert (code, error.count("\n")) == (1, 1), error
+    assert error.startswith("kcpfast: ")
+    assert "no space left" in error.lower()
