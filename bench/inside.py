@@ -128,10 +128,10 @@ class Inside:
         return self.parts.clusters.resolve(path)
 
     def authorizer(self) -> Authorizer:
-        """Return an authorizer over the same store and memory."""
-        _, objects, catalog, memory, clusters = self.parts
-        rules = Rbac(objects, memory)
-        return Authorizer(clusters, rules, Policies(objects, catalog, rules))
+        """Return an authorizer over the same store."""
+        reader, objects, catalog, clusters = self.parts
+        rules = Rbac(objects, reader)
+        return Authorizer(clusters, rules, Policies(objects, catalog, rules, reader))
 
     def run(self, coroutine: Any) -> Any:
         """Run a coroutine to its end."""

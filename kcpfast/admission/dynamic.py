@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from kcpfast.admission.chain import CREATE, DELETE, UPDATE, Plugin, Review
 from kcpfast.admission.evaluation import Decide
 from kcpfast.admission.matching import Matcher
-from kcpfast.admission.registered import Registered, Registry, Remembered
+from kcpfast.admission.registered import Registered, Registry
 from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.objects import Objects
+from kcpfast.registry.reader import Reader
 
 if TYPE_CHECKING:
     from kcpfast.admission.mutations import MutatingPolicies
@@ -26,13 +27,11 @@ _ALL = (CREATE, UPDATE, DELETE)
 class Dynamic:
     """The two plugins."""
 
-    def __init__(
-        self, objects: Objects, catalog: Catalog, remembered: Remembered, decide: Decide
-    ) -> None:
+    def __init__(self, objects: Objects, catalog: Catalog, reader: Reader, decide: Decide) -> None:
         """Read what is registered through the registry; `decide` answers for the authorizer."""
         self._objects, self._catalog, self._decide = objects, catalog, decide
         self._matcher = Matcher(objects, catalog)
-        self._registry = Registry(objects, remembered)
+        self._registry = Registry(objects, reader)
 
     # What follows is loaded by the first workspace that has registered anything.
 

@@ -8,23 +8,26 @@ whole workspace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
 from kcpfast.admission.chain import CREATE, Plugin, Review
 from kcpfast.meta.quantity import canonical, parse
 from kcpfast.registry import index
+from kcpfast.registry.derived import Derived
 from kcpfast.registry.objects import EVENTS, UNCOUNTED
+from kcpfast.registry.reader import Reader
 from kcpfast.registry.strategies.quota import CLASSIC
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.resource import Object, Resource
-from kcpfast.store.contract import Below, Store, number
+from kcpfast.store.contract import Below, number
 
 QUOTAS = BY_PLACE["", "v1", "resourcequotas"]
 WHOLE_NAMESPACE, WHOLE = "admin", "experimental.quota.kcp.io/cluster-scoped"
-Remembered = Callable[[str], dict[Hashable, Any]]
+_MAX_PLACES = 8192
 
 
 class Quota(NamedTuple):
@@ -57,14 +60,12 @@ def names_of(resource: Resource) -> tuple[str, ...]:
 
 
 class Quotas:
-    """The plugins; `remembered` keeps answers about a cluster until something there changes."""
+    """The plugins."""
 
-    def __init__(
-        self, store: Store, remembered: Remembered, object_limit: Callable[[str], int]
-    ) -> None:
+    def __init__(self, reader: Reader, object_limit: Callable[[str], int]) -> None:
         """Read quotas from the index; `object_limit` is a cluster's total, 0 for none."""
-        self._store = store
-        self._remembered = remembered
+        self._store = reader
+        self._quotas: Derived[tuple[str, str], tuple[Quota, ...]] = Derived(reader, _MAX_PLACES)
         self._object_limit = object_limit
 
     def plugins(self) -> list[Plugin]:
@@ -90,11 +91,8 @@ class Quotas:
 
     def _check_quotas(self, review: Review) -> None:
         cluster, namespace = review.target.cluster, review.target.namespace
-        known = self._remembered(cluster)
-        question = ("quotas", namespace)
-        if question not in known:
-            known[question] = self._load(cluster, namespace)
-        for quota in known[question]:
+        load = partial(self._load, cluster, namespace)
+        for quota in self._quotas.get((cluster, namespace), load):
             self._claim(review, quota)
 
     def _load(self, cluster: str, namespace: str) -> tuple[Quota, ...]:

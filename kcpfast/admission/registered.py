@@ -1,23 +1,25 @@
 """The webhooks and policies of a workspace, made ready to run.
 
 For a resource that is bound from an APIExport they are those of the export's workspace, as in kcp.
-What a workspace has is remembered until a write there makes it doubtful; one that has none costs a
-look into that memory, and its counters once.
+What a workspace has is remembered while it holds; one that has none costs a look into that cache,
+and its counters once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from kcpfast.admission.chain import Review
 from kcpfast.admission.evaluation import Condition, Scope, conditions, scope_of
 from kcpfast.admission.matching import Criteria, criteria
 from kcpfast.registry import index
-from kcpfast.registry.objects import Objects, Target
+from kcpfast.registry.derived import Derived
+from kcpfast.registry.objects import Objects
+from kcpfast.registry.reader import Reader
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import Stamp, Write
 
 GROUP = "admissionregistration.k8s.io"
 PLACES = (
@@ -29,7 +31,7 @@ PLACES = (
     "validatingwebhookconfigurations",
 )
 _KINDS = {plural: BY_PLACE[GROUP, "v1", plural] for plural in PLACES}
-Remembered = Callable[[str], dict[Hashable, Any]]
+_MAX_CLUSTERS = 4096
 
 
 class Binding(NamedTuple):
@@ -81,10 +83,10 @@ class Registered(NamedTuple):
 class Registry:
     """Finds what is registered for a request."""
 
-    def __init__(self, objects: Objects, remembered: Remembered) -> None:
+    def __init__(self, objects: Objects, reader: Reader) -> None:
         """Read configurations through the registry."""
         self._objects = objects
-        self._remembered = remembered
+        self._registered: Derived[str, Registered | None] = Derived(reader, _MAX_CLUSTERS)
 
     def of(self, review: Review) -> Registered | None:
         """Return what may concern a request, None if there is nothing.
@@ -95,11 +97,7 @@ class Registry:
             return None
         origin = review.resource.origin
         cluster = (origin.export_cluster if origin is not None else "") or review.target.cluster
-        known = self._remembered(cluster)
-        if "admission" not in known:
-            known["admission"] = self._load(cluster)
-        found: Registered | None = known["admission"]
-        return found
+        return self._registered.get(cluster, partial(self._load, cluster))
 
     def _load(self, cluster: str) -> Registered | None:
         counted = self._objects.store.index_get
@@ -152,16 +150,3 @@ def _hooks(configurations: Iterable[Object]) -> Iterator[Hook]:
                 criteria(hook),
                 conditions(hook.get("matchConditions") or ()),
             )
-
-
-def consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
-    """Make what is remembered of the cluster doubtful."""
-    if old is None or new is None or _said(old) != _said(new):
-        yield Stamp(index.auth(target.cluster))
-
-
-def _said(obj: Object) -> tuple[Any, ...]:
-    return obj.get("spec"), obj.get("webhooks"), obj["metadata"].get("deletionTimestamp")
-
-
-CONSEQUENCES = {(GROUP, plural): (consequences,) for plural in PLACES}

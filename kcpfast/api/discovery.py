@@ -15,10 +15,11 @@ from kcpfast.api.answer import negotiable, plain, respond
 from kcpfast.api.context import Call
 from kcpfast.api.negotiate import JSON, clauses
 from kcpfast.kcp.views.base import View
-from kcpfast.meta.bounded import Bounded
 from kcpfast.meta.errors import no_such_resource
 from kcpfast.meta.versions import version_order
 from kcpfast.registry.catalog import Served
+from kcpfast.registry.derived import Shared
+from kcpfast.registry.reader import Reader
 from kcpfast.resources.resource import Resource
 from kcpfast.transport.messages import Response
 
@@ -44,9 +45,9 @@ Groups = dict[str, dict[str, list[Served]]]
 class Discovery:
     """Answers below /api and /apis; keeps the bodies that it made lately."""
 
-    def __init__(self) -> None:
+    def __init__(self, reader: Reader) -> None:
         """Begin with nothing kept."""
-        self._bodies: Bounded[bytes] = Bounded(_KEPT_BYTES, len)
+        self._bodies: Shared[bytes] = Shared(reader, _KEPT_BYTES, len)
 
     def answer(self, call: Call) -> Response | None:
         """Return the answer to a path below /api or /apis that names no resource, else None."""
@@ -56,9 +57,11 @@ class Discovery:
         view, cluster = call.view, call.cluster
         assert view is not None
         aggregated = len(parts) == 1 and wants_aggregated(call)
-        key = (type(view), view.fingerprint(cluster), parts, aggregated)
         try:
-            body = self._bodies.get(key, lambda: _body(grouped(view, cluster), parts, aggregated))
+            body = self._bodies.get(
+                lambda: (type(view), view.fingerprint(cluster), parts, aggregated),
+                lambda: _body(grouped(view, cluster), parts, aggregated),
+            )
         except LookupError:
             return plain(404, "404 page not found\n", call.headers)
         if aggregated:

@@ -1,9 +1,9 @@
 """Remembers what requests came to, up to the verb that serves them.
 
 A client that goes on asking for the same kind of thing with the same headers is located,
-authenticated, authorized and understood once; after that only the name and the body differ. All
-of it is forgotten as soon as anything is written that could change an answer (`auth` stamps: roles,
-workspaces, what they serve), so it is never older than the store.
+authenticated, authorized and understood once; after that only the name and the body differ. A plan
+is forgotten as soon as anything changes that was read for it (roles, workspaces, what they serve),
+so it is never older than the store, and no longer: what others do elsewhere leaves it alone.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from kcpfast._core.heads import Cut, Heads
 from kcpfast._core.routing import Route, renamed
 from kcpfast.api.context import Call, Handler
 from kcpfast.meta.user import Attributes
-from kcpfast.registry import index
-from kcpfast.store.contract import Batch
+from kcpfast.registry.derived import Derived
+from kcpfast.registry.reader import Notes, Reader
 from kcpfast.transport.messages import Request
 
 _MAX_PLANS = 8192
@@ -54,9 +54,9 @@ def _around_name(cut: Cut) -> tuple[bytes, bytes, bytes]:
 class Plans:
     """The memory; bounded."""
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self._plans: dict[_Key, Plan] = {}
+    def __init__(self, reader: Reader) -> None:
+        """Remember what was understood of what this reader reads."""
+        self._plans: Derived[_Key, Plan] = Derived(reader, _MAX_PLANS)
 
     def __len__(self) -> int:
         """Return how many are remembered."""
@@ -74,13 +74,16 @@ class Plans:
         heads, query, plans = cut.heads, cut.query, self._plans
         line, name, part = _around_name(cut)
         if name[:1] not in (b"", b"."):  # dots in paths are redirected
-            found = plans.get((heads, line, part, query))
+            found = plans.find((heads, line, part, query))
             if found is not None:
                 return found
-        return plans.get((heads, cut.line + cut.name, b"", query))
+        return plans.find((heads, cut.line + cut.name, b"", query))
 
-    def remember(self, call: Call, handler: Handler, *, named: bool) -> None:
-        """Remember a call that was allowed; `named` if any other name would have been, too."""
+    def remember(self, call: Call, handler: Handler, notes: Notes, *, named: bool) -> None:
+        """Remember a call that was allowed; `named` if any other name would have been, too.
+
+        `notes` are of all that was read to find that out.
+        """
         cut, verb = call.request.cut, call.attributes.verb
         if cut is None or not cut.name or verb not in _VERBS or ":" in call.route.plural:
             return
@@ -88,21 +91,14 @@ class Plans:
             return  # pages and revisions: the next is another
         if len(cut.path) + len(cut.query) > _MAX_TARGET:
             return
-        if len(self._plans) >= _MAX_PLANS:
-            self._plans.clear()
         named = named and _is_named(call.route)
         line, _, part = _around_name(cut) if named else (cut.line + cut.name, b"", b"")
         pattern = call.again(_NOTHING)
         pattern.known = {}
-        self._plans[cut.heads, line, part, cut.query] = Plan(pattern, handler, named)
-
-    def on_commit(self, batch: Batch) -> None:
-        """Forget everything if a commit made anything doubtful."""
-        if self._plans and any(stamp.startswith(_DOUBT) for stamp in batch.stamps):
-            self._plans.clear()
+        plan = Plan(pattern, handler, named)
+        self._plans.keep((cut.heads, line, part, cut.query), plan, notes)
 
 
-_DOUBT = index.auth("")
 _NOTHING = Request("", "")
 
 

@@ -43,6 +43,7 @@ from kcpfast.meta.selectors import SelectorError, parse_fields
 from kcpfast.meta.user import Attributes
 from kcpfast.meta.warning import warning_values
 from kcpfast.registry.catalog import Row
+from kcpfast.registry.reader import Notes, Reader
 from kcpfast.resources.builtin import BUILTIN
 from kcpfast.telemetry.log import quoted
 from kcpfast.telemetry.metrics import count_request
@@ -84,16 +85,16 @@ _FLOW = b"".join(
 class Server:
     """Serves requests; `serve` is what the transport is given."""
 
-    def __init__(self, api: Api, front: Front) -> None:
+    def __init__(self, api: Api, front: Front, reader: Reader) -> None:
         """Take what wire has put together."""
         self._api = api
         self._front = front
-        self._discovery = Discovery()
-        self._openapi = OpenApi()
-        self._plans = Plans()
+        self._reader = reader
+        self._discovery = Discovery(reader)
+        self._openapi = OpenApi(reader)
+        self._plans = Plans(reader)
         self._logs = LOG.isEnabledFor(logging.INFO)
-        api.objects.store.subscribe(self._plans.on_commit)
-        api.objects.store.subscribe(ending(api.hub))
+        reader.subscribe(ending(api.hub))
         self._pages: Mapping[str, Page] = pages(api.version)
 
     async def serve(self, request: Request) -> Response | Stream:
@@ -130,6 +131,19 @@ class Server:
         return answer
 
     async def _step_by_step(self, call: Call) -> Response | Stream:
+        if call.request.cut is None:
+            found = self._prepare(call)
+        else:
+            with Notes(self._reader) as notes:
+                found = self._prepare(call)
+                lasting = self._front.is_lasting(call)
+                named = lasting and self._front.allows_all_names(call)
+            if lasting and not isinstance(found, Response):
+                self._plans.remember(call, found, notes, named=named)
+        return found if isinstance(found, Response) else await found(self._api, call)
+
+    def _prepare(self, call: Call) -> Handler | Response:
+        """Return what serves a request that is allowed, or the answer where no verb does."""
         call.attributes = _attributes(call)
         self._front.locate(call)
         self._front.authenticate(call)
@@ -137,13 +151,9 @@ class Server:
         self._front.authorize(call)
         limit = time_limit(call)
         found = self._understand(call)
-        if isinstance(found, Response):
+        if limit is None or isinstance(found, Response):
             return found
-        if limit is not None:
-            return await in_time(found(self._api, call), limit)
-        if call.request.cut is not None and self._front.is_lasting(call):
-            self._plans.remember(call, found, named=self._front.allows_all_names(call))
-        return await found(self._api, call)
+        return _limited(found, limit)
 
     def _understand(self, call: Call) -> Handler | Response:
         """Return what serves a call, or the answer where that is none of the verbs."""
@@ -192,6 +202,13 @@ def _log(request: Request, call: Call | None, answer: Response | Stream, seconds
         quoted(request.peer.address),
         answer.status if isinstance(answer, Response) else 200,
     )
+
+
+def _limited(handler: Handler, seconds: float) -> Handler:
+    async def serve(api: Api, call: Call) -> Response | Stream:
+        return await in_time(handler(api, call), seconds)
+
+    return serve
 
 
 def _missing(call: Call) -> Response:

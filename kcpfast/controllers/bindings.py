@@ -24,7 +24,7 @@ from kcpfast.registry.catalog import Catalog, Row
 from kcpfast.registry.naming import conflicts, taken
 from kcpfast.registry.objects import Change, Objects, Target
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import Stamp, Write
+from kcpfast.store.contract import Write
 from kcpfast.store.keys import storage_name
 
 EXTRA = "extra.apis.kcp.io/"
@@ -215,7 +215,7 @@ class BindingController:
             new = copy_json(old)
             show(new, kept)
             consumer = bindings.consumer_write(source.place, where.cluster, where.name, kept)
-            return Change(new, [*writes, consumer, Stamp(index.auth(where.cluster))])
+            return Change(new, [*writes, consumer])
 
         async def grant(old: Object) -> Change:
             new = copy_json(old)

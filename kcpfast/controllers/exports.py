@@ -248,8 +248,7 @@ def _of_slices(objects: Objects, cluster: str, export: str) -> Iterable[Write]:
 
 
 def export_consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
-    """Make remembered answers about an export doubtful; ask for work where it changed."""
-    yield Stamp(index.auth(target.cluster))
+    """Ask for work where an export changed."""
     if old is None or new is None or _asks(old) != _asks(new):
         yield Stamp(index.mark("apiexport", target.cluster, target.name))
 
@@ -294,7 +293,6 @@ def secret_consequences(objects: Objects) -> Consequence:
 def schema_consequences(target: Target, old: Object | None, _new: Object | None) -> Iterable[Write]:
     """Let exports look again for a schema that may be there now."""
     if old is None:
-        yield Stamp(index.auth(target.cluster))
         yield Stamp(index.mark("schema", target.cluster, target.name))
 
 

@@ -81,7 +81,7 @@ class QuotaController:
 
 
 def consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
-    """File what a quota limits, make what is remembered doubtful, ask for its status."""
+    """File what a quota limits, ask for its status."""
     before, after = _filed(target, old), _filed(target, new)
     if before == after:
         return
@@ -92,7 +92,6 @@ def consequences(target: Target, old: Object | None, new: Object | None) -> Iter
         assert new is not None
         place = "" if is_whole(new) else target.namespace
         yield Stamp(index.mark("quota", target.cluster, place))
-    yield Stamp(index.auth(target.cluster))
 
 
 def _filed(target: Target, quota: Object | None) -> tuple[bytes, bytes] | None:

@@ -190,7 +190,6 @@ class WorkspaceController:
             *carried,
             *releasing,
             Clear(index.waits(cluster)),
-            Index(index.auth(cluster), None),
         ]
 
     def _releasing(self, cluster: str, logical: Object) -> list[Write]:

@@ -12,20 +12,22 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from kcpfast.auth.rbac import Memory
 from kcpfast.kcp.kinds import SYSTEM
 from kcpfast.meta.cluster import claim_hash
 from kcpfast.meta.selectors import LabelSelector, from_object, matches
 from kcpfast.registry import index
+from kcpfast.registry.derived import Derived
+from kcpfast.registry.reader import Reader
 from kcpfast.resources.builtin import BUILTIN
 from kcpfast.resources.resource import Resource
-from kcpfast.store.contract import Index, Store, Write
+from kcpfast.store.contract import Index, Write
 from kcpfast.store.keys import storage_name
 
 LABEL = "claimed.internal.apis.kcp.io/"
 # The claim on bindings themselves that every export has: base 62 of the bytes 0..9, 0..9, 0..7.
 REFLEXIVE = "LstvmbbzVDDOn90ZbhzSQO5U3DMCf88h1pZ"
 ACCEPTED = "Accepted"
+_MAX_MARKS = 8192
 # Reviews about the asking user speak of nobody else, so they are nobody else's to make.
 _NEVER = ("selfsubjectaccessreviews", "selfsubjectreviews", "selfsubjectrulesreviews")
 _CLAIMABLE: Mapping[tuple[str, str], Resource] = {
@@ -121,24 +123,22 @@ class Mark(NamedTuple):
 class Claims:
     """Answers which labels the claims in force put on an object."""
 
-    def __init__(self, store: Store, memory: Memory) -> None:
-        """Read the index; remember by cluster, as authorization does."""
-        self._store = store
-        self._memory = memory
+    def __init__(self, reader: Reader) -> None:
+        """Read the index; marks are remembered while they hold."""
+        self._reader = reader
+        self._marks: Derived[tuple[str, bytes], Sequence[Mark]] = Derived(reader, _MAX_MARKS)
 
     def marks(self, cluster: str, of: bytes) -> Sequence[Mark]:
         """Return the marks for objects of a storage in a cluster."""
-        known = self._memory.of(cluster)
-        question = ("claims", of)
-        found: Sequence[Mark] | None = known.get(question)
-        if found is None:
+
+        def read() -> Sequence[Mark]:
             prefix = index.claim(cluster, of)
-            found = [
+            return [
                 _mark(each[len(prefix) :].decode(), data)
-                for each, data in self._store.index_scan(prefix)
+                for each, data in self._reader.index_scan(prefix)
             ]
-            known[question] = found
-        return found
+
+        return self._marks.get((cluster, of), read)
 
     def labels(self, cluster: str, of: bytes, own: Mapping[str, str]) -> dict[str, str]:
         """Return the claim labels for an object whose other labels are `own`."""

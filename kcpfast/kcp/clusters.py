@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from kcpfast.auth.rbac import Memory
 from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
 from kcpfast.meta import cluster as names
 from kcpfast.meta.errors import ApiError, bad_request, not_found
 from kcpfast.registry import index, values
+from kcpfast.registry.derived import Derived
 from kcpfast.registry.objects import Objects, Target
+from kcpfast.registry.reader import Reader
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Check, Put, Write
 
@@ -21,6 +22,8 @@ TYPE_ANNOTATION = "internal.tenancy.kcp.io/type"
 REQUIRED_GROUPS = "authorization.kcp.io/required-groups"
 MAX_OBJECTS = "core.kcp.io/max-total-objects"
 INACTIVE = "core.kcp.io/inactive"
+_MAX_STATES = 4096
+_MAX_NAME = 512  # no key is longer
 LOCK_ANNOTATION = "internal.apis.kcp.io/resource-bindings"
 _REGEX_TEXT = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
 
@@ -42,10 +45,10 @@ class State(NamedTuple):
 class Clusters:
     """Resolves paths through the index, and states through the registry."""
 
-    def __init__(self, objects: Objects, memory: Memory) -> None:
-        """Remember states as authorization remembers decisions."""
+    def __init__(self, objects: Objects, reader: Reader) -> None:
+        """Look through the registry; states are remembered while they hold."""
         self.objects = objects
-        self._memory = memory
+        self._states: Derived[str, State | None] = Derived(reader, _MAX_STATES)
 
     def resolve(self, path: str) -> str:
         """Return the logical cluster name of a path.
@@ -83,12 +86,14 @@ class Clusters:
 
     def state(self, cluster: str) -> State | None:
         """Return the state of a cluster, None if it does not exist."""
-        known = self._memory.of(cluster)
-        if "state" not in known:
+        if len(cluster) > _MAX_NAME:
+            return None
+
+        def read() -> State | None:
             found = self.logical_cluster(cluster)
-            known["state"] = _state(found) if found is not None else None
-        state: State | None = known["state"]
-        return state
+            return _state(found) if found is not None else None
+
+        return self._states.get(cluster, read)
 
     def is_ending(self, cluster: str) -> bool:
         """Tell whether a cluster is being deleted."""

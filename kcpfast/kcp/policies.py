@@ -13,19 +13,23 @@ from kcpfast.kcp.kinds import API_EXPORTS
 from kcpfast.meta.cluster import SYSTEM_ADMIN
 from kcpfast.meta.user import Attributes, User, split_service_account
 from kcpfast.registry.catalog import Catalog
+from kcpfast.registry.derived import Derived
 from kcpfast.registry.objects import Objects, Target
+from kcpfast.registry.reader import Reader
 
+_MAX_EXPORTS = 4096
 PREFIX = "apis.kcp.io:binding:"
 
 
 class Policies:
     """Looks policies up and asks RBAC."""
 
-    def __init__(self, objects: Objects, catalog: Catalog, rbac: Rbac) -> None:
+    def __init__(self, objects: Objects, catalog: Catalog, rbac: Rbac, reader: Reader) -> None:
         """Read exports through the registry."""
         self._objects = objects
         self._catalog = catalog
         self._rbac = rbac
+        self._with_policy: Derived[tuple[str, str], bool] = Derived(reader, _MAX_EXPORTS)
 
     def permits(self, user: User, cluster: str, wanted: Attributes) -> bool:
         """Tell whether the export behind a resource, if any, permits a request in a consumer."""
@@ -48,14 +52,13 @@ class Policies:
         )
 
     def _has_policy(self, cluster: str, export: str) -> bool:
-        known = self._rbac.memory.of(cluster)
-        question = ("policy", export)
-        if question not in known:
+        def read() -> bool:
             found = self._objects.find(Target(API_EXPORTS, cluster, "", export))
             spec = (found or {}).get("spec") or {}
             policy = spec.get("maximalPermissionPolicy") or {}
-            known[question] = policy.get("local") is not None
-        return bool(known[question])
+            return policy.get("local") is not None
+
+        return self._with_policy.get((cluster, export), read)
 
 
 def _bound(user: User) -> Identity:

@@ -326,7 +326,6 @@ def consequences(target: Target, old: Object | None, new: Object | None) -> Iter
     after = ((new or {}).get("spec") or {}).get("cluster")
     if before != after:
         yield Index(key, after.encode() if after else None)
-        yield Stamp(index.auth(target.cluster))
     deleting = new is not None and "deletionTimestamp" in new["metadata"]
     if deleting and not (old is not None and "deletionTimestamp" in old["metadata"]):
         yield Stamp(index.mark("workspace", target.cluster, target.name))
@@ -335,8 +334,7 @@ def consequences(target: Target, old: Object | None, new: Object | None) -> Iter
 def logical_cluster_consequences(
     target: Target, old: Object | None, new: Object | None
 ) -> Iterable[Write]:
-    """Make remembered states doubtful; ask for work where the lifecycle goes on."""
-    yield Stamp(index.auth(target.cluster))
+    """Ask for work where the lifecycle of a LogicalCluster goes on."""
     if old is None and BINDINGS_INITIALIZER in (new or {}).get("status", {}).get(
         "initializers", ()
     ):

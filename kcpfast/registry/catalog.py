@@ -186,7 +186,6 @@ def file_row(
     old = Row.decode(found) if found is not None else None
     writes: list[Write] = [
         Index(index.resource(cluster, *place), row.encode()),
-        Stamp(index.auth(cluster)),
         Stamp(index.mark("quotas", cluster, ""), index.quotas(cluster)),
     ]
     if old is not None and old.shared.hash == row.shared.hash:
@@ -201,13 +200,13 @@ def file_row(
 def close_row(cluster: str, place: tuple[str, str], row: Row) -> list[Write]:
     """Return the writes after which nothing more is created of a (group, plural)."""
     closed = row._replace(closing=True).encode()
-    return [Index(index.resource(cluster, *place), closed), Stamp(index.auth(cluster))]
+    return [Index(index.resource(cluster, *place), closed)]
 
 
 def drop_row(cluster: str, group: str, plural: str, old: Row) -> list[Write]:
     """Return the writes that take a row away."""
     row = index.resource(cluster, group, plural)
-    return [Index(row, None), Stamp(index.auth(cluster)), *_disuse(old)]
+    return [Index(row, None), *_disuse(old)]
 
 
 def _disuse(old: Row) -> list[Write]:

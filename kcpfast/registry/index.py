@@ -13,8 +13,6 @@ Every key begins with a word for its table. A value is what the next reader need
     aggregated  cluster, role's key#               -> key of a role that is made up of others
     path        parent cluster, workspace name     -> cluster
     subject     cluster, kind and name#, binding key# -> binding key
-    auth        cluster                            -> revision of the newest write that makes
-                                                      doubtful what is remembered of a cluster
     consumer    export's cluster, export, consumer, binding -> what the binding accepts
     slice       export's cluster, export, slice's cluster, slice -> (nothing)
     claim       cluster, storage, export's hash    -> what of the storage an export may see
@@ -107,12 +105,6 @@ def subject(cluster: str, kind: str, name: str, key: bytes = b"") -> bytes:
     """A role binding that names a subject; without a key, the range of them."""
     who = digest(f"{kind}\0{name}")
     return f"subject\0{cluster}\0{who}\0{digest(key) if key else ''}".encode()
-
-
-def auth(cluster: str) -> bytes:
-    """The revision of a cluster's newest write that may change what requests are answered: to its
-    state, its RBAC, the paths below it, the resources it serves."""
-    return f"auth\0{cluster}".encode()
 
 
 def consumer(cluster: str, export: str, consumer_cluster: str = "", binding: str = "") -> bytes:

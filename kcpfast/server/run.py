@@ -74,7 +74,7 @@ async def _serve(config: Config, making: Making, started: float) -> None:
         certificate = config.certificate.read_bytes()
         ca = certificate.decode()
         url = config.url(await listener.bind(config, context))
-        parts = wire.core(store, ca)
+        parts = wire.core(store, ca, caches=_remembers())
         if store.revision() == 0:
             await store.commit(installation(parts.objects, url))
         running = wire.server(
@@ -124,6 +124,14 @@ def _allocate(path: Path) -> None:
         os.posix_fallocate(handle, 0, max(os.fstat(handle).st_size, _LOCK_SIZE))
     finally:
         os.close(handle)
+
+
+def _remembers() -> bool:
+    """Tell whether anything may be remembered of the store: not where an answer is in doubt."""
+    if os.environ.get("KCPFAST_CACHES") != "off":
+        return True
+    print("kcpfast: KCPFAST_CACHES=off, nothing is remembered of the store", file=sys.stderr)
+    return False
 
 
 def _read_tokens(path: Path) -> dict[str, User]:

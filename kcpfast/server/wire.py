@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import kcpfast
-from kcpfast.admission import namespaces, registered, reserved
+from kcpfast.admission import namespaces, reserved
 from kcpfast.admission.certificates import Certificates
 from kcpfast.admission.chain import Admission
 from kcpfast.admission.dynamic import Dynamic
@@ -25,7 +25,7 @@ from kcpfast.api.verbs import home, reviews
 from kcpfast.api.verbs.tokens import request_token
 from kcpfast.auth import rbac
 from kcpfast.auth.authenticate import Authenticator
-from kcpfast.auth.rbac import Memory, Rbac
+from kcpfast.auth.rbac import Rbac
 from kcpfast.auth.tokens import ServiceAccountTokens
 from kcpfast.controllers import aggregation, crds, expiry, exports, quota, tokens
 from kcpfast.controllers.aggregation import Aggregation
@@ -54,7 +54,9 @@ from kcpfast.kcp.views.workspace import WorkspaceView
 from kcpfast.kcp.workspaces import Workspaces
 from kcpfast.meta.user import User
 from kcpfast.registry.catalog import Catalog
+from kcpfast.registry.derived import Derived
 from kcpfast.registry.objects import Consequence, Objects
+from kcpfast.registry.reader import Reader
 from kcpfast.store.contract import Store
 from kcpfast.watch.hub import Hub
 
@@ -72,21 +74,23 @@ class Settings(NamedTuple):
 class Core(NamedTuple):
     """The registry of an open store: enough to bootstrap it."""
 
-    store: Store
+    store: Reader
     objects: Objects
     catalog: Catalog
-    memory: Memory
     clusters: Clusters
 
 
-def core(store: Store, ca: str) -> Core:
-    """Return the registry over a store; `ca` goes into every namespace."""
+def core(opened: Store, ca: str, *, caches: bool = True) -> Core:
+    """Return the registry over a store; `ca` goes into every namespace.
+
+    Without `caches` all that depends on the store is worked out each time it is asked for.
+    """
     consequences: dict[tuple[str, str], Sequence[Consequence]] = {}
-    objects, memory = Objects(store, consequences), Memory()
-    clusters = Clusters(objects, memory)
+    store = Reader(opened, remembers=caches)
+    objects = Objects(store, consequences)
+    clusters = Clusters(objects, store)
     consequences |= {
         **rbac.CONSEQUENCES,
-        **registered.CONSEQUENCES,
         ("", "events"): (expiry.consequence,),
         ("events.k8s.io", "events"): (expiry.consequence,),
         ("", "configmaps"): (birth.content_consequences,),
@@ -103,11 +107,11 @@ def core(store: Store, ca: str) -> Core:
             workspaces.logical_cluster_consequences,
             lifecycle.consequences,
         ),
-        (rbac.GROUP, "clusterroles"): (rbac.role_consequences, aggregation.consequences),
+        (rbac.GROUP, "clusterroles"): (aggregation.consequences,),
         ("tenancy.kcp.io", "workspaces"): (workspaces.consequences,),
         ("tenancy.kcp.io", "workspacetypes"): (exports.type_consequences,),
     }
-    return Core(store, objects, Catalog(store, list(SYSTEM.values())), memory, clusters)
+    return Core(store, objects, Catalog(store, list(SYSTEM.values())), clusters)
 
 
 class Running(NamedTuple):
@@ -120,19 +124,18 @@ class Running(NamedTuple):
 
 def server(parts: Core, settings: Settings) -> Running:
     """Return a server over a bootstrapped store."""
-    store, objects, catalog, memory, clusters = parts
+    store, objects, catalog, clusters = parts
     hub = Hub()
-    store.subscribe(memory.on_commit)
     store.subscribe(hub.on_commit)
-    rules = Rbac(objects, memory)
-    policies = Policies(objects, catalog, rules)
+    rules = Rbac(objects, store)
+    policies = Policies(objects, catalog, rules, store)
     authorizer = Authorizer(clusters, rules, policies)
     accounts = ServiceAccountTokens(settings.account_key, objects)
     authenticator = Authenticator(settings.tokens, accounts)
     secrets = TokenSecrets(objects, accounts, settings.ca)
     kinds = Exported(catalog)
     making = Workspaces(clusters, kinds, authorizer, settings.base_url)
-    binders, marked = Binders(clusters, authorizer), Claims(store, memory)
+    binders, marked = Binders(clusters, authorizer), Claims(store)
     plugins = [
         *namespaces.plugins(objects, clusters.is_ending),
         *reserved.plugins(),
@@ -144,8 +147,8 @@ def server(parts: Core, settings: Settings) -> Running:
         *tenancy.plugins(binders),
         *admit_claims.plugins(marked),
         *secrets.plugins(),
-        *Dynamic(objects, catalog, memory.of, authorizer.decide).plugins(),
-        *Quotas(store, memory.of, partial(clusters.object_limit, settings.max_objects)).plugins(),
+        *Dynamic(objects, catalog, store, authorizer.decide).plugins(),
+        *Quotas(store, partial(clusters.object_limit, settings.max_objects)).plugins(),
     ]
     api = Api(
         objects,
@@ -161,19 +164,20 @@ def server(parts: Core, settings: Settings) -> Running:
         },
     )
     view = WorkspaceView(catalog, authorizer, clusters)
-    seen = views.Parts(objects, catalog, authorizer, policies)
+    contents: views.Contents = Derived(store, views.MAX_CONTENTS)
+    seen = views.Parts(objects, catalog, authorizer, policies, contents)
     services = views.services(seen, view, clusters, making.types)
     pages = openid.pages(accounts, settings.base_url)
     front = Front(clusters, authenticator, authorizer, view, services, pages)
     controllers = Runtime(store, _reconcilers(parts, settings, making, marked, secrets))
-    return Running(Server(api, front), hub, controllers)
+    return Running(Server(api, front, store), hub, controllers)
 
 
 def _reconcilers(
     parts: Core, settings: Settings, making: Workspaces, marked: Claims, secrets: TokenSecrets
 ) -> Mapping[str, Reconcile]:
     """Return who works through which marks."""
-    _, objects, catalog, _, clusters = parts
+    _, objects, catalog, clusters = parts
     kinds = Exported(catalog)
     ending = WorkspaceController(objects, kinds, making)
     binding = BindingController(objects, catalog, clusters, marked)

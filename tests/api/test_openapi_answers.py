@@ -13,7 +13,9 @@ from kcpfast._core.routing import route
 from kcpfast.api.context import Call
 from kcpfast.api.openapi import OpenApi
 from kcpfast.registry.catalog import Served
+from kcpfast.registry.reader import Reader
 from kcpfast.resources.builtin import BUILTIN
+from kcpfast.store.memory import MemoryStore
 from kcpfast.transport.messages import Request, Response
 from tests.api.openapi_kinds import lamp
 
@@ -38,7 +40,7 @@ class Client:
     """Asks one server."""
 
     def __init__(self, resources: Iterable[Any]) -> None:
-        self.openapi = OpenApi()
+        self.openapi = OpenApi(Reader(MemoryStore()))
         self.view: Any = FakeView(resources)
 
     def ask(self, path: str, query: str = "", **headers: str) -> tuple[Response, Call]:

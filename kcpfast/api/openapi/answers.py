@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,8 @@ from kcpfast.api.context import Call
 from kcpfast.api.discovery import grouped
 from kcpfast.api.negotiate import clauses
 from kcpfast.api.pages.health import version_info
+from kcpfast.registry.derived import Shared
+from kcpfast.registry.reader import Reader
 from kcpfast.transport.heads import http_date
 from kcpfast.transport.messages import Header, Response
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 _JSON = b"application/json"
 _PROTO = b"application/com.github.proto-openapi.spec.%b.v1.0+protobuf"
-_KNOWN = 8
+_UNITS_BYTES = 64 * 1024  # what units hold on to, and nobody else does
+_KEPT_BYTES = 8 * _UNITS_BYTES
 _YEAR = 365 * 24 * 3600
 _VARY = (b"Vary", b"Accept")
 
@@ -36,11 +38,13 @@ _VARY = (b"Vary", b"Accept")
 class OpenApi:
     """Answers below /openapi."""
 
-    def __init__(self) -> None:
+    def __init__(self, reader: Reader) -> None:
         """Make documents when the first is asked for."""
         self._made: Documents | None = None
         # Few, because they hold on to all that they describe; who asks for one asks for several.
-        self._known: OrderedDict[tuple[type, bytes], Mapping[str, Unit]] = OrderedDict()
+        self._known: Shared[Mapping[str, Unit]] = Shared(
+            reader, _KEPT_BYTES, lambda _units: _UNITS_BYTES
+        )
 
     def answer(self, call: Call) -> Response | None:
         """Return the document, None for other paths."""
@@ -67,14 +71,11 @@ class OpenApi:
 
         view, cluster = call.view, call.cluster
         assert view is not None
-        key = (type(view), view.fingerprint(cluster))
-        found = self._known.pop(key, None)
-        if found is None:
-            found = units(grouped(view, cluster), service=bool(call.route.service))
-            if len(self._known) >= _KNOWN:
-                self._known.popitem(last=False)
-        self._known[key] = found
-        return found
+        service = bool(call.route.service)
+        return self._known.get(
+            lambda: (type(view), view.fingerprint(cluster)),
+            lambda: units(grouped(view, cluster), service=service),
+        )
 
     # --------------------------------------------------------------------- the three answers
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 
 from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.types import Types
+from kcpfast.kcp.views.apiexport import MAX_CONTENTS as MAX_CONTENTS
 from kcpfast.kcp.views.apiexport import ApiExportView
+from kcpfast.kcp.views.apiexport import Contents as Contents
 from kcpfast.kcp.views.apiexport import Parts as Parts
 from kcpfast.kcp.views.base import View
 from kcpfast.kcp.views.lifecycle import INITIALIZING, TERMINATING, Kind, LifecycleView

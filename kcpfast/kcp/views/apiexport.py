@@ -23,6 +23,7 @@ from kcpfast.meta.errors import ApiError, Cause, forbidden, not_found
 from kcpfast.meta.selectors import Requirement, matches
 from kcpfast.meta.user import Attributes, User
 from kcpfast.registry.catalog import Catalog, Served
+from kcpfast.registry.derived import Derived
 from kcpfast.registry.objects import Objects
 from kcpfast.resources import definition
 from kcpfast.resources.resource import Object, Origin, Resource, Subresource
@@ -59,18 +60,21 @@ class Parts(NamedTuple):
     catalog: Catalog
     authorizer: Authorizer
     policies: Policies
+    contents: Contents
 
 
 class Content(NamedTuple):
-    """What an export shows: its resources by (group, plural, version), and its claims.
-
-    `complete` is False while it names what is not there yet.
-    """
+    """What an export shows: its resources by (group, plural, version), and its claims."""
 
     served: Mapping[tuple[str, str, str], Served]
     claims: Mapping[tuple[str, str], Mapping[str, Any]]
     fingerprint: bytes
-    complete: bool
+
+
+# What exports (cluster and name) show.
+Contents = Derived[tuple[str, str], Content]
+MAX_CONTENTS = 256
+_GONE = Content({}, {}, b"")
 
 
 class ApiExportView:
@@ -81,27 +85,20 @@ class ApiExportView:
         self._parts = parts
         self._export = (cluster, name)
         self._store = parts.objects.store
-        self._content = self._load()
+        if self._content is _GONE:
+            raise not_found("apiexports", GROUP, name)
 
     # ------------------------------------------------------------------------- content
 
-    def _load(self) -> Content:
-        """Return what the export shows, remembered until something in its cluster changes."""
-        cluster, name = self._export
-        known = self._parts.authorizer.rbac.memory.of(cluster)
-        question = ("apiexport", name)
-        found: Content | None = known.get(question)
-        if found is None:
-            found = self._read()
-            if found.complete:
-                known[question] = found
-        return found
+    @property
+    def _content(self) -> Content:
+        """What the export shows now; watches and requests that wait outlive what it was."""
+        return self._parts.contents.get(self._export, self._read)
 
     def _read(self) -> Content:
-        cluster, name = self._export
-        export = find_export(self._parts.objects, cluster, name)
+        export = find_export(self._parts.objects, *self._export)
         if export is None:
-            raise not_found("apiexports", GROUP, name)
+            return _GONE
         claimed = {
             (each.get("group") or "", each["resource"]): each
             for each in export["spec"].get("permissionClaims") or ()
@@ -112,10 +109,9 @@ class ApiExportView:
             served.setdefault(place, Served(resource))
         identity = (export.get("status") or {}).get("identityHash") or ""
         offered = [(each["group"], each["name"]) for each in exports.resources(export)]
-        places = {place[:2] for place in served}
-        complete = bool(identity) and places.issuperset([*offered, *claimed])
-        shown = [offered, list(claimed.values()), identity, list(served)]
-        return Content(served, claimed, msgspec.json.encode(shown), complete)
+        origins = [(place, each.resource.origin) for place, each in served.items()]
+        shown = [offered, list(claimed.values()), identity, origins]
+        return Content(served, claimed, msgspec.json.encode(shown))
 
     def _resources(
         self, export: dict[str, Any], claimed: Mapping[tuple[str, str], Mapping[str, Any]]

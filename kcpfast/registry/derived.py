@@ -1,0 +1,95 @@
+"""What was worked out of the store, remembered until anything that was read for it changes.
+
+A cache is a `Derived`: its user says how an answer is worked out, and nothing else. The reader
+notes what is read meanwhile, by whomever; answers that were taken from another cache bring along
+what those depend on. Nobody declares what makes an answer stale, stamps a commit or drops an entry.
+All caches of what is in the store are made of the classes here, so that one switch turns them off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Generic, NamedTuple, TypeVar
+
+from kcpfast._core.generations import Basis
+from kcpfast.meta.bounded import Bounded
+from kcpfast.registry.reader import Notes, Reader
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Entry(NamedTuple, Generic[V]):
+    """A value, and what it was made of."""
+
+    basis: Basis
+    value: V
+
+
+class Derived(Generic[K, V]):
+    """Remembers up to `most` values by key; those made first are forgotten first."""
+
+    def __init__(self, reader: Reader, most: int) -> None:
+        """Work out of what this reader reads."""
+        self._reader = reader
+        self._most = most
+        self._entries: dict[K, Entry[V]] = {}
+
+    def __len__(self) -> int:
+        """Return how many values are remembered, those that hold no more among them."""
+        return len(self._entries)
+
+    def find(self, key: K) -> V | None:
+        """Return a value that is remembered and holds, else None."""
+        entry = self._entries.get(key)
+        if entry is None or not entry.basis.holds():
+            return None
+        self._reader.rely_on(entry.basis)
+        return entry.value
+
+    def get(self, key: K, compute: Callable[[], V]) -> V:
+        """Return the value of a key, worked out if none is remembered that holds.
+
+        `compute` sees one state of the store. It may not wait, and may depend on nothing but the
+        key, what never changes, and what it reads; its errors are passed on, not remembered.
+        """
+        entry = self._entries.get(key)
+        if entry is not None and entry.basis.holds():
+            self._reader.rely_on(entry.basis)
+            return entry.value
+        with Notes(self._reader) as notes:
+            value = compute()
+        self.keep(key, value, notes)
+        return value
+
+    def keep(self, key: K, value: V, notes: Notes) -> None:
+        """Remember a value that was worked out while these notes were taken.
+
+        For who knows the key only then; the same holds for it as for `compute` of `get`.
+        """
+        if not self._reader.remembers:
+            return
+        self._entries.pop(key, None)
+        if len(self._entries) >= self._most:
+            del self._entries[next(iter(self._entries))]
+        self._entries[key] = Entry(notes.basis(), value)
+
+
+class Shared(Generic[V]):
+    """Remembers what is made of contents by their fingerprint, bounded in bytes.
+
+    For what many workspaces have alike. Fingerprint and content are read of one state: a commit
+    between the two would file a content under what is no more, or is not yet.
+    """
+
+    def __init__(self, reader: Reader, limit: int, size_of: Callable[[V], int]) -> None:
+        """Keep `limit` bytes at most; `size_of` tells the bytes of a value."""
+        self._reader = reader
+        self._kept: Bounded[V] = Bounded(limit, size_of)
+
+    def get(self, fingerprint: Callable[[], Hashable], make: Callable[[], V]) -> V:
+        """Return what `make` makes of the content that has this fingerprint now."""
+        with self._reader.hold():
+            if not self._reader.remembers:
+                return make()
+            return self._kept.get(fingerprint(), make)
