@@ -20,7 +20,6 @@ from kcpfast.store.contract import (
     Count,
     Index,
     Joined,
-    Joining,
     Page,
     Put,
     Record,
@@ -116,17 +115,17 @@ class Reader:
             self._note(self.generations.name_key(key))
         return self._store.get(key, at)
 
-    def scan(self, prefix: bytes, after: bytes = b"", limit: int = 0, at: int = 0) -> Page:
+    def scan(self, prefix: bytes, *args: Any, **options: Any) -> Page:
         """See Store."""
         if self.notes is not None:
             self._note(self.generations.name_range(prefix))
-        return self._store.scan(prefix, after, limit, at)
+        return self._store.scan(prefix, *args, **options)
 
-    def join(self, prefix: bytes, after: bytes, limit: int, form: Joining) -> Joined | None:
+    def join(self, prefix: bytes, *args: Any, **options: Any) -> Joined | None:
         """See Store."""
         if self.notes is not None:
             self._note(self.generations.name_range(prefix))
-        return self._store.join(prefix, after, limit, form)
+        return self._store.join(prefix, *args, **options)
 
     # ------------------------------------------------------------------------- index
 
@@ -138,13 +137,13 @@ class Reader:
         return self._store.index_get(key)
 
     def index_scan(
-        self, prefix: bytes, after: bytes = b"", limit: int = 0
+        self, prefix: bytes, *args: Any, **options: Any
     ) -> Sequence[tuple[bytes, bytes]]:
         """See Store."""
         if self.notes is not None:
             self._note(self.generations.name_range(prefix))
             self._note(self.generations.name_sweep(prefix))
-        return self._store.index_scan(prefix, after, limit)
+        return self._store.index_scan(prefix, *args, **options)
 
     # ------------------------------------------------------------------------- all of it
 
@@ -167,10 +166,10 @@ class Reader:
         self._note_everything()
         return self._store.compacted()
 
-    def changes(self, after: int, limit: int = 0, prefix: bytes = b"") -> Changes:
+    def changes(self, after: int, *args: Any, **options: Any) -> Changes:
         """See Store."""
         self._note_everything()
-        return self._store.changes(after, limit, prefix)
+        return self._store.changes(after, *args, **options)
 
     def logged_before(self, milliseconds: int) -> int:
         """See Store."""
