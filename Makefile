@@ -11,7 +11,7 @@ KERNELS := $(wildcard kcpfast/_core/*.py kcpfast/_core/*.pyx)
 ARGS ?=
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
-.PHONY: build start test bench bench-compare growth load lint binary wheel clean
+.PHONY: build start test doors bench bench-compare growth load lint binary wheel clean
 
 build: $(VENV)/built
 
@@ -20,6 +20,10 @@ start: build
 
 test: build $(VENV)/tools $(VENV)/kubectl
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Every way to an object, asked by everybody, for some ten minutes; `make test` does it briefly.
+doors: build $(VENV)/tools
+	KCPFAST_DOORS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/doors --timeout 3600
 
 lint: build $(VENV)/tools
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/test_source.py

@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl
 from kcpfast._core.routing import Route
 from kcpfast.admission.chain import Admission
 from kcpfast.auth.authenticate import Authenticator
-from kcpfast.kcp.views.base import View
+from kcpfast.kcp.views.base import Scope, View
+from kcpfast.meta.errors import ApiError, forbidden
 from kcpfast.meta.selectors import matches
 from kcpfast.meta.user import NOBODY, Attributes, User
 from kcpfast.registry.catalog import Catalog, Served
@@ -108,16 +109,28 @@ class Call:
         assert self.view is not None
         self.view.admit(self.cluster, self.resource, new, old)
 
+    def scope(self) -> Scope:
+        """Return what the view limits the request to."""
+        assert self.view is not None
+        return self.view.scope(self.cluster, self.resource)
+
+    def check_may(self, verb: str) -> None:
+        """Forbidden unless the user may also use another verb on the object asked for."""
+        assert self.view is not None
+        try:
+            self.view.authorize(self.user, self.cluster, self.attributes._replace(verb=verb))
+        except ApiError:
+            resource, name = self.resource, self.route.name
+            raise forbidden(resource.plural, resource.group, name, "access denied") from None
+
     def sees_object(self, obj: Object) -> bool:
         """Tell whether the view shows a decoded object of the cluster asked for."""
-        assert self.view is not None
-        scope = self.view.scope(self.cluster, self.resource)
+        scope = self.scope()
         return not scope.labels or matches(scope.labels, obj["metadata"].get("labels"))
 
     def sees(self, key: bytes, value: bytes) -> bool:
         """Tell whether the view shows a stored object."""
-        assert self.view is not None
-        scope = self.view.scope(self.cluster, self.resource)
+        scope = self.scope()
         if scope.clusters is not None and not scope.clusters(place(key).cluster):
             return False
         return not scope.labels or matches(scope.labels, labels(value))

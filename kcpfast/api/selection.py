@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 from kcpfast.api.context import Call
 from kcpfast.meta import jsonpath
+from kcpfast.meta.cluster import WILDCARD
 from kcpfast.meta.errors import bad_request
 from kcpfast.meta.selectors import (
     FieldSelector,
+    FieldTerm,
     LabelSelector,
     SelectorError,
     fields_match,
@@ -49,11 +51,12 @@ def selection(call: Call) -> Selection:
     names, fields = _names(fields)
     if route.name and route.plural != "namespaces":
         names.append(route.name)
-    assert call.view is not None
-    scope = call.view.scope(call.cluster, resource)
+    scope = call.scope()
     prefix = object_prefix(resource, call.cluster, namespace)
-    if len(names) == 1 and call.cluster != "*" and (namespace or not resource.namespaced):
+    if len(names) == 1 and call.cluster != WILDCARD and (namespace or not resource.namespaced):
         prefix, names = _exact(resource, call.cluster, namespace, names[0])
+    if namespace and call.cluster == WILDCARD:  # keys have the cluster first
+        fields = (*fields, FieldTerm("metadata.namespace", namespace, equal=True))
     test = _test(resource, labels + scope.labels, fields, names, scope.clusters)
     if scope.within is None:
         return Selection(prefix, test)

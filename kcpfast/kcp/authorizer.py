@@ -14,19 +14,17 @@ from kcpfast.auth.rbac import Identity, Rbac
 from kcpfast.auth.rules import Rule
 from kcpfast.auth.tokens import SCOPES_EXTRA
 from kcpfast.kcp.clusters import Clusters, State
-from kcpfast.kcp.effective import identities, is_local_account
+from kcpfast.kcp.effective import identities, in_scope, is_account
 from kcpfast.kcp.policies import Policies
 from kcpfast.meta.cluster import SYSTEM_ADMIN, WILDCARD
 from kcpfast.meta.user import (
     MASTERS,
-    SERVICE_ACCOUNT,
     Attributes,
     User,
 )
 
 ADMIN_GROUP = "system:kcp:admin"
 BOOTSTRAPPER_GROUP = "system:kcp:tenancy:workspace-bootstrapper"
-LIFECYCLE_GROUPS = ("system:kcp:initializer:", "system:kcp:terminator:")
 ALWAYS_ALLOWED = ("/healthz", "/livez", "/readyz")
 GRANTED, DENIED = "access granted", "access denied"
 _ENTER = Attributes("access", path="/")
@@ -94,7 +92,7 @@ class Authorizer:
             return False
         if not _has_required_groups(state, user, who):
             return False
-        if is_local_account(user, cluster) or _in_lifecycle(state, user):
+        if is_account(user) and in_scope(user, cluster):
             return True
         return self.by_rbac(cluster, who, _ENTER)
 
@@ -114,23 +112,17 @@ def _is_system_status(wanted: Attributes) -> bool:
     )
 
 
-def _in_lifecycle(state: State, user: User) -> bool:
-    if state.phase not in ("Initializing", "Terminating", "Deleting"):
-        return False
-    return any(group.startswith(LIFECYCLE_GROUPS) for group in user.groups)
-
-
 def _has_required_groups(state: State, user: User, who: Iterable[Identity]) -> bool:
     """Check `a,b;c`: (a and b) or c. Service accounts are exempt."""
-    if not state.required_groups or user.name.startswith(SERVICE_ACCOUNT):
+    if not state.required_groups or is_account(user):
         return True
-    if ADMIN_GROUP in user.groups or BOOTSTRAPPER_GROUP in user.groups:
+    held = {group for identity in who for group in identity.groups}
+    if ADMIN_GROUP in held or BOOTSTRAPPER_GROUP in held:
         return True
-    for identity in who:
-        for alternative in state.required_groups.split(";"):
-            if all(group.strip() in identity.groups for group in alternative.split(",")):
-                return True
-    return False
+    return any(
+        held.issuperset(group.strip() for group in alternative.split(","))
+        for alternative in state.required_groups.split(";")
+    )
 
 
 def scoped(user: User, cluster: str) -> User:

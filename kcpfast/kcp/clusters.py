@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
 from kcpfast.meta import cluster as names
 from kcpfast.meta.errors import ApiError, bad_request, not_found
+from kcpfast.meta.user import Attributes
 from kcpfast.registry import index, values
 from kcpfast.registry.derived import Derived
 from kcpfast.registry.objects import Objects, Target
@@ -25,6 +26,8 @@ INACTIVE = "core.kcp.io/inactive"
 _MAX_STATES = 4096
 _MAX_NAME = 512  # no key is longer
 LOCK_ANNOTATION = "internal.apis.kcp.io/resource-bindings"
+# Paths that are answered also where a cluster sleeps.
+_AWAKE = ("/openapi", "/healthz", "/livez", "/readyz")
 _REGEX_TEXT = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
 
 
@@ -94,6 +97,15 @@ class Clusters:
             return _state(found) if found is not None else None
 
         return self._states.get(cluster, read)
+
+    def check_active(self, cluster: str, wanted: Attributes) -> None:
+        """Forbidden for what is inside a cluster that sleeps; it can be looked at and woken."""
+        if not cluster or cluster == names.WILDCARD or wanted.path.startswith(_AWAKE):
+            return
+        state = self.state(cluster)
+        itself = (wanted.resource, wanted.name) == ("logicalclusters", NAME)
+        if state is not None and state.inactive and not itself:
+            raise inactive_error(cluster)
 
     def is_ending(self, cluster: str) -> bool:
         """Tell whether a cluster is being deleted."""

@@ -7,11 +7,10 @@ With `spec.maximalPermissionPolicy.local`, RBAC in the export's own workspace is
 from __future__ import annotations
 
 from kcpfast.auth.rbac import Identity, Rbac
-from kcpfast.auth.tokens import CLUSTER_EXTRA
-from kcpfast.kcp.effective import FOREIGN_ACCOUNT
+from kcpfast.kcp.effective import consumers
 from kcpfast.kcp.kinds import API_EXPORTS
 from kcpfast.meta.cluster import SYSTEM_ADMIN
-from kcpfast.meta.user import Attributes, User, split_service_account
+from kcpfast.meta.user import Attributes, User
 from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.derived import Derived
 from kcpfast.registry.objects import Objects, Target
@@ -33,20 +32,25 @@ class Policies:
 
     def permits(self, user: User, cluster: str, wanted: Attributes) -> bool:
         """Tell whether the export behind a resource, if any, permits a request in a consumer."""
-        if not wanted.resource or "." not in wanted.group:
+        if not wanted.resource or self._catalog.is_static(wanted.group, wanted.resource):
             return True
         row = self._catalog.row(cluster, wanted.group, wanted.resource)
         if row is None or not row.shared.export:
             return True
-        return self.export_permits(user, row.shared.export_cluster, row.shared.export, wanted)
+        export = (row.shared.export_cluster, row.shared.export)
+        return self.export_permits(user, cluster, export, wanted)
 
     def export_permits(
-        self, user: User, export_cluster: str, export: str, wanted: Attributes
+        self, user: User, cluster: str, export: tuple[str, str], wanted: Attributes
     ) -> bool:
-        """Tell whether one export permits a request; an export that is gone permits all."""
-        if not self._has_policy(export_cluster, export):
+        """Tell whether one export permits a request in a consumer's cluster (in any: `*`).
+
+        An export that is gone permits all.
+        """
+        export_cluster, name = export
+        if not self._has_policy(export_cluster, name):
             return True
-        who = (_bound(user),)
+        who = tuple(_prefixed(each) for each in consumers(user, cluster))
         return self._rbac.allowed(export_cluster, who, wanted) or self._rbac.allowed(
             SYSTEM_ADMIN, who, wanted
         )
@@ -61,9 +65,5 @@ class Policies:
         return self._with_policy.get((cluster, export), read)
 
 
-def _bound(user: User) -> Identity:
-    name = user.name
-    account, homes = split_service_account(name), user.extras(CLUSTER_EXTRA)
-    if account is not None and homes:
-        name = f"{FOREIGN_ACCOUNT}{homes[0]}:{account[0]}:{account[1]}"
-    return Identity(PREFIX + name, tuple(PREFIX + group for group in user.groups))
+def _prefixed(who: Identity) -> Identity:
+    return Identity(PREFIX + who.name, tuple(PREFIX + group for group in who.groups))

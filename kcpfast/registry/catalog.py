@@ -74,6 +74,7 @@ class Catalog:
         self._static = {
             (each.group, each.version, each.plural): Served(each) for each in (*BUILTIN, *system)
         }
+        self._places = {(each.group, each.plural) for each in (*BUILTIN, *system)}
         self._kinds = {
             (each.resource.group, each.resource.version, kind): each
             for each in self._static.values()
@@ -84,6 +85,10 @@ class Catalog:
     def static(self) -> Iterable[Resource]:
         """Return the resources that every workspace has."""
         return [served.resource for served in self._static.values()]
+
+    def is_static(self, group: str, plural: str) -> bool:
+        """Tell whether every workspace has a resource: nothing else can bring it into one."""
+        return (group, plural) in self._places
 
     def find(self, cluster: str, group: str, version: str, plural: str) -> Served | None:
         """Return a resource of a workspace in a version, None if it has none."""

@@ -165,7 +165,7 @@ def server(parts: Core, settings: Settings) -> Running:
     )
     view = WorkspaceView(catalog, authorizer, clusters)
     contents: views.Contents = Derived(store, views.MAX_CONTENTS)
-    seen = views.Parts(objects, catalog, authorizer, policies, contents)
+    seen = views.Parts(objects, catalog, clusters, authorizer, policies, contents)
     services = views.services(seen, view, clusters, making.types)
     pages = openid.pages(accounts, settings.base_url)
     front = Front(clusters, authenticator, authorizer, view, services, pages)

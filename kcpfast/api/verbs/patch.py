@@ -153,6 +153,7 @@ async def _apply(api: Api, call: Call, options: WriteOptions, shown: answer.Shap
         if call.route.subresource or api.objects.record(target) is not None:
             saved = await _apply_to_existing(api, call, options)
             return answer.saved(call, shown, saved, 200)
+        call.check_may("create")
         try:
             saved = await _apply_to_nothing(api, call, options)
         except ApiError as error:

@@ -22,6 +22,7 @@ from kcpfast.meta.errors import (
     field_invalid,
     internal,
     invalid,
+    not_found,
     unsupported_media_type,
 )
 from kcpfast.patch.json_patch import apply_json_patch
@@ -51,7 +52,10 @@ def _shown(call: Call, obj: Object) -> Object:
 
 
 async def _get(api: Api, call: Call) -> Response:
-    return answer.respond_json(call, 200, _shown(call, api.objects.load(call.target)))
+    resource, obj = call.resource, api.objects.load(call.target)
+    if not call.sees_object(obj):
+        raise not_found(resource.plural, resource.group, call.route.name)
+    return answer.respond_json(call, 200, _shown(call, obj))
 
 
 async def _write(api: Api, call: Call) -> Response:

@@ -7,13 +7,14 @@ Who may use it: kcp's order of checks, see `authorize`. Paths:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from kcpfast.kcp import bindings, claims, exports
 from kcpfast.kcp.authorizer import DENIED, Authorizer
+from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.exports import MissingSchema, find_export, offers
 from kcpfast.kcp.kinds import SYSTEM
 from kcpfast.kcp.policies import Policies
@@ -31,6 +32,7 @@ from kcpfast.resources.resource import Object, Origin, Resource, Subresource
 GROUP = "apis.kcp.io"
 _READS = ("get", "list", "watch")
 _CONTENT = ("apiexports", "content")
+_PARTS = ("status", "scale")
 
 
 def _read_only(resource: Resource) -> Resource:
@@ -40,8 +42,15 @@ def _read_only(resource: Resource) -> Resource:
 
 
 def _shown(resource: Resource) -> Resource:
-    """Return a resource as kcp's views list it: verbs by name, no columns but declared ones."""
+    """Return a resource as kcp's views list it: verbs by name, no columns but declared ones.
+
+    Of subresources it has status and scale: what else there is (tokens of service accounts,
+    approvals) is more than a claim on the resource grants.
+    """
     shown = dressed(resource, sorted(resource.verbs))
+    shown.subresources = {
+        name: part for name, part in resource.subresources.items() if name in _PARTS
+    }
     shown.names = resource.names._replace(short=()) if resource.builtin else resource.names
     if resource.columns[1:] == (definition.AGE,):
         shown.columns = resource.columns[:1]
@@ -58,6 +67,7 @@ class Parts(NamedTuple):
 
     objects: Objects
     catalog: Catalog
+    clusters: Clusters
     authorizer: Authorizer
     policies: Policies
     contents: Contents
@@ -81,12 +91,10 @@ class ApiExportView:
     """See base.View."""
 
     def __init__(self, parts: Parts, cluster: str, name: str) -> None:
-        """Look at the consumers of one export; NotFound if it does not exist."""
+        """Look at the consumers of one export; whether it exists is found out later."""
         self._parts = parts
         self._export = (cluster, name)
         self._store = parts.objects.store
-        if self._content is _GONE:
-            raise not_found("apiexports", GROUP, name)
 
     # ------------------------------------------------------------------------- content
 
@@ -158,29 +166,49 @@ class ApiExportView:
     # ------------------------------------------------------------------------- authorization
 
     def authorize(self, user: User, cluster: str, wanted: Attributes) -> None:
-        """Refuse unless the cluster is a consumer that grants this, the user may see the export's
-        content, and whoever exports what is claimed permits it too."""
-        if not self._grants(cluster, wanted) or not self._sees_content(user, wanted):
+        """Refuse unless the user may see the export's content, the cluster is a consumer that
+        grants this, and whoever exports what is claimed permits it too.
+
+        NotFound if there is no such export, for who might see it.
+        """
+        if not self._sees_content(user, wanted):
             raise denied(user, wanted, DENIED)
-        claim = self._content.claims.get((wanted.group, wanted.resource))
+        content = self._content
+        if content is _GONE:
+            raise not_found("apiexports", GROUP, self._export[1])
+        claim = content.claims.get((wanted.group, wanted.resource))
+        self._parts.clusters.check_active(cluster, wanted)
+        if not self._grants(cluster, wanted, claim):
+            raise denied(user, wanted, DENIED)
         if claim is not None and claim.get("identityHash"):
-            self._check_policy(user, claim["identityHash"], wanted)
+            self._check_policy(user, cluster, claim["identityHash"], wanted)
         if cluster == WILDCARD and wanted.resource and wanted.verb not in ("list", "watch"):
             cause = Cause("UnexpectedServerResponse", "unknown", "")
             text = "the server could not find the requested resource"
             raise ApiError("NotFound", text, details={}, causes=[cause])
 
-    def _grants(self, cluster: str, wanted: Attributes) -> bool:
+    def _grants(self, cluster: str, wanted: Attributes, claim: Mapping[str, Any] | None) -> bool:
         if cluster == WILDCARD:
             return True
-        bound = [force for _, _, force in self._consumer(cluster) if force is not None]
-        if not bound:
+        if not any(force is not None for _, _, force in self._consumer(cluster)):
             return False
         if not wanted.resource or self._is_bound(cluster, wanted):
             return True
         if (wanted.group, wanted.resource) == (GROUP, "apibindings") and wanted.verb in _READS:
             return True
-        return any(_allows(claim, wanted) for force in bound for claim in force)
+        return claim is not None and self._is_claimed(cluster, claim, wanted.verb)
+
+    def _is_claimed(self, cluster: str, claim: Mapping[str, Any], *verbs: str) -> bool:
+        """Tell whether a consumer lets the export's owner use one of the verbs on what is claimed.
+
+        A subresource goes with its resource.
+        """
+        asked = claims.key(claim)
+        return any(
+            claims.key(each) == asked and not {"*", *verbs}.isdisjoint(each["verbs"])
+            for _, _, force in self._consumer(cluster)
+            for each in force or ()
+        )
 
     def _consumer(
         self, cluster: str
@@ -198,27 +226,36 @@ class ApiExportView:
         asked = Attributes(wanted.verb, GROUP, "v1alpha1", resource, content, "", name)
         return self._parts.authorizer.allows(user, cluster, asked)
 
-    def _check_policy(self, user: User, identity: str, wanted: Attributes) -> None:
+    def _check_policy(self, user: User, cluster: str, identity: str, wanted: Attributes) -> None:
         origin = self._parts.catalog.by_identity(identity, wanted.group, wanted.resource)
         if origin is None:
             return
         owner = (origin.export_cluster, origin.export)
-        if not self._parts.policies.export_permits(user, *owner, wanted):
+        if not self._parts.policies.export_permits(user, cluster, owner, wanted):
             raise denied(user, wanted, DENIED)
 
     # ------------------------------------------------------------------------- scope
 
     def scope(self, cluster: str, resource: Resource) -> Scope:
-        """Limit to consumers and, for what is claimed, to what carries the export's label."""
+        """Limit to consumers and, for what is claimed, to what carries the export's label.
+
+        Of all consumers at once those are shown that let the claim list or watch; either will
+        do, because kcp asks for neither.
+        """
         value = export_hash(*self._export)
         if resource in _BINDINGS:
             own = Requirement(bindings.EXPORT_LABEL, "in", frozenset((value,)))
             return Scope(None, (own,), self._consumers(cluster))
         claim = self._content.claims.get((resource.group, resource.plural))
-        if claim is not None:
-            marked = Requirement(claims.LABEL + value, "exists", frozenset())
-            return Scope(None, (marked,), self._consumers(cluster))
-        return Scope(self._is_consumer() if cluster == WILDCARD else None)
+        if claim is None:
+            return Scope(self._test(self._is_consumer) if cluster == WILDCARD else None)
+        marked = Requirement(claims.LABEL + value, "exists", frozenset())
+        if cluster != WILDCARD:
+            return Scope(None, (marked,))
+        asked = claim
+        granted = self._test(lambda each: self._is_claimed(each, asked, "list", "watch"))
+        within = [each for each in self._consumers(cluster) or () if granted(each)]
+        return Scope(granted, (marked,), within)
 
     def _consumers(self, cluster: str) -> list[str] | None:
         """Return who binds the export: the labels of an export are put nowhere else.
@@ -230,16 +267,19 @@ class ApiExportView:
         found = (each for each, _, _ in bindings.consumers(self._store, self._export))
         return list(dict.fromkeys(found))
 
-    def _is_consumer(self) -> Any:
-        """Return a test of clusters that remembers what it has found out."""
-        known: dict[str, bool] = {}
+    def _is_consumer(self, cluster: str) -> bool:
+        return any(force is not None for _, _, force in self._consumer(cluster))
+
+    @staticmethod
+    def _test(lets_in: Callable[[str], bool]) -> Callable[[str], bool]:
+        """Return a test of clusters that remembers whom it let in: a watch that has shown what
+        is in a cluster also tells when that is no longer to be seen."""
+        known: set[str] = set()
 
         def test(cluster: str) -> bool:
-            found = known.get(cluster)
-            if found is None:
-                forces = (force for _, _, force in self._consumer(cluster))
-                found = known[cluster] = any(force is not None for force in forces)
-            return found
+            if cluster not in known and lets_in(cluster):
+                known.add(cluster)
+            return cluster in known
 
         return test
 
@@ -277,10 +317,3 @@ def _hold(selector: Mapping[str, Any], resource: Resource, obj: Object, *, fill:
         why = "object does not match required labels"
         raise forbidden(resource.plural, resource.group, name, why)
     meta["labels"] = labels
-
-
-def _allows(claim: Mapping[str, Any], wanted: Attributes) -> bool:
-    """Tell whether a claim in force covers a request; a subresource goes with its resource."""
-    if (claim["group"], claim["resource"]) != (wanted.group, wanted.resource):
-        return False
-    return "*" in claim["verbs"] or wanted.verb in claim["verbs"]

@@ -129,6 +129,7 @@ class LifecycleView:
         if found is None:
             raise _plain(503, f"workspacetype {name} is not available")
         rules = found.spec.get(f"{word}Permissions")
+        self._clusters.check_active(cluster, wanted)
         if not wanted.resource:
             return
         if rules is None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kcpfast.kcp.authorizer import Authorizer
-from kcpfast.kcp.clusters import NAME, Clusters, inactive_error
+from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.views.base import WHOLE, Scope, denied
 from kcpfast.meta.cluster import WILDCARD
 from kcpfast.meta.errors import ApiError
 from kcpfast.meta.user import Attributes, User
 from kcpfast.registry.catalog import Catalog, Served
 from kcpfast.resources.resource import Object, Resource
-
-_AWAKE = ("/openapi", "/healthz", "/livez", "/readyz")
 
 
 class WorkspaceView:
@@ -52,7 +50,7 @@ class WorkspaceView:
 
     def authorize(self, user: User, cluster: str, wanted: Attributes) -> None:
         """Ask the authorizer; a workspace that sleeps answers nobody."""
-        self._check_active(cluster, wanted)
+        self._clusters.check_active(cluster, wanted)
         decision = self.authorizer.decide(user, cluster, wanted)
         if not decision.allowed:
             raise denied(user, wanted, decision.reason)
@@ -61,14 +59,6 @@ class WorkspaceView:
             details = {"group": wanted.group, "kind": wanted.resource}
             details = {key: value for key, value in details.items() if value}
             raise ApiError("MethodNotAllowed", text, details=details)
-
-    def _check_active(self, cluster: str, wanted: Attributes) -> None:
-        if not cluster or cluster == WILDCARD or wanted.path.startswith(_AWAKE):
-            return
-        state = self._clusters.state(cluster)
-        itself = (wanted.resource, wanted.name) == ("logicalclusters", NAME)
-        if state is not None and state.inactive and not itself:
-            raise inactive_error(cluster)
 
     def scope(self, _cluster: str, _resource: Resource) -> Scope:
         """Show everything."""

@@ -1,0 +1,454 @@
+"""Who may do what, and who sees what: slow, and obvious.
+
+It knows the objects that are stored and the documented rules, nothing else: no index, no label that
+the server puts on an object, no decision that was made before. Rules: Kubernetes RBAC, kcp's chain
+of authorizers, permission claims, maximal permission policies, virtual workspaces (the kcp
+documentation, "Authorization" and "API exports"), and where the README says that we are stricter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from kcpfast.meta.user import Attributes, User
+from kcpfast.store.contract import Store
+from tests.models.persons import ACCOUNT, Person, bound_persons, in_scope, persons
+
+Json = dict[str, Any]
+Rule = Mapping[str, Any]
+RBAC = "rbac.authorization.k8s.io"
+READS = ("get", "list", "watch")
+WRITES = ("create", "update", "patch", "delete", "deletecollection")
+ADMIN, BOOTSTRAPPER = "system:kcp:admin", "system:kcp:tenancy:workspace-bootstrapper"
+MASTERS = "system:masters"
+SYSTEM_STATUS = (("apis.kcp.io", "apibindings/status"), ("apis.kcp.io", "apiexports/status"))
+GUARDED = (
+    ADMIN,
+    BOOTSTRAPPER,
+    "system:kcp:logical-cluster-admin",
+    "system:kcp:external-logical-cluster-admin",
+)
+OPEN = ("Initializing", "Ready", "Inactive", "Terminating", "Deleting")
+# What no workspace has to bind: group, resource -> kind, is it in namespaces?
+BUILTIN = {
+    ("", "configmaps"): ("ConfigMap", True),
+    ("", "secrets"): ("Secret", True),
+    ("", "serviceaccounts"): ("ServiceAccount", True),
+    ("apis.kcp.io", "apibindings"): ("APIBinding", False),
+    ("core.kcp.io", "logicalclusters"): ("LogicalCluster", False),
+}
+
+
+class Thing(NamedTuple):
+    """An object, and which of the storages of its kind it is in (an identity, or "")."""
+
+    group: str
+    resource: str
+    storage: str
+    cluster: str
+    namespace: str
+    name: str
+    revision: int
+    obj: Json
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels that somebody gave it: those of the server do not count."""
+        given = self.obj["metadata"].get("labels") or {}
+        return {key: given[key] for key in given if "internal.apis.kcp.io/" not in key}
+
+
+class Export(NamedTuple):
+    """Which APIExport."""
+
+    cluster: str
+    name: str
+
+
+class Denied(Exception):
+    """The request is refused (403)."""
+
+
+class Missing(Exception):
+    """There is no such thing (404)."""
+
+
+class Facts:
+    """All stored objects, by group and resource."""
+
+    _decoded: dict[tuple[bytes, int], Json]
+
+    def __init__(self, store: Store, before: Facts | None = None) -> None:
+        """Read the store; what `before` has decoded already is taken from there."""
+        self._decoded = before._decoded if before is not None else {}
+        self.things: dict[tuple[str, str], list[Thing]] = {}
+        for key, revision, value in store.scan(b"").items:
+            storage, cluster, namespace, name = key.decode().split("\0")
+            kind, _, identity = storage.partition(":")
+            group, _, resource = kind.rpartition("/")
+            obj = self._decoded.get((key, revision))
+            if obj is None:
+                tail = value.partition(b"\0")[2].decode()
+                obj = json.loads('{"metadata":{"resourceVersion":"' + str(revision) + tail)
+                self._decoded[key, revision] = obj
+            thing = Thing(group, resource, identity, cluster, namespace, name, revision, obj)
+            self.things.setdefault((group, resource), []).append(thing)
+
+    def all(self, group: str, resource: str, cluster: str = "") -> list[Thing]:
+        """Return the objects of a resource, of all clusters or one."""
+        found = self.things.get((group, resource), [])
+        return [each for each in found if not cluster or each.cluster == cluster]
+
+    def one(self, group: str, resource: str, cluster: str, name: str) -> Json | None:
+        """Return an object that is in no namespace."""
+        for each in self.all(group, resource, cluster):
+            if (each.namespace, each.name) == ("", name):
+                return each.obj
+        return None
+
+
+# ------------------------------------------------------------------------- RBAC
+
+
+def allows(rule: Rule, ask: Attributes) -> bool:
+    """Tell whether a rule of a role allows a request."""
+    if not {"*", ask.verb} & set(rule.get("verbs") or ()):
+        return False
+    if not ask.resource:
+        return any(
+            path in ("*", ask.path) or (path.endswith("*") and ask.path.startswith(path[:-1]))
+            for path in rule.get("nonResourceURLs") or ()
+        )
+    if not {"*", ask.group} & set(rule.get("apiGroups") or ()):
+        return False
+    wanted = {"*", ask.full_resource()}
+    if ask.subresource:
+        wanted.add(f"*/{ask.subresource}")
+    if not wanted & set(rule.get("resources") or ()):
+        return False
+    names = rule.get("resourceNames") or ()
+    return not names or ask.name in names
+
+
+def is_subject(subject: Mapping[str, str], person: Person, namespace: str) -> bool:
+    """Tell whether a subject of a binding is a person."""
+    kind, name = subject["kind"], subject["name"]
+    if kind == "ServiceAccount":
+        return person.name == f"{ACCOUNT}{subject.get('namespace') or namespace}:{name}"
+    return name in person.groups if kind == "Group" else name == person.name
+
+
+def selected(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Tell whether labels match a selector; only matchLabels and In occur here."""
+    terms = selector.get("matchExpressions") or ()
+    given = (selector.get("matchLabels") or {}).items()
+    return all(labels.get(key) == value for key, value in given) and all(
+        labels.get(each["key"]) in each["values"] for each in terms
+    )
+
+
+class Rights:
+    """The rules, over the facts of a moment."""
+
+    def __init__(self, facts: Facts) -> None:
+        """Look at these facts."""
+        self.facts = facts
+
+    def role_rules(self, cluster: str, namespace: str, role: Mapping[str, str]) -> list[Rule]:
+        """Return the rules of the role that a binding names."""
+        if role["kind"] == "Role":
+            for each in self.facts.all(RBAC, "roles", cluster):
+                if (each.namespace, each.name) == (namespace, role["name"]):
+                    return list(each.obj.get("rules") or ())
+            return []
+        for place in (cluster, "system:admin"):
+            found = self.facts.one(RBAC, "clusterroles", place, role["name"])
+            if found is not None:
+                return self.cluster_rules(place, found, ())
+        return []
+
+    def cluster_rules(self, cluster: str, role: Json, seen: tuple[str, ...]) -> list[Rule]:
+        """Return the rules of a cluster role, those of roles that it gathers by their labels."""
+        if not role.get("aggregationRule"):
+            return list(role.get("rules") or ())
+        name = role["metadata"]["name"]
+        found: list[Rule] = []
+        for each in self.facts.all(RBAC, "clusterroles", cluster):
+            labels = each.obj["metadata"].get("labels") or {}
+            wanted = role["aggregationRule"].get("clusterRoleSelectors") or ()
+            if each.name not in (name, *seen) and any(selected(one, labels) for one in wanted):
+                found += self.cluster_rules(cluster, each.obj, (*seen, name))
+        return found
+
+    def rules(self, place: str, who: Iterable[Person], namespace: str) -> Iterator[Rule]:
+        """Yield all rules that persons have by the bindings of a cluster."""
+        people = list(who)
+        for plural in ("clusterrolebindings", "rolebindings"):
+            for each in self.facts.all(RBAC, plural, place):
+                if each.namespace not in ("", namespace):
+                    continue
+                subjects = each.obj.get("subjects") or ()
+                if any(is_subject(one, p, each.namespace) for one in subjects for p in people):
+                    yield from self.role_rules(place, each.namespace, each.obj["roleRef"])
+
+    def granted(self, cluster: str, who: Iterable[Person], ask: Attributes) -> bool:
+        """Tell whether RBAC of a workspace, or what holds in all of them, allows a request."""
+        people = list(who)
+        places = dict.fromkeys(("system:admin", cluster))
+        return any(
+            allows(rule, ask)
+            for place in places
+            for rule in self.rules(place, people, ask.namespace)
+        )
+
+    # --------------------------------------------------------------------- kcp's chain
+
+    def decide(self, user: User, cluster: str, ask: Attributes) -> bool:
+        """Tell whether a user may do something in a logical cluster."""
+        if self.is_master(user, cluster):
+            return True
+        if ask.path in ("/healthz", "/livez", "/readyz"):
+            return True
+        if cluster in ("", "*") or not self.enters(user, cluster):
+            return False
+        if ask.verb in WRITES and (ask.group, ask.full_resource()) in SYSTEM_STATUS:
+            return False
+        return self.permitted(user, cluster, ask) and self.granted(
+            cluster, persons(user, cluster), ask
+        )
+
+    def is_master(self, user: User, cluster: str) -> bool:
+        """Tell whether a user passes everything."""
+        return MASTERS in user.groups and in_scope(user, cluster)
+
+    def enters(self, user: User, cluster: str) -> bool:
+        """Tell whether a user may look into a workspace at all."""
+        found = self.facts.one("core.kcp.io", "logicalclusters", cluster, "cluster")
+        if cluster.startswith("system:") or found is None:
+            return False
+        if (found.get("status") or {}).get("phase") not in OPEN:
+            return False
+        annotations = found["metadata"].get("annotations") or {}
+        wanted = annotations.get("authorization.kcp.io/required-groups")
+        who = persons(user, cluster)
+        if wanted and not user.name.startswith(ACCOUNT):
+            groups = {group for person in who for group in person.groups}
+            ways = [*wanted.split(";"), ADMIN, BOOTSTRAPPER]
+            if not any({each.strip() for each in way.split(",")} <= groups for way in ways):
+                return False
+        if user.name.startswith(ACCOUNT) and in_scope(user, cluster):
+            return True
+        return self.granted(cluster, who, Attributes("access", path="/"))
+
+    def permitted(self, user: User, cluster: str, ask: Attributes) -> bool:
+        """Tell whether the export behind a resource permits a request at most."""
+        served = self.served(cluster, ask.group, ask.resource)
+        return not isinstance(served, Export) or self.export_permits(user, cluster, served, ask)
+
+    def export_permits(self, user: User, cluster: str, export: Export, ask: Attributes) -> bool:
+        """Tell whether an export permits a request; one that is gone permits all."""
+        found = self.facts.one("apis.kcp.io", "apiexports", *export)
+        policy = ((found or {}).get("spec") or {}).get("maximalPermissionPolicy") or {}
+        if policy.get("local") is None:
+            return True
+        return self.granted(export.cluster, bound_persons(user, cluster), ask)
+
+    # --------------------------------------------------------------------- what there is
+
+    def bindings(self, cluster: str) -> Iterator[tuple[Export, Thing]]:
+        """Yield the bindings of a cluster that are bound, with the export behind each."""
+        for each in self.facts.all("apis.kcp.io", "apibindings", cluster):
+            status = each.obj.get("status") or {}
+            if status.get("phase") == "Bound":
+                name = each.obj["spec"]["reference"]["export"]["name"]
+                yield Export(status["apiExportClusterName"], name), each
+
+    def served(self, cluster: str, group: str, resource: str) -> Export | str | None:
+        """Return what brings a resource into a workspace: the export, "crd", "builtin", or None."""
+        if (group, resource) in BUILTIN:
+            return "builtin"
+        for export, binding in self.bindings(cluster):
+            for each in binding.obj["status"].get("boundResources") or ():
+                if (each["group"], each["resource"]) == (group, resource):
+                    return export
+        name = f"{resource}.{group}"
+        plural = "customresourcedefinitions"
+        crd = self.facts.one("apiextensions.k8s.io", plural, cluster, name)
+        return "crd" if crd is not None else None
+
+    def storage(self, cluster: str, group: str, resource: str) -> str | None:
+        """Return the identity under which a workspace keeps a resource."""
+        if (group, resource) in BUILTIN:
+            return ""
+        for _, binding in self.bindings(cluster):
+            for each in binding.obj["status"].get("boundResources") or ():
+                if (each["group"], each["resource"]) == (group, resource):
+                    return str(each["schema"]["identityHash"])
+        return "customresources" if self.served(cluster, group, resource) == "crd" else None
+
+    def in_workspace(self, user: User, cluster: str, ask: Attributes) -> list[Thing]:
+        """Return the objects that a request to a workspace may be about."""
+        if self.sleeps(cluster, ask) or not self.decide(user, cluster, ask):
+            raise Denied
+        if cluster == "*":
+            if ask.verb not in ("list", "watch"):
+                raise Missing
+            if (ask.group, ask.resource) not in BUILTIN:
+                raise Missing
+            return self.facts.all(ask.group, ask.resource)
+        storage = self.storage(cluster, ask.group, ask.resource)
+        if storage is None:
+            raise Missing
+        things = self.facts.all(ask.group, ask.resource, cluster)
+        return [each for each in things if each.storage == storage]
+
+    def sleeps(self, cluster: str, ask: Attributes) -> bool:
+        """Tell whether a workspace answers nobody."""
+        found = self.facts.one("core.kcp.io", "logicalclusters", cluster, "cluster") or {}
+        if (ask.resource, ask.name) == ("logicalclusters", "cluster"):
+            return False
+        annotations = (found.get("metadata") or {}).get("annotations") or {}
+        path = ask.path.startswith(("/openapi", "/healthz", "/livez", "/readyz"))
+        return annotations.get("core.kcp.io/inactive") == "true" and not path
+
+    # --------------------------------------------------------------------- the view of an export
+
+    def in_view(self, user: User, export: Export, cluster: str, ask: Attributes) -> list[Thing]:
+        """Return the objects that a request to an export's virtual workspace may be about."""
+        found = self.seen_export(user, export, ask)
+        every = cluster == "*"
+        if not every and (self.sleeps(cluster, ask) or cluster not in self.consumers(export)):
+            raise Denied
+        if not ask.resource:
+            return []
+        claim = self.claim(found, ask)
+        if not every and not self.opened(export, cluster, claim, ask):
+            raise Denied
+        for owner in self.owners(claim):
+            if not self.export_permits(user, cluster, owner, ask):
+                raise Denied
+        if every and ask.verb not in ("list", "watch"):
+            raise Missing
+        consumers = self.consumers(export) if every else [cluster]
+        return [
+            each for one in consumers for each in self.shown(export, found, one, claim, ask, every)
+        ]
+
+    def seen_export(self, user: User, export: Export, ask: Attributes) -> Json:
+        """Return an export whose content a user may see."""
+        place = ("apis.kcp.io", "v1alpha1", "apiexports", "content", "", export.name)
+        if not self.decide(user, export.cluster, Attributes(ask.verb, *place)):
+            raise Denied
+        found = self.facts.one("apis.kcp.io", "apiexports", *export)
+        if found is None:
+            raise Missing
+        return found
+
+    def consumers(self, export: Export) -> list[str]:
+        """Return the clusters that are bound to an export."""
+        bound = self.facts.all("apis.kcp.io", "apibindings")
+        clusters = dict.fromkeys(each.cluster for each in bound)
+        return [each for each in clusters if any(one == export for one, _ in self.bindings(each))]
+
+    def claim(self, export: Json, ask: Attributes) -> Json | None:
+        """Return the claim of an export that a request falls under."""
+        for each in export["spec"].get("permissionClaims") or ():
+            if (each.get("group") or "", each["resource"]) == (ask.group, ask.resource):
+                return dict(each)
+        return None
+
+    def owners(self, claim: Json | None) -> list[Export]:
+        """Return the exports with the identity that a claim names."""
+        identity = (claim or {}).get("identityHash")
+        return [
+            Export(each.cluster, each.name)
+            for each in self.facts.all("apis.kcp.io", "apiexports")
+            if identity and (each.obj.get("status") or {}).get("identityHash") == identity
+        ]
+
+    def answers(
+        self, export: Export, cluster: str, claim: Json | None, *verbs: str
+    ) -> Iterator[Json]:
+        """Yield how bindings of a cluster answer a claim, where that lets one of verbs through."""
+        if claim is None:
+            return
+        key = (claim.get("group") or "", claim["resource"], claim.get("identityHash") or "")
+        for one, binding in self.bindings(cluster):
+            for each in binding.obj["spec"].get("permissionClaims") or () if one == export else ():
+                given = (each.get("group") or "", each["resource"], each.get("identityHash") or "")
+                if given != key or each["state"] != "Accepted":
+                    continue
+                sides = [set(side.get("verbs") or ()) for side in (each, claim)]
+                if any(all({"*", verb} & side for side in sides) for verb in verbs):
+                    yield each
+
+    def opened(self, export: Export, cluster: str, claim: Json | None, ask: Attributes) -> bool:
+        """Tell whether a consumer lets the export's owner do something."""
+        if self.served(cluster, ask.group, ask.resource) == export:
+            return True
+        if (ask.group, ask.resource) == ("apis.kcp.io", "apibindings") and ask.verb in READS:
+            return True
+        return any(True for _ in self.answers(export, cluster, claim, ask.verb))
+
+    def shown(
+        self,
+        export: Export,
+        found: Json,
+        cluster: str,
+        claim: Json | None,
+        ask: Attributes,
+        everywhere: bool,
+    ) -> list[Thing]:
+        """Return the objects of one consumer that the export's owner sees."""
+        things = self.facts.all(ask.group, ask.resource, cluster)
+        offered = [(each["group"], each["name"]) for each in found["spec"].get("resources") or ()]
+        if (ask.group, ask.resource) in offered:
+            identity = (found.get("status") or {}).get("identityHash")
+            return [each for each in things if each.storage == identity]
+        if claim is not None:
+            storage = claim.get("identityHash") or ""
+            # In all workspaces at once: README, "stricter than kcp".
+            verbs = ("list", "watch") if everywhere else (ask.verb,)
+            answers = self.answers(export, cluster, claim, *verbs)
+            selectors = [each.get("selector") or {} for each in answers]
+            return [
+                each
+                for each in things
+                if each.storage == storage and any(selected(one, each.labels) for one in selectors)
+            ]
+        if (ask.group, ask.resource) != ("apis.kcp.io", "apibindings"):
+            raise Missing
+        own = {each.name for one, each in self.bindings(cluster) if one == export}
+        return [each for each in things if each.name in own]
+
+    # --------------------------------------------------------------------- impersonation
+
+    def may_act_as(self, user: User, cluster: str, wanted: User, groups: Iterable[str]) -> bool:
+        """Tell whether a user may send a request to a cluster as somebody else.
+
+        `groups` are those that the request names.
+        """
+        if self.is_master(user, cluster):
+            return True
+        held = {group for person in persons(user, cluster) for group in person.groups}
+        for group in wanted.groups:
+            if group == MASTERS or (group in GUARDED and group not in held):
+                return False
+        asks = [Attributes("impersonate", resource="groups", name=group) for group in groups]
+        if wanted.name.startswith(ACCOUNT):
+            namespace, _, name = wanted.name.removeprefix(ACCOUNT).partition(":")
+            asks.append(
+                Attributes(
+                    "impersonate", resource="serviceaccounts", namespace=namespace, name=name
+                )
+            )
+        else:
+            asks.append(Attributes("impersonate", resource="users", name=wanted.name))
+        for key, values in wanted.extra:
+            asks += [
+                Attributes("impersonate", "authentication.k8s.io", "", "userextras", key, "", each)
+                for each in values
+            ]
+        return all(self.decide(user, cluster, each) for each in asks)
