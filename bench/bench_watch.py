@@ -30,7 +30,13 @@ class Reader:
     def when_drained(self, callback: Any) -> None:
         callback()
 
+    async def drained(self) -> bool:
+        return True
+
     def close(self) -> None:
+        pass
+
+    def cut(self) -> None:
         pass
 
 

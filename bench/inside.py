@@ -19,9 +19,9 @@ from kcpfast.server import wire
 from kcpfast.server.bootstrap import installation
 from kcpfast.server.certificates import make_account_key
 from kcpfast.store.lmdb import LmdbStore
+from kcpfast.transport.account import UNCOUNTED
 from kcpfast.transport.connection import Connection, Service
 from kcpfast.transport.messages import Request, Response, Serve
-from kcpfast.transport.parsing import Counter
 from kcpfast.transport.secure import Tls
 
 URL, CA = "https://here", "-----BEGIN CERTIFICATE-----\n"
@@ -59,6 +59,7 @@ class Wire(asyncio.Transport):
         """Begin with nothing written."""
         super().__init__({"peername": ("127.0.0.1", 1)})
         self.written = 0
+        self.holder = UNCOUNTED
 
     def write(self, data: Any) -> None:
         self.written += len(data)
@@ -75,7 +76,7 @@ class Wire(asyncio.Transport):
 
 def repeated(serve: Serve, text: bytes, times: int, loop: asyncio.AbstractEventLoop) -> Any:
     """Return what sends a request many times over one connection; it returns the bytes written."""
-    service = Service(serve, lambda code, _text: Response(code), set(), Counter(), {})
+    service = Service(serve, lambda code, _text: Response(code), set(), {})
 
     async def run() -> int:
         wire = Wire()

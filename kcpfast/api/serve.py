@@ -367,5 +367,5 @@ def _finish(call: Call, answer: Response | Stream) -> Response | Stream:
     if call.authenticated:
         lines += _FLOW
     if isinstance(answer, Stream):
-        return Stream(answer.start, media, headers, lines)
+        return Stream(answer.start, media, headers, lines, answer.last)
     return Response(status, answer.body, media, headers, lines)

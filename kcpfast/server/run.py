@@ -27,9 +27,9 @@ from kcpfast.server.upkeep import Upkeep
 from kcpfast.store.contract import StoreError
 from kcpfast.store.lmdb import LmdbStore
 from kcpfast.telemetry import log
+from kcpfast.transport.account import Account
 from kcpfast.transport.connection import HEADER_SECONDS, Connection, Service
 from kcpfast.transport.messages import Response
-from kcpfast.transport.parsing import Counter
 from kcpfast.transport.secure import Tls
 from kcpfast.transport.tls import server_context
 from kcpfast.watch.hub import Hub
@@ -163,6 +163,7 @@ class _Listener:
     """The listening socket and the connections it has accepted."""
 
     def __init__(self) -> None:
+        self.account = Account()
         self._open: set[Connection] = set()
         self._server: asyncio.AbstractServer | None = None
         self._service: Service | None = None
@@ -172,7 +173,7 @@ class _Listener:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: Tls(context, self._connection, HEADER_SECONDS),
+                lambda: Tls(context, self._connection, HEADER_SECONDS, self.account),
                 _resolvable(config.bind_address),
                 config.port,
                 backlog=_BACKLOG,
@@ -191,7 +192,7 @@ class _Listener:
     async def start(self, server: Server) -> None:
         """Begin to accept."""
         assert self._server is not None
-        self._service = Service(server.serve, _refuse, self._open, Counter(), {})
+        self._service = Service(server.serve, _refuse, self._open, {})
         await self._server.start_serving()
 
     def close(self) -> None:

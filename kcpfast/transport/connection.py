@@ -23,7 +23,7 @@ from kcpfast.transport.messages import (
     Serve,
     Stream,
 )
-from kcpfast.transport.parsing import Counter, Reading, Refused
+from kcpfast.transport.parsing import FULL, Reading, Refused
 from kcpfast.transport.secure import Tls
 from kcpfast.transport.sink import StreamSink
 from kcpfast.transport.tls import peer
@@ -33,12 +33,15 @@ BODY_SECONDS = 60.0
 IDLE_SECONDS = 90.0
 WRITE_SECONDS = 60.0
 _LINGER_SECONDS = 0.5
-_MAX_WAITING = 16
+# Requests that wait behind another: more are not read before their turn.
+_MAX_WAITING, _MAX_WAITING_BYTES = 16, 1024 * 1024
+_REQUEST = 2048
 _MAX_KNOWN = 512
 _MAX_BLOCK = 4096
 # Headers that are about this message or this connection: they are looked at each time.
 _NOT_KEPT = (b"connection", b"expect", b"trailer", b"transfer-encoding", b"upgrade")
-_PIECE = 128 * 1024
+# A longer body is not copied to stand behind its head.
+_JOINED = 128 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LENGTH = line(b"Content-Length", b"%d")
 _CLOSE = line(b"Connection", b"close")
@@ -49,14 +52,13 @@ class Service(NamedTuple):
     """What all connections of a server share.
 
     `refuse(code, text)` makes the answer to what is not a request that `serve` could be given;
-    `open` holds the living connections, `incoming` counts the bytes of bodies that are not whole,
-    `known` maps blocks of headers (and whom a certificate names) to what they were parsed to.
+    `open` holds the living connections, `known` maps blocks of headers (and whom a certificate
+    names) to what they were parsed to.
     """
 
     serve: Serve
     refuse: Refuse
     open: set[Connection]
-    incoming: Counter
     known: dict[bytes, Heads]
 
 
@@ -72,11 +74,13 @@ class Connection:
         "_loop",
         "_more",
         "_reading",
+        "_sink",
         "_stream_closed",
         "_task",
         "_timer",
         "_turning",
         "_waiting",
+        "_waiting_bytes",
         "_when_drained",
         "_who",
         "closing",
@@ -94,9 +98,11 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._reading: Reading | None = None
         self._waiting: list[Request | Refused] = []
+        self._waiting_bytes = 0
         self._turning = self._more = False
         self._task: Any = None
         self._stream_closed: Callable[[], None] | None = None
+        self._sink: StreamSink | None = None
         # There while the client does not read.
         self._drained: asyncio.Event | None = None
         self._when_drained: Callable[[], None] | None = None
@@ -128,7 +134,7 @@ class Connection:
             self._timer.cancel()
         if self._stream_closed:
             self._stream_closed()
-            self._stream_closed = None
+            self._stream_closed = self._sink = None
         self.transport = None
 
     def data_received(self, data: bytes) -> None:
@@ -138,11 +144,16 @@ class Connection:
         self._alone = cut(data) if self._reading is None else None
         if self._alone is None or not self._is_known(self._alone):
             self._read(data)
-        if len(self._waiting) > _MAX_WAITING and self.transport:
+        if self._waiting and self._is_full() and self.transport:
             self.transport.pause_reading()
 
+    def _is_full(self) -> bool:
+        return len(self._waiting) > _MAX_WAITING or self._waiting_bytes > _MAX_WAITING_BYTES
+
     def _read(self, data: bytes) -> None:
-        reading = self._reading = self._reading or Reading(self, self.service.incoming)
+        if self.transport is None:
+            return
+        reading = self._reading = self._reading or Reading(self, self.transport.holder)
         try:
             reading.feed(data)
         except Refused as refused:
@@ -210,9 +221,36 @@ class Connection:
         if alone is not None:
             self._learn(alone, request)
         self._deadline = 0.0
+        if self.transport is not None:
+            request.holder = self.transport.holder
+        if self._busy() and not self._may_wait(request):
+            return
         self._waiting.append(request)
         if not self._busy():
             self._next()
+
+    def _may_wait(self, request: Request) -> bool:
+        """Charge a request that has to wait for others; give up if there is no room for it."""
+        size = max(len(request.body) + _REQUEST - request.held, 0)
+        if not request.holder.take(size):
+            self._let_go(request)
+            self._give_up(Refused(429, FULL))
+            return False
+        request.held += size
+        self._waiting_bytes += request.held
+        return True
+
+    def _let_go(self, request: Request) -> None:
+        """Give back what a request was charged with: it is answered, or will not be."""
+        request.holder.give(request.held)
+        request.held = 0
+
+    def _forget_waiting(self) -> None:
+        for each in self._waiting:
+            if isinstance(each, Request):
+                self._let_go(each)
+        self._waiting.clear()
+        self._waiting_bytes = 0
 
     def _offer_to_continue(self) -> None:
         """Ask for a body that waits to be asked for, once its turn has come (RFC 9110 10.1.1)."""
@@ -259,8 +297,10 @@ class Connection:
             self._expect_within(seconds)
             self._offer_to_continue()
             return
-        following = self._waiting.pop(0)
-        if len(self._waiting) == _MAX_WAITING and self.transport:
+        was_full, following = self._is_full(), self._waiting.pop(0)
+        if isinstance(following, Request) and self._waiting_bytes:
+            self._waiting_bytes = max(self._waiting_bytes - following.held, 0)
+        if was_full and not self._is_full() and self.transport:
             self.transport.resume_reading()
         self._task = AT_ONCE
         waiting = begin(self._loop, self._answer(following))
@@ -275,38 +315,30 @@ class Connection:
             # reset the connection under the answer (RFC 9112 section 9.6).
             self._loop.call_later(_LINGER_SECONDS, self._close)
             return
-        answer = await self.service.serve(request)
+        try:
+            answer = await self.service.serve(request)
+        finally:
+            if request.held:
+                self._let_go(request)
         keep = request.keep_alive and not (self.closing and not self._waiting)
         if isinstance(answer, Stream):
             self._stream(answer, request.version)
             return
         body = b"" if request.method == "HEAD" else answer.body
-        if len(body) <= _PIECE:
+        if len(body) <= _JOINED:
             self._send(answer, keep, body)
         else:
             self._send(answer, keep, b"")
-            await self._send_pieces(body)
+            if self.transport is not None:
+                self.transport.write(body)
         if not keep:
             self.closing = True
-            self._waiting.clear()
+            self._forget_waiting()
         if self._drained is not None:
-            await self._until_drained()
+            await self.until_drained()
         self._next()
 
-    async def _send_pieces(self, body: bytes) -> None:
-        """Write a long body as fast as it is read.
-
-        TLS would take all of it at once and say that nothing waits: it is with the transport below.
-        """
-        view = memoryview(body)
-        for start in range(0, len(body), _PIECE):
-            if self.transport is None:
-                return
-            self.transport.write(view[start : start + _PIECE])
-            if self._drained is not None:
-                await self._until_drained()
-
-    async def _until_drained(self) -> None:
+    async def until_drained(self) -> None:
         """Wait until the client has read; hang up on one that takes nothing for a time."""
         before = math.inf
         while self.transport is not None and self._drained is not None:
@@ -335,7 +367,7 @@ class Connection:
         self.transport.write(lines + frame + b"\r\n")
         self._deadline = 0.0
         self._last_block = b""
-        sink = StreamSink(self, chunked)
+        sink = self._sink = StreamSink(self, chunked, answer.last)
         try:
             self._stream_closed = answer.start(sink)
         except BaseException:
@@ -344,7 +376,7 @@ class Connection:
 
     def end_stream(self, chunked: bool) -> None:
         """End the running stream; the connection is kept if the framing allows."""
-        closed, self._stream_closed = self._stream_closed, None
+        closed, self._stream_closed, self._sink = self._stream_closed, None, None
         if self.transport is None:
             return
         if chunked:
@@ -354,6 +386,39 @@ class Connection:
         if closed:
             closed()
         self._loop.call_soon(self._next)
+
+    def cut_stream(self, last: bytes) -> None:
+        """Drop what the reader of the running stream has not taken; say the last word; hang up."""
+        closed, self._stream_closed, self._sink = self._stream_closed, None, None
+        self.closing = True
+        self._forget_waiting()
+        if self.transport is not None:
+            if self.transport.drop() and last:
+                self.transport.write(last)
+            self.transport.close()
+            self._loop.call_later(_LINGER_SECONDS, self._abort)
+        if closed:
+            closed()
+
+    def cut(self) -> None:
+        """Give up what this client holds: there is no room, and it holds most.
+
+        It is told so where that can be: a watch by 410, who waits for nothing by 429.
+        """
+        self._forget_waiting()
+        if self._sink is not None:
+            self._sink.cut()
+        elif self._busy():
+            self._abort()
+            if self._task is not AT_ONCE:
+                # Not at once: a task that has not begun would leave its coroutine as it is.
+                self._loop.call_soon(self._task.cancel)
+        elif not self.closing:
+            self._give_up(Refused(429, FULL))
+
+    def _abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Call back soon, but not while the client does not read."""
@@ -365,7 +430,7 @@ class Connection:
     def drain(self) -> None:
         """Finish what is running, begin nothing new: the server stops."""
         self.closing = True
-        self._waiting.clear()
+        self._forget_waiting()
         if self._stream_closed or not self._busy():
             self._close()
 

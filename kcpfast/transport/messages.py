@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from kcpfast._core.heads import Cut
+from kcpfast.transport.account import UNCOUNTED
 
 Header = tuple[bytes, bytes]
 
@@ -30,12 +31,15 @@ class Request:
     `headers` maps lower-case names to values; a repeated header's values are joined by a newline,
     which cannot stand in a value. `cut` is there if this client sent the same headers before: who
     answers may remember by its `heads` and `line` what they came to, and may not change them.
+    `holder` is what this request is charged to, with `held` bytes until it is answered.
     """
 
     __slots__ = (
         "body",
         "cut",
         "headers",
+        "held",
+        "holder",
         "keep_alive",
         "method",
         "path",
@@ -63,6 +67,14 @@ class Request:
         self.keep_alive = True
         self.version = "1.1"
         self.cut: Cut | None = None
+        self.holder = UNCOUNTED
+        self.held = 0
+
+    def claim(self, size: int) -> None:
+        """Charge what working on this takes, until it is answered; TooMuch if there is no room."""
+        if not self.holder.take(size):
+            raise TooMuch
+        self.held += size
 
     def header(self, name: bytes) -> str:
         """Return a header's value, repeated ones joined by commas; "" if absent."""
@@ -73,6 +85,10 @@ class Request:
         """Return each value of a repeated header."""
         value = self.headers.get(name)
         return value.decode("utf-8", "replace").split("\n") if value is not None else []
+
+
+class TooMuch(Exception):
+    """There is no room for what a request needs."""
 
 
 class Sink(Protocol):
@@ -87,8 +103,17 @@ class Sink(Protocol):
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Call back soon, but not before the reader has taken most of what was written."""
 
+    async def drained(self) -> bool:
+        """Wait until the reader has taken most of what was written; False if it is gone.
+
+        Who takes nothing for long is hung up on.
+        """
+
     def close(self) -> None:
         """End the stream properly."""
+
+    def cut(self) -> None:
+        """Drop what the reader has not taken, say the stream's last word if possible, hang up."""
 
 
 class Response(NamedTuple):
@@ -105,13 +130,14 @@ class Stream(NamedTuple):
     """An answer without an end: `start` is given the sink, and returns what to call at its close.
 
     It is called once the head is written; nothing is awaited, so that whoever feeds the sink is
-    attached before anything else can happen.
+    attached before anything else can happen. `last` is what a reader is told that is cut off.
     """
 
     start: Callable[[Sink], Callable[[], None]]
     content_type: bytes = b"application/json"
     headers: Sequence[Header] = ()
     lines: bytes = b""
+    last: bytes = b""
 
 
 Serve = Callable[[Request], Awaitable[Response | Stream]]

@@ -1,7 +1,8 @@
 """From bytes to requests, by an HTTP parser: one of these lives while a message is being read.
 
 What could be read as two different requests by two parsers (RFC 9112 sections 6.1, 6.3 and 11.2)
-is refused, and so is what is larger than a server should hold.
+is refused, and so is what is larger than a server should hold. Who sends is not known before all is
+there: what has come of a message is charged to the connection.
 """
 
 from __future__ import annotations
@@ -11,24 +12,15 @@ from typing import Protocol
 
 import httptools
 
+from kcpfast.transport.account import Holder
 from kcpfast.transport.messages import Peer, Request
 
 MAX_BODY = 3 * 1024 * 1024
 MAX_HEAD = 64 * 1024
-# Who sends is not known before all is there: nobody may fill the memory with beginnings.
-MAX_INCOMING = 256 * 1024 * 1024
+# A header takes so much more than its text; what is smaller than a step is not charged.
+_HEADER, _STEP = 200, 16 * 1024
+FULL = "Too many requests, please try again later."
 _REQUEST_LINE = re.compile(rb"[A-Z-]+ /\S* HTTP/1\.[01]\r\n")
-
-
-class Counter:
-    """A number that many change."""
-
-    value = 0
-
-    def add(self, more: int) -> int:
-        """Add to it, and return what it is now."""
-        self.value += more
-        return self.value
 
 
 class Refused(Exception):
@@ -62,13 +54,13 @@ class Reading:
     body waits to be asked for; `upgrade`: it wants another protocol, which it will not get.
     """
 
-    def __init__(self, owner: Owner, incoming: Counter) -> None:
-        """Read for a connection; `incoming` counts the bytes of bodies that are not whole."""
+    def __init__(self, owner: Owner, holder: Holder) -> None:
+        """Read for a connection; what a message holds is charged to its holder."""
         self._owner = owner
-        self._incoming = incoming
+        self._holder = holder
         self._parser = httptools.HttpRequestParser(self)
         self._whole = self.begun = self.upgrade = False
-        self._counted = 0
+        self._size = self._charged = 0
         self._begin()
 
     def feed(self, data: bytes) -> None:
@@ -79,6 +71,7 @@ class Reading:
             if self.in_head and not self._whole:
                 # Of a header that is not complete the parser says nothing yet.
                 self._partial += len(data)
+                self._count(len(data))
                 _check_head(self._partial)
         except httptools.HttpParserUpgrade:
             self.upgrade = True
@@ -101,10 +94,18 @@ class Reading:
         self.release()
 
     def release(self) -> None:
-        """Count the body no more: it is whole, or will never be."""
-        if self._counted:
-            self._incoming.add(-self._counted)
-            self._counted = 0
+        """Give back what is charged: the message will never be whole."""
+        self._holder.give(self._charged)
+        self._size = self._charged = 0
+
+    def _count(self, size: int) -> None:
+        """Count what a message holds; 429 if there is no room for it."""
+        self._size += size
+        more = self._size - self._charged
+        if more >= _STEP:
+            if not self._holder.take(more):
+                raise Refused(429, FULL)
+            self._charged += more
 
     # ------------------------------------------------------------------- the parser calls
 
@@ -117,12 +118,14 @@ class Reading:
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request target."""
         self._url += url
+        self._count(len(url))
         _check_head(len(self._url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take one header."""
         key = name.lower()
         self._head_size += len(name) + len(value) + 4
+        self._count(len(name) + len(value) + _HEADER)
         _check_head(self._head_size + len(self._url))
         seen = self._headers.get(key)
         if seen is None:
@@ -152,10 +155,8 @@ class Reading:
         """Take a piece of the body."""
         if len(self._body) + len(data) > MAX_BODY:
             raise Refused(413, f"limit is {MAX_BODY}")
+        self._count(len(data))
         self._body += data
-        self._counted += len(data)
-        if self._incoming.add(len(data)) > MAX_INCOMING:
-            raise Refused(503, "too much is being sent at once")
 
     def on_message_complete(self) -> None:
         """Hand the finished request over."""
@@ -167,6 +168,7 @@ class Reading:
         # What is to be upgraded is answered as HTTP/1.1, and then closed.
         request.keep_alive = parser.should_keep_alive() and not parser.should_upgrade()
         request.version = parser.get_http_version()
+        request.held, self._charged = self._charged, 0
         self._begin()
         self.begun, self._whole = False, True
         self._owner.received(request)

@@ -2,6 +2,9 @@
 
 An event loop's own TLS holds a third more memory for each connection and works longer for each
 message: it reads until there is nothing more to be read, and finds that out by an exception.
+
+What the other end does not take waits here as it was written, and is encrypted when its turn comes:
+the same event for a thousand slow watches is there once, and what waits can be dropped again.
 """
 
 from __future__ import annotations
@@ -9,12 +12,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
+
+from kcpfast.transport.account import CONNECTION, UNCOUNTED, Account
 
 # The most that a TLS record holds. No more goes through memory at once: a BIO keeps the room that
 # it once needed.
 _RECORD = 16 * 1024
+# So much is given to the transport below at once.
+_PIECE = 4 * _RECORD
+# Who takes nothing is not waited for longer than this when there is a last word for it.
+_GOODBYE_SECONDS = 10.0
 _NOT_TLS = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 
 
@@ -36,17 +46,36 @@ class Upper(Protocol):
     def resume_writing(self) -> None:
         """Hear that it does again."""
 
+    def cut(self) -> None:
+        """Give up everything that is held, now."""
+
 
 class Tls(asyncio.Protocol):
     """The server's side of TLS on one connection: protocol to what is below, transport above."""
 
-    # `_ended`: nothing is read any more, whatever still comes.
-    __slots__ = ("_closing", "_ended", "_in", "_lower", "_make", "_out", "_timer", "_tls", "_upper")
+    # `_ended`: nothing is read any more, whatever still comes. `_queue`: what is encrypted once the
+    # other end reads, None while it does; `_waiting`: its bytes; `_begun`: part of it is gone.
+    __slots__ = (
+        "_account", "_begun", "_closing", "_ended", "_in", "_lower", "_make", "_out", "_paused",
+        "_queue", "_timer", "_tls", "_upper", "_waiting", "holder",
+    )  # fmt: skip
 
     def __init__(
-        self, context: ssl.SSLContext, make: Callable[[], Upper], handshake_seconds: float
+        self,
+        context: ssl.SSLContext,
+        make: Callable[[], Upper],
+        handshake_seconds: float,
+        account: Account,
     ) -> None:
-        """Wait for a transport; what `make` returns is told once the handshake is done."""
+        """Wait for a transport; what `make` returns is told once the handshake is done.
+
+        What this connection holds is charged to a holder of the account.
+        """
+        self._account = account
+        self.holder = UNCOUNTED
+        self._queue: deque[bytes | memoryview] | None = None
+        self._waiting = 0
+        self._paused = self._begun = False
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._in, self._out, server_side=True)
         self._make = make
@@ -61,11 +90,17 @@ class Tls(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the client to say hello."""
         self._lower = transport
+        address = transport.get_extra_info("peername")
+        self.holder = self._account.open(self, address[0] if isinstance(address, tuple) else "")
+        if not self.holder.take(CONNECTION):
+            self.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell who is above."""
         self._stop_timer()
         self._lower = None
+        self._queue = None
+        self.holder.close()
         upper, self._upper = self._upper, None
         if upper is not None:
             upper.connection_lost(error)
@@ -97,14 +132,42 @@ class Tls(asyncio.Protocol):
             pass  # a record is not whole
 
     def pause_writing(self) -> None:
-        """Pass it on."""
-        if self._upper is not None:
-            self._upper.pause_writing()
+        """Keep what is written from now on; pass it on."""
+        self._paused = True
+        if self._queue is None:
+            self._queue = deque()
+            self._charge(_PIECE)  # what waits below
+            if self._upper is not None:
+                self._upper.pause_writing()
 
     def resume_writing(self) -> None:
-        """Pass it on."""
+        """Go on with what waits; pass it on once there is nothing more."""
+        self._paused = False
+        while self._queue and not self._paused:
+            first = self._queue.popleft()
+            rest = self._send(first)
+            self._waiting -= len(first) - len(rest)
+            self.holder.give(len(first) - len(rest))
+            self._begun = bool(rest)
+            if rest:
+                self._queue.appendleft(rest)
+        if not self._paused:
+            self._all_sent()
+
+    def _all_sent(self) -> None:
+        self._queue = None
+        self.holder.give(_PIECE)
         if self._upper is not None:
             self._upper.resume_writing()
+        if self._closing:
+            self._say_goodbye()
+
+    def cut(self) -> None:
+        """Give up everything that is held, now."""
+        if self._upper is not None:
+            self._upper.cut()
+        else:
+            self.abort()
 
     def eof_received(self) -> bool:
         """Close when the other end has closed."""
@@ -147,24 +210,59 @@ class Tls(asyncio.Protocol):
     # ------------------------------------------------------------------- called from above
 
     def write(self, data: bytes | memoryview) -> None:
-        """Encrypt and send; what is not taken at once waits below."""
+        """Encrypt and send; what is not taken at once waits."""
         if self._lower is None or self._closing or not data:
             return
-        if len(data) <= _RECORD:
+        if self._queue is None and len(data) <= _RECORD:
             self._tls.write(data)
             self._lower.write(self._out.read())
             return
-        view, records = memoryview(data), []
-        for start in range(0, len(data), _RECORD):
-            self._tls.write(view[start : start + _RECORD])
-            records.append(self._out.read())
-        self._lower.writelines(records)
+        if self._queue is None:
+            data = self._send(data)
+            self._begun = bool(data)
+        if self._queue is not None and data:
+            self._queue.append(data)
+            self._waiting += len(data)
+            self._charge(len(data))
+
+    def _send(self, data: bytes | memoryview) -> memoryview:
+        """Encrypt and send as long as it is taken; return the rest."""
+        view, at = memoryview(data), 0
+        while at < len(view) and not self._paused and self._lower is not None:
+            end = min(at + _PIECE, len(view))
+            records = []
+            for start in range(at, end, _RECORD):
+                self._tls.write(view[start : min(start + _RECORD, end)])
+                records.append(self._out.read())
+            self._lower.writelines(records)
+            at = end
+        return view[at:]
+
+    def _charge(self, size: int) -> None:
+        if not self.holder.take(size):
+            self.cut()
+
+    def drop(self) -> bool:
+        """Forget what waits; False if something of it is gone already, and its rest with it."""
+        if not self._queue:
+            return True
+        self.holder.give(self._waiting)
+        self._queue.clear()
+        self._waiting = 0
+        whole, self._begun = not self._begun, False
+        return whole
 
     def close(self) -> None:
         """Say goodbye, send what waits, hang up."""
         if self._lower is None or self._closing:
             return
         self._closing = True
+        if self._queue is None:
+            self._say_goodbye()
+        else:
+            asyncio.get_running_loop().call_later(_GOODBYE_SECONDS, self.abort)
+
+    def _say_goodbye(self) -> None:
         with contextlib.suppress(ssl.SSLError):
             self._tls.unwrap()  # the other end's goodbye is not waited for
         self._flush()
@@ -195,7 +293,9 @@ class Tls(asyncio.Protocol):
 
     def get_write_buffer_size(self) -> int:
         """Return how many bytes wait to be sent, encrypted."""
-        return int(self._lower.get_write_buffer_size()) if self._lower is not None else 0
+        if self._lower is None:
+            return 0
+        return int(self._lower.get_write_buffer_size()) + self._waiting
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return what is known of the connection; `ssl_object` is this end of TLS."""

@@ -27,12 +27,16 @@ _LAST = _Framed()
 class StreamSink:
     """The sink of one stream; see messages.Sink."""
 
-    __slots__ = ("_chunked", "_connection")
+    __slots__ = ("_chunked", "_connection", "_last")
 
-    def __init__(self, connection: Connection, chunked: bool) -> None:
-        """Write to a connection, in chunks or, for HTTP/1.0, as it comes."""
+    def __init__(self, connection: Connection, chunked: bool, last: bytes) -> None:
+        """Write to a connection, in chunks or, for HTTP/1.0, as it comes.
+
+        `last` is what a reader is told that is cut off.
+        """
         self._connection: Connection | None = connection
         self._chunked = chunked
+        self._last = last
 
     def write(self, data: bytes) -> None:
         """Send one chunk."""
@@ -52,6 +56,23 @@ class StreamSink:
         """Call back when the client has read."""
         if self._connection is not None:
             self._connection.when_drained(callback)
+
+    async def drained(self) -> bool:
+        """Wait until the client has read; False if it is gone."""
+        connection = self._connection
+        if connection is None:
+            return False
+        await connection.until_drained()
+        return connection.transport is not None
+
+    def cut(self) -> None:
+        """Drop what waits, say the last word if it can be said, hang up."""
+        connection, self._connection = self._connection, None
+        last = self._last
+        if last and self._chunked:
+            last = _LAST.chunk(last) + b"0\r\n\r\n"
+        if connection is not None:
+            connection.cut_stream(last)
 
     def close(self) -> None:
         """End the stream."""

@@ -313,7 +313,7 @@ class Hub:
             watch.sink.write(data)
             if watch.sink.pending() > MAX_PENDING:
                 self.detach(watch)
-                watch.fail(EXPIRED)
+                watch.sink.cut()
 
     def flush(self) -> None:
         """Write what there is to write, now: something else is to be written after it."""
@@ -392,6 +392,7 @@ def shown_value(event: Event, kind: bytes) -> bytes:
 
 
 BROKEN = msgspec.json.encode(internal("the watch cannot show an object").status())
+# What a watch is told last that is cut off: it will list again.
 EXPIRED = msgspec.json.encode(
     expired("the watch was too slow and missed events; list again").status()
 )

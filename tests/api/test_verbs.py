@@ -219,7 +219,13 @@ class Lines:
     def when_drained(self, callback: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_soon(callback)
 
+    async def drained(self) -> bool:
+        return True
+
     def close(self) -> None:
+        self.closed = True
+
+    def cut(self) -> None:
         self.closed = True
 
     def events(self) -> list[tuple[str, Any]]:

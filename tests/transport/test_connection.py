@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from kcpfast.transport import connection, parsing
+from kcpfast.transport import connection
+from kcpfast.transport.account import CONNECTION
 from kcpfast.transport.parsing import MAX_BODY, MAX_HEAD
 from tests.fix_tls import Tls
 from tests.transport.wire import Line, Served, connect, listen
@@ -160,28 +161,10 @@ async def test_largest_body_and_head_pass(line: Line) -> None:
     assert (await line.ask(get(b"/", b"X: " + b"x" * (MAX_HEAD - 100)))).status == 200
 
 
-async def test_bodies_of_all_connections_count_together(
-    served: Served, tls: Tls, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parsing, "MAX_INCOMING", 2_500)
-    incoming = served.service.incoming
-    lines = [await connect(served.port, tls.client()) for _ in range(3)]
-    for number, each in enumerate(lines[:2], 1):
-        each.writer.write(BODY + b"Content-Length: 1001\r\n\r\n" + b"x" * 1000)
-        await until(lambda sent=number * 1000: incoming.value == sent)  # type: ignore[misc]
-    sent = BODY + b"Content-Length: 1001\r\n\r\n" + b"x" * 1000
-    assert (await lines[2].ask(sent)).status == 503
-    assert (await lines[0].ask(b"x")).body == b"POST /? 1001"
-    for each in lines[1:]:
-        each.close()
-    await until(lambda: incoming.value == 0)
-    lines[0].close()
-
-
 async def test_body_of_many_small_chunks(served: Served, line: Line) -> None:
     line.writer.write(CHUNKED + b"1\r\nx\r\n" * 50_000 + b"0\r\n\r\n")
     assert (await line.answer()).body == b"POST /? 50000"
-    assert served.service.incoming.value == 0
+    assert served.account.held == CONNECTION
 
 
 async def test_pipelined_requests_are_answered_in_order(served: Served, line: Line) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from kcpfast.transport.account import Account
 from kcpfast.transport.secure import Tls
 from tests.fix_tls import Tls as Keys
 from tests.transport.test_connection import get
@@ -119,10 +120,10 @@ async def test_what_is_not_tls_is_told_so(tls: Keys, sent: bytes, begins: bytes)
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01"])
 async def test_who_does_not_shake_hands_is_hung_up_on(tls: Keys, sent: bytes) -> None:
-    loop = asyncio.get_running_loop()
+    loop, account = asyncio.get_running_loop(), Account()
 
     def protocol() -> Tls:
-        return Tls(tls.server, lambda: pytest.fail("there was no handshake"), 0.02)
+        return Tls(tls.server, lambda: pytest.fail("there was no handshake"), 0.02, account)
 
     listener = await loop.create_server(protocol, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]

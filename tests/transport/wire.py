@@ -7,9 +7,9 @@ import ssl
 from collections.abc import Callable
 from typing import NamedTuple
 
+from kcpfast.transport.account import Account
 from kcpfast.transport.connection import Connection, Service
-from kcpfast.transport.messages import Request, Response, Sink, Stream
-from kcpfast.transport.parsing import Counter
+from kcpfast.transport.messages import Request, Response, Sink, Stream, TooMuch
 from kcpfast.transport.secure import Tls
 
 
@@ -27,9 +27,14 @@ class Echo:
         if request.path == "/hold":
             await self.released.wait()
         if request.path == "/stream":
-            return Stream(self._start, b"text/plain")
+            return Stream(self._start, b"text/plain", last=b"too slow")
         if request.path == "/large":
             return Response(200, b"x" * 1_000_000, b"text/plain")
+        if request.path == "/claim":
+            try:
+                request.claim(int(request.query))
+            except TooMuch:
+                return Response(429)
         if request.path == "/huge":
             return Response(200, b"x" * 30_000_000, b"text/plain")
         text = f"{request.method} {request.path}?{request.query} {len(request.body)}"
@@ -102,20 +107,22 @@ class Served(NamedTuple):
     port: int
     echo: Echo
     service: Service
+    account: Account
     listener: asyncio.AbstractServer
 
 
 async def listen(context: ssl.SSLContext) -> Served:
     """Serve an Echo on a free port."""
     echo = Echo()
-    service = Service(echo.serve, refuse, set(), Counter(), {})
+    service = Service(echo.serve, refuse, set(), {})
+    account = Account()
     loop = asyncio.get_running_loop()
 
     def protocol() -> Tls:
-        return Tls(context, lambda: Connection(service), 30.0)
+        return Tls(context, lambda: Connection(service), 30.0, account)
 
     listener = await loop.create_server(protocol, "127.0.0.1", 0)
-    return Served(listener.sockets[0].getsockname()[1], echo, service, listener)
+    return Served(listener.sockets[0].getsockname()[1], echo, service, account, listener)
 
 
 async def connect(port: int, context: ssl.SSLContext) -> Line:

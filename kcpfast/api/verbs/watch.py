@@ -30,7 +30,7 @@ from kcpfast.resources.rows import partials
 from kcpfast.store.contract import Batch
 from kcpfast.transport.messages import Sink, Stream
 from kcpfast.watch.feed import Feed
-from kcpfast.watch.hub import Form, Hub, Interest, Watch, json_line
+from kcpfast.watch.hub import EXPIRED, Form, Hub, Interest, Watch, json_line
 
 MIN_SECONDS = 1800
 _END = "k8s.io/initial-events-end"
@@ -60,7 +60,7 @@ async def watch(api: Api, call: Call) -> Stream:
 
     protobuf = shown.form.media == PROTOBUF
     media = f"{PROTOBUF};stream=watch" if protobuf else JSON
-    return Stream(start, media.encode(), call.headers)
+    return Stream(start, media.encode(), call.headers, last=form.frame(b"ERROR", EXPIRED))
 
 
 def _alive(call: Call) -> Callable[[], bool] | None:

@@ -1,0 +1,155 @@
+"""One account of what clients make a server hold: what they sent, and what they do not read.
+
+Every buffer that a client can fill is charged to the holder of its connection, and holders of one
+client to its party. Over the ceiling the party that holds most pays, with what holds most of it:
+the request that asks for more is refused, or another connection is cut off. Nobody else notices.
+
+What is small is not counted: a connection is charged at its beginning what it holds with requests
+and answers of the usual size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Protocol
+
+# TLS, buffers of the usual size and the objects around them.
+CONNECTION = 32 * 1024
+# Over the ceiling so many parts of it are made free at once: looking for who pays takes time.
+_PARTS = 32
+
+
+class Owner(Protocol):
+    """What a holder stands for."""
+
+    def cut(self) -> None:
+        """Give up everything that is held, now."""
+
+
+class Party:
+    """Who is taken for one client: a user, or an address nobody is known to be behind of."""
+
+    __slots__ = ("held", "holders", "key")
+
+    def __init__(self, key: Hashable) -> None:
+        """Begin with nothing."""
+        self.key = key
+        self.held = 0
+        self.holders: dict[Holder, None] = {}
+
+
+class Account:
+    """What all hold together, and the ceiling (bytes; 0 = there is none)."""
+
+    def __init__(self, ceiling: int = 0) -> None:
+        """Begin with nothing held."""
+        self.ceiling = ceiling
+        self.held = self.most = 0
+        # How many were cut off, and how many were refused.
+        self.cuts = self.refusals = 0
+        self._parties: dict[Hashable, Party] = {}
+
+    def open(self, owner: Owner, key: Hashable) -> Holder:
+        """Return a holder with nothing; it belongs to a party until it is closed."""
+        return Holder(self, owner, self._party(key))
+
+    def _party(self, key: Hashable) -> Party:
+        found = self._parties.get(key)
+        if found is None:
+            found = self._parties[key] = Party(key)
+        return found
+
+    def leave(self, holder: Holder) -> None:
+        """Take a holder, with what it holds, out of its party."""
+        party = holder.party
+        party.held -= holder.held
+        if party.holders.pop(holder, True) is None and not party.holders:
+            self._parties.pop(party.key, None)
+
+    def enter(self, holder: Holder, key: Hashable) -> None:
+        """Put a holder, with what it holds, into a party."""
+        party = holder.party = self._party(key)
+        party.held += holder.held
+        party.holders[holder] = None
+
+    def make_room(self, asking: Holder) -> bool:
+        """Cut off who holds most until all is below the ceiling; False if that is who asks."""
+        goal = self.ceiling - self.ceiling // _PARTS
+        while self.held > goal and self._parties:
+            party = max(self._parties.values(), key=lambda each: each.held)
+            payer = max(party.holders, key=lambda each: (each.held, each is not asking))
+            if payer is asking:
+                self.refusals += self.held > self.ceiling
+                return self.held <= self.ceiling
+            self.cuts += 1
+            payer.owner.cut()
+            payer.close()
+        return True
+
+
+class Holder:
+    """What one connection holds."""
+
+    __slots__ = ("_account", "held", "owner", "party")
+
+    def __init__(self, account: Account, owner: Owner, party: Party) -> None:
+        """Begin with nothing; see Account.open."""
+        self._account: Account | None = account
+        self.owner = owner
+        self.party = party
+        self.held = 0
+        party.holders[self] = None
+
+    def take(self, size: int) -> bool:
+        """Hold more; False, with nothing more held, if there is no room for it and none is made.
+
+        Once it is closed nothing is counted any more.
+        """
+        account = self._account
+        if account is None:
+            return True
+        self._add(account, size)
+        if account.held <= account.ceiling or not account.ceiling:
+            account.most = max(account.most, account.held)
+            return True
+        if account.make_room(self):
+            return True
+        self._add(account, -size)
+        return False
+
+    def give(self, size: int) -> None:
+        """Hold less."""
+        if self._account is not None:
+            self._add(self._account, -size)
+
+    def _add(self, account: Account, size: int) -> None:
+        self.held += size
+        self.party.held += size
+        account.held += size
+
+    def join(self, key: Hashable) -> None:
+        """Belong to a party from now on."""
+        account = self._account
+        if account is not None and self.party.key != key:
+            account.leave(self)
+            account.enter(self, key)
+
+    def close(self) -> None:
+        """Hold nothing any more."""
+        account, self._account = self._account, None
+        if account is not None:
+            account.leave(self)
+            account.held -= self.held
+            self.held = 0
+
+
+class _Nobody:
+    """The owner of what no connection holds."""
+
+    def cut(self) -> None:
+        """Do nothing."""
+
+
+# For requests that came over no connection.
+UNCOUNTED = Holder(Account(), _Nobody(), Party(""))
+UNCOUNTED.close()

@@ -1,0 +1,222 @@
+"""What clients make the transport hold: it stays below a ceiling, and who holds most pays."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+
+import pytest
+
+from kcpfast.transport import connection
+from kcpfast.transport.account import CONNECTION, Account, Holder
+from kcpfast.transport.parsing import MAX_BODY
+from tests.fix_tls import Tls
+from tests.transport.test_connection import BODY, HOST, begin, get, until
+from tests.transport.wire import Line, Served, connect, listen
+
+MB = 1024 * 1024
+
+
+class Owner:
+    def __init__(self) -> None:
+        self.is_cut = False
+
+    def cut(self) -> None:
+        self.is_cut = True
+
+
+def opened(account: Account, party: str, size: int) -> Holder:
+    holder = account.open(Owner(), party)
+    assert holder.take(size)
+    return holder
+
+
+CASES = [
+    # who holds what, who asks for 30 more below a ceiling of 100; who is cut, is there room?
+    ("a1 a2", 0, "", True),
+    ("a50 b50", 0, "", False),  # who asks is who would hold most
+    ("a90 b5", 0, "", False),
+    ("a90 b5", 1, "0", True),
+    ("a20 a20 a20 b35", 3, "", False),
+    ("a20 a20 a25 b30", 3, "2", True),
+    ("a60 b10 b10 b10", 1, "0", True),  # as much as the others together: who is there pays
+    ("a30 a30 b40", 0, "", False),
+    ("a5 a60 b30", 0, "1", True),  # a client's own requests make room for each other
+]
+
+
+@pytest.mark.parametrize(("held", "asking", "cut", "room"), CASES)
+def test_who_holds_most_pays(held: str, asking: int, cut: str, room: bool) -> None:
+    account = Account(100)
+    holders = [opened(account, each[0], int(each[1:])) for each in held.split()]
+    before = holders[asking].held
+    assert holders[asking].take(30) is room
+    assert holders[asking].held == before + 30 * room
+    assert account.held <= 100
+    assert account.held == sum(each.held for each in holders)
+    gone = [at for at, each in enumerate(holders) if each.owner.is_cut]  # type: ignore[attr-defined]
+    assert gone == sorted(int(each) for each in cut.split())
+
+
+def test_who_is_closed_or_has_moved_counts_where_it_is() -> None:
+    account = Account(100)
+    first, second = opened(account, "address", 60), opened(account, "address", 20)
+    first.join("user")
+    assert (first.party.held, second.party.held, account.held) == (60, 20, 80)
+    first.close()
+    assert first.take(1000)
+    first.join("other")
+    first.give(5)
+    assert account.held == 20
+
+
+def test_without_a_ceiling_there_is_room() -> None:
+    assert opened(Account(), "a", 1 << 40).held == 1 << 40
+
+
+@pytest.fixture
+async def served(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
+    monkeypatch.setattr(connection, "_LINGER_SECONDS", 0.02)
+    found = await listen(tls.server)
+    found.account.ceiling = 8 * MB
+    yield found
+    found.listener.close()
+    for each in list(found.service.open):
+        if each.transport is not None:
+            each.transport.abort()
+    await until(lambda: found.account.held == 0)
+    assert found.account.most <= found.account.ceiling
+
+
+def length(number: int) -> bytes:
+    return BODY + b"Content-Length: %d\r\n\r\n" % number
+
+
+SMALL_HEADERS = b"".join(b"%x:\r\n" % number for number in range(8_000))
+WHOLE = length(900_000) + b"x" * 900_000
+MISBEHAVIOR = {
+    "bodies that are never whole": length(MAX_BODY) + b"x" * (MAX_BODY - 1),
+    "bodies in chunks that never end": BODY
+    + b"Transfer-Encoding: chunked\r\n\r\n"
+    + b"10000\r\n%b\r\n" % (b"x" * 65536) * 40,
+    "heads that are never whole": b"GET / HTTP/1.1\r\n" + HOST + SMALL_HEADERS,
+    "bodies waiting behind another": get(b"/hold") + WHOLE * 4,
+    "answers that nobody reads": get(b"/huge"),
+}
+
+
+@pytest.mark.parametrize("what", MISBEHAVIOR)
+async def test_whatever_is_sent_stays_below_the_ceiling(
+    served: Served, tls: Tls, what: str
+) -> None:
+    good = await connect(served.port, tls.client())
+    context, lines = tls.client(), []
+    for _ in range(12):
+        bad = await connect(served.port, context)
+        bad.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        bad.writer.write(MISBEHAVIOR[what])
+        lines.append(bad)
+        assert (await good.ask(get(b"/good"))).status == 200
+    await until(lambda: served.account.cuts + served.account.refusals)
+    assert (await good.ask(length(50_000) + b"x" * 50_000)).status == 200
+    for each in [*lines, good]:
+        each.close()
+
+
+async def test_who_does_not_even_shake_hands_is_counted(served: Served, tls: Tls) -> None:
+    served.account.ceiling = 20 * CONNECTION
+    good = await connect(served.port, tls.client())
+    await until(lambda: served.service.open)
+    next(iter(served.service.open)).transport.holder.join("good")  # type: ignore[union-attr]
+    ends = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(50)]
+    await until(lambda: served.account.cuts >= 30)
+    assert (await good.ask(get(b"/good"))).status == 200
+    for _, writer in ends:
+        writer.transport.abort()
+    good.close()
+
+
+async def test_the_costliest_is_told(served: Served, line: Line, tls: Tls) -> None:
+    """Who waits for nothing is told 429, and then hung up on."""
+    line.writer.write(length(MAX_BODY) + b"x" * (MAX_BODY - 1))
+    await until(lambda: served.account.held > MAX_BODY)
+    served.account.ceiling = 4 * MB
+    other = await connect(served.port, tls.client())
+    assert (await other.ask(length(2 * MB) + b"x" * 2 * MB)).status == 200
+    answer = await line.answer()
+    assert (answer.status, answer.headers["connection"]) == (429, "close")
+    assert await line.ended()
+    other.close()
+
+
+@pytest.fixture
+async def line(served: Served, tls: Tls) -> AsyncIterator[Line]:
+    found = await connect(served.port, tls.client())
+    yield found
+    found.close()
+
+
+async def test_slow_reader_of_a_stream_is_cut_off_with_a_last_word(
+    served: Served, tls: Tls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits is dropped and not sent; nothing is torn in the middle."""
+    monkeypatch.setattr(connection, "_LINGER_SECONDS", 5.0)
+    slow = await asyncio.to_thread(socket.create_connection, ("127.0.0.1", served.port), 10)
+    with await asyncio.to_thread(tls.client().wrap_socket, slow, server_hostname="localhost") as it:
+        it.sendall(get(b"/stream"))
+        await until(lambda: served.echo.sinks)
+        sink, piece = served.echo.sinks[0], b"x" * 10_000
+        while not served.echo.closed:
+            sink.write(piece)
+            await asyncio.sleep(0)
+        assert served.account.cuts + served.account.refusals
+        got = await asyncio.to_thread(_all, it)
+    whole, last = b"2710\r\n%b\r\n" % piece, b"8\r\ntoo slow\r\n0\r\n\r\n"
+    assert got.partition(b"\r\n\r\n")[2].replace(whole, b"") == last
+
+
+def _all(end: ssl.SSLSocket) -> bytes:
+    return b"".join(iter(lambda: end.recv(65536), b""))
+
+
+async def test_the_same_bytes_wait_once_for_all(served: Served, tls: Tls) -> None:
+    served.account.ceiling = 1 << 40
+    context, lines = tls.client(), []
+    for _ in range(20):
+        line = await connect(served.port, context)
+        await begin(served, line)
+        line.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        lines.append(line)
+    piece = b"x" * 3 * MB
+    for _ in range(3):
+        for sink in served.echo.sinks:
+            sink.write(piece)
+        await asyncio.sleep(0)
+    queues = [each.transport._queue for each in served.service.open]  # type: ignore[union-attr]
+    waiting = {id(getattr(part, "obj", part)) for queue in queues for part in queue or ()}
+    assert len(waiting) <= 3
+    for line in lines:
+        line.close()
+
+
+async def test_request_of_who_is_cut_off_is_given_up(served: Served, line: Line) -> None:
+    """It holds what it holds until it ends: that is now."""
+    line.writer.write(BODY.replace(b"/", b"/hold", 1) + b"Content-Length: %d\r\n\r\n" % MAX_BODY)
+    line.writer.write(b"x" * MAX_BODY)
+    await until(lambda: served.echo.seen)
+    opened = next(iter(served.service.open))
+    opened.cut()
+    assert await line.ended()
+    assert served.echo.seen[0].held == 0
+
+
+async def test_what_a_request_claims_is_given_back_when_it_is_answered(
+    served: Served, line: Line
+) -> None:
+    claim = get(b"/claim?%d")
+    for size, status in ((2 * MB, 200), (9 * MB, 429), (7 * MB, 200)):
+        answer = await line.ask(claim % size)
+        assert answer.status == status
+        assert served.account.held == CONNECTION
