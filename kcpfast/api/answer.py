@@ -13,7 +13,7 @@ import msgspec
 from kcpfast.api.context import Call
 from kcpfast.api.negotiate import JSON, PROTOBUF, YAML, Form, negotiate
 from kcpfast.meta.cluster import CLUSTER_ANNOTATION
-from kcpfast.meta.errors import ApiError, bad_request, method_not_allowed
+from kcpfast.meta.errors import ApiError, bad_request, method_not_allowed, too_many_requests
 from kcpfast.registry import values
 from kcpfast.registry.objects import Saved
 from kcpfast.resources.resource import Resource
@@ -248,6 +248,8 @@ def not_understood(code: int, text: str) -> Response:
     """Return the answer to what came over a connection and is no request."""
     if code == 405:
         return refusal(None, method_not_allowed())
+    if code == 429:
+        return refusal(None, too_many_requests())
     return refusal(None, ApiError(_REASONS.get(code, ""), text, code=code))
 
 

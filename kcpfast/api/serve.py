@@ -15,6 +15,7 @@ from kcpfast.api.body import parse_json
 from kcpfast.api.context import Api, Call, Handler
 from kcpfast.api.discovery import Discovery
 from kcpfast.api.front import Front
+from kcpfast.api.limits.growth import LARGE, growth
 from kcpfast.api.openapi import OpenApi
 from kcpfast.api.options import boolean, in_time, time_limit
 from kcpfast.api.pages.health import Page, health, is_health, pages
@@ -36,6 +37,7 @@ from kcpfast.meta.errors import (
     method_not_allowed,
     no_such_resource,
     not_found,
+    too_many_requests,
 )
 from kcpfast.meta.names import path_segment
 from kcpfast.meta.objectmeta import new_uid
@@ -48,7 +50,7 @@ from kcpfast.resources.builtin import BUILTIN
 from kcpfast.telemetry.log import quoted
 from kcpfast.telemetry.metrics import count_request
 from kcpfast.transport.heads import line
-from kcpfast.transport.messages import Request, Response, Stream
+from kcpfast.transport.messages import Request, Response, Stream, TooMuch
 
 LOG = logging.getLogger("kcpfast.api")
 
@@ -102,6 +104,8 @@ class Server:
         call: Call | None = None
         begun = perf_counter() if self._logs else 0.0
         try:
+            if len(request.body) > LARGE:
+                request.claim(growth(request.body, request.header(b"content-type")))
             known = self._plans.find(request)
             if known is not None:
                 call, handler = known
@@ -111,6 +115,8 @@ class Server:
                 answer = await self._step_by_step(call)
         except ApiError as error:
             answer = refusal(call, error)
+        except TooMuch:
+            answer = refusal(call, too_many_requests())
         except Exception as error:
             LOG.exception("%s %s", request.method, request.path)
             answer = refusal(call, internal(f"{type(error).__name__}: {error}"))

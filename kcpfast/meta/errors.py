@@ -194,6 +194,12 @@ def unsupported_media_type(given: str, supported: Sequence[str]) -> ApiError:
     return ApiError("UnsupportedMediaType", text)
 
 
+def too_many_requests() -> ApiError:
+    """429: there is no room now; the client is to try again after a second."""
+    text = "Too many requests, please try again later."
+    return ApiError("TooManyRequests", text, details={"retryAfterSeconds": 1})
+
+
 def not_acceptable(supported: Sequence[str]) -> ApiError:
     """406: nothing the client accepts can be made."""
     text = f"only the following media types are accepted: {', '.join(supported)}"

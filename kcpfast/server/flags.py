@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from kcpfast.server import memory
+
 STORED, BOOLEAN = "value", "boolean"
 
 
@@ -36,6 +38,7 @@ FLAGS = (
     Flag("service-account-key-file", "sa.key", "key that service account tokens are signed with"),
     Flag("authentication-admin-token-path", ".admin-token-store", "where admin tokens are kept"),
     Flag("logical-cluster-total-object-limit", "0", "objects that a workspace may hold; 0 = any"),
+    Flag("max-memory", "", "memory that the server may take, as 512Mi; by default a quarter"),
     Flag("feature-gates", "", "accepted: a list of Name=true or Name=false"),
     Flag("v", "0", "how much is logged: 0 warnings, 2 requests, 4 everything"),
 )
@@ -91,6 +94,7 @@ class Config(NamedTuple):
     account_key: Path
     token_store: Path
     max_objects: int
+    max_memory: int
     verbosity: int
     later: Sequence[str] = ()
 
@@ -146,6 +150,13 @@ def _number(values: Mapping[str, str], name: str, low: int, high: int) -> int:
     return number
 
 
+def _memory(text: str) -> int:
+    try:
+        return memory.parse(text) if text else memory.usual()
+    except ValueError as error:
+        raise UsageError(f"--max-memory: {error}") from None
+
+
 def _config(values: Mapping[str, str], later: list[str]) -> Config:
     root = Path(os.path.abspath(values["root-directory"]))
 
@@ -171,6 +182,7 @@ def _config(values: Mapping[str, str], later: list[str]) -> Config:
         account_key=given("service-account-key-file"),
         token_store=path("authentication-admin-token-path"),
         max_objects=_number(values, "logical-cluster-total-object-limit", 0, 1 << 62),
+        max_memory=_memory(values["max-memory"]),
         verbosity=_number(values, "v", 0, 10),
         later=later,
     )

@@ -17,7 +17,7 @@ import uvloop
 
 from kcpfast.api.serve import Server
 from kcpfast.meta.user import User
-from kcpfast.server import wire
+from kcpfast.server import memory, wire
 from kcpfast.server.bootstrap import installation
 from kcpfast.server.files import admin_tokens, kubeconfig, write_private
 from kcpfast.server.flags import Config
@@ -83,6 +83,7 @@ async def _serve(config: Config, making: Making, started: float) -> None:
         running.controllers.start()
         upkeep = Upkeep(store, parts.objects)
         upkeep.start()
+        listener.account.ceiling = _ceiling(config)
         try:
             await listener.start(running.server)
             write_private(config.kubeconfig, kubeconfig(url, certificate, tokens))
@@ -141,6 +142,13 @@ def _read_tokens(path: Path) -> dict[str, User]:
         return read_token_file(path)
     except (OSError, ValueError) as error:
         raise StartError(f"--token-auth-file: {error}") from None
+
+
+def _ceiling(config: Config) -> int:
+    try:
+        return memory.ceiling(config.max_memory)
+    except ValueError as error:
+        raise StartError(f"--max-memory: {error}") from None
 
 
 def _tls(config: Config) -> ssl.SSLContext:

@@ -1,0 +1,78 @@
+"""How much memory a server may take: `--max-memory`, or a quarter of what there is.
+
+What clients make it hold (transport/account.py) has the part of that which the server itself, at
+its start, does not take; some is left to what allocation wastes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+_SUFFIXES = {
+    "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
+    "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40,
+}  # fmt: skip
+_SHARE = 4
+# Of four parts three are counted out to clients.
+_LEAST = 32 << 20
+_PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+
+
+def parse(text: str) -> int:
+    """Return the bytes that a quantity as 512Mi or 2G means; ValueError if it is none."""
+    digits = text.rstrip("".join(_SUFFIXES))
+    if not (digits.isascii() and digits.isdecimal()) or text[len(digits) :] not in _SUFFIXES:
+        raise ValueError(f"{text} is no number of bytes (as 512Mi or 2Gi)")
+    return int(digits) * _SUFFIXES[text[len(digits) :]]
+
+
+def usual(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int:
+    """Return a quarter of the memory that this process may use: the machine's or its cgroups'."""
+    lines = (proc / "meminfo").read_text().splitlines()
+    total = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:"))
+    return min([total, *_limits(proc, cgroups)]) // _SHARE
+
+
+def _limits(proc: Path, cgroups: Path) -> Iterator[int]:
+    """Yield the limits of the control groups that this process is in, of both versions.
+
+    See https://docs.kernel.org/admin-guide/cgroup-v2.html (memory.max) and cgroup-v1/memory.html.
+    """
+    try:
+        lines = (proc / "self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        base = cgroups / "memory" if controllers else cgroups
+        name = "memory.limit_in_bytes" if controllers else "memory.max"
+        inner = base / path.lstrip("/")
+        for folder in (inner, *inner.parents):
+            yield from _limit(folder / name)
+            if folder == base:
+                break
+
+
+def _limit(path: Path) -> Iterator[int]:
+    try:
+        text = path.read_text().strip()
+    except OSError:
+        return
+    if text.isdecimal():
+        yield int(text)
+
+
+def ceiling(most: int, proc: Path = _PROC) -> int:
+    """Return what clients may hold together if the process as it is now may come to `most` bytes.
+
+    ValueError if that is too little to work with.
+    """
+    lines = (proc / "self/status").read_text().splitlines()
+    own = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+    if most < own + _LEAST:
+        least = (own + _LEAST >> 20) + 1
+        raise ValueError(f"{most >> 20} MiB are too little, it takes {least}Mi at least")
+    return (most - own) // 4 * 3

@@ -1,0 +1,75 @@
+"""What one request, and all together, may take: over it they are told 429, and when to retry."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from kcpfast.api.limits.growth import LARGE, growth
+from kcpfast.transport.account import Account
+from kcpfast.transport.messages import Request, Response
+from tests.fix_inside import CONFIG_MAPS, Inside
+
+JSON, YAML, PROTOBUF = (
+    "application/json",
+    "application/yaml; charset=utf-8",
+    "application/vnd.kubernetes.protobuf",
+)
+
+
+class Nobody:
+    def cut(self) -> None:
+        raise AssertionError("who asks is refused, and not cut off")
+
+
+BODIES = [
+    # a body of about a megabyte, its media type, what it is charged with at least and at most
+    (b"[" + b"{}," * 350_000 + b"{}]", JSON, 35 << 20, 250 << 20),
+    (b'{"a":"' + b"x" * 1_000_000 + b'"}', JSON, 1 << 20, 8 << 20),
+    (b'["' + b"x" * 1_000_000 + "😀".encode() + b'"]', JSON, 4_000_000, 8 << 20),
+    (b"- a\n" * 250_000, YAML, 25 << 20, 250 << 20),
+    (b"\x0a\x00" * 500_000, PROTOBUF, 35 << 20, 250 << 20),
+]
+
+
+@pytest.mark.parametrize(("body", "media", "least", "most"), BODIES)
+def test_growth_is_told_from_the_bytes(body: bytes, media: str, least: int, most: int) -> None:
+    assert least <= growth(body, media) <= most
+
+
+async def ask(inside: Inside, account: Account, data: str, method: str, path: str) -> Response:
+    body: Any = {"kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"x": data}}
+    headers = {b"content-type": b"application/json", b"authorization": b"Bearer admin"}
+    if method == "PATCH":
+        headers[b"content-type"] = b"application/merge-patch+json"
+    sent = Request(method, inside.at + path, "", headers, json.dumps(body).encode())
+    sent.holder = account.open(Nobody(), "client")
+    got = await inside.running.server.serve(sent)
+    assert isinstance(got, Response)
+    return got
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", CONFIG_MAPS), ("PUT", f"{CONFIG_MAPS}/a"), ("PATCH", f"{CONFIG_MAPS}/a")],
+)
+async def test_body_that_there_is_no_room_for_is_refused(
+    inside: Inside, method: str, path: str
+) -> None:
+    await inside.send("POST", CONFIG_MAPS, {"kind": "ConfigMap", "metadata": {"name": "a"}})
+    account = Account(100_000)
+    got = await ask(inside, account, "x" * 50_000, method, path)
+    assert got.status == 429
+    assert (b"Retry-After", b"1") in got.headers
+    assert b"X-Kubernetes-Pf" not in got.lines, "nobody was asked for it"
+    said = json.loads(got.body)
+    assert (said["kind"], said["reason"], said["details"]) == (
+        "Status",
+        "TooManyRequests",
+        {"retryAfterSeconds": 1},
+    )
+    assert said["message"] == "Too many requests, please try again later."
+    assert account.held == 0
+    assert (await ask(inside, account, "x" * LARGE, method, path)).status in (200, 409)
