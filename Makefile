@@ -7,7 +7,7 @@ FIT := import ensurepip, pathlib, sys, sysconfig; header = pathlib.Path(sysconfi
 PYTHON ?= $(shell /usr/bin/python3 -c '$(FIT)' 2>/dev/null && echo /usr/bin/python3 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
-KERNELS := $(wildcard kcpfast/_core/*.py kcpfast/_core/*.pyx)
+KERNELS := $(wildcard kcpfast/_core/*.py kcpfast/_core/*.pyx kcpfast/_core/*.pxd)
 ARGS ?=
 PYTEST_ARGS ?= -n 2 --dist worksteal
 

@@ -12,9 +12,11 @@ import lmdb
 import pytest
 import uvloop
 
-from kcpfast._core import tree
+from kcpfast._core.writer import Writer
 from kcpfast.store.contract import Count, Put, Stamp
-from kcpfast.store.lmdb import LAYOUT, LmdbStore
+from kcpfast.store.lmdb import LmdbStore
+from kcpfast.store.opening import open_store
+from kcpfast.store.writer import LAYOUT
 
 HEAD = b'{"metadata":{"resourceVersion":"'
 VALUE = b'v1\0","name":"a"},"data":{"k":"' + b"x" * 1000 + b'"}}'
@@ -74,19 +76,18 @@ class Kernel:
     """The store's own kernel."""
 
     def __init__(self, folder: Path) -> None:
-        self.env = tree.Environment(str(folder), 1 << 30)
-        self.tables = [self.env.table(name, create=True) for name in TABLES]
-        self.env.use(LAYOUT, *self.tables)
+        self.env, self.tables = open_store(folder, 1 << 30)
+        self.writer = Writer(self.env, LAYOUT)
         self.put(KEYS)
 
     def put(self, keys: list[bytes]) -> None:
         more = [Count(b"count\0c", 1), Stamp(b"mark\0c")]
         writes = [[Put(key, VALUE, 0), *more] for key in keys]
-        assert all(result[1] == -1 for result in self.env.apply(writes, 1))
+        assert all(result[1] == -1 for result in self.writer.apply(writes, 1, True))
 
     def get(self, key: bytes) -> bytes | None:
-        found = self.env.get(self.tables[0], key)
-        return found and found[8:]
+        found = self.env.record(self.tables[0], key)
+        return found and found[1]
 
     def join(self) -> bytes:
         found = self.env.splice(PREFIX, PREFIX, 0, b"v1\0", HEAD, b"", b"")

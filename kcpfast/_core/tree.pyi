@@ -1,74 +1,55 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from typing_extensions import disjoint_base
 
-PUT: int
-CHECK: int
-EMPTY: int
-PRESENT: int
-BELOW: int
-INDEX: int
-CLEAR: int
-COUNT: int
-STAMP: int
-UNSTAMP: int
-MAP_FULL: int
-
-_Write = tuple[object, ...]
-_Result = tuple[int, int, int, list[tuple[int, bytes | None]], list[int]]
+from kcpfast._core.records import Shapes
 
 def load(path: str) -> None:
     """Find LMDB's functions in a shared library; ImportError if they are not there."""
 
+def let_go(start: int, size: int) -> bool:
+    """Give mapped pages of a file back: they stay in the system's cache, not in this process."""
+
+def claim(handle: int, start: int, size: int) -> int:
+    """Claim blocks of a disk for a file, whose size stays; return 0 or the error's number."""
+
 @disjoint_base
 class Environment:
-    """One LMDB environment, opened once; OSError (errno, or LMDB's code) for what fails."""
+    """One LMDB environment, opened once; OSError (errno, or LMDB's code) for what fails.
 
-    def __new__(cls, path: str, map_size: int) -> Self: ...
+    `damaged(key)` makes the exception for an entry that is not as it was written. The path is a
+    directory, or with `single` a file.
+    """
+
+    def __new__(
+        cls, path: str, map_size: int, damaged: Callable[[bytes], Exception], single: bool = False
+    ) -> Self: ...
     def close(self) -> None: ...
-    def is_empty(self) -> bool: ...
-    def table(self, name: bytes, create: bool) -> int: ...
-    def use(
-        self,
-        layout: dict[type, tuple[int, int, int]],
-        objects: int,
-        history: int,
-        log: int,
-        index: int,
-        meta: int,
-    ) -> None:
-        """Say which tables play which part, and how writes are laid out.
+    def table(self, name: bytes) -> int: ...
+    def used(self) -> int: ...
+    def free_pages(self) -> int: ...
+    def use(self, tables: Sequence[int], shapes: Shapes) -> None:
+        """Say which tables play which part, and what values are like.
 
-        A write is a tuple that begins with its key. `layout` tells by its type what it does (PUT,
-        CHECK, ...) and where its value stands and its number, 0 for none.
+        The tables are those of objects, history, log, index, meta and shapes.
         """
 
-    def grow(self, map_size: int) -> None: ...
-    def apply(self, batch: Sequence[Sequence[_Write]], now: int) -> list[_Result]:
-        """Write commits in one durable transaction, each of them whole or not at all.
-
-        The number of a write is its expectation (None for any, -1 for any that is there, or a
-        revision), limit, delta or what was seen; the value of a STAMP is its `when`. `now` is Unix
-        time in milliseconds.
-
-        A result is (revision, failed, found, events, stamps): `failed` is the write whose
-        expectation did not hold (-1: none), which then found `found`; events are (write, the value
-        it replaced); stamps the writes that stamped.
-        """
-
-    def put(self, table: int, key: bytes, value: bytes) -> None: ...
-    def forget(self, upto: int, step: int) -> bool: ...
     def hold(self) -> None: ...
     def free(self) -> None: ...
     def get(self, table: int, key: bytes) -> bytes | None: ...
     def range(
+        self, table: int, start: bytes, prefix: bytes, limit: int
+    ) -> list[tuple[bytes, bytes]]: ...
+    def raw(self, table: int, start: bytes, limit: int) -> list[tuple[bytes, bytes]]: ...
+    def record(self, table: int, key: bytes) -> tuple[int, bytes] | None: ...
+    def records(
         self, table: int, start: bytes, prefix: bytes, limit: int, budget: int = 0
-    ) -> list[tuple[bytes, bytes]]:
-        """Return (key, value) from `start` on, while keys have the prefix.
+    ) -> list[tuple[bytes, int, bytes]]:
+        """Return (key, revision, value) from `start` on, while keys have the prefix.
 
-        No more than `limit`, and none behind the one with which keys and values come to `budget`
-        bytes (0 = any number).
+        No more than `limit`, and none behind the one with which keys, revisions and values come to
+        `budget` bytes (0 = any number).
         """
     def splice(
         self,

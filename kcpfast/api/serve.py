@@ -18,7 +18,7 @@ from kcpfast.api.front import Front
 from kcpfast.api.limits.growth import LARGE, growth
 from kcpfast.api.openapi import OpenApi
 from kcpfast.api.options import boolean, in_time, time_limit
-from kcpfast.api.pages.health import Page, health, is_health, pages
+from kcpfast.api.pages.health import Health, Page, is_health, pages
 from kcpfast.api.plans import Plans
 from kcpfast.api.verbs.create import create
 from kcpfast.api.verbs.delete import delete, delete_collection
@@ -35,6 +35,7 @@ from kcpfast.meta.errors import (
     forbidden,
     internal,
     method_not_allowed,
+    no_room,
     no_such_resource,
     not_found,
     too_many_requests,
@@ -47,6 +48,7 @@ from kcpfast.meta.warning import warning_values
 from kcpfast.registry.catalog import Row
 from kcpfast.registry.reader import Notes, Reader
 from kcpfast.resources.builtin import BUILTIN
+from kcpfast.store.contract import Full, StoreError
 from kcpfast.telemetry.log import quoted
 from kcpfast.telemetry.metrics import count_request
 from kcpfast.transport.heads import line
@@ -98,6 +100,7 @@ class Server:
         self._logs = LOG.isEnabledFor(logging.INFO)
         reader.subscribe(ending(api.hub))
         self._pages: Mapping[str, Page] = pages(api.version)
+        self._health = Health(api.objects.store)
 
     async def serve(self, request: Request) -> Response | Stream:
         """Answer a request; whatever goes wrong below becomes a Status here."""
@@ -117,6 +120,10 @@ class Server:
             answer = refusal(call, error)
         except TooMuch:
             answer = refusal(call, too_many_requests())
+        except StoreError as error:
+            LOG.error("%s %s: %s", request.method, quoted(request.path), error)
+            refuse = no_room if isinstance(error, Full) else internal
+            answer = refusal(call, refuse(str(error)))
         except Exception as error:
             LOG.exception("%s %s", request.method, request.path)
             answer = refusal(call, internal(f"{type(error).__name__}: {error}"))
@@ -144,7 +151,7 @@ class Server:
                 found = self._prepare(call)
                 lasting = self._front.is_lasting(call)
                 named = lasting and self._front.allows_all_names(call)
-            if lasting and not isinstance(found, Response):
+            if lasting and call.served is not None and not isinstance(found, Response):
                 self._plans.remember(call, found, notes, named=named)
         return found if isinstance(found, Response) else await found(self._api, call)
 
@@ -169,7 +176,7 @@ class Server:
             if moved is not None:
                 return moved
         if not route_.plural:
-            return self._page(call)
+            return self._health.answer if is_health(route_.rest) else self._page(call)
         assert call.view is not None
         call.served = call.view.find(call.cluster, route_.group, route_.version, route_.plural)
         if call.served is None:
@@ -184,8 +191,6 @@ class Server:
 
     def _page(self, call: Call) -> Response:
         path = call.route.rest
-        if is_health(path):
-            return health(call)
         page = self._pages.get(path if path == "/" else path.rstrip("/"))
         if page is not None:
             return page(call)

@@ -1,38 +1,42 @@
 """Lets events go an hour after they were last written, as Kubernetes does (--event-ttl).
 
 When an object expires stands in the index, filed by the minute; nothing is looked at before its
-minute has passed.
+minute has passed. Minutes are those of the store's clock, which never jumps.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
 from kcpfast.controllers.removal import stored_target
 from kcpfast.registry import index, values
-from kcpfast.registry.objects import Objects, Target
+from kcpfast.registry.objects import Consequence, Objects, Target
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import Conflict, Index, Put, Write, number, number_bytes
+from kcpfast.store.contract import Conflict, Index, Put, Store, Write, number, number_bytes
 
 LIFETIME = 60  # minutes
+_MINUTE = 60_000  # milliseconds
 _BATCH = 200
 
 
-def consequence(target: Target, _old: Object | None, new: Object | None) -> Iterable[Write]:
-    """File when an object expires, anew with every write."""
-    key = target.key()
-    if new is None:
-        yield Index(index.lives(key), None)
-        return
-    minute = int(time.time()) // 60 + LIFETIME
-    yield Index(index.lives(key), number_bytes(minute))
-    yield Index(index.expires(minute, key), key)
+def consequence(store: Store) -> Consequence:
+    """Return what files when an object expires, anew with every write."""
+
+    def file(target: Target, _old: Object | None, new: Object | None) -> Iterable[Write]:
+        key = target.key()
+        if new is None:
+            yield Index(index.lives(key), None)
+            return
+        minute = store.clock() // _MINUTE + LIFETIME
+        yield Index(index.lives(key), number_bytes(minute))
+        yield Index(index.expires(minute, key), key)
+
+    return file
 
 
-async def expire(objects: Objects, minute: int) -> None:
-    """Delete what expired before a minute (Unix time in minutes)."""
-    store = objects.store
+async def expire(objects: Objects, now: int) -> None:
+    """Delete what has expired at a time of the store's clock."""
+    store, minute = objects.store, now // _MINUTE
     while True:
         due = [
             (filed, key)

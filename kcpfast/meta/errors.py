@@ -16,6 +16,7 @@ REASON_CODES = {
     "Conflict": 409,
     "Expired": 410,
     "Forbidden": 403,
+    "InsufficientStorage": 507,
     "InternalError": 500,
     "Invalid": 422,
     "MethodNotAllowed": 405,
@@ -211,6 +212,11 @@ def internal(message: str) -> ApiError:
     text = f"Internal error occurred: {message}"
     details = {"causes": [{"message": message}]}
     return ApiError("InternalError", text, details=details)
+
+
+def no_room(message: str) -> ApiError:
+    """507: the disk is full. Kubernetes has no reason that says so; the code is of RFC 4918."""
+    return ApiError("InsufficientStorage", message)
 
 
 # ---------------------------------------------------------------- causes, one function each

@@ -17,6 +17,7 @@ from kcpfast.meta.errors import (
     already_exists,
     conflict,
     internal,
+    no_room,
     not_found,
 )
 from kcpfast.registry import index, values
@@ -25,6 +26,7 @@ from kcpfast.resources.resource import Object, Resource
 from kcpfast.store.contract import (
     Conflict,
     Count,
+    Full,
     Index,
     Put,
     Record,
@@ -201,6 +203,8 @@ class Objects:
             return await self.store.commit(writes)
         except Conflict:
             raise
+        except Full as error:
+            raise no_room(str(error)) from error
         except StoreError as error:
             raise internal(str(error)) from error
 

@@ -24,6 +24,7 @@ from kcpfast.store.contract import (
     Put,
     Record,
     Stamp,
+    State,
     Store,
     Subscriber,
     Unstamp,
@@ -193,6 +194,22 @@ class Reader:
     def compact(self, upto: int) -> Coroutine[Any, Any, None]:
         """See Store."""
         return self._store.compact(upto)
+
+    def state(self) -> State:
+        """See Store."""
+        return self._store.state()
+
+    def probe(self) -> Coroutine[Any, Any, None]:
+        """See Store."""
+        return self._store.probe()
+
+    def clock(self) -> int:
+        """See Store."""
+        return self._store.clock()
+
+    def let_go(self) -> Coroutine[Any, Any, None]:
+        """See Store."""
+        return self._store.let_go()
 
     def close(self) -> None:
         """See Store."""

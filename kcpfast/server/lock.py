@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class StartError(Exception):
-    """The server cannot start; the text is the one line that the user is told."""
+    """The server cannot start, or cannot go on; the text is the one line that the user is told."""
 
 
 class Lock:

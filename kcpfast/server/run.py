@@ -10,6 +10,7 @@ import signal
 import ssl
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,13 @@ from kcpfast.transport.tls import server_context
 from kcpfast.watch.hub import Hub
 
 _DRAIN_SECONDS = 3.0
+_LAST_WORDS_SECONDS = 3.0
 _BACKLOG = 1024
-_LOCK_SIZE = 8192
 _LEAST_SPACE = 64 * 1024
 
 
 def run(config: Config, making: Making, started: float) -> None:
-    """Run a server until it is told to stop; StartError if it cannot begin.
+    """Run a server until it is told to stop; StartError if it cannot begin, or cannot go on.
 
     `started` is when the process was started, as time.monotonic tells.
     """
@@ -70,6 +71,8 @@ async def _serve(config: Config, making: Making, started: float) -> None:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, stop.set)
+        # For a moment it still says why, to whoever asks for its health.
+        store.when_failed(partial(_end_soon, loop, stop))
         context = _tls(config)
         certificate = config.certificate.read_bytes()
         ca = certificate.decode()
@@ -98,33 +101,26 @@ async def _serve(config: Config, making: Making, started: float) -> None:
             await listener.stop(running.hub)
             await upkeep.stop()
             await running.controllers.stop()
+        if store.state().failed:
+            raise StartError(store.state().failed)
     finally:
         listener.close()
         store.close()
+
+
+def _end_soon(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, _reason: str) -> None:
+    loop.call_later(_LAST_WORDS_SECONDS, stop.set)
 
 
 def _open_store(root: Path) -> LmdbStore:
     folder = root / "store"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        _allocate(folder / "lock.mdb")
         return LmdbStore(folder)
     except StoreError as error:
         raise StartError(_why(error, root)) from None
     except OSError as error:
         raise StartError(f"cannot use {folder}: {error.strerror}") from None
-
-
-def _allocate(path: Path) -> None:
-    """Have the disk keep space for LMDB's lock file; OSError if it has none.
-
-    LMDB writes to it through memory, and where the disk is full then, the process is killed.
-    """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        os.posix_fallocate(handle, 0, max(os.fstat(handle).st_size, _LOCK_SIZE))
-    finally:
-        os.close(handle)
 
 
 def _remembers() -> bool:

@@ -91,8 +91,8 @@ def core(opened: Store, ca: str, *, caches: bool = True) -> Core:
     clusters = Clusters(objects, store)
     consequences |= {
         **rbac.CONSEQUENCES,
-        ("", "events"): (expiry.consequence,),
-        ("events.k8s.io", "events"): (expiry.consequence,),
+        ("", "events"): (expiry.consequence(store),),
+        ("events.k8s.io", "events"): (expiry.consequence(store),),
         ("", "configmaps"): (birth.content_consequences,),
         ("", "namespaces"): (birth.namespace_consequences(ca, objects),),
         ("", "resourcequotas"): (quota.consequences,),

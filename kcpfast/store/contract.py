@@ -42,6 +42,35 @@ class Compacted(StoreError):
     """The revision asked for is older than what is kept."""
 
 
+class Corrupted(StoreError):
+    """What is stored under a key is not what was written there."""
+
+    def __init__(self, key: bytes) -> None:
+        """Name the key, its parts joined by bars."""
+        spelled = key.decode(errors="backslashreplace").replace("\0", "|")
+        super().__init__(f"the stored value of {spelled!r} is damaged: its checksum does not match")
+        self.key = key
+
+
+class Full(StoreError):
+    """There is no room on the disk for what makes or enlarges an object.
+
+    Deletions and what controllers note down go on: they have a reserve.
+    """
+
+
+class Failed(StoreError):
+    """The store has given up for good; only a new start may help."""
+
+
+class State(NamedTuple):
+    """How a store is: why it has failed, why its disk is short ("" = it is not), whether full."""
+
+    failed: str = ""
+    short: str = ""
+    full: bool = False
+
+
 class Put(NamedTuple):
     """Writes an object; `value` None deletes it.
 
@@ -278,16 +307,35 @@ class Store(Protocol):
         """
 
     def subscribe(self, subscriber: Subscriber) -> None:
-        """Call `subscriber` for each commit in revision order, before the commit returns."""
+        """Call `subscriber` for each commit in revision order, before the commit returns.
+
+        One that raises hurts nobody: the others are told, the commit returns, the fault is counted.
+        """
+
+    def state(self) -> State:
+        """Return how the store is, as far as is known."""
+
+    async def probe(self) -> None:
+        """Write something durably and read it back; StoreError if that does not work."""
+
+    def clock(self) -> int:
+        """Return the store's own time (milliseconds).
+
+        It began as the time of day, runs while the store is open, and never jumps: ages are
+        measured by it.
+        """
 
     def logged_before(self, milliseconds: int) -> int:
-        """Return the newest revision that was written before a time (Unix milliseconds).
+        """Return the newest revision that was written before a time of the store's clock.
 
         The oldest that is still served, if all the log is younger.
         """
 
     async def compact(self, upto: int) -> None:
         """Forget what only revisions below `upto` need."""
+
+    async def let_go(self) -> None:
+        """Give back memory that only mirrors the disk."""
 
     def close(self) -> None:
         """Finish queued commits and release the files."""

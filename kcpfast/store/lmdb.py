@@ -1,102 +1,62 @@
 """The store that serves: LMDB, one writer thread, group commit.
 
-Tables (LMDB's named databases):
+Tables (LMDB's named databases), each value sealed (_core/engine.pyx):
 
-    objects   key                        -> modification revision, value
+    objects   key                        -> modification revision, value (_core/records.pyx)
     history   key NUL revision           -> what that revision replaced (revision, value)
-    log       revision, number in commit -> operation, time, key
+    log       revision, number in commit -> operation, time of the store's clock, key
     index     as given
-    meta      format, revision, compacted
+    meta      format; revision and clock; compacted
+    shapes    number, family             -> a value that others are like
 
 The log holds keys only: the value a revision replaced is found in `history`, the value it wrote
 is either current or the next entry of `history` for that key. So a create is written once and an
 update twice, and a snapshot at an older revision is a merge of two ranges with the same prefix,
 without reading the changes of anything else.
 
-Law: a transaction belongs to the thread that began it. Reads run on the caller's thread and end
-before they return; nothing may keep a transaction, or a buffer from one, beyond its call.
+Law: a transaction belongs to the thread that began it. Reads end before they return; nothing may
+keep a transaction, or a buffer from one, beyond its call. Whatever writes is `writer`'s.
 """
 
 from __future__ import annotations
 
-import asyncio
-import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, cast
-
-import lmdb.cpython
 
 from kcpfast._core import tree
+from kcpfast._core import writer as kernel
+from kcpfast.store.clock import Clock
 from kcpfast.store.contract import (
-    Batch,
-    Below,
     Changes,
-    Check,
-    Clear,
     Compacted,
-    Conflict,
-    Count,
-    Empty,
     Event,
-    Index,
     Item,
     Joined,
     Joining,
     Page,
-    Present,
-    Put,
     Record,
-    Stamp,
+    State,
     StoreError,
     Subscriber,
-    Unstamp,
-    Write,
     event_size,
     number,
     number_bytes,
 )
+from kcpfast.store.opening import DATA, open_store
+from kcpfast.store.space import Space
+from kcpfast.store.subscribers import Subscribers
+from kcpfast.store.writer import Outcome, Writer
 
-FORMAT = b"kcpfast 2"
 _CREATE, _DELETE = b"c", b"d"
-_BATCH = 512
 _COMPACT_STEP = 2000
 _CHUNK, _CHUNK_BYTES = 1000, 1 << 20
 # So much of the log is looked through to learn whether a range has changed.
 _LOOKED = 2000
-# What each write does, and where in it its value stands and its number (0 = it has none).
-LAYOUT: dict[type, tuple[int, int, int]] = {
-    Put: (tree.PUT, 1, 2),
-    Check: (tree.CHECK, 0, 1),
-    Empty: (tree.EMPTY, 0, 0),
-    Present: (tree.PRESENT, 0, 0),
-    Below: (tree.BELOW, 0, 1),
-    Index: (tree.INDEX, 1, 0),
-    Clear: (tree.CLEAR, 0, 0),
-    Count: (tree.COUNT, 0, 1),
-    Stamp: (tree.STAMP, 1, 0),
-    Unstamp: (tree.UNSTAMP, 0, 1),
-}
-tree.load(lmdb.cpython.__file__)
-
-
-class _Commit(NamedTuple):
-    writes: Sequence[Write]
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[int]
-
-
-class _Outcome(NamedTuple):
-    commit: _Commit
-    result: int | Exception
-    batch: Batch
-
-
-_NOTHING = Batch((), ())
+_Object = tuple[bytes, int, bytes]
 
 
 class LmdbStore:
@@ -104,50 +64,29 @@ class LmdbStore:
 
     def __init__(self, directory: Path, *, map_size: int = 1 << 30) -> None:
         """Open or create the store; StoreError if the directory holds something else."""
-        size = map_size
-        if (directory / "data.mdb").exists():
-            size = max(size, 2 * (directory / "data.mdb").stat().st_size)
-        self._map_size = size
-        try:
-            self._env = tree.Environment(str(directory), size)
-            self._open_tables()
-        except OSError as error:
-            raise StoreError(f"cannot open the store in {directory}: {error}") from error
-        self._subscribers: list[Subscriber] = []
+        self._env, tables = open_store(directory, map_size)
+        self._objects, self._history, self._log, self._index, self._meta, _ = tables
+        data = directory / DATA
+        self._data = data
+        self._map_size = max(map_size, 2 * data.stat().st_size)
+        self._subscribers = Subscribers()
         # Growing the map unmaps it: nothing may be held then, and no growth while something is.
         self._mapped = threading.RLock()
-        self._queue: queue.SimpleQueue[_Commit | None] = queue.SimpleQueue()
-        self._closed = False
-        self._writer = threading.Thread(target=self._write_loop, name="store-writer", daemon=True)
-        self._writer.start()
-
-    def _open_tables(self) -> None:
-        empty = self._env.is_empty()
-        if not empty:
-            self._refuse_foreign()
-        names = (b"objects", b"history", b"log", b"index", b"meta")
-        parts = [self._env.table(name, create=empty) for name in names]
-        self._objects, self._history, self._log, self._index, self._meta = parts
-        self._env.use(LAYOUT, *parts)
-        if empty:
-            self._env.put(self._meta, b"format", FORMAT)
-        self._published = number(self._env.get(self._meta, b"revision"))
+        head = self._env.get(self._meta, b"revision") or b""
+        self._published = number(head[:8])
         self._compacted = number(self._env.get(self._meta, b"compacted"))
-
-    def _refuse_foreign(self) -> None:
-        try:
-            meta = self._env.table(b"meta", create=False)
-        except LookupError as error:
-            raise StoreError("the directory holds an LMDB file of another program") from error
-        found = self._env.get(meta, b"format")
-        if found != FORMAT:
-            raise StoreError(f"the store has format {found!r}, this program reads {FORMAT!r}")
+        self._probes = 0
+        self.clock = Clock(number(head[8:]) or time.time_ns() // 1_000_000)
+        space = Space(data, self._env.used, self._env.free_pages)
+        self._writer = Writer(self._env, space, self.clock, self._grow, self._deliver)
+        self.commit = self._writer.commit
+        self.when_failed = self._writer.when_failed
 
     # ------------------------------------------------------------------------------ reading
 
     def revision(self) -> int:
         """Return the newest revision on disk."""
-        return number(self._env.get(self._meta, b"revision"))
+        return number((self._env.get(self._meta, b"revision") or b"")[:8])
 
     def published(self) -> int:
         """Return the newest revision that subscribers were told of."""
@@ -167,23 +106,27 @@ class LmdbStore:
         """Return an object, now or at a revision."""
         if at:
             with self._mapped, _Held(self._env):
-                raw = self._at(key, self._env.get(self._objects, key), self._checked(at))
+                self._check(at)
+                row = self._at(key, self._env.record(self._objects, key), at)
         else:
-            raw = self._env.get(self._objects, key)
-        return None if raw is None else Record(int.from_bytes(raw[:8], "big"), raw[8:])
+            row = self._env.record(self._objects, key)
+        return None if row is None else Record(*row)
 
-    def _checked(self, at: int) -> int:
+    def _check(self, at: int) -> None:
+        """Raise Compacted for what is no longer kept; only while the environment is held.
+
+        What is held was there before anything that is forgotten later than this was asked.
+        """
         if at < self._compacted:
             raise Compacted(f"revision {at} is below {self._compacted}")
-        return at
 
-    def _at(self, key: bytes, raw: bytes | None, at: int) -> bytes | None:
-        if raw is not None and number(raw[:8]) <= at:
-            return raw
+    def _at(self, key: bytes, row: tuple[int, bytes] | None, at: int) -> tuple[int, bytes] | None:
+        if row is not None and row[0] <= at:
+            return row
         start = key + b"\0" + number_bytes(at + 1)
-        for found, replaced in self._env.range(self._history, start, key + b"\0", 1):
-            if len(found) == len(start) and number(replaced[:8]) <= at:
-                return replaced
+        for mark, revision, value in self._env.records(self._history, start, key + b"\0", 1):
+            if len(mark) == len(start) and revision <= at:
+                return revision, value
         return None
 
     def scan(
@@ -193,14 +136,16 @@ class LmdbStore:
         start = after + b"\1" if after else prefix
         with self._mapped, _Held(self._env):
             revision = self.revision()
-            if at and self._checked(at) < revision:
-                old = _replaced_after(self._pairs(self._history, start, prefix), at)
-                merged = _snapshot(self._pairs(self._objects, start, prefix), old, at)
-                pairs = list(_within(budget, islice(merged, limit or None)))
+            if at:
+                self._check(at)
+            if at and at < revision:
+                old = _replaced_after(self._rows(self._history, start, prefix), at)
+                merged = _snapshot(self._rows(self._objects, start, prefix), old, at)
+                rows = list(_within(budget, islice(merged, limit or None)))
             else:
-                pairs = self._env.range(self._objects, start, prefix, limit, budget)
-        items = [Item(key, int.from_bytes(raw[:8], "big"), raw[8:]) for key, raw in pairs]
-        stopped = (limit and len(pairs) == limit) or (budget and _size(pairs) >= budget)
+                rows = self._env.records(self._objects, start, prefix, limit, budget)
+        items = list(map(Item._make, rows))
+        stopped = (limit and len(rows) == limit) or (budget and _size(rows) >= budget)
         return Page(at or revision, items, items[-1].key if stopped else b"")
 
     def join(
@@ -229,13 +174,17 @@ class LmdbStore:
         entries = self._env.range(self._log, number_bytes(since + 1), b"", _LOOKED)
         return len(entries) == _LOOKED or any(entry.startswith(prefix, 9) for _, entry in entries)
 
-    def _pairs(self, table: int, start: bytes, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield a range in chunks; only while the environment is held."""
-        while True:
-            chunk = self._env.range(table, start, prefix, _CHUNK, _CHUNK_BYTES)
+    def _rows(self, table: int, start: bytes, prefix: bytes) -> Iterator[_Object]:
+        """Yield the records of a range in chunks; only while the environment is held."""
+        while chunk := self._env.records(table, start, prefix, _CHUNK, _CHUNK_BYTES):
             yield from chunk
-            if not chunk:
-                return
+            start = chunk[-1][0] + b"\0"
+
+    def _entries(self, after: int) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the log behind a revision in chunks; only while the environment is held."""
+        start = number_bytes(after + 1)
+        while chunk := self._env.range(self._log, start, b"", _CHUNK):
+            yield from chunk
             start = chunk[-1][0] + b"\0"
 
     def index_get(self, key: bytes) -> bytes | None:
@@ -252,12 +201,11 @@ class LmdbStore:
 
     def changes(self, after: int, limit: int = 0, prefix: bytes = b"", budget: int = 0) -> Changes:
         """Return logged events up to the newest published revision."""
-        if after < self._compacted:
-            raise Compacted(f"revision {after} is below {self._compacted}")
         published, looked, size, upto = self._published, 0, 0, after
         events: list[Event] = []
         with self._mapped, _Held(self._env):
-            for place, entry in self._pairs(self._log, number_bytes(after + 1), b""):
+            self._check(after)
+            for place, entry in self._entries(after):
                 revision = number(place[:8])
                 if revision > published:
                     break
@@ -274,103 +222,97 @@ class LmdbStore:
     def _event(self, revision: int, entry: bytes) -> Event:
         operation, key = entry[:1], entry[9:]
         mark = key + b"\0" + number_bytes(revision)
-        previous = self._env.get(self._history, mark) if operation != _CREATE else None
-        value = None
+        old = self._env.record(self._history, mark) if operation != _CREATE else None
+        new = None
         if operation != _DELETE:
-            value = self._at(key, self._env.get(self._objects, key), revision)
-        return Event(revision, key, value and value[8:], previous and previous[8:])
+            new = self._at(key, self._env.record(self._objects, key), revision)
+        return Event(revision, key, new and new[1], old and old[1])
 
     # ------------------------------------------------------------------------------ writing
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Add a subscriber; it is called on the event loop."""
-        self._subscribers.append(subscriber)
+        self._subscribers.add(subscriber)
 
-    async def commit(self, writes: Sequence[Write]) -> int:
-        """Queue the writes for the writer thread and wait until they are on disk."""
-        if self._closed:
-            raise StoreError("the store is closed")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[int] = loop.create_future()
-        # A copy: the kernel points into these writes until they are on disk.
-        self._queue.put(_Commit(tuple(writes), loop, future))
-        return await future
-
-    def _write_loop(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch = [first]
-            while len(batch) < _BATCH and not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    self._queue.put(None)
-                    break
-                batch.append(following)
-            outcomes = self._write_batch(batch)
-            try:
-                batch[0].loop.call_soon_threadsafe(self._deliver, outcomes)
-            except RuntimeError:  # the loop was closed: nobody waits any more
-                return
-
-    def _write_batch(self, batch: list[_Commit]) -> list[_Outcome]:
-        writes = [commit.writes for commit in batch]
-        while True:
-            try:
-                results = self._env.apply(writes, time.time_ns() // 1_000_000)
-            except Exception as error:
-                if isinstance(error, OSError) and error.errno == tree.MAP_FULL:
-                    self._grow()
-                    continue
-                if len(batch) > 1:  # one of them cannot be written: the others can
-                    return [outcome for commit in batch for outcome in self._write_batch([commit])]
-                failure = StoreError(f"cannot write: {error}")
-                failure.__cause__ = error
-                return [_Outcome(batch[0], failure, _NOTHING)]
-            return [_outcome(*pair) for pair in zip(batch, results, strict=True)]
-
-    def _grow(self) -> None:
+    def _grow(self, writer: kernel.Writer) -> None:
+        """Enlarge the map; for the writer's thread. No read is under way meanwhile."""
         with self._mapped:
             self._map_size *= 2
-            self._env.grow(self._map_size)
+            writer.grow(self._map_size)
 
-    def _deliver(self, outcomes: list[_Outcome]) -> None:
+    def _deliver(self, outcomes: list[Outcome]) -> None:
         for _, _, batch in outcomes:
             if batch.writes:
                 if batch.events:
                     self._published = batch.events[-1].revision
-                for subscriber in self._subscribers:
-                    subscriber(batch)
-        for commit, result, _ in outcomes:
-            if commit.future.done():  # the request was cancelled; the write stands
+                self._subscribers.tell(batch)
+        for future, result, _ in outcomes:
+            if future.done():  # the request was cancelled; the write stands
                 continue
             if isinstance(result, Exception):
-                commit.future.set_exception(result)
+                future.set_exception(result)
             else:
-                commit.future.set_result(result)
+                future.set_result(result)
 
     # ------------------------------------------------------------------------------ upkeep
 
+    def state(self) -> State:
+        """Return how the store is."""
+        return self._writer.state()
+
+    async def probe(self) -> None:
+        """Write a number durably and read it back."""
+        self._probes += 1
+        wanted = number_bytes(self._probes)
+        await self._writer.do(lambda writer: writer.put(self._meta, [(b"probe", wanted)]))
+        if number(self._env.get(self._meta, b"probe")) < self._probes:
+            raise StoreError("what was written is not what is read")
+
     def logged_before(self, milliseconds: int) -> int:
-        """Return the newest revision that was written before a time (Unix milliseconds)."""
-        found = self._compacted
+        """Return the newest revision that was written before a time of the store's clock."""
         with self._mapped, _Held(self._env):
-            for place, entry in self._pairs(self._log, b"", b""):
-                if number(entry[1:9]) >= milliseconds:
-                    break
-                found = number(place[:8])
-        return found
+            low, high = self._compacted, self.revision()
+            while low < high:  # times rise with revisions
+                middle = (low + high + 1) // 2
+                entry = self._env.range(self._log, number_bytes(middle), b"", 1)
+                if entry and number(entry[0][1][1:9]) < milliseconds:
+                    low = middle
+                else:
+                    high = middle - 1
+        return low
 
     async def compact(self, upto: int) -> None:
-        """Delete log and history below `upto`, in steps that other writers fit between."""
-        while await asyncio.to_thread(self._env.forget, upto, _COMPACT_STEP):
+        """Delete log and history up to `upto`, in steps that other writers fit between.
+
+        Nobody may read below it from now on: what is half deleted is nobody's business.
+        """
+        self._compacted = max(self._compacted, min(upto, self._published))
+        upto = self._compacted
+        while await self._writer.do(lambda writer: writer.forget(upto, _COMPACT_STEP)):
             pass
-        self._compacted = max(self._compacted, upto)
+
+    async def let_go(self) -> None:
+        """Give back the mapped pages of the file; the system keeps them for who wants them next.
+
+        It takes a while of the writer's thread, which alone may move the map.
+        """
+        await self._writer.do(lambda _: unmap(self._data))
 
     def close(self) -> None:
         """Write what is queued, stop the writer and close the files."""
-        self._closed = True
-        self._queue.put(None)
-        self._writer.join()
+        self._writer.stop()
         self._env.close()
+
+
+def unmap(data: Path) -> None:
+    """Give back the pages of a file that this process has mapped."""
+    inode = str(data.stat().st_ino)
+    with open("/proc/self/maps") as maps:
+        rows = [line.split() for line in maps]
+    for row in rows:
+        if row[4] == inode and row[1].startswith("r"):
+            first, behind = (int(number, 16) for number in row[0].split("-"))
+            tree.let_go(first, behind - first)
 
 
 class _Held:
@@ -388,56 +330,42 @@ class _Held:
         self._env.free()
 
 
-def _size(pairs: Iterable[tuple[bytes, bytes]]) -> int:
-    return sum(len(key) + len(raw) for key, raw in pairs)
+def _size(rows: Iterable[_Object]) -> int:
+    return sum(len(key) + 8 + len(value) for key, _, value in rows)
 
 
-def _within(budget: int, pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield pairs up to the one with which they come to `budget` bytes (0 = all)."""
+def _within(budget: int, rows: Iterable[_Object]) -> Iterator[_Object]:
+    """Yield rows up to the one with which they come to `budget` bytes (0 = all)."""
     size = 0
-    for pair in pairs:
-        yield pair
-        size += len(pair[0]) + len(pair[1])
+    for row in rows:
+        yield row
+        size += _size([row])
         if budget and size >= budget:
             return
 
 
-def _outcome(commit: _Commit, result: tree._Result) -> _Outcome:
-    revision, failed, found, replaced, stamped = result
-    if failed >= 0:
-        return _Outcome(commit, Conflict(commit.writes[failed].key, found), _NOTHING)
-    events = []
-    for at, old in replaced:
-        key, value, _ = cast("Put", commit.writes[at])
-        events.append(Event(revision, key, value, old))
-    stamps = [commit.writes[at].key for at in stamped]
-    return _Outcome(commit, revision, Batch(events, stamps, commit.writes))
-
-
-def _replaced_after(
-    history: Iterable[tuple[bytes, bytes]], at: int
-) -> Iterator[tuple[bytes, bytes]]:
+def _replaced_after(history: Iterable[_Object], at: int) -> Iterator[_Object]:
     """Yield for each key the first thing that was replaced after `at`."""
     seen = None
-    for mark, raw in history:
-        key, revision = mark[:-9], number(mark[-8:])
-        if revision > at and key != seen:
+    for mark, revision, value in history:
+        key = mark[:-9]
+        if number(mark[-8:]) > at and key != seen:
             seen = key
-            yield key, raw
+            yield key, revision, value
 
 
 def _snapshot(
-    current: Iterator[tuple[bytes, bytes]], replaced: Iterator[tuple[bytes, bytes]], at: int
-) -> Iterator[tuple[bytes, bytes]]:
+    current: Iterator[_Object], replaced: Iterator[_Object], at: int
+) -> Iterator[_Object]:
     """Merge two ranges in key order; where both have a key, the replaced value is the truth."""
     now, old = next(current, None), next(replaced, None)
     while now or old:
         if old is not None and (now is None or old[0] <= now[0]):
             if now is not None and old[0] == now[0]:
                 now = next(current, None)
-            pair, old = old, next(replaced, None)
+            row, old = old, next(replaced, None)
         else:
             assert now is not None
-            pair, now = now, next(current, None)
-        if number(pair[1][:8]) <= at:
-            yield pair
+            row, now = now, next(current, None)
+        if row[1] <= at:
+            yield row

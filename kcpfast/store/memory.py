@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
+from kcpfast.store.clock import Clock
 from kcpfast.store.contract import (
     EXISTS,
     Batch,
@@ -31,6 +32,7 @@ from kcpfast.store.contract import (
     Put,
     Record,
     Stamp,
+    State,
     Subscriber,
     Unstamp,
     Write,
@@ -39,6 +41,7 @@ from kcpfast.store.contract import (
     number,
     number_bytes,
 )
+from kcpfast.store.subscribers import Subscribers
 
 
 class MemoryStore:
@@ -49,10 +52,11 @@ class MemoryStore:
         self._versions: dict[bytes, list[tuple[int, bytes | None]]] = {}
         self._index: dict[bytes, bytes] = {}
         self._events: list[Event] = []
-        self._times: list[tuple[int, int]] = []  # Unix milliseconds, revision
+        self._times: list[tuple[int, int]] = []  # milliseconds, revision
         self._revision = 0
         self._compacted = 0
-        self._subscribers: list[Subscriber] = []
+        self._subscribers = Subscribers()
+        self.clock = Clock(time.time_ns() // 1_000_000)
 
     def revision(self) -> int:
         """Return the newest revision."""
@@ -152,11 +156,10 @@ class MemoryStore:
         events = [event for event in map(self._put, writes) if event]
         if events:
             self._revision += 1
-            self._times.append((time.time_ns() // 1_000_000, self._revision))
+            self._times.append((self.clock(), self._revision))
         stamps = [write.key for write in writes if self._write_index(write)]
         self._events += events
-        for subscriber in self._subscribers:
-            subscriber(Batch(events, stamps, writes))
+        self._subscribers.tell(Batch(events, stamps, writes))
         return self._revision
 
     def _check(self, writes: Sequence[Write]) -> None:
@@ -211,7 +214,14 @@ class MemoryStore:
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Add a subscriber."""
-        self._subscribers.append(subscriber)
+        self._subscribers.add(subscriber)
+
+    def state(self) -> State:
+        """Return that all is well."""
+        return State()
+
+    async def probe(self) -> None:
+        """Do nothing: memory can be written and read."""
 
     def logged_before(self, milliseconds: int) -> int:
         """Return the newest revision that was written before a time."""
@@ -222,6 +232,9 @@ class MemoryStore:
         """Raise the oldest served revision and drop the events below it."""
         self._compacted = max(self._compacted, upto)
         self._events = [event for event in self._events if event.revision > self._compacted]
+
+    async def let_go(self) -> None:
+        """Do nothing: there is no disk."""
 
     def close(self) -> None:
         """Do nothing: the memory goes with the object."""

@@ -10,6 +10,7 @@ import time
 
 _STARTED = time.time()
 _requests: dict[tuple[str, str, int], int] = {}
+_faults: dict[str, int] = {}
 _lists: dict[tuple[str, str], int] = {}
 # Anybody who may make a kind may make up its group: what comes late is counted together.
 _MAX_SERIES = 600
@@ -33,6 +34,11 @@ def count_list(group: str, resource: str) -> None:
     _lists[key] = _lists.get(key, 0) + 1
 
 
+def count_fault(where: str) -> None:
+    """Count a fault of our own that was caught; `where` is a word of ours."""
+    _faults[where] = _faults.get(where, 0) + 1
+
+
 def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
@@ -47,6 +53,8 @@ def exposition() -> bytes:
     for (group, resource), count in sorted(_lists.items()):
         labels = f'group="{_quoted(group)}",index="",resource="{_quoted(resource)}"'
         lines.append(f"apiserver_cache_list_total{{{labels}}} {count}")
+    lines.append("# TYPE kcpfast_faults_total counter")
+    lines += [f'kcpfast_faults_total{{where="{where}"}} {n}' for where, n in _faults.items()]
     with open("/proc/self/statm") as statm:
         resident = int(statm.read().split()[1]) * _PAGE
     lines += [

@@ -28,8 +28,9 @@ from kcpfast.store.contract import (
     Unstamp,
     Write,
 )
-from kcpfast.store.lmdb import LmdbStore, _Commit
+from kcpfast.store.lmdb import LmdbStore
 from kcpfast.store.memory import MemoryStore
+from kcpfast.store.writer import Commit
 
 Read = Callable[[Store], object]
 _FORM = Joining(b"", b"", lambda revision: (b"", b""))
@@ -243,7 +244,9 @@ async def test_fingerprint_and_content_are_of_one_moment(tmp_path: Path) -> None
     def fingerprint() -> bytes | None:
         read = reader.index_get(b"path\0c\0a")
         if read == b"1":  # somebody commits between the two
-            store._write_batch([_Commit([Index(b"path\0c\0a", b"2")], loop, loop.create_future())])
+            store._writer.outcomes(
+                [Commit([Index(b"path\0c\0a", b"2")], loop, loop.create_future())]
+            )
         return read
 
     wanted = [b"1", b"2"]
@@ -254,6 +257,6 @@ async def test_fingerprint_and_content_are_of_one_moment(tmp_path: Path) -> None
     with Notes(reader):
         before = derived.get("", lambda: reader.index_get(b"path\0c\0a"))
         write = Index(b"path\0c\0a", b"3")
-        store._write_batch([_Commit([write], loop, loop.create_future())])
+        store._writer.outcomes([Commit([write], loop, loop.create_future())])
         assert before == reader.index_get(b"path\0c\0a") == b"2"
     store.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,7 +77,7 @@ async def held(server: Inside) -> Held:
     assert isinstance(server.store, Read)
     await server.store.compact(server.store.revision())
     before = server.store.read
-    await Upkeep(server.store, server.objects).round(time.time())
+    await Upkeep(server.store, server.objects).round(server.store.clock())
     return Held(len(asyncio.all_tasks()), len(timers), entries, server.store.read - before)
 
 

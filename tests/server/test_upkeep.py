@@ -1,14 +1,13 @@
 """What a server does once a minute."""
 
-import time
-
 from kcpfast.controllers.expiry import LIFETIME
 from kcpfast.registry import index
 from kcpfast.server.upkeep import HISTORY_MILLISECONDS, Upkeep
 from tests.fix_inside import CONFIG_MAPS, Inside, Json, config_map
 
 EVENTS = "/api/v1/namespaces/default/events"
-HOUR = 60.0 * (LIFETIME + 1)
+MINUTE = 60_000
+HOUR = MINUTE * (LIFETIME + 1)
 
 
 def event(name: str) -> Json:
@@ -23,12 +22,12 @@ def event(name: str) -> Json:
 
 async def test_events_go_after_an_hour(inside: Inside) -> None:
     upkeep = Upkeep(inside.store, inside.objects)
-    now = time.time()
+    now = inside.store.clock()
     await inside.create(EVENTS, event("one"))
     await inside.create(CONFIG_MAPS, config_map("stays"))
     await upkeep.round(now)
     assert await inside.get(f"{EVENTS}/one") is not None
-    await upkeep.round(now + HOUR + 60)
+    await upkeep.round(now + HOUR + MINUTE)
     assert await inside.get(f"{EVENTS}/one") is None
     assert await inside.get(f"{CONFIG_MAPS}/stays") is not None
     assert not inside.store.index_scan(index.EXPIRES)
@@ -38,14 +37,14 @@ async def test_events_go_after_an_hour(inside: Inside) -> None:
 async def test_an_event_that_was_deleted_expires_no_more(inside: Inside) -> None:
     await inside.create(EVENTS, event("one"))
     await inside.delete(f"{EVENTS}/one")
-    await Upkeep(inside.store, inside.objects).round(time.time() + HOUR + 60)
+    await Upkeep(inside.store, inside.objects).round(inside.store.clock() + HOUR + MINUTE)
     assert not inside.store.index_scan(index.EXPIRES)
 
 
 async def test_history_is_kept_for_ten_minutes(inside: Inside) -> None:
-    upkeep, now = Upkeep(inside.store, inside.objects), time.time()
+    upkeep, now = Upkeep(inside.store, inside.objects), inside.store.clock()
     await upkeep.round(now)
     assert inside.store.compacted() == 0
     revision = inside.store.revision()
-    await upkeep.round(now + HISTORY_MILLISECONDS / 1000 + 60)
+    await upkeep.round(now + HISTORY_MILLISECONDS + MINUTE)
     assert inside.store.compacted() == revision

@@ -29,7 +29,8 @@ from kcpfast.store.contract import (
     Write,
     number,
 )
-from kcpfast.store.lmdb import LmdbStore, _Commit
+from kcpfast.store.lmdb import LmdbStore
+from kcpfast.store.writer import Commit
 
 
 def names(store: Store, prefix: bytes, **options: int | bytes) -> list[bytes]:
@@ -324,7 +325,7 @@ async def test_what_is_held_is_of_one_moment(tmp_path: Path) -> None:
     await store.commit([Put(b"a", b"1"), Index(b"i", b"1")])
     writes: list[Write] = [Put(b"a", b"2"), Index(b"i", b"2")]
     with store.hold():
-        store._write_batch([_Commit(writes, loop, loop.create_future())])
+        store._writer.outcomes([Commit(writes, loop, loop.create_future())])
         assert (store.get(b"a"), store.index_get(b"i")) == ((1, b"1"), b"1")
         assert store.scan(b"").revision == 1
     assert (store.get(b"a"), store.index_get(b"i")) == ((2, b"2"), b"2")

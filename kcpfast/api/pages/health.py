@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from platform import machine, python_implementation, python_version
 
 import msgspec
 
 from kcpfast.api.answer import plain
-from kcpfast.api.context import Call
+from kcpfast.api.context import Api, Call
+from kcpfast.store.contract import Store, StoreError
 from kcpfast.telemetry.metrics import exposition
 from kcpfast.transport.messages import Response
 
 CHECKS = ("ping", "log", "etcd", "informer-sync")
+_STORE = "etcd"
+# What a probe of the store came to is believed for so long, and waited for so long.
+_FRESH_SECONDS, _PATIENCE_SECONDS = 1.0, 5.0
+_STUCK_SECONDS = {"readyz": _PATIENCE_SECONDS, "livez": 30.0, "healthz": 30.0}
 _HEALTH = ("healthz", "livez", "readyz")
 _METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 _INDEX = (
@@ -54,21 +61,74 @@ def version_info(own: str) -> dict[str, str]:
     }
 
 
-def health(call: Call) -> Response:
-    """Answer a health path: ok, one check of it, or with ?verbose all of them by name."""
-    parts = call.route.rest.strip("/").split("/")
-    if len(parts) == 2:
-        if parts[1] not in CHECKS:
+class Health:
+    """What the health paths say: whether the store works, as far as it was just tried.
+
+    The format is that of a kube-apiserver (k8s.io/apiserver/pkg/server/healthz), except that the
+    reason of a failure is told: there is nothing in it that is nobody's business. `/readyz` fails
+    while nothing can be written, and before that when the disk is short; `/livez` and `/healthz`
+    fail when only a new start may help.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """Begin without having tried."""
+        self._store = store
+        self._task: asyncio.Task[None] | None = None
+        self._begun = self._ended = -math.inf
+        self._result = ""
+
+    async def answer(self, _api: Api, call: Call) -> Response:
+        """Answer a health path: ok, one check of it, or with ?verbose all of them by name."""
+        parts = call.route.rest.strip("/").split("/")
+        if len(parts) > 2 or (len(parts) == 2 and parts[1] not in CHECKS):
             return plain(404, "404 page not found\n", call.headers)
-        return plain(200, "ok", call.headers)
-    if "verbose" in call.parameters:
+        if len(parts) == 2:
+            trouble = await self._trouble(parts[0]) if parts[1] == _STORE else ""
+            text = f"internal server error: {trouble}\n" if trouble else "ok"
+            return plain(500 if trouble else 200, text, call.headers)
         excluded = call.parameters.get("exclude", [])
-        lines = [
-            f"[+]{check} excluded: ok" if check in excluded else f"[+]{check} ok"
-            for check in CHECKS
-        ]
-        return plain(200, "\n".join([*lines, f"{parts[0]} check passed", ""]), call.headers)
-    return plain(200, "ok", call.headers)
+        trouble = "" if _STORE in excluded else await self._trouble(parts[0])
+        if not trouble and "verbose" not in call.parameters:
+            return plain(200, "ok", call.headers)
+        verdict = f"{parts[0]} check {'failed' if trouble else 'passed'}"
+        text = "\n".join([*_lines(excluded, trouble), verdict, ""])
+        return plain(500 if trouble else 200, text, call.headers)
+
+    async def _trouble(self, path: str) -> str:
+        """Return what is wrong with the store, as a path tells it ("" = nothing)."""
+        loop = asyncio.get_running_loop()
+        if self._task is None and loop.time() - self._ended >= _FRESH_SECONDS:
+            self._begun = loop.time()
+            self._task = loop.create_task(self._probe(loop))
+        task = self._task
+        if path == "readyz" and task is not None:
+            await asyncio.wait({task}, timeout=_PATIENCE_SECONDS)
+        state, waited = self._store.state(), loop.time() - self._begun
+        if state.failed:
+            return state.failed
+        if self._task is not None and waited >= _STUCK_SECONDS[path]:
+            return f"the store has not answered for {waited:.0f} s"
+        return (self._result or state.short) if path == "readyz" else ""
+
+    async def _probe(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            await self._store.probe()
+            self._result = ""
+        except StoreError as error:
+            self._result = str(error)
+        finally:
+            self._ended, self._task = loop.time(), None
+
+
+def _lines(excluded: Sequence[str], trouble: str) -> Iterator[str]:
+    """Yield what is said of all checks."""
+    for check in CHECKS:
+        if check in excluded:
+            yield f"[+]{check} excluded: ok"
+        elif check == _STORE and trouble:
+            yield f"[-]{check} failed: {trouble}"
+        else:
+            yield f"[+]{check} ok"
 
 
 def is_health(path: str) -> bool:

@@ -1,0 +1,55 @@
+from collections.abc import Iterable, Sequence
+from typing import Self
+
+from typing_extensions import disjoint_base
+
+from kcpfast._core.tree import Environment
+
+PUT: int
+CHECK: int
+EMPTY: int
+PRESENT: int
+BELOW: int
+INDEX: int
+CLEAR: int
+COUNT: int
+STAMP: int
+UNSTAMP: int
+MAP_FULL: int
+TOO_LARGE: int
+BAD_SIZE: int
+NO_MEMORY: int
+DAMAGED: int
+FULL: int
+
+_Write = tuple[object, ...]
+_Result = tuple[int, int, int, list[tuple[int, bytes | None]], list[int]]
+
+@disjoint_base
+class Writer:
+    """What writes to an environment: for one thread. OSError for what fails.
+
+    A write is a tuple that begins with its key. `layout` tells by its type what it does (PUT,
+    CHECK, ...) and where its value stands and its number, 0 for none.
+    """
+
+    def __new__(cls, tree: Environment, layout: dict[type, tuple[int, int, int]]) -> Self: ...
+    def tables(self, names: Sequence[bytes]) -> list[int]: ...
+    def grow(self, map_size: int) -> None: ...
+    def apply(self, batch: Sequence[Sequence[_Write]], clock: int, spare: bool) -> list[_Result]:
+        """Write commits in one durable transaction, each of them whole or not at all.
+
+        The number of a write is its expectation (None for any, -1 for any that is there, or a
+        revision), limit, delta or what was seen; the value of a STAMP is its `when`. `clock` is
+        the time that the log will tell. Without `spare` room no commit may make an object.
+
+        A result is (revision, failed, found, events, stamps): `failed` is the write whose
+        expectation did not hold (-1: none), which then found `found`, or which is DAMAGED, or for
+        which the disk is too FULL; events are (write, the value it replaced); stamps the writes
+        that stamped.
+        """
+
+    def put(
+        self, table: int, entries: Iterable[tuple[bytes, bytes]], append: bool = False
+    ) -> None: ...
+    def forget(self, upto: int, step: int) -> bool: ...

@@ -1,0 +1,287 @@
+"""The one owner of write transactions: a thread with a queue of everything that writes.
+
+Commits, forgetting, probes and whatever else writes wait in one queue; the map grows inside it.
+Nothing else may begin a write transaction. The thread ends only when it is told to stop: if it
+cannot go on (the disk returns errors, LMDB says that the environment is broken) it fails what
+waits and whatever comes later, each with the reason, and tells who wants to know.
+
+Law: the queue is worked through on the writer's thread, results are delivered on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar, cast
+
+from kcpfast._core import tree
+from kcpfast._core import writer as kernel
+from kcpfast.store.clock import Clock
+from kcpfast.store.contract import (
+    Batch,
+    Below,
+    Check,
+    Clear,
+    Conflict,
+    Corrupted,
+    Count,
+    Empty,
+    Event,
+    Failed,
+    Full,
+    Index,
+    Present,
+    Put,
+    Stamp,
+    State,
+    StoreError,
+    Unstamp,
+    Write,
+)
+from kcpfast.store.space import NO_ROOM, Space
+
+LOG = logging.getLogger("kcpfast.store")
+_BATCH = 512
+_NOTHING = Batch((), ())
+# What each write does, and where in it its value stands and its number (0 = it has none).
+LAYOUT: dict[type, tuple[int, int, int]] = {
+    Put: (kernel.PUT, 1, 2),
+    Check: (kernel.CHECK, 0, 1),
+    Empty: (kernel.EMPTY, 0, 0),
+    Present: (kernel.PRESENT, 0, 0),
+    Below: (kernel.BELOW, 0, 1),
+    Index: (kernel.INDEX, 1, 0),
+    Clear: (kernel.CLEAR, 0, 0),
+    Count: (kernel.COUNT, 0, 1),
+    Stamp: (kernel.STAMP, 1, 0),
+    Unstamp: (kernel.UNSTAMP, 0, 1),
+}
+# Errors of one commit: it is too large, or its keys are; the system is out of memory. Any other
+# error of a transaction is about the file or the disk, and nobody knows what it has become.
+_OF_ONE = (kernel.TOO_LARGE, kernel.BAD_SIZE, kernel.NO_MEMORY)
+
+_Result = TypeVar("_Result")
+
+
+class Commit(NamedTuple):
+    """Writes that wait to be made."""
+
+    writes: Sequence[Write]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[int]
+
+
+class _Job(NamedTuple):
+    """Other work that writes; it returns what its future shall be."""
+
+    run: Callable[[], object]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[object]
+
+
+class Outcome(NamedTuple):
+    """What became of a commit: its revision or its error, and what subscribers are to be told."""
+
+    future: asyncio.Future[int]
+    result: int | Exception
+    batch: Batch
+
+
+class Writer:
+    """The thread that writes, and how to ask it."""
+
+    def __init__(
+        self,
+        env: tree.Environment,
+        space: Space,
+        clock: Clock,
+        grow: Callable[[kernel.Writer], None],
+        deliver: Callable[[list[Outcome]], None],
+    ) -> None:
+        """Begin to write.
+
+        `grow` enlarges the map while nobody reads; `deliver` is called on the loop.
+        """
+        self._kernel = kernel.Writer(env, LAYOUT)
+        self._space, self._clock, self._grow, self._deliver = space, clock, grow, deliver
+        self._queue: queue.SimpleQueue[Commit | _Job | None] = queue.SimpleQueue()
+        self._failed = ""
+        self._closed = False
+        self._to_tell: list[tuple[asyncio.AbstractEventLoop, Callable[[str], None]]] = []
+        self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
+        self._thread.start()
+
+    # ------------------------------------------------------------------- on any thread
+
+    async def commit(self, writes: Sequence[Write]) -> int:
+        """Write all or nothing, durably. See contract.Store."""
+        if self._closed:
+            raise StoreError("the store is closed")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[int] = loop.create_future()
+        # A copy: the kernel points into these writes until they are on disk.
+        self._queue.put(Commit(tuple(writes), loop, future))
+        return await future
+
+    async def do(self, work: Callable[[kernel.Writer], _Result]) -> _Result:
+        """Have other work done by the thread, which gets the kernel; return what it returns."""
+        if self._closed:
+            raise StoreError("the store is closed")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[object] = loop.create_future()
+        self._queue.put(_Job(lambda: work(self._kernel), loop, future))
+        return cast("_Result", await future)
+
+    def state(self) -> State:
+        """Return how it is."""
+        return State(self._failed, self._space.short, self._space.full)
+
+    def when_failed(self, tell: Callable[[str], None]) -> None:
+        """Have `tell` called on this event loop with the reason, should the thread give up."""
+        self._to_tell.append((asyncio.get_running_loop(), tell))
+
+    def stop(self) -> None:
+        """Write what waits, then end the thread."""
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+        self._space.close()
+
+    # ------------------------------------------------------------------- on the thread
+
+    def _work(self) -> None:
+        following: Commit | _Job | None
+        while (first := self._queue.get()) is not None:
+            if isinstance(first, _Job):
+                self._do(first)
+                continue
+            batch, following = [first], None
+            while len(batch) < _BATCH and not self._queue.empty():
+                following = self._queue.get()
+                if not isinstance(following, Commit):
+                    break
+                batch.append(following)
+                following = None
+            else:
+                self._write(batch)
+                continue
+            self._write(batch)
+            if following is None:
+                return
+            self._do(following)
+
+    def _do(self, job: _Job) -> None:
+        result: object
+        try:
+            self._look()
+            result = job.run()
+        except Exception as error:
+            if _code(error) in NO_ROOM:
+                self._space.met_the_end()
+            result = self._meaning(error)
+        _on(job.loop, _settle, job.future, result)
+
+    def _write(self, batch: list[Commit]) -> None:
+        """Write a batch and have its outcomes delivered, by the loop of its first commit."""
+        _on(batch[0].loop, self._deliver, self.outcomes(batch))
+
+    def outcomes(self, batch: list[Commit]) -> list[Outcome]:
+        """Write a batch in one transaction; return what became of each commit."""
+        writes = [commit.writes for commit in batch]
+        while True:
+            try:
+                self._look()
+                results = self._kernel.apply(writes, self._clock(), not self._space.full)
+            except Exception as error:
+                if _code(error) == kernel.MAP_FULL and self._grown():
+                    continue
+                if _code(error) in NO_ROOM:
+                    self._space.met_the_end()
+                if len(batch) > 1 and _is_of_one(error):  # one cannot be written: the others can
+                    return [outcome for commit in batch for outcome in self.outcomes([commit])]
+                failure = self._meaning(error)
+                return [Outcome(commit.future, failure, _NOTHING) for commit in batch]
+            return [self._outcome(*pair) for pair in zip(batch, results, strict=True)]
+
+    def _look(self) -> None:
+        if self._failed:
+            raise Failed(self._failed)
+        self._space.look()
+
+    def _grown(self) -> bool:
+        try:
+            self._grow(self._kernel)
+        except Exception as error:
+            self._meaning(error)
+            return False
+        return True
+
+    def _meaning(self, error: Exception) -> StoreError:
+        """Return what an error is to who waits; the end of all writing unless it is known."""
+        if isinstance(error, StoreError):
+            return error
+        failure: StoreError
+        if _code(error) in NO_ROOM:
+            failure = Full(self._space.short)
+        elif _is_of_one(error):
+            failure = StoreError(f"cannot write: {error}")
+        else:
+            self._fail(error)
+            failure = Failed(self._failed)
+        failure.__cause__ = error
+        return failure
+
+    def _fail(self, error: Exception) -> None:
+        if self._failed:
+            return
+        self._failed = f"the store has stopped writing: {type(error).__name__}: {error}"
+        LOG.critical("%s", self._failed, exc_info=error)
+        for loop, tell in self._to_tell:
+            _on(loop, tell, self._failed)
+
+    def _outcome(self, commit: Commit, result: kernel._Result) -> Outcome:
+        revision, failed, seen, replaced, stamped = result
+        writes = commit.writes
+        if failed >= 0:
+            return Outcome(commit.future, self._refusal(writes[failed].key, seen), _NOTHING)
+        events = []
+        for at, old in replaced:
+            key, value, _ = cast("Put", writes[at])
+            events.append(Event(revision, key, value, old))
+        batch = Batch(events, [writes[at].key for at in stamped], writes)
+        return Outcome(commit.future, revision, batch)
+
+    def _refusal(self, key: bytes, seen: int) -> StoreError:
+        if seen == kernel.DAMAGED:
+            return Corrupted(key)
+        return Full(self._space.short) if seen == kernel.FULL else Conflict(key, seen)
+
+
+def _code(error: Exception) -> int:
+    return (error.errno or 0) if isinstance(error, OSError) else 0
+
+
+def _is_of_one(error: Exception) -> bool:
+    """Tell whether an error is about one commit, and says nothing about the next."""
+    if isinstance(error, OSError):
+        return error.errno in (*_OF_ONE, *NO_ROOM)
+    return isinstance(error, StoreError | TypeError | ValueError | LookupError | MemoryError)
+
+
+def _on(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: object) -> None:
+    try:
+        loop.call_soon_threadsafe(call, *arguments)
+    except RuntimeError:  # the loop was closed: nobody waits there any more
+        return
+
+
+def _settle(future: asyncio.Future[object], result: object) -> None:
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
