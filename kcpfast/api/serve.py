@@ -116,17 +116,8 @@ class Server:
             else:
                 call = Call(request, _route(request))
                 answer = await self._step_by_step(call)
-        except ApiError as error:
-            answer = refusal(call, error)
-        except TooMuch:
-            answer = refusal(call, too_many_requests())
-        except StoreError as error:
-            LOG.error("%s %s: %s", request.method, quoted(request.path), error)
-            refuse = no_room if isinstance(error, Full) else internal
-            answer = refusal(call, refuse(str(error)))
         except Exception as error:
-            LOG.exception("%s %s", request.method, request.path)
-            answer = refusal(call, internal(f"{type(error).__name__}: {error}"))
+            answer = refusal(call, _error_of(request, error))
         if call is None:
             if self._logs:
                 _log(request, call, answer, perf_counter() - begun)
@@ -196,6 +187,19 @@ class Server:
             return page(call)
         found = self._discovery.answer(call) or self._openapi.answer(call)
         return found or self._front.page(call) or plain(404, "404 page not found\n", call.headers)
+
+
+def _error_of(request: Request, error: Exception) -> ApiError:
+    """Return what a client is told of an error; what is our fault is logged."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, TooMuch):
+        return too_many_requests()
+    if isinstance(error, StoreError):
+        LOG.error("%s %s: %s", request.method, quoted(request.path), error)
+        return no_room(str(error)) if isinstance(error, Full) else internal(str(error))
+    LOG.error("%s %s", request.method, quoted(request.path), exc_info=error)
+    return internal(f"{type(error).__name__}: {error}")
 
 
 def _log(request: Request, call: Call | None, answer: Response | Stream, seconds: float) -> None:
