@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from kcpfast.meta.objectmeta import new_uid
 from kcpfast.meta.user import AUTHENTICATED, SERVICE_ACCOUNTS, User, service_account
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.resources.builtin import BY_PLACE
+from kcpfast.resources.resource import Object, Resource
 
 ISSUER = "https://kcp.default.svc"
 LEGACY_ISSUER = "kubernetes/serviceaccount"
@@ -27,7 +28,10 @@ SCOPES_EXTRA = "authentication.kcp.io/scopes"
 CREDENTIAL_EXTRA = "authentication.kubernetes.io/credential-id"
 ACCOUNTS = BY_PLACE["", "v1", "serviceaccounts"]
 SECRETS = BY_PLACE["", "v1", "secrets"]
+# What a token may be bound to, by the name of its claim; of Pods and Nodes no workspace has any.
+_BINDABLE: Mapping[str, Resource | None] = {"secret": SECRETS, "pod": None, "node": None}
 _LEGACY = "kubernetes.io/serviceaccount/"
+_INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"
 _REMEMBERED = 4096
 _KEY_SECONDS = 5.0
 
@@ -53,6 +57,18 @@ def read_token_file(path: Path) -> dict[str, User]:
     return found
 
 
+class Bound(NamedTuple):
+    """An object that a token lives and dies with.
+
+    `holds`: it also must hold the token. No uid is known of the Secrets of old legacy tokens.
+    """
+
+    kind: str
+    name: str
+    uid: str | None
+    holds: bool = False
+
+
 class Account(NamedTuple):
     """Whom a service account token speaks for."""
 
@@ -60,7 +76,7 @@ class Account(NamedTuple):
     namespace: str
     name: str
     uid: str
-    secret: str
+    bound: tuple[Bound, ...]
     token_id: str
     expires: float
     audiences: tuple[str, ...]
@@ -135,14 +151,20 @@ class ServiceAccountTokens:
         token = jwt.encode(claims, self._key, "RS256", headers={"kid": self._key_id})
         return token, now + seconds
 
-    def issue_legacy(self, target: Target, uid: str, secret: str) -> str:
-        """Return the token of a Secret of type kubernetes.io/service-account-token."""
+    def issue_legacy(self, target: Target, uid: str, secret: Mapping[str, Any]) -> str:
+        """Return a token for a Secret (its metadata) of type kubernetes.io/service-account-token.
+
+        No two are alike: upstream's are, for a Secret of the same name, so that one that was
+        revoked is good again once the Secret is made anew.
+        """
         import jwt  # noqa: PLC0415 - only for who asks for tokens
 
         claims = {
             "iss": LEGACY_ISSUER,
+            "jti": new_uid(),
             _LEGACY + "namespace": target.namespace,
-            _LEGACY + "secret.name": secret,
+            _LEGACY + "secret.name": secret["name"],
+            _LEGACY + "secret.uid": secret["uid"],
             _LEGACY + "service-account.name": target.name,
             _LEGACY + "service-account.uid": uid,
             _LEGACY + "clusterName": target.cluster,
@@ -153,7 +175,9 @@ class ServiceAccountTokens:
     def verify(self, token: str, audiences: Sequence[str]) -> tuple[User, list[str]] | None:
         """Return the user of a token and the audiences it is good for, None if it is not valid.
 
-        The account, and the secret if there is one, must exist with the uid in the token.
+        The account, and what else the token is bound to, must exist with the uid in the token and
+        must not be on their way out; of a legacy token, its Secret must still hold it. See
+        k8s.io/kubernetes/pkg/serviceaccount, which gives what is being deleted one more minute.
         """
         digest = hashlib.sha256(token.encode()).digest()
         account = self._verified.get(digest)
@@ -165,7 +189,7 @@ class ServiceAccountTokens:
                 self._verified.clear()
             self._verified[digest] = account
         good = [each for each in audiences if each in account.audiences]
-        if account.expires < time.time() or not good or not self._living(account):
+        if account.expires < time.time() or not good or not self._living(account, token):
             return None
         return _user(account), good
 
@@ -182,7 +206,7 @@ class ServiceAccountTokens:
                 options=options,
             )
             return self._account(claims)
-        except (jwt.InvalidTokenError, KeyError, TypeError):
+        except (jwt.InvalidTokenError, AttributeError, KeyError, TypeError, ValueError):
             return None
 
     def _account(self, claims: Mapping[str, Any]) -> Account:
@@ -192,7 +216,7 @@ class ServiceAccountTokens:
                 claims[_LEGACY + "namespace"],
                 claims[_LEGACY + "service-account.name"],
                 claims[_LEGACY + "service-account.uid"],
-                claims[_LEGACY + "secret.name"],
+                (_secret_of(claims),),
                 "",
                 float("inf"),
                 (self.issuer,),
@@ -204,20 +228,48 @@ class ServiceAccountTokens:
             bound["namespace"],
             bound["serviceaccount"]["name"],
             bound["serviceaccount"]["uid"],
-            (bound.get("secret") or {}).get("name", ""),
+            tuple(
+                Bound(kind, bound[kind]["name"], bound[kind]["uid"])
+                for kind in _BINDABLE
+                if bound.get(kind)
+            ),
             claims.get("jti", ""),
             float(claims["exp"]),
             tuple(audience) if isinstance(audience, list) else (audience,),
         )
 
-    def _living(self, account: Account) -> bool:
+    def _living(self, account: Account, token: str) -> bool:
         place = (account.cluster, account.namespace)
-        found = self._objects.find(Target(ACCOUNTS, *place, account.name))
-        if found is None or found["metadata"]["uid"] != account.uid:
+        if self._object(Target(ACCOUNTS, *place, account.name), account.uid) is None:
             return False
-        if not account.secret:
-            return True
-        return self._objects.record(Target(SECRETS, *place, account.secret)) is not None
+        for each in account.bound:
+            resource = _BINDABLE[each.kind]
+            if resource is None:
+                return False
+            found = self._object(Target(resource, *place, each.name), each.uid)
+            if found is None or (each.holds and not _holds(found, token)):
+                return False
+        return True
+
+    def _object(self, target: Target, uid: str | None) -> Object | None:
+        """Return an object that is the very one meant, and not being deleted."""
+        found = self._objects.find(target)
+        if found is None or "deletionTimestamp" in found["metadata"]:
+            return None
+        return found if uid in (None, found["metadata"]["uid"]) else None
+
+
+def _secret_of(claims: Mapping[str, Any]) -> Bound:
+    """Return what a legacy token is bound to."""
+    uid = claims.get(_LEGACY + "secret.uid")
+    return Bound("secret", claims[_LEGACY + "secret.name"], uid, holds=True)
+
+
+def _holds(secret: Object, token: str) -> bool:
+    """Tell whether a Secret holds a legacy token, and nobody has called it invalid."""
+    if _INVALID_SINCE in (secret["metadata"].get("labels") or {}):
+        return False
+    return bool((secret.get("data") or {}).get("token") == b64encode(token.encode()).decode())
 
 
 def _user(account: Account) -> User:

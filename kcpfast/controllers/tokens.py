@@ -56,7 +56,7 @@ class TokenSecrets:
         data["ca.crt"] = self._ca
         data["namespace"] = b64encode(account.namespace.encode()).decode()
         if not data.get("token"):
-            token = self._accounts.issue_legacy(account, uid, secret["metadata"]["name"])
+            token = self._accounts.issue_legacy(account, uid, secret["metadata"])
             data["token"] = b64encode(token.encode()).decode()
         secret["data"] = data
 
