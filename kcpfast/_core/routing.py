@@ -15,7 +15,9 @@ class Route:
 
     `service` holds the segments between `/services/` and `/clusters/`, () without a view;
     `cluster` is None without `/clusters/`. For a path that names no resource, `plural` is "" and
-    `rest` is all there is to go by; `rest` always starts with a slash.
+    `rest` is all there is to go by; `rest` always starts with a slash. Of `plural:identity`, as kcp
+    names what is bound from an export, `plural` is the first half and `identity` the other: nobody
+    behind knows the resource by another name.
     """
 
     service = cython.declare(tuple, visibility="public")
@@ -25,6 +27,7 @@ class Route:
     version = cython.declare(str, visibility="public")
     namespace = cython.declare(str, visibility="public")
     plural = cython.declare(str, visibility="public")
+    identity = cython.declare(str, visibility="public")
     name = cython.declare(str, visibility="public")
     subresource = cython.declare(str, visibility="public")
     watch = cython.declare(cython.bint, visibility="public")
@@ -38,6 +41,7 @@ class Route:
         self.version = ""
         self.namespace = ""
         self.plural = ""
+        self.identity = ""
         self.name = ""
         self.subresource = ""
         self.watch = False
@@ -45,12 +49,17 @@ class Route:
 
 @cython.ccall
 def route(path: str) -> Route:
-    """Split a path; ValueError if a percent escape hides a slash or is broken."""
+    """Split a path.
+
+    ValueError if a percent escape hides a slash or a NUL or is broken, or half a name is missing.
+    """
     found: Route = Route()
     if "%" in path:
         if "%2f" in path or "%2F" in path:
             raise ValueError("a path segment may not hold a slash")
         path = unquote(path, errors="strict")
+    if "\0" in path:  # it parts the keys of the store
+        raise ValueError("a path holds no NUL")
     parts: list = path.split("/")  # type: ignore[type-arg]
     at: cython.Py_ssize_t = 1
     end: cython.Py_ssize_t = len(parts)
@@ -82,6 +91,10 @@ def route(path: str) -> Route:
     else:
         return found
     _resource(found, parts, at, end)
+    if ":" in found.plural:
+        found.plural, _, found.identity = found.plural.partition(":")
+        if not found.plural or not found.identity:
+            raise ValueError("a resource is named by its plural, or by plural:identity")
     return found
 
 
@@ -128,6 +141,7 @@ def renamed(pattern: Route, name: str) -> Route:
     found.version = pattern.version
     found.namespace = pattern.namespace
     found.plural = pattern.plural
+    found.identity = pattern.identity
     found.name = name
     found.subresource = pattern.subresource
     found.watch = pattern.watch

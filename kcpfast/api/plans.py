@@ -85,7 +85,7 @@ class Plans:
         `notes` are of all that was read to find that out.
         """
         cut, verb = call.request.cut, call.attributes.verb
-        if cut is None or not cut.name or verb not in _VERBS or ":" in call.route.plural:
+        if cut is None or not cut.name or verb not in _VERBS or call.route.identity:
             return
         if verb == "list" and cut.query:
             return  # pages and revisions: the next is another

@@ -169,7 +169,9 @@ class Server:
         if not route_.plural:
             return self._health.answer if is_health(route_.rest) else self._page(call)
         assert call.view is not None
-        call.served = call.view.find(call.cluster, route_.group, route_.version, route_.plural)
+        call.served = call.view.find(
+            call.cluster, route_.group, route_.version, route_.plural, route_.identity
+        )
         if call.served is None:
             return _missing(call)
         if bool(route_.namespace) is not call.resource.namespaced and _misplaced(call):
@@ -230,6 +232,8 @@ def _missing(call: Call) -> Response:
     """Answer for a resource that is not served: as discovery does for its group-version."""
     view, wanted = call.view, (call.route.group, call.route.version)
     assert view is not None
+    if call.route.identity:
+        raise no_such_resource()
     for each in BUILTIN:
         if (each.group, each.version) == wanted and view.find(call.cluster, *wanted, each.plural):
             raise no_such_resource()
@@ -264,7 +268,9 @@ def _attributes(call: Call) -> Attributes:
     if verb == "list":
         verb = "watch" if boolean(call.parameter("watch")) else verb
         name = _only_name(call.parameter("fieldSelector"))
-    if found.watch and verb in ("get", "list"):
+    if found.watch:
+        if method not in ("GET", "HEAD") or found.subresource:
+            raise no_such_resource()
         verb = "watch"
     return Attributes(
         verb,

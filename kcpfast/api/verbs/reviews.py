@@ -164,7 +164,9 @@ def _wanted(spec: Mapping[str, Any]) -> Attributes:
         return Attributes(on_path.get("verb") or "", path=on_path.get("path") or "")
     wanted = spec["resourceAttributes"]
     keys = ("verb", "group", "version", "resource", "subresource", "namespace", "name")
-    return Attributes(*(wanted.get(key) or "" for key in keys))
+    found = Attributes(*(wanted.get(key) or "" for key in keys))
+    # A resource has one name here as in paths, where `plural:identity` is one way to spell it.
+    return found._replace(resource=found.resource.partition(":")[0])
 
 
 # ------------------------------------------------------------------------- rules

@@ -73,7 +73,7 @@ def _alive(call: Call) -> Callable[[], bool] | None:
         return None
 
     def alive() -> bool:
-        served = view.find(call.cluster, found.group, found.version, found.plural)
+        served = view.find(call.cluster, found.group, found.version, found.plural, found.identity)
         return served is not None and served.resource.origin == origin
 
     return alive

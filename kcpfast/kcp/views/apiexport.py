@@ -150,9 +150,15 @@ class ApiExportView:
         origin = self._parts.catalog.by_identity(identity, group, plural)
         return self._parts.catalog.from_origin(origin).values() if origin is not None else ()
 
-    def find(self, _cluster: str, group: str, version: str, plural: str) -> Served | None:
+    def find(
+        self, _cluster: str, group: str, version: str, plural: str, identity: str = ""
+    ) -> Served | None:
         """Return a resource that the export offers or claims."""
-        return self._content.served.get((group, plural, version))
+        found = self._content.served.get((group, plural, version))
+        origin = found.resource.origin if found is not None else None
+        if not identity or (origin is not None and origin.identity == identity):
+            return found
+        return None
 
     def resources(self, _cluster: str) -> Iterable[Served]:
         """Return what the export offers and claims, and bindings."""

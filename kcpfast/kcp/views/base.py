@@ -39,14 +39,25 @@ def dressed(resource: Resource, verbs: Iterable[str]) -> Resource:
     return shown
 
 
+def identity_of(served: Served | None) -> str:
+    """Return the identity by which a workspace has bound a resource, "" if it has not."""
+    row = served.row if served is not None else None
+    return row.shared.identity if row is not None and row.shared.export else ""
+
+
 class View(Protocol):
     """A way to look at the registry: a workspace, or a virtual workspace.
 
     `cluster` arguments are logical cluster names, or `*`.
     """
 
-    def find(self, cluster: str, group: str, version: str, plural: str) -> Served | None:
-        """Return a resource if the view serves it."""
+    def find(
+        self, cluster: str, group: str, version: str, plural: str, identity: str = ""
+    ) -> Served | None:
+        """Return a resource if the view serves it; with an identity, only what is bound by that.
+
+        Whoever asks has authorized the plural: what is returned is what it names, or nothing.
+        """
 
     def resources(self, cluster: str) -> Iterable[Served]:
         """Return all resources that the view serves, for discovery."""

@@ -75,13 +75,15 @@ class LifecycleView:
         self._type = (type_cluster, type_name)
         self._workspace, self._clusters, self._types = workspace, clusters, types
 
-    def find(self, cluster: str, group: str, version: str, plural: str) -> Served | None:
+    def find(
+        self, cluster: str, group: str, version: str, plural: str, identity: str = ""
+    ) -> Served | None:
         """Return LogicalClusters or, in one of them, what the workspace serves."""
-        if (group, version, plural) == _PLACE:
+        if (group, version, plural) == _PLACE and not identity:
             return _ALL if cluster == WILDCARD else _ONE
-        return (
-            None if cluster == WILDCARD else self._workspace.find(cluster, group, version, plural)
-        )
+        if cluster == WILDCARD:
+            return None
+        return self._workspace.find(cluster, group, version, plural, identity)
 
     def resources(self, cluster: str) -> Iterable[Served]:
         """Return what `find` finds."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from kcpfast.kcp.authorizer import Authorizer
 from kcpfast.kcp.clusters import Clusters
-from kcpfast.kcp.views.base import WHOLE, Scope, denied
+from kcpfast.kcp.views.base import WHOLE, Scope, denied, identity_of
 from kcpfast.meta.cluster import WILDCARD
 from kcpfast.meta.errors import ApiError
 from kcpfast.meta.user import Attributes, User
@@ -23,14 +23,16 @@ class WorkspaceView:
         self.authorizer = authorizer
         self._clusters = clusters
 
-    def find(self, cluster: str, group: str, version: str, plural: str) -> Served | None:
-        """Return a resource of the workspace; `plural:identity` names a bound one by identity."""
-        name, _, identity = plural.partition(":")
-        if identity:
-            return self._by_identity(group, version, name, identity)
+    def find(
+        self, cluster: str, group: str, version: str, plural: str, identity: str = ""
+    ) -> Served | None:
+        """Return a resource of the workspace; of all of them, what is bound by an identity."""
         if cluster == WILDCARD:
+            if identity:
+                return self._by_identity(group, version, plural, identity)
             return self._catalog.find("", group, version, plural)
-        return self._catalog.find(cluster, group, version, plural)
+        found = self._catalog.find(cluster, group, version, plural)
+        return found if not identity or identity == identity_of(found) else None
 
     def _by_identity(self, group: str, version: str, plural: str, identity: str) -> Served | None:
         row = self._catalog.by_identity(identity, group, plural)
