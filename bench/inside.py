@@ -12,9 +12,9 @@ from typing import Any, cast
 import uvloop
 
 from kcpfast.auth.rbac import Rbac
-from kcpfast.kcp.authorizer import ADMIN_GROUP, Authorizer
+from kcpfast.kcp.authorizer import Authorizer
 from kcpfast.kcp.policies import Policies
-from kcpfast.meta.user import AUTHENTICATED, User
+from kcpfast.meta.user import ADMIN_GROUP, AUTHENTICATED, User
 from kcpfast.server import wire
 from kcpfast.server.bootstrap import installation
 from kcpfast.server.certificates import make_account_key

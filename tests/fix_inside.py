@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from kcpfast.kcp.authorizer import ADMIN_GROUP
-from kcpfast.meta.user import AUTHENTICATED, MASTERS, User
+from kcpfast.meta.user import ADMIN_GROUP, AUTHENTICATED, MASTERS, User
 from kcpfast.server import wire
 from kcpfast.server.bootstrap import installation
 from kcpfast.server.certificates import make_account_key

@@ -11,7 +11,7 @@ from typing import Any
 
 from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
 from kcpfast.meta.errors import field_forbidden, go_value, invalid
-from kcpfast.meta.user import MASTERS, Attributes, User
+from kcpfast.meta.user import Attributes, User, is_privileged
 from kcpfast.registry.strategies.certificates import GROUP, conditions_of, organizations
 
 _REQUESTS = ((GROUP, "certificatesigningrequests"),)
@@ -67,14 +67,17 @@ def _sign_in(review: Review) -> None:
     spec = review.obj.setdefault("spec", {})
     for key in ("username", "uid", "groups", "extra"):
         spec.pop(key, None)
-    info: dict[str, Any] = review.user.info()
+    info: dict[str, Any] = review.user.lasting().info()
     spec |= info
 
 
 def _check_subject(review: Review) -> None:
     spec = review.obj["spec"]
-    if spec.get("signerName") == _CLIENT_SIGNER and MASTERS in organizations(spec["request"]):
-        raise review.refuse(f"use of {_CLIENT_SIGNER} signer with {MASTERS} group is not allowed")
+    if spec.get("signerName") != _CLIENT_SIGNER:
+        return
+    for group in organizations(spec["request"]):
+        if is_privileged(group):  # upstream knows of system:masters alone
+            raise review.refuse(f"use of {_CLIENT_SIGNER} signer with {group} group is not allowed")
 
 
 def _check_decisions(review: Review) -> None:

@@ -32,6 +32,7 @@ class Call:
         "authenticated",
         "cluster",
         "headers",
+        "impersonator",
         "known",
         "parameters",
         "path",
@@ -51,6 +52,8 @@ class Call:
         self.path = route.cluster or ""
         self.cluster = ""
         self.user: User = NOBODY
+        # Who acts as the user, if that is somebody else and no master.
+        self.impersonator: User | None = None
         self.authenticated = False
         self.view: View | None = None
         self.attributes = Attributes("")
@@ -77,6 +80,7 @@ class Call:
         call.route, call.attributes, call.served = self.route, self.attributes, self.served
         call.parameters, call.path, call.cluster = self.parameters, self.path, self.cluster
         call.user, call.view, call.known = self.user, self.view, self.known
+        call.impersonator = self.impersonator
         call.authenticated = self.authenticated
         call.warnings = self.warnings.copy()
         return call

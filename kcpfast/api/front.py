@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from kcpfast.api.context import Call
 from kcpfast.auth.authenticate import Authenticator, impersonated
-from kcpfast.kcp.authorizer import (
-    ADMIN_GROUP,
-    BOOTSTRAPPER_GROUP,
-    Authorizer,
-    is_master,
-    scoped,
-)
+from kcpfast.kcp.authorizer import DENIED, Authorizer, is_master, is_member
 from kcpfast.kcp.clusters import Clusters
+from kcpfast.kcp.effective import CLUSTER_GROUP, carried, is_sound, named_clusters, scoped
 from kcpfast.kcp.views.base import View, denied
 from kcpfast.meta.cluster import ROOT, WILDCARD
-from kcpfast.meta.errors import ApiError, forbidden
-from kcpfast.meta.user import MASTERS, SERVICE_ACCOUNT, Attributes, User, split_service_account
-from kcpfast.transport.messages import Response
-
-# Only members, or masters, may act as members.
-_GUARDED_GROUPS = (
-    ADMIN_GROUP,
-    BOOTSTRAPPER_GROUP,
-    "system:kcp:logical-cluster-admin",
-    "system:kcp:external-logical-cluster-admin",
+from kcpfast.meta.errors import ApiError, bad_request, forbidden
+from kcpfast.meta.user import (
+    MASTERS,
+    SERVICE_ACCOUNT,
+    WARRANT_EXTRA,
+    Attributes,
+    User,
+    is_privileged,
+    split_service_account,
 )
+from kcpfast.transport.messages import Response
 
 Service = Callable[[tuple[str, ...]], View]
 Page = Callable[[Call], Response | None]
@@ -75,22 +70,30 @@ class Front:
         wanted = impersonated(call.request)
         if wanted is None:
             return
-        self._check_impersonation(call, wanted)
+        if not is_sound(wanted):
+            raise bad_request(f"what stands in the extra {WARRANT_EXTRA} is no warrant")
         if not is_master(call.user, call.cluster):
+            self._check_impersonation(call, wanted)
             wanted = scoped(wanted, call.cluster)
+            call.impersonator = call.user
         call.user = wanted
 
     def _check_impersonation(self, call: Call, wanted: User) -> None:
-        if is_master(call.user, call.cluster):
-            return
-        for group in wanted.groups:
-            guarded = group == MASTERS or (
-                group in _GUARDED_GROUPS and group not in call.user.groups
-            )
-            if guarded:
-                why = "impersonation is not allowed for the requestor"
-                raise forbidden("", "", "", why)
-        for each in _impersonations(call, wanted):
+        """Refuse to let somebody act as another, as whomever that one would count.
+
+        What warrants, scopes and the cluster of a service account bring with them has to be allowed
+        as if it had been named in Impersonate-User and Impersonate-Group; kcp lets who may set an
+        extra set it to anything.
+        """
+        for user in carried(wanted):
+            for group in user.groups:
+                if group == MASTERS or (
+                    is_privileged(group) and not is_member(call.user, call.cluster, (group,))
+                ):
+                    why = "impersonation is not allowed for the requestor"
+                    raise forbidden("", "", "", why)
+        asked = call.request.header_values(b"impersonate-group")
+        for each in _impersonations(wanted, asked):
             if not self._authorizer.allows(call.user, call.cluster, each):
                 error = denied(call.user, each, "access denied")
                 error.details = denied(call.user, call.attributes, "").details
@@ -101,7 +104,18 @@ class Front:
         assert call.view is not None
         # What is about the server is allowed by whom root allows it.
         cluster = ROOT if call.attributes.path == "/metrics" else call.cluster
-        call.view.authorize(call.user, call.cluster or cluster, call.attributes)
+        try:
+            call.view.authorize(call.user, call.cluster or cluster, call.attributes)
+        except ApiError as error:
+            if call.route.identity and call.cluster == WILDCARD and error.details:
+                spelled = f"{call.route.plural}:{call.route.identity}"
+                error.details = {**error.details, "kind": spelled}
+            raise
+        # Acting as another does not lead around what an export permits at most: that is asked of
+        # both (kcp asks only of whom somebody acts as).
+        who = call.impersonator
+        if who is not None and not call.view.permits(who, call.cluster, call.attributes):
+            raise denied(call.user, call.attributes, DENIED)
 
     def is_lasting(self, call: Call) -> bool:
         """Tell whether what was found out of a call holds until something is written.
@@ -134,22 +148,30 @@ class Front:
         return page(call) if page is not None else None
 
 
-def _impersonations(call: Call, wanted: User) -> Iterator[Attributes]:
-    """Yield what a user must be allowed in order to act as another."""
-    account = split_service_account(wanted.name)
+def _impersonations(wanted: User, asked: Iterable[str]) -> Iterator[Attributes]:
+    """Yield what one must be allowed in order to act as another; `asked` are the groups named."""
+    groups = dict.fromkeys(asked)
+    for at, user in enumerate(carried(wanted)):
+        yield from _as_user(user)
+        if at:
+            groups |= dict.fromkeys(user.groups)
+        groups |= dict.fromkeys(CLUSTER_GROUP + each for each in named_clusters(user))
+    for group in groups:
+        yield Attributes("impersonate", resource="groups", name=group)
+
+
+def _as_user(user: User) -> Iterator[Attributes]:
+    account = split_service_account(user.name)
     if account is not None:
         yield Attributes(
             "impersonate", resource="serviceaccounts", namespace=account[0], name=account[1]
         )
     else:
-        yield Attributes("impersonate", resource="users", name=wanted.name)
-    asked = call.request.header_values(b"impersonate-group")
-    for group in asked:
-        yield Attributes("impersonate", resource="groups", name=group)
+        yield Attributes("impersonate", resource="users", name=user.name)
     group = "authentication.k8s.io"
-    if wanted.uid:
-        yield Attributes("impersonate", group, resource="uids", name=wanted.uid)
-    for key, values in wanted.extra:
+    if user.uid:
+        yield Attributes("impersonate", group, resource="uids", name=user.uid)
+    for key, values in user.extra:
         for value in values:
             yield Attributes(
                 "impersonate", group, resource="userextras", subresource=key, name=value

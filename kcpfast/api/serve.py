@@ -232,9 +232,7 @@ def _missing(call: Call) -> Response:
     """Answer for a resource that is not served: as discovery does for its group-version."""
     view, wanted = call.view, (call.route.group, call.route.version)
     assert view is not None
-    if call.route.identity:
-        raise no_such_resource()
-    for each in BUILTIN:
+    for each in () if call.route.identity else BUILTIN:
         if (each.group, each.version) == wanted and view.find(call.cluster, *wanted, each.plural):
             raise no_such_resource()
     return plain(404, "404 page not found\n", call.headers)

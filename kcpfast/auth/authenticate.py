@@ -70,11 +70,11 @@ def impersonated(request: Request) -> User | None:
     https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation
     """
     headers = request.headers
-    extra = [
-        (unquote(name[len(_EXTRA) :].decode("latin-1")), tuple(request.header_values(name)))
-        for name in headers
-        if name.startswith(_EXTRA)
-    ]
+    extra: dict[str, tuple[str, ...]] = {}
+    for header in headers:
+        if header.startswith(_EXTRA):  # two headers may spell one key
+            key = unquote(header[len(_EXTRA) :].decode("latin-1"))
+            extra[key] = (*extra.get(key, ()), *request.header_values(header))
     name = request.header(b"impersonate-user")
     groups = request.header_values(b"impersonate-group")
     uid = request.header(b"impersonate-uid")
@@ -89,4 +89,4 @@ def impersonated(request: Request) -> User | None:
         groups += [each for each in NOBODY.groups if each not in groups]
     elif AUTHENTICATED not in groups and UNAUTHENTICATED not in groups:
         groups.append(AUTHENTICATED)
-    return User(name, uid, tuple(groups), tuple(extra))
+    return User(name, uid, tuple(groups), tuple(extra.items()))

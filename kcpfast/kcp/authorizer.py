@@ -12,19 +12,18 @@ from typing import NamedTuple
 
 from kcpfast.auth.rbac import Identity, Rbac
 from kcpfast.auth.rules import Rule
-from kcpfast.auth.tokens import SCOPES_EXTRA
 from kcpfast.kcp.clusters import Clusters, State
 from kcpfast.kcp.effective import identities, in_scope, is_account
 from kcpfast.kcp.policies import Policies
 from kcpfast.meta.cluster import SYSTEM_ADMIN, WILDCARD
 from kcpfast.meta.user import (
+    ADMIN_GROUP,
+    BOOTSTRAPPER_GROUP,
     MASTERS,
     Attributes,
     User,
 )
 
-ADMIN_GROUP = "system:kcp:admin"
-BOOTSTRAPPER_GROUP = "system:kcp:tenancy:workspace-bootstrapper"
 ALWAYS_ALLOWED = ("/healthz", "/livez", "/readyz")
 GRANTED, DENIED = "access granted", "access denied"
 _ENTER = Attributes("access", path="/")
@@ -71,6 +70,10 @@ class Authorizer:
         """Tell whether `decide` allows."""
         return self.decide(user, cluster, wanted, deep=deep).allowed
 
+    def permits(self, user: User, cluster: str, wanted: Attributes) -> bool:
+        """Tell whether the maximal permission policy, if there is one, lets a user do this."""
+        return is_master(user, cluster) or self._policies.permits(user, cluster, wanted)
+
     def rules(self, user: User, cluster: str, namespace: str) -> Iterator[Rule]:
         """Yield the rules of RBAC that hold for a user in a namespace of a cluster."""
         who = identities(user, cluster)
@@ -104,6 +107,11 @@ def is_master(user: User, cluster: str) -> bool:
     return not user.extra or any(MASTERS in who.groups for who in identities(user, cluster))
 
 
+def is_member(user: User, cluster: str, groups: Iterable[str]) -> bool:
+    """Tell whether a user counts in a cluster as a member of one of these groups."""
+    return any(group in who.groups for who in identities(user, cluster) for group in groups)
+
+
 def _is_system_status(wanted: Attributes) -> bool:
     return (
         wanted.subresource == "status"
@@ -123,11 +131,3 @@ def _has_required_groups(state: State, user: User, who: Iterable[Identity]) -> b
         held.issuperset(group.strip() for group in alternative.split(","))
         for alternative in state.required_groups.split(";")
     )
-
-
-def scoped(user: User, cluster: str) -> User:
-    """Return an impersonated user confined to the cluster where the impersonation happens."""
-    scope = f"cluster:{cluster}"
-    extra = [pair for pair in user.extra if pair[0] != SCOPES_EXTRA]
-    values = (*user.extras(SCOPES_EXTRA), scope)
-    return user._replace(extra=(*extra, (SCOPES_EXTRA, values)))

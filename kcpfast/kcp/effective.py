@@ -1,13 +1,16 @@
 """Whom a user counts as inside a logical cluster: scopes, foreign service accounts, warrants.
 
 Rules: kcp's extra keys `authentication.kcp.io/scopes`, `authentication.kcp.io/cluster-name` and
-`authorization.kcp.io/warrant`.
+`authorization.kcp.io/warrant`. Stricter than kcp: who is confined to some clusters counts elsewhere
+as a service account, or as somebody of a cluster, only of those.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
 
 from kcpfast.auth.rbac import Identity
 from kcpfast.auth.tokens import CLUSTER_EXTRA, SCOPES_EXTRA
@@ -17,12 +20,11 @@ from kcpfast.meta.user import (
     AUTHENTICATED,
     SERVICE_ACCOUNT,
     UNAUTHENTICATED,
+    WARRANT_EXTRA,
     User,
     split_service_account,
-    user_of,
 )
 
-WARRANT_EXTRA = "authorization.kcp.io/warrant"
 FOREIGN_ACCOUNT = "system:kcp:serviceaccount:"
 CLUSTER_GROUP = "system:cluster:"
 _MAX_WARRANTS = 8
@@ -30,7 +32,9 @@ _MAX_WARRANTS = 8
 
 def identities(user: User, cluster: str) -> tuple[Identity, ...]:
     """Return whom a user counts as in a cluster: any of them may be allowed something."""
-    counted = (_inside(each, cluster) for each in _carried(user, _MAX_WARRANTS))
+    if not user.extra and not is_account(user):
+        return (Identity(user.name, user.groups),)
+    counted = (_inside(each, cluster) for each in carried(user))
     return tuple(dict.fromkeys(counted))
 
 
@@ -41,17 +45,8 @@ def consumers(user: User, cluster: str) -> tuple[Identity, ...]:
     known by its name outside of its workspace, and one that does not tell where it is from is
     nobody in particular, as kcp has it.
     """
-    counted = (_abroad(each, cluster) for each in _carried(user, _MAX_WARRANTS))
+    counted = (_abroad(each, cluster) for each in carried(user))
     return tuple(dict.fromkeys(counted))
-
-
-def _carried(user: User, depth: int) -> Iterator[User]:
-    """Yield a user and all whose warrants they carry."""
-    yield user
-    for text in user.extras(WARRANT_EXTRA) if depth else ():
-        carried = _warrant(text)
-        if carried is not None:
-            yield from _carried(carried, depth - 1)
 
 
 def _inside(user: User, cluster: str) -> Identity:
@@ -125,13 +120,79 @@ def _foreign_name(user: User, home: str) -> str:
     return f"{FOREIGN_ACCOUNT}{home}:{account[0]}:{account[1]}"
 
 
-def _warrant(text: str) -> User | None:
+def named_clusters(user: User) -> frozenset[str]:
+    """Return the clusters that a user's extras name: as somebody of those they may count."""
+    scopes = (_clusters(value) for value in user.extras(SCOPES_EXTRA))
+    return frozenset(user.extras(CLUSTER_EXTRA)).union(*scopes)
+
+
+# ------------------------------------------------------------------------- warrants
+
+
+class _Warrant(msgspec.Struct):
+    """The JSON of a warrant; in kcp, the fields of a SubjectAccessReview's user."""
+
+    user: str = ""
+    uid: str = ""
+    groups: list[str] | None = None
+    extra: dict[str, list[str]] | None = None
+
+
+def carried(user: User, depth: int = _MAX_WARRANTS) -> Iterator[User]:
+    """Yield a user and all those whose warrants they carry, warrants in warrants included.
+
+    What is no warrant is passed over, and what is nested too deep.
+    """
+    yield user
+    for text in user.extras(WARRANT_EXTRA) if depth else ():
+        found = read_warrant(text)
+        if found is not None:
+            yield from carried(found, depth - 1)
+
+
+def is_sound(user: User, depth: int = _MAX_WARRANTS) -> bool:
+    """Tell whether all that stands where warrants do is a warrant, and none nested too deep."""
+    found = [read_warrant(text) for text in user.extras(WARRANT_EXTRA)]
+    if not depth:
+        return not found
+    return all(each is not None and is_sound(each, depth - 1) for each in found)
+
+
+def read_warrant(text: str) -> User | None:
     """Return the user a warrant stands for; one for a service account must say from where."""
     try:
-        carried = json.loads(text)
-        user = user_of(carried)
-    except (ValueError, TypeError, AttributeError):
+        found = msgspec.json.decode(text, type=_Warrant)
+    except (ValueError, RecursionError):
         return None
-    if user.name.startswith(SERVICE_ACCOUNT) and not user.extras(CLUSTER_EXTRA):
+    extra = tuple((key, tuple(values)) for key, values in (found.extra or {}).items())
+    user = User(found.user, found.uid, tuple(found.groups or ()), extra)
+    if is_account(user) and not user.extras(CLUSTER_EXTRA):
         return None
     return user
+
+
+def warrant_of(user: User) -> str:
+    """Return a user as a warrant."""
+    extra = {key: list(values) for key, values in user.extra}
+    made = {"user": user.name, "uid": user.uid, "groups": list(user.groups), "extra": extra}
+    return json.dumps({key: value for key, value in made.items() if value}, separators=(",", ":"))
+
+
+def scoped(user: User, cluster: str) -> User:
+    """Return a user confined to one cluster, and likewise all whose warrants they carry.
+
+    So acts who is impersonated: kcp confines the user, but not those of the warrants.
+    """
+    extra = dict(user.extra)
+    extra[SCOPES_EXTRA] = (*user.extras(SCOPES_EXTRA), f"cluster:{cluster}")
+    inner = [read_warrant(text) for text in user.extras(WARRANT_EXTRA)]
+    if inner:
+        extra[WARRANT_EXTRA] = tuple(
+            warrant_of(scoped(each, cluster)) for each in inner if each is not None
+        )
+    return with_extra(user, extra)
+
+
+def with_extra(user: User, extra: Mapping[str, tuple[str, ...]]) -> User:
+    """Return a user with other extras."""
+    return user._replace(extra=tuple(extra.items()))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
 from kcpfast.kcp import birth, conditions, lifecycle
-from kcpfast.kcp.authorizer import Authorizer
+from kcpfast.kcp.authorizer import Authorizer, is_master
 from kcpfast.kcp.birth import Export, Maker
 from kcpfast.kcp.clusters import REQUIRED_GROUPS, Clusters
 from kcpfast.kcp.exports import MissingSchema
@@ -21,7 +21,7 @@ from kcpfast.kcp.types import Type, TypeRefused, Types, check_limits, default_bi
 from kcpfast.meta.cluster import ROOT, join, new_name, shard_hash
 from kcpfast.meta.errors import ApiError, internal
 from kcpfast.meta.selectors import from_object, matches
-from kcpfast.meta.user import MASTERS, Attributes, User
+from kcpfast.meta.user import Attributes, User
 from kcpfast.registry import index
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.resources.resource import Object
@@ -78,7 +78,7 @@ class Workspaces:
 
     def _admit(self, review: Review) -> None:
         obj, user = review.obj, review.user
-        master = MASTERS in user.groups
+        master = is_master(user, review.target.cluster)
         spec = obj.setdefault("spec", {})
         for field, shown in (("cluster", "Cluster"), ("URL", "URL")):
             if spec.get(field) and not master:
@@ -88,7 +88,7 @@ class Workspaces:
             return
         if not master:
             annotations = obj["metadata"]["annotations"]
-            annotations[birth.OWNER_ANNOTATION] = _compact(user.info())
+            annotations[birth.OWNER_ANNOTATION] = _compact(user.lasting().info())
         self._copy_required_groups(review)
         try:
             chosen = self._choose_type(review.target.cluster, spec)
@@ -160,7 +160,7 @@ class Workspaces:
         new = review.obj.get("spec") or {}
         if old.get("cluster") and not new.get("cluster"):
             raise review.refuse("spec.cluster cannot be unset")
-        if MASTERS in review.user.groups:
+        if is_master(review.user, review.target.cluster):
             return
         for field in ("cluster", "URL"):
             if old.get(field) != new.get(field):
@@ -279,7 +279,7 @@ class Workspaces:
         if required_groups:
             annotations[REQUIRED_GROUPS] = required_groups
         spec = cluster["spec"]
-        spec["createdBy"] = creator.info()
+        spec["createdBy"] = creator.lasting().info()
         if owner is not None:
             spec["owner"] = owner
         initializers = _initializers(plan.aliases)

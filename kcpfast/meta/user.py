@@ -11,6 +11,21 @@ UNAUTHENTICATED = "system:unauthenticated"
 MASTERS = "system:masters"
 SERVICE_ACCOUNT = "system:serviceaccount:"
 SERVICE_ACCOUNTS = "system:serviceaccounts"
+ADMIN_GROUP = "system:kcp:admin"
+BOOTSTRAPPER_GROUP = "system:kcp:tenancy:workspace-bootstrapper"
+CLUSTER_ADMIN_GROUPS = (
+    "system:kcp:logical-cluster-admin",
+    "system:kcp:external-logical-cluster-admin",
+)
+LIFECYCLE_GROUPS = ("system:kcp:initializer:", "system:kcp:terminator:")
+_PRIVILEGED = (MASTERS, ADMIN_GROUP, BOOTSTRAPPER_GROUP, *CLUSTER_ADMIN_GROUPS)
+WARRANT_EXTRA = "authorization.kcp.io/warrant"
+
+
+def is_privileged(group: str) -> bool:
+    """Tell whether a group may do what no RBAC of a workspace grants: nobody becomes its member by
+    what a tenant writes."""
+    return group in _PRIVILEGED or group.startswith(LIFECYCLE_GROUPS)
 
 
 class User(NamedTuple):
@@ -24,6 +39,12 @@ class User(NamedTuple):
     def extras(self, key: str) -> tuple[str, ...]:
         """Return the values of one extra key."""
         return next((values for name, values in self.extra if name == key), ())
+
+    def lasting(self) -> User:
+        """Return what may be written down of a user: not the warrants, whose rights end with the
+        request that they came with."""
+        extra = tuple(pair for pair in self.extra if pair[0] != WARRANT_EXTRA)
+        return self if len(extra) == len(self.extra) else self._replace(extra=extra)
 
     def info(self) -> dict[str, Any]:
         """Return the UserInfo object."""

@@ -8,9 +8,8 @@ import secrets
 from base64 import b64encode
 from pathlib import Path
 
-from kcpfast.kcp.authorizer import ADMIN_GROUP
 from kcpfast.meta.objectmeta import new_uid
-from kcpfast.meta.user import AUTHENTICATED, MASTERS, User
+from kcpfast.meta.user import ADMIN_GROUP, AUTHENTICATED, MASTERS, User
 from kcpfast.server.lock import StartError
 
 ADMIN, SHARD_ADMIN = "kcp-admin", "shard-admin"

@@ -67,9 +67,12 @@ async def test_what_is_no_request(inside: Inside, spec: Json, field: str) -> Non
     assert [cause["field"] for cause in got.body["details"]["causes"]] == [field]
 
 
-async def test_nobody_asks_to_be_a_master(inside: Inside) -> None:
+@pytest.mark.parametrize(
+    "group", ["system:masters", "system:kcp:admin", "system:kcp:initializer:root:x"]
+)
+async def test_nobody_asks_for_privileges(inside: Inside, group: str) -> None:
     name = "kubernetes.io/kube-apiserver-client"
-    wrong = request(request=pem("system:masters"), signerName=name)
+    wrong = request(request=pem(group), signerName=name)
     got = await inside.send("POST", REQUESTS, wrong)
     assert (got.status, got.body["reason"]) == (403, "Forbidden")
     wrong["spec"]["signerName"] = "example.com/s"

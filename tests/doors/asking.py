@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from kcpfast._core.heads import Heads, cut
-from kcpfast.kcp.authorizer import scoped
+from kcpfast.kcp.effective import scoped
 from kcpfast.meta.user import AUTHENTICATED, SERVICE_ACCOUNTS, UNAUTHENTICATED, Attributes, User
 from kcpfast.transport.messages import NOBODY, Peer, Request, Response, Stream
 from tests.api.test_verbs import Lines
@@ -317,10 +317,18 @@ class Twin:
         """Return the objects that somebody may ask about in this way."""
         cluster = door.cluster(self.world)
         user = self.acting(who, cluster)
+        acts = who.wanted is not None and not self.rights.is_master(who.user(self.world), cluster)
         if not door.export:
-            return self.rights.in_workspace(user, cluster, ask)
+            found = self.rights.in_workspace(user, cluster, ask)
+            if acts and not self.rights.permitted(who.user(self.world), cluster, ask):
+                raise Denied
+            return found
         owner = self.world.clusters[OFFERS[door.export][0]] if door.export in OFFERS else "nowhere"
-        return self.rights.in_view(user, Export(owner, door.export), cluster, ask)
+        export = Export(owner, door.export)
+        found = self.rights.in_view(user, export, cluster, ask)
+        if acts and not self.rights.claim_permits(who.user(self.world), export, cluster, ask):
+            raise Denied
+        return found
 
     def expected(self, question: Question) -> Seen:
         """Return the answer to a question."""

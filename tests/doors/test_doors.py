@@ -8,6 +8,7 @@ answer must be.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from functools import cache
 from pathlib import Path
@@ -48,7 +49,7 @@ from tests.doors.world import (
 )
 from tests.fix_inside import MERGE, Json
 from tests.kcp.provider import BINDINGS, EXPORTS
-from tests.models.persons import AUTHENTICATED, BINDING
+from tests.models.persons import AUTHENTICATED, BINDING, SCOPES, WARRANT
 from tests.models.rights import READS, Facts
 
 LONG = bool(os.environ.get("KCPFAST_DOORS"))
@@ -60,6 +61,11 @@ def base() -> World:
     key = Path(mkdtemp()) / "sa.key"
     make_account_key(key)
     return asyncio.run(worlds.build(key))
+
+
+def warranted(**user: Any) -> User:
+    """Return somebody who carries a warrant."""
+    return User("mallory", groups=(AUTHENTICATED,), extra=((WARRANT, (json.dumps(user),)),))
 
 
 SPACES = ("root:home", "root:away", "root:other", SHOP, DEPOT)
@@ -77,6 +83,10 @@ WANTED = (
     (User("alice", groups=("team-a", AUTHENTICATED)), ("team-a",)),
     (User("bob", groups=(AUTHENTICATED,)), ()),
     (User("eve", groups=("team-a", "team-b", AUTHENTICATED)), ("team-a", "team-b")),
+    (warranted(user="alice"), ()),
+    (warranted(user="bob", groups=["team-a", "team-b"]), ()),
+    (warranted(user="bob", groups=["system:kcp:admin"]), ()),
+    (User("alice", groups=(AUTHENTICATED,), extra=((SCOPES, ("cluster:root",)),)), ()),
 )
 DOORS = (
     *(Door(path, by_id=by_id) for path in SPACES for by_id in (True, False)),

@@ -10,8 +10,7 @@ import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kcpfast.kcp.authorizer import ADMIN_GROUP
-from kcpfast.meta.user import AUTHENTICATED, MASTERS, User
+from kcpfast.meta.user import ADMIN_GROUP, AUTHENTICATED, MASTERS, User
 from kcpfast.server import wire
 from kcpfast.server.bootstrap import installation
 from kcpfast.store.memory import MemoryStore

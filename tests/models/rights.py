@@ -14,7 +14,16 @@ from typing import Any, NamedTuple
 
 from kcpfast.meta.user import Attributes, User
 from kcpfast.store.contract import Store
-from tests.models.persons import ACCOUNT, Person, bound_persons, in_scope, persons
+from tests.models.persons import (
+    ACCOUNT,
+    HOME,
+    Person,
+    bound_persons,
+    in_scope,
+    persons,
+    scopes_of,
+    warranted,
+)
 
 Json = dict[str, Any]
 Rule = Mapping[str, Any]
@@ -326,15 +335,20 @@ class Rights:
         claim = self.claim(found, ask)
         if not every and not self.opened(export, cluster, claim, ask):
             raise Denied
-        for owner in self.owners(claim):
-            if not self.export_permits(user, cluster, owner, ask):
-                raise Denied
+        if not self.claim_permits(user, export, cluster, ask):
+            raise Denied
         if every and ask.verb not in ("list", "watch"):
             raise Missing
         consumers = self.consumers(export) if every else [cluster]
         return [
             each for one in consumers for each in self.shown(export, found, one, claim, ask, every)
         ]
+
+    def claim_permits(self, user: User, export: Export, cluster: str, ask: Attributes) -> bool:
+        """Tell whether those whose resource an export claims permit a request."""
+        found = self.facts.one("apis.kcp.io", "apiexports", *export) or {"spec": {}}
+        owners = self.owners(self.claim(found, ask))
+        return all(self.export_permits(user, cluster, owner, ask) for owner in owners)
 
     def seen_export(self, user: User, export: Export, ask: Attributes) -> Json:
         """Return an export whose content a user may see."""
@@ -433,22 +447,28 @@ class Rights:
         if self.is_master(user, cluster):
             return True
         held = {group for person in persons(user, cluster) for group in person.groups}
-        for group in wanted.groups:
-            if group == MASTERS or (group in GUARDED and group not in held):
-                return False
         asks = [Attributes("impersonate", resource="groups", name=group) for group in groups]
-        if wanted.name.startswith(ACCOUNT):
-            namespace, _, name = wanted.name.removeprefix(ACCOUNT).partition(":")
-            asks.append(
-                Attributes(
-                    "impersonate", resource="serviceaccounts", namespace=namespace, name=name
-                )
-            )
-        else:
-            asks.append(Attributes("impersonate", resource="users", name=wanted.name))
-        for key, values in wanted.extra:
-            asks += [
-                Attributes("impersonate", "authentication.k8s.io", "", "userextras", key, "", each)
-                for each in values
-            ]
+        for one in warranted(wanted):
+            for group in one.groups:
+                if group == MASTERS or (group in GUARDED and group not in held):
+                    return False
+            named = [f"system:cluster:{each}" for scope in scopes_of(one) for each in scope]
+            named += [f"system:cluster:{each}" for each in one.extras(HOME)]
+            named += one.groups if one is not wanted else ()
+            asks += [Attributes("impersonate", resource="groups", name=each) for each in named]
+            asks += acting_as(one)
         return all(self.decide(user, cluster, each) for each in asks)
+
+
+def acting_as(wanted: User) -> Iterator[Attributes]:
+    """Yield what one must be allowed in order to act as a user, groups left aside."""
+    if wanted.name.startswith(ACCOUNT):
+        namespace, _, name = wanted.name.removeprefix(ACCOUNT).partition(":")
+        yield Attributes("impersonate", resource="serviceaccounts", namespace=namespace, name=name)
+    else:
+        yield Attributes("impersonate", resource="users", name=wanted.name)
+    for key, values in wanted.extra:
+        for each in values:
+            yield Attributes(
+                "impersonate", "authentication.k8s.io", "", "userextras", key, "", each
+            )

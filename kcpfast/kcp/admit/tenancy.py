@@ -11,24 +11,19 @@ from typing import Any
 
 from kcpfast.admission.chain import CREATE, DELETE, UPDATE, Plugin, Review
 from kcpfast.kcp.admit.exports import TYPES, Binders
-from kcpfast.kcp.authorizer import BOOTSTRAPPER_GROUP
+from kcpfast.kcp.authorizer import is_member
 from kcpfast.kcp.birth import DELETION_FINALIZER
 from kcpfast.kcp.clusters import INACTIVE
 from kcpfast.kcp.lifecycle import relabel
 from kcpfast.meta.cluster import ROOT
-from kcpfast.meta.user import MASTERS, User
+from kcpfast.meta.user import BOOTSTRAPPER_GROUP, CLUSTER_ADMIN_GROUPS, MASTERS
 from kcpfast.resources.resource import Object
 
 CLUSTERS = ("core.kcp.io", "logicalclusters")
 SHARDS = ("core.kcp.io", "shards")
 _PHASES = ("Scheduling", "Initializing", "Ready", "Inactive", "Terminating", "Deleting")
 _STATUS = ("status",)
-_KEEPERS = (
-    MASTERS,
-    BOOTSTRAPPER_GROUP,
-    "system:kcp:logical-cluster-admin",
-    "system:kcp:external-logical-cluster-admin",
-)
+_KEEPERS = (MASTERS, BOOTSTRAPPER_GROUP, *CLUSTER_ADMIN_GROUPS)
 
 
 def plugins(binders: Binders) -> list[Plugin]:
@@ -81,18 +76,18 @@ def _defaults(obj: Object) -> set[tuple[str, str]]:
 # ------------------------------------------------------------------------- logical clusters
 
 
-def _is_keeper(user: User) -> bool:
-    return any(group in _KEEPERS for group in user.groups)
+def _is_keeper(review: Review) -> bool:
+    return is_member(review.user, review.target.cluster, _KEEPERS)
 
 
 def _create_cluster(review: Review) -> None:
-    if not _is_keeper(review.user):
+    if not _is_keeper(review):
         raise review.refuse("LogicalCluster cannot be created")
 
 
 def _delete_cluster(review: Review) -> None:
     spec = (review.old or {}).get("spec") or {}
-    if not spec.get("directlyDeletable") and not _is_keeper(review.user):
+    if not spec.get("directlyDeletable") and not _is_keeper(review):
         raise review.refuse("LogicalCluster cannot be deleted")
 
 

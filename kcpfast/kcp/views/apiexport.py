@@ -186,8 +186,8 @@ class ApiExportView:
         self._parts.clusters.check_active(cluster, wanted)
         if not self._grants(cluster, wanted, claim):
             raise denied(user, wanted, DENIED)
-        if claim is not None and claim.get("identityHash"):
-            self._check_policy(user, cluster, claim["identityHash"], wanted)
+        if not self.permits(user, cluster, wanted):
+            raise denied(user, wanted, DENIED)
         if cluster == WILDCARD and wanted.resource and wanted.verb not in ("list", "watch"):
             cause = Cause("UnexpectedServerResponse", "unknown", "")
             text = "the server could not find the requested resource"
@@ -232,13 +232,17 @@ class ApiExportView:
         asked = Attributes(wanted.verb, GROUP, "v1alpha1", resource, content, "", name)
         return self._parts.authorizer.allows(user, cluster, asked)
 
-    def _check_policy(self, user: User, cluster: str, identity: str, wanted: Attributes) -> None:
+    def permits(self, user: User, cluster: str, wanted: Attributes) -> bool:
+        """Ask the policy of whoever exports what is claimed."""
+        claim = self._content.claims.get((wanted.group, wanted.resource)) or {}
+        identity = claim.get("identityHash")
+        if not identity:
+            return True
         origin = self._parts.catalog.by_identity(identity, wanted.group, wanted.resource)
         if origin is None:
-            return
+            return True
         owner = (origin.export_cluster, origin.export)
-        if not self._parts.policies.export_permits(user, cluster, owner, wanted):
-            raise denied(user, wanted, DENIED)
+        return self._parts.policies.export_permits(user, cluster, owner, wanted)
 
     # ------------------------------------------------------------------------- scope
 

@@ -68,6 +68,9 @@ class View(Protocol):
     def authorize(self, user: User, cluster: str, wanted: Attributes) -> None:
         """Raise ApiError unless the request is allowed."""
 
+    def permits(self, user: User, cluster: str, wanted: Attributes) -> bool:
+        """Tell whether the maximal permission policies that hold here let a user do this."""
+
     def scope(self, cluster: str, resource: Resource) -> Scope:
         """Return what lists, watches and single objects are limited to."""
 

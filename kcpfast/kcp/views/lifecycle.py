@@ -116,6 +116,10 @@ class LifecycleView:
             return
         self._check_content(cluster, wanted)
 
+    def permits(self, user: User, cluster: str, wanted: Attributes) -> bool:
+        """Ask as in the workspace."""
+        return self._workspace.permits(user, cluster, wanted)
+
     def _waits(self, cluster: str) -> bool:
         state = self._clusters.state(cluster)
         if state is None or state.phase not in self._kind.phases:

@@ -62,6 +62,10 @@ class WorkspaceView:
             details = {key: value for key, value in details.items() if value}
             raise ApiError("MethodNotAllowed", text, details=details)
 
+    def permits(self, user: User, cluster: str, wanted: Attributes) -> bool:
+        """Ask the policy of the export that a resource is bound from."""
+        return self.authorizer.permits(user, cluster, wanted)
+
     def scope(self, _cluster: str, _resource: Resource) -> Scope:
         """Show everything."""
         return WHOLE
