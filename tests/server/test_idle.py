@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from kcpfast.auth import rbac
+from kcpfast.registry.derived import Derived
 from kcpfast.server import wire
 from kcpfast.server.bootstrap import installation
 from kcpfast.server.upkeep import Upkeep
@@ -70,15 +70,14 @@ async def opened(store: Store, key: Path) -> Inside:
     return found
 
 
-async def held(server: Inside) -> Held:
+async def held(server: Inside, store: Read) -> Held:
     loop = asyncio.get_running_loop()
     timers = [each for each in loop._scheduled if not each.cancelled()]  # type: ignore[attr-defined]
     entries = holdings([server.running, server.objects, server.catalog], [server.store, loop])
-    assert isinstance(server.store, Read)
-    await server.store.compact(server.store.revision())
-    before = server.store.read
+    await store.compact(store.revision())
+    before = store.read
     await Upkeep(server.store, server.objects).round(server.store.clock())
-    return Held(len(asyncio.all_tasks()), len(timers), entries, server.store.read - before)
+    return Held(len(asyncio.all_tasks()), len(timers), entries, store.read - before)
 
 
 async def populate(server: Inside, number: int) -> None:
@@ -103,7 +102,8 @@ async def test_workspaces_own_no_tasks_timers_or_entries(
 
     What was asked of a workspace is remembered for a while; of so few that all runs have as many.
     """
-    monkeypatch.setattr(rbac, "_MAX_CLUSTERS", 3)
+    whole = Derived.__init__
+    monkeypatch.setattr(Derived, "__init__", lambda self, reader, _: whole(self, reader, 3))
     made, found = [], []
     for number in (2, 2, 50):  # the first one fills what modules keep
         store = Read()
@@ -111,10 +111,10 @@ async def test_workspaces_own_no_tasks_timers_or_entries(
         await store.commit(installation(parts.objects, URL))
         server = await opened(store, account_key)
         await populate(server, number)
-        made.append(await held(server))
+        made.append(await held(server, store))
         await server.running.controllers.stop()
         again = await opened(store, account_key)
-        found.append(await held(again))
+        found.append(await held(again, store))
         await again.running.controllers.stop()
     assert made[2].entries - made[1].entries == Counter()
     assert made[1] == made[2]
