@@ -14,6 +14,7 @@ from kcpfast.meta.user import ADMIN_GROUP, AUTHENTICATED, MASTERS, User
 from kcpfast.server import wire
 from kcpfast.server.bootstrap import installation
 from kcpfast.store.memory import MemoryStore
+from kcpfast.store.subscribers import Subscribers
 from tests.fix_inside import CA, URL, Inside, Json
 from tests.kcp.provider import BINDINGS, EXPORTS, SCHEMAS, schema
 
@@ -86,7 +87,7 @@ class World(NamedTuple):
         """Return a world that may be changed."""
         store = MemoryStore()
         for name, value in vars(self.store).items():
-            setattr(store, name, [] if name == "_subscribers" else copy.copy(value))
+            setattr(store, name, Subscribers() if name == "_subscribers" else copy.copy(value))
         store._versions = {key: list(each) for key, each in self.store._versions.items()}
         return self._replace(store=store)
 
