@@ -39,6 +39,7 @@ class Inside:
     """The server; `at` is put before paths that do not begin with /clusters."""
 
     def __init__(self, parts: wire.Core, running: wire.Running) -> None:
+        self.parts = parts
         self.store, self.objects, self.catalog = parts[:3]
         self.running = running
         self.at = "/clusters/root"

@@ -20,8 +20,11 @@ class Generations:
     def name_key(self, key: bytes) -> int: ...
     def name_range(self, prefix: bytes) -> int: ...
     def name_sweep(self, key: bytes) -> int: ...
-    def basis(self, names: Collection[int], parts: tuple[Basis, ...] = ()) -> Basis:
-        """Return what holds while nothing with these names changes, and each of the parts holds."""
+    def basis(self, names: Collection[int], parts: tuple[Basis, ...], since: int) -> Basis:
+        """Return what holds while nothing with these names changes, and each of the parts holds.
+
+        What was read is as it was `since` (a value of `now`).
+        """
 
 @disjoint_base
 class Basis:

@@ -160,11 +160,14 @@ cdef class Generations:
                 found = state
         return state if most > LEVELS else found
 
-    def basis(self, names, tuple parts=()):
-        """Return what holds while nothing with these names changes, and each of the parts holds."""
+    def basis(self, names, tuple parts, uint64_t since):
+        """Return what holds while nothing with these names changes, and each of the parts holds.
+
+        What was read is as it was `since`; a name that nobody knew counts as changed just now.
+        """
         cdef Basis made = Basis.__new__(Basis)
         cdef size_t i = 0
-        made.generations, made.since, made.parts = self, self.now, parts
+        made.generations, made.since, made.parts = self, since, parts
         made.names = <uint64_t*>calloc(max(len(names), 1), sizeof(uint64_t))
         if made.names == NULL:
             raise MemoryError

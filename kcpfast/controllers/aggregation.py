@@ -16,7 +16,7 @@ from kcpfast.registry import index
 from kcpfast.registry.objects import Change, Objects, Target, object_prefix
 from kcpfast.registry.values import decode, labels
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import Index, Stamp, Write
+from kcpfast.store.contract import Index, Write
 from kcpfast.store.keys import place
 
 
@@ -57,17 +57,14 @@ class Aggregation:
 
 
 def consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
-    """File an aggregated role; ask for a look at all of them when any role changes."""
+    """File an aggregated role."""
     entry = index.aggregated(target.cluster, target.key())
     if new is not None and new.get("aggregationRule"):
         yield Index(entry, target.key())
     elif old is not None and old.get("aggregationRule"):
         yield Index(entry, None)
-    if _chosen(old) != _chosen(new):
-        yield Stamp(index.mark("aggregation", target.cluster, ""), index.aggregated(target.cluster))
 
 
-def _chosen(role: Object | None) -> tuple[Any, ...]:
-    if role is None:
-        return ()
+def chosen(role: Object) -> tuple[Any, ...]:
+    """Return what of a role decides about aggregated ones, its own rules among them."""
     return role["metadata"].get("labels"), role.get("rules"), role.get("aggregationRule")

@@ -23,12 +23,14 @@ from kcpfast.registry import index
 from kcpfast.registry.catalog import Catalog, Row
 from kcpfast.registry.naming import conflicts, taken
 from kcpfast.registry.objects import Change, Objects, Target
+from kcpfast.registry.reader import Notes
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Write
 from kcpfast.store.keys import storage_name
 
 EXTRA = "extra.apis.kcp.io/"
 _RETRY = 1.0
+_UNRESOLVED = 60.0
 _VALID, _INITIAL, _CURRENT = "APIExportValid", "InitialBindingCompleted", "BindingUpToDate"
 _INVALID = "Invalid APIExport. Please contact the APIExport owner to resolve"
 
@@ -66,7 +68,9 @@ class BindingController:
             return DONE
         if "deletionTimestamp" in found["metadata"]:
             return await self._end(where, found)
-        source = self._source(cluster, found)
+        with Notes(self._objects.store) as notes:
+            source = self._source(cluster, found)
+        read = notes.basis()
         before = (found.get("status") or {}).get("appliedPermissionClaims") or []
 
         async def bind(old: Object) -> Change:
@@ -77,7 +81,7 @@ class BindingController:
 
         await self._objects.adjust(where, bind)
         await self._apply_claims(where, source, before)
-        return DONE
+        return DONE if source.cluster else Again(_UNRESOLVED, read)
 
     async def names(self, cluster: str, _name: str) -> Outcome:
         """Look again at bindings that wait for a name."""
@@ -112,17 +116,15 @@ class BindingController:
             conditions.mark_false(new, kind, "NamingConflicts", problem)
             return self._wait(where, new, source)
         meta, place = new["metadata"], source.place
-        first = status["phase"] != "Bound"
         bound = bindings.bound_resources(found, identity, status.get("boundResources") or ())
         kept = [each for each in status.get("boundResources") or () if not _is_among(each, found)]
         bindings.mark_bound(new, source.cluster, bound + kept)
         meta["labels"] = (meta.get("labels") or {}) | bindings.labels(*place)
         _sync_extra(meta, source.export or {})
         more = self._file(where, place, found, identity)
-        if first:
-            key = index.consumer(*place, where.cluster, where.name)
-            more.append(bindings.consumer_write(place, where.cluster, where.name, []))
-            more.append(bindings.announce(self._objects.store, place, key))
+        filed = self._objects.store.index_get(index.consumer(*place, where.cluster, where.name))
+        if not filed:
+            more += self._filed(where, place, [])
         self._judge_claims(new, source)
         return more
 
@@ -152,7 +154,13 @@ class BindingController:
             return []
         name = bindings.reference(new).get("name") or ""
         new["status"]["apiExportClusterName"] = source.cluster
-        return [bindings.consumer_write((source.cluster, name), where.cluster, where.name, None)]
+        return self._filed(where, (source.cluster, name), None)
+
+    def _filed(
+        self, where: Target, export: tuple[str, str], force: Sequence[dict[str, Any]] | None
+    ) -> list[Write]:
+        store = self._objects.store
+        return bindings.file_consumer(store, export, where.cluster, where.name, force)
 
     def _conflict(self, where: Target, found: Sequence[Offer]) -> str:
         """Return what keeps a binding from its names, "" if nothing does."""
@@ -214,18 +222,14 @@ class BindingController:
         async def withdraw(old: Object) -> Change:
             new = copy_json(old)
             show(new, kept)
-            consumer = bindings.consumer_write(source.place, where.cluster, where.name, kept)
-            return Change(new, [*writes, consumer])
+            return Change(new, [*writes, *self._filed(where, source.place, kept)])
 
         async def grant(old: Object) -> Change:
             new = copy_json(old)
             show(new, force)
             conditions.mark_true(new, "PermissionClaimsApplied")
             conditions.summarize(new)
-            if self._consumer(where, source) == force:
-                return Change(new)
-            consumer = bindings.consumer_write(source.place, where.cluster, where.name, force)
-            return Change(new, [consumer])
+            return Change(new, self._filed(where, source.place, force))
 
         changed = {claims.storage(each) for each in (*before, *force) if each not in kept}
         if changed:
@@ -233,15 +237,6 @@ class BindingController:
         for storage in sorted(changed):
             await relabel(self._objects, self._claims, where.cluster, storage)
         await self._objects.adjust(where, grant)
-
-    def _consumer(self, where: Target, source: Source) -> object:
-        """Return the claims in force as the export sees them, None if it sees no consumer."""
-        for _, binding, force in bindings.consumers(
-            self._objects.store, source.place, where.cluster
-        ):
-            if binding == where.name:
-                return force
-        return None
 
     # ------------------------------------------------------------------------- the end
 

@@ -18,7 +18,7 @@ from kcpfast.registry.strategies.crd import CLEANUP
 from kcpfast.resources import definition
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.resource import Object, Origin
-from kcpfast.store.contract import Empty, Index, Stamp, Store, StoreError, Write
+from kcpfast.store.contract import Empty, Index, Store, StoreError, Write
 from kcpfast.store.keys import storage_name
 
 CRDS = BY_PLACE["apiextensions.k8s.io", "v1", "customresourcedefinitions"]
@@ -195,7 +195,7 @@ def _is(crd: Object, kind: str) -> bool:
 
 
 def consequences(store: Store) -> Consequence:
-    """Return what a CRD carries along: work when it changes, the end of its row with it."""
+    """Return what a CRD carries along: the end of its row."""
 
     def consequence(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
         cluster, name = target.cluster, target.name
@@ -208,13 +208,9 @@ def consequences(store: Store) -> Consequence:
         if new is None:
             if row is not None and mine:
                 yield from drop_row(cluster, *place, row)
-            yield Stamp(index.mark("crd-names", cluster, place[0]))
-            yield Stamp(index.mark("apibinding-names", cluster, ""))
             return
         deleting = "deletionTimestamp" in new["metadata"]
         if row is not None and mine and deleting and not row.closing:
             yield from close_row(cluster, place, row)
-        if old is None or old.get("spec") != new.get("spec") or deleting:
-            yield Stamp(index.mark("crd", cluster, name))
 
     return consequence

@@ -28,11 +28,13 @@ from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
 from kcpfast.registry.identity import count_generation
 from kcpfast.registry.objects import Change, Consequence, Objects, Target
+from kcpfast.registry.reader import Notes
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Conflict, Index, Stamp, Write
 
 SKIP_SLICE = "apiexports.apis.kcp.io/skip-endpointslice"
 _BATCH = 500
+_UNRESOLVED = 60.0
 
 
 class ExportController:
@@ -152,6 +154,29 @@ class ExportController:
         await self._stamp(_of_slices(self._objects, cluster, export))
         return DONE
 
+    async def partition(self, cluster: str, name: str) -> Outcome:
+        """Look again at slices that name a partition."""
+        await self._stamp(
+            Stamp(index.mark("slice", cluster, each["metadata"]["name"]))
+            for each in self._objects.all(ENDPOINT_SLICES, cluster)
+            if each["spec"].get("partition") == name
+        )
+        return DONE
+
+    async def departed(self, cluster: str, _name: str) -> Outcome:
+        """Look again at what was bound to, or published, exports of a workspace that is gone.
+
+        There may be another at its path.
+        """
+        store = self._objects.store
+        for key, _ in store.index_scan(index.consumers_of(cluster)):
+            _, _, _, consumer, binding = key.decode().split("\0")
+            await self._stamp([Stamp(index.mark("apibinding", consumer, binding))])
+        for key, _ in store.index_scan(index.slices_of(cluster)):
+            _, _, _, where, name = key.decode().split("\0")
+            await self._stamp([Stamp(index.mark("slice", where, name)), Index(key, None)])
+        return DONE
+
     async def endpoint_slice(self, cluster: str, name: str) -> Outcome:
         """Publish the URL of an export's virtual workspace while anybody is bound to it."""
         where = Target(ENDPOINT_SLICES, cluster, "", name)
@@ -159,7 +184,9 @@ class ExportController:
         if found is None:
             return DONE
         reference = found["spec"]["export"]
-        owner = self._owner(cluster, reference)
+        with Notes(self._objects.store) as notes:
+            owner = self._owner(cluster, reference)
+        read = notes.basis()
         export = find_export(self._objects, owner, reference["name"]) if owner else None
         consumer = index.consumer(owner, reference["name"])
         bound = export is not None and bool(self._objects.store.index_scan(consumer, limit=1))
@@ -180,10 +207,16 @@ class ExportController:
                 conditions.mark_false(new, "PartitionValid", "PartitionInvalidReference", problem)
             else:
                 conditions.mark_true(new, "PartitionValid")
-            return Change(new)
+            return Change(new, self._filed(owner, where, reference["name"]))
 
         await self._objects.adjust(where, change)
-        return DONE
+        return DONE if owner else Again(_UNRESOLVED, read)
+
+    def _filed(self, owner: str, where: Target, export: str) -> list[Write]:
+        """Return what files a slice with an export, unless it is: a path may come to be later."""
+        key = index.endpoint_slice(owner, export, where.cluster, where.name)
+        filed = not owner or self._objects.store.index_get(key) is not None
+        return [] if filed else [Index(key, b"")]
 
     def _owner(self, cluster: str, reference: dict[str, Any]) -> str:
         try:
@@ -247,19 +280,8 @@ def _of_slices(objects: Objects, cluster: str, export: str) -> Iterable[Write]:
 # ------------------------------------------------------------------------- consequences
 
 
-def export_consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
-    """Ask for work where an export changed."""
-    if old is None or new is None or _asks(old) != _asks(new):
-        yield Stamp(index.mark("apiexport", target.cluster, target.name))
-
-
-def _asks(export: Object) -> object:
-    meta, status = export["metadata"], export.get("status") or {}
-    return export.get("spec"), status.get("identityHash"), meta.get("annotations")
-
-
 def slice_consequences(clusters: Clusters) -> Consequence:
-    """Return what files a slice under its export, and asks for its URLs."""
+    """Return what files a slice under its export."""
 
     def consequence(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
         reference = (new or old or {})["spec"]["export"]
@@ -270,33 +292,5 @@ def slice_consequences(clusters: Clusters) -> Consequence:
         if owner:
             key = index.endpoint_slice(owner, reference["name"], target.cluster, target.name)
             yield Index(key, None if new is None else b"")
-        if new is not None and (old is None or old["spec"] != new["spec"]):
-            yield Stamp(index.mark("slice", target.cluster, target.name))
 
     return consequence
-
-
-def secret_consequences(objects: Objects) -> Consequence:
-    """Return what lets exports look again at a secret that may hold their identity."""
-
-    def consequence(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
-        if (old or {}).get("data") == (new or {}).get("data"):
-            return
-        count = index.count(target.cluster, "", API_EXPORTS.storage)
-        if objects.store.index_get(count) is not None:
-            name = f"{target.namespace}/{target.name}"
-            yield Stamp(index.mark("identity", target.cluster, name))
-
-    return consequence
-
-
-def schema_consequences(target: Target, old: Object | None, _new: Object | None) -> Iterable[Write]:
-    """Let exports look again for a schema that may be there now."""
-    if old is None:
-        yield Stamp(index.mark("schema", target.cluster, target.name))
-
-
-def type_consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
-    """Ask for the URLs of a new type."""
-    if new is not None and old is None:
-        yield Stamp(index.mark("workspacetype", target.cluster, target.name))

@@ -18,7 +18,7 @@ from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.objects import Change, Objects, Target
 from kcpfast.registry.strategies.quota import CLASSIC
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import Index, Stamp, Write, number
+from kcpfast.store.contract import Index, Write, number
 
 
 class QuotaController:
@@ -81,7 +81,7 @@ class QuotaController:
 
 
 def consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
-    """File what a quota limits, ask for its status."""
+    """File what a quota limits."""
     before, after = _filed(target, old), _filed(target, new)
     if before == after:
         return
@@ -89,9 +89,6 @@ def consequences(target: Target, old: Object | None, new: Object | None) -> Iter
         yield Index(before[0], None)
     if after is not None:
         yield Index(*after)
-        assert new is not None
-        place = "" if is_whole(new) else target.namespace
-        yield Stamp(index.mark("quota", target.cluster, place))
 
 
 def _filed(target: Target, quota: Object | None) -> tuple[bytes, bytes] | None:

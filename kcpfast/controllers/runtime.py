@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
+from kcpfast._core.generations import Basis
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
 from kcpfast.store.contract import Batch, Conflict, Store, StoreError, Unstamp, number
@@ -20,6 +21,7 @@ from kcpfast.store.contract import Batch, Conflict, Store, StoreError, Unstamp, 
 LOG = logging.getLogger("kcpfast.controllers")
 _AT_ONCE = 32
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 30.0
+_LOOK = 0.01
 
 
 class Done(NamedTuple):
@@ -27,9 +29,10 @@ class Done(NamedTuple):
 
 
 class Again(NamedTuple):
-    """To be tried again after so many seconds."""
+    """To be tried again after so many seconds, or once something has changed that was read."""
 
     after: float
+    read: Basis | None = None
 
 
 DONE = Done()
@@ -55,6 +58,9 @@ class Runtime:
         self._removing: asyncio.Task[None] | None = None
         self._timers: dict[bytes, asyncio.TimerHandle] = {}
         self._waits: dict[bytes, float] = {}
+        # What those wait for that have told; looked at a moment after commits.
+        self._reading: dict[bytes, Basis] = {}
+        self._looking: asyncio.TimerHandle | None = None
         self._stopped = True
 
     def start(self) -> None:
@@ -68,10 +74,19 @@ class Runtime:
         for key in batch.stamps:
             if key.startswith(index.MARKS):
                 self._enqueue(key)
+        if self._reading and self._looking is None and not self._stopped:
+            self._looking = asyncio.get_running_loop().call_later(_LOOK, self._look)
+
+    def _look(self) -> None:
+        """Take up what waited for something that has changed."""
+        self._looking = None
+        for key in [key for key, basis in self._reading.items() if not basis.holds()]:
+            self._enqueue(key)
 
     def _enqueue(self, key: bytes) -> None:
         if self._stopped:
             return
+        self._reading.pop(key, None)
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
@@ -118,6 +133,10 @@ class Runtime:
         if isinstance(outcome, Again):
             loop = asyncio.get_running_loop()
             self._timers[key] = loop.call_later(outcome.after, self._enqueue, key)
+            if outcome.read is not None:
+                self._reading[key] = outcome.read
+                if not outcome.read.holds():
+                    self._enqueue(key)
         elif seen:
             self._finished.append(Unstamp(key, seen))
             if self._removing is None:
@@ -142,7 +161,10 @@ class Runtime:
         self._stopped = True
         for timer in self._timers.values():
             timer.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
         self._timers.clear()
+        self._reading.clear()
         self._queue.clear()
         self._round.clear()
         running = [*self._running.values(), *filter(None, [self._removing])]
@@ -151,7 +173,8 @@ class Runtime:
 
     def busy(self) -> bool:
         """Tell whether anything is queued or running; what waits for a retry does not count."""
-        return bool(self._queue or self._round or self._running or self._removing)
+        working = self._queue or self._round or self._running or self._removing
+        return bool(working or self._looking)
 
 
 def _log_failure(error: Exception, controller: str, cluster: str, name: str) -> None:

@@ -8,19 +8,17 @@ https://kubernetes.io/docs/concepts/configuration/secret/#serviceaccount-token-s
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable
 from typing import Any
 
 from kcpfast.admission.chain import Plugin, Review
 from kcpfast.auth.tokens import ACCOUNTS, SECRETS, ServiceAccountTokens
 from kcpfast.controllers.runtime import DONE, Outcome
 from kcpfast.meta.errors import Cause, go_value, invalid
-from kcpfast.registry import index
 from kcpfast.registry.objects import Change, Objects, Target, object_prefix
 from kcpfast.registry.strategies.core import TOKEN_TYPE
 from kcpfast.registry.values import decode
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import EXISTS, Check, Stamp, Write
+from kcpfast.store.contract import EXISTS, Check
 from kcpfast.store.keys import place
 
 ACCOUNT, ACCOUNT_UID = "kubernetes.io/service-account.name", "kubernetes.io/service-account.uid"
@@ -82,11 +80,3 @@ def _no_account(secret: Object, name: str) -> Exception:
     field = f"metadata.annotations[{ACCOUNT}]"
     cause = Cause("FieldValueNotFound", f"Not found: {go_value(name)}", field)
     return invalid("Secret", "", secret["metadata"].get("name", ""), [cause])
-
-
-def consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
-    """Ask for the token Secrets of an account to go with it."""
-    if old is not None and new is None:
-        cluster, namespace = target.cluster, target.namespace
-        mark = index.mark("tokens", cluster, f"{namespace}\0{old['metadata']['uid']}")
-        yield Stamp(mark, index.count(cluster, namespace, SECRETS.storage))

@@ -99,24 +99,31 @@ def row_writes(
     return writes
 
 
-def consumer_write(
-    export: tuple[str, str], cluster: str, binding: str, claims: Sequence[dict[str, Any]] | None
-) -> Write:
-    """Return what tells an export of a consumer: the claims in force, None while it waits."""
-    key = index.consumer(*export, cluster, binding)
-    return Index(key, WAITING if claims is None else msgspec.json.encode(list(claims)))
+def file_consumer(
+    store: Store,
+    export: tuple[str, str],
+    cluster: str,
+    binding: str,
+    claims: Sequence[dict[str, Any]] | None,
+) -> list[Write]:
+    """Return what tells an export of a consumer, unless it knows: the claims in force, None while
+    the binding waits.
 
-
-def announce(store: Store, export: tuple[str, str], own: bytes = b"") -> Write:
-    """Return what tells an export's endpoint slices of a new consumer, whose key may be `own`.
-
-    While there is another consumer the slices know already; that it is still there when the
-    new one comes is then part of the commit.
+    Its endpoint slices are told of the first one. While there is another they know already; that
+    it is still there when the new one comes is then part of the commit.
     """
-    for key, _ in store.index_scan(index.consumer(*export), limit=2):
-        if key != own:
-            return Present(key)
-    return Stamp(index.mark("slices", *export))
+    own, filed = index.consumer(*export, cluster, binding), consumer_entry(claims)
+    known = store.index_get(own)
+    if known is not None:
+        return [Index(own, filed)] if known != filed else []
+    for key, _ in store.index_scan(index.consumer(*export), limit=1):
+        return [Index(own, filed), Present(key)]
+    return [Index(own, filed), Stamp(index.mark("slices", *export))]
+
+
+def consumer_entry(claims: Sequence[dict[str, Any]] | None) -> bytes:
+    """Return what is filed of a consumer."""
+    return WAITING if claims is None else msgspec.json.encode(list(claims))
 
 
 def consumers(
@@ -132,34 +139,27 @@ def consumers(
 
 
 def consequences(store: Store) -> Consequence:
-    """Return what a binding carries along: work when it changes, the end of its rows with it."""
+    """Return what a binding carries along: the end of its rows, and of what is filed of it."""
 
     def consequence(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
         cluster, name = target.cluster, target.name
+        owner = _owner(old)
+        if owner and owner != _owner(new):
+            export = reference(old or {}).get("name") or ""
+            yield Index(index.consumer(owner, export, cluster, name), None)
         if new is not None:
-            if old is None or _asks(old) != _asks(new):
-                yield Stamp(index.mark("apibinding", cluster, name))
             if "deletionTimestamp" in new["metadata"]:
                 for key, row in _rows(store, cluster, name, new):
                     yield Index(key, row._replace(closing=True).encode())
             return
         gone = old or {}
-        status, export = gone.get("status") or {}, reference(gone).get("name") or ""
-        owner = status.get("apiExportClusterName")
         if owner:
-            yield Index(index.consumer(owner, export, cluster, name), None)
-            yield Stamp(index.mark("slices", owner, export))
-            applied = status.get("appliedPermissionClaims") or ()
+            applied = (gone.get("status") or {}).get("appliedPermissionClaims") or ()
+            export = reference(gone).get("name") or ""
             yield from claims.index_writes(cluster, export_hash(owner, export), applied, ())
-            for claim in applied:  # what it was about loses its labels
-                yield Stamp(index.mark("claims", cluster, claims.storage(claim).decode()))
         for key, row in _rows(store, cluster, name, gone):
             _, _, group, plural = key.decode().split("\0")
             yield from drop_row(cluster, group, plural, row)
-        # Whoever waits for a name that is free now may have it.
-        yield Stamp(index.mark("apibinding-names", cluster, ""))
-        for each in status.get("boundResources") or ():
-            yield Stamp(index.mark("crd-names", cluster, each["group"]))
 
     return consequence
 
@@ -174,6 +174,7 @@ def _rows(store: Store, cluster: str, name: str, binding: Object) -> Iterable[tu
             yield key, row
 
 
-def _asks(binding: Object) -> object:
-    """Return what of a binding its reconciler answers to."""
-    return binding.get("spec"), binding["metadata"].get("deletionTimestamp")
+def _owner(binding: Object | None) -> str:
+    """Return the cluster of the export that a binding is filed with, "" for none."""
+    status = (binding or {}).get("status") or {}
+    return status.get("apiExportClusterName") or ""

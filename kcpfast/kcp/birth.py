@@ -45,15 +45,21 @@ class Export(NamedTuple):
 class Maker:
     """Makes objects of one cluster, and collects the writes that store them."""
 
-    def __init__(self, objects: Objects, cluster: str) -> None:
-        """Begin without writes."""
+    def __init__(self, objects: Objects, cluster: str, *, born: bool = False) -> None:
+        """Begin without writes; `born` tells that the cluster is made with them: nobody claims
+        anything of it yet."""
         self._objects = objects
         self.cluster = cluster
+        self._born = born
         self.writes: list[Write] = []
 
     def make(self, target: Target, obj: Object) -> Object:
         """Store a new object of this cluster with the others."""
         self.writes += self._objects.newborn(target, obj)
+        if not self._born:
+            storage = target.resource.storage
+            mark = index.mark("claims", self.cluster, storage.decode())
+            self.writes.append(Stamp(mark, index.claim(self.cluster, storage)))
         return obj
 
     def namespace(self, name: str, annotations: Mapping[str, str] = {}) -> None:
@@ -133,8 +139,9 @@ class Maker:
         self.writes += bindings.row_writes(
             self._objects.store, self.cluster, name, origin, export.offers, export.identity
         )
-        self.writes.append(bindings.consumer_write(origin, self.cluster, name, force))
-        self.writes.append(bindings.announce(self._objects.store, origin))
+        self.writes += bindings.file_consumer(
+            self._objects.store, origin, self.cluster, name, force
+        )
         self.writes += claims.index_writes(self.cluster, export_hash(*origin), (), force)
         # What is born in this very commit gets its labels a moment later.
         for claim in force:
@@ -237,7 +244,7 @@ def default_name(cluster: str, export: Export) -> str:
 
 
 def namespace_consequences(ca: str, objects: Objects) -> Consequence:
-    """Return what a namespace carries along: its content at birth, work at its end."""
+    """Return what a namespace carries along: its content at birth."""
 
     def consequence(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
         cluster, name = target.cluster, target.name
@@ -245,18 +252,5 @@ def namespace_consequences(ca: str, objects: Objects) -> Consequence:
             maker = Maker(objects, cluster)
             maker.namespace_content(name, ca)
             yield from maker.writes
-            for content in (CONFIG_MAPS, ACCOUNTS):
-                if objects.store.index_scan(index.claim(cluster, content.storage), limit=1):
-                    yield Stamp(index.mark("claims", cluster, content.storage.decode()))
-        elif new is not None and "deletionTimestamp" in new["metadata"]:
-            yield Stamp(index.mark("namespace", cluster, name))
 
     return consequence
-
-
-def content_consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
-    """Ask for what a namespace must have, when it goes or is changed."""
-    if old is not None and target.name in ("default", ROOT_CA):
-        kept = new is not None and new.get("data") == old.get("data")
-        if not kept:
-            yield Stamp(index.mark("namespace-content", target.cluster, target.namespace))

@@ -25,7 +25,7 @@ from kcpfast.meta.user import Attributes, User
 from kcpfast.registry import index
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import Index, Stamp, Write
+from kcpfast.store.contract import Index, Write
 
 PLACE = ("tenancy.kcp.io", "workspaces")
 FINALIZER = "core.kcp.io/logicalcluster"
@@ -271,7 +271,7 @@ class Workspaces:
         self, plan: Plan, creator: User, owner: dict[str, Any] | None, required_groups: str
     ) -> list[Write]:
         """Return the writes that make a logical cluster and all that is in it."""
-        maker = Maker(self._objects, plan.cluster)
+        maker = Maker(self._objects, plan.cluster, born=True)
         phase = "Initializing" if plan.waiting else "Ready"
         cluster = birth.logical_cluster(plan.type.full, plan.path, SHARD, phase)
         annotations = cluster["metadata"]["annotations"]
@@ -320,32 +320,9 @@ def _compact(value: Any) -> str:
 
 
 def consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
-    """File the path of a workspace; ask for its logical cluster to follow when it goes."""
+    """File the path of a workspace."""
     key = index.path(target.cluster, target.name)
     before = ((old or {}).get("spec") or {}).get("cluster")
     after = ((new or {}).get("spec") or {}).get("cluster")
     if before != after:
         yield Index(key, after.encode() if after else None)
-    deleting = new is not None and "deletionTimestamp" in new["metadata"]
-    if deleting and not (old is not None and "deletionTimestamp" in old["metadata"]):
-        yield Stamp(index.mark("workspace", target.cluster, target.name))
-
-
-def logical_cluster_consequences(
-    target: Target, old: Object | None, new: Object | None
-) -> Iterable[Write]:
-    """Ask for work where the lifecycle of a LogicalCluster goes on."""
-    if old is None and BINDINGS_INITIALIZER in (new or {}).get("status", {}).get(
-        "initializers", ()
-    ):
-        yield Stamp(index.mark("logicalcluster", target.cluster, target.name))
-    owner = ((old or {}).get("spec") or {}).get("owner")
-    if new is None and owner:
-        yield Stamp(index.mark("workspace", owner["cluster"], owner["name"]))
-    if old is not None and new is not None:
-        changed = (old["metadata"].get("deletionTimestamp"), old.get("status")) != (
-            new["metadata"].get("deletionTimestamp"),
-            new.get("status"),
-        )
-        if changed:
-            yield Stamp(index.mark("logicalcluster", target.cluster, target.name))

@@ -116,6 +116,16 @@ def consumer(cluster: str, export: str, consumer_cluster: str = "", binding: str
     return f"consumer\0{cluster}\0{export}\0{consumer_cluster}\0{binding}".encode()
 
 
+def consumers_of(cluster: str) -> bytes:
+    """The range of bindings to any export of a cluster."""
+    return f"consumer\0{cluster}\0".encode()
+
+
+def slices_of(cluster: str) -> bytes:
+    """The range of endpoint slices of any export of a cluster."""
+    return f"slice\0{cluster}\0".encode()
+
+
 def endpoint_slice(cluster: str, export: str, slice_cluster: str = "", name: str = "") -> bytes:
     """An endpoint slice of an export; without a slice, the range of all of them."""
     if not slice_cluster:

@@ -22,8 +22,10 @@ from kcpfast.meta.errors import (
 )
 from kcpfast.registry import index, values
 from kcpfast.registry.identity import begin
+from kcpfast.registry.reader import Reader
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.store.contract import (
+    Check,
     Conflict,
     Count,
     Full,
@@ -31,7 +33,6 @@ from kcpfast.store.contract import (
     Put,
     Record,
     Stamp,
-    Store,
     StoreError,
     Write,
 )
@@ -90,7 +91,7 @@ class Objects:
     """Stores objects; `consequences` maps a storage's resource to what its writes carry along."""
 
     def __init__(
-        self, store: Store, consequences: Mapping[tuple[str, str], Sequence[Consequence]]
+        self, store: Reader, consequences: Mapping[tuple[str, str], Sequence[Consequence]]
     ) -> None:
         """Write into a store."""
         self.store = store
@@ -155,7 +156,8 @@ class Objects:
     async def update(self, target: Target, change: Changing, *, dry_run: bool = False) -> Saved:
         """Store what `change` makes of the object; asked again if somebody else was faster.
 
-        NotFound if there is no object. An object that `change` leaves as it is takes no revision.
+        NotFound if there is no object. An object that `change` leaves as it is takes no revision,
+        whatever is written with it.
         One that is being deleted and has no finalizer left is deleted.
         """
         resource = target.resource
@@ -166,8 +168,10 @@ class Objects:
                 raise not_found(resource.plural, resource.group, target.name)
             old = values.decode(resource, *record)
             new, more, always = await change(old)
-            if new == old and not more and not always:
-                return Saved(old, *record)
+            if new == old and not always:
+                if dry_run or await self._written(Check(key, record.revision), more):
+                    return Saved(old, *record)
+                continue
             kept = None if new is None or is_finished(new) else new
             value = values.encode(resource, new if new is not None else old, record.value)
             if dry_run:
@@ -179,6 +183,15 @@ class Objects:
                 continue
             return _saved(new if new is not None else old, revision, value)
         raise _contended(target)
+
+    async def _written(self, unless: Check, writes: Sequence[Write]) -> bool:
+        """Write what goes with an object that stays as it is; False if it does not."""
+        try:
+            if writes:
+                await self._commit([unless, *writes])
+        except Conflict:
+            return False
+        return True
 
     async def adjust(self, target: Target, change: Changing) -> Saved | None:
         """Update an object as a controller does: nothing happens if it is gone."""

@@ -50,11 +50,12 @@ class Notes:
     What is noted is noted of what lies around, too, also if an error ends it.
     """
 
-    __slots__ = ("_hold", "_outer", "_reader", "names", "parts")
+    __slots__ = ("_hold", "_outer", "_reader", "_since", "names", "parts")
 
     def __init__(self, reader: Reader) -> None:
         """Begin with nothing read."""
         self._reader = reader
+        self._since = reader.generations.now
         self._outer: Notes | None = None
         self._hold: AbstractContextManager[None] | None = None
         # Names of keys and ranges, and what others had worked out of theirs.
@@ -80,7 +81,8 @@ class Notes:
 
     def basis(self) -> Basis:
         """Return what holds until something that was noted changes."""
-        return self._reader.generations.basis(self.names, tuple(dict.fromkeys(self.parts)))
+        parts = tuple(dict.fromkeys(self.parts))
+        return self._reader.generations.basis(self.names, parts, self._since)
 
 
 class Reader:

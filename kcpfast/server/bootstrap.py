@@ -44,10 +44,10 @@ def _asset() -> Mapping[str, Any]:
 
 def installation(objects: Objects, base_url: str) -> list[Write]:
     """Return the writes that make an empty store an installation."""
-    admin = Maker(objects, SYSTEM_ADMIN)
+    admin = Maker(objects, SYSTEM_ADMIN, born=True)
     for obj in _asset()[SYSTEM_ADMIN]:
         _make(admin, _KINDS, obj)
-    root = Maker(objects, ROOT)
+    root = Maker(objects, ROOT, born=True)
     exports = [_export(root, row, base_url) for row in _asset()["exports"]]
     kinds = _exported_kinds(exports)
     bound = [

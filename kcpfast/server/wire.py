@@ -27,7 +27,7 @@ from kcpfast.auth import rbac
 from kcpfast.auth.authenticate import Authenticator
 from kcpfast.auth.rbac import Rbac
 from kcpfast.auth.tokens import ServiceAccountTokens
-from kcpfast.controllers import aggregation, crds, expiry, exports, quota, tokens
+from kcpfast.controllers import aggregation, crds, expiry, exports, quota
 from kcpfast.controllers.aggregation import Aggregation
 from kcpfast.controllers.bindings import BindingController
 from kcpfast.controllers.claims import ClaimController
@@ -57,6 +57,7 @@ from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.derived import Derived
 from kcpfast.registry.objects import Consequence, Objects
 from kcpfast.registry.reader import Reader
+from kcpfast.server import wakes
 from kcpfast.store.contract import Store
 from kcpfast.watch.hub import Hub
 
@@ -93,24 +94,17 @@ def core(opened: Store, ca: str, *, caches: bool = True) -> Core:
         **rbac.CONSEQUENCES,
         ("", "events"): (expiry.consequence(store),),
         ("events.k8s.io", "events"): (expiry.consequence(store),),
-        ("", "configmaps"): (birth.content_consequences,),
         ("", "namespaces"): (birth.namespace_consequences(ca, objects),),
         ("", "resourcequotas"): (quota.consequences,),
-        ("", "secrets"): (exports.secret_consequences(objects),),
-        ("", "serviceaccounts"): (birth.content_consequences, tokens.consequences),
         ("apiextensions.k8s.io", "customresourcedefinitions"): (crds.consequences(store),),
         ("apis.kcp.io", "apibindings"): (bindings.consequences(store),),
         ("apis.kcp.io", "apiexportendpointslices"): (exports.slice_consequences(clusters),),
-        ("apis.kcp.io", "apiexports"): (exports.export_consequences,),
-        ("apis.kcp.io", "apiresourceschemas"): (exports.schema_consequences,),
-        ("core.kcp.io", "logicalclusters"): (
-            workspaces.logical_cluster_consequences,
-            lifecycle.consequences,
-        ),
+        ("core.kcp.io", "logicalclusters"): (lifecycle.consequences,),
         (rbac.GROUP, "clusterroles"): (aggregation.consequences,),
         ("tenancy.kcp.io", "workspaces"): (workspaces.consequences,),
-        ("tenancy.kcp.io", "workspacetypes"): (exports.type_consequences,),
     }
+    for kind, waking in wakes.consequences().items():
+        consequences[kind] = (*consequences.get(kind, ()), waking)
     return Core(store, objects, Catalog(store, list(SYSTEM.values())), clusters)
 
 
@@ -195,6 +189,7 @@ def _reconcilers(
         "crd": custom.crd,
         "crd-names": custom.names,
         "definitions": custom.definition,
+        "departed": exporting.departed,
         "dependent": garbage.dependent,
         "dependents": garbage.dependents,
         "gc": garbage.owner_gone,
@@ -202,6 +197,7 @@ def _reconcilers(
         "logicalcluster": ending.logical_cluster,
         "namespace": spaces.namespace,
         "namespace-content": spaces.content,
+        "partition": exporting.partition,
         "quota": quotas.namespace,
         "quotas": quotas.cluster,
         "schema": exporting.schema,

@@ -10,6 +10,7 @@ from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index, values
 from kcpfast.registry.identity import begin
 from kcpfast.registry.objects import Change, Objects, Target
+from kcpfast.registry.reader import Reader
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.store.contract import Check, Put, Store, number
 
@@ -20,7 +21,7 @@ Object = dict[str, Any]
 
 @pytest.fixture
 def objects(store: Store) -> Objects:
-    return Objects(store, {})
+    return Objects(Reader(store), {})
 
 
 async def create(objects: Objects, name: str = "a", **meta: Any) -> Object:
