@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,6 +23,7 @@ from kcpfast.transport.messages import Response
 
 MEDIA = {JSON: b"application/json", YAML: b"application/yaml", PROTOBUF: PROTOBUF.encode()}
 _COMPRESS_FROM = 128 * 1024  # as kube-apiserver
+ZIPPED = ((b"Content-Encoding", b"gzip"), (b"Vary", b"Accept-Encoding"))
 _TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 _encode = msgspec.json.Encoder().encode
 
@@ -67,15 +68,51 @@ class Shape(NamedTuple):
         if self.resource.from_storage is not None:
             return None
         head = self.resource.head if self.named else self.resource.item_head
-        return Joining(values.header(self.resource), head, lambda _revision: (b"[", b"]"))
+        return Joining(values.header(self.resource), head, lambda _revision: (b"", b""))
 
-    def opening(self, meta: dict[str, Any]) -> bytes | None:
-        """Return what stands before the objects of a list, None if they are transformed."""
+    @property
+    def list_kind(self) -> tuple[str, str]:
+        """The kind and the version of a list."""
+        if self.form.kind == "Table":
+            return "Table", self.version
         if self.form.kind:
-            return None
-        kind, version = self.resource.list_kind, self.resource.api_version
-        head = {"kind": kind, "apiVersion": version, "metadata": meta}
+            return "PartialObjectMetadataList", self.version
+        return self.resource.list_kind, self.resource.api_version
+
+    def list_meta(self, meta: dict[str, Any]) -> dict[str, Any]:
+        """Return the metadata of a list as this form of it has them."""
+        if self.form.kind and not meta.get("continue"):
+            return {key: value for key, value in meta.items() if key != "continue"}
+        return meta
+
+    def before(self, meta: dict[str, Any] | None) -> bytes:
+        """Return what stands before the objects of a list; `meta` None stand behind them."""
+        kind, version = self.list_kind
+        head: dict[str, Any] = {"kind": kind, "apiVersion": version}
+        if meta is not None:
+            head["metadata"] = meta
+        if self.form.kind == "Table":
+            head["columnDefinitions"] = _columns(self.resource)
+            return _encode(head)[:-1] + b',"rows":['
         return _encode(head)[:-1] + b',"items":['
+
+    def several(self, items: bytes) -> bytes:
+        """Return objects of a list, JSON joined by commas, in this form."""
+        if not self.form.kind:
+            return items
+        if self.form.kind == "Table":
+            made = rows(self.resource.columns, b"[%b]" % items, self.version, self.include)
+            return _encode(made)[1:-1]
+        return _encode(partials(b"[%b]" % items, self.version))[1:-1]
+
+    def behind(self, meta: dict[str, Any] | None) -> bytes:
+        """Return what stands behind the objects of a list: its metadata, or (None) only the end."""
+        return b"]}" if meta is None else b'],"metadata":%b}' % _encode(meta)
+
+    def around(self, meta: dict[str, Any] | None, parts: bytes, *, late: bool = False) -> bytes:
+        """Return a list; `late`: its metadata stand behind the objects."""
+        early, late_meta = (None, meta) if late else (meta, None)
+        return b"%b%b%b" % (self.before(early), parts, self.behind(late_meta))
 
 
 def shape(call: Call, resource: Resource) -> Shape:
@@ -95,7 +132,17 @@ def _shape(call: Call, resource: Resource) -> Shape:
 def table(shown: Shape, items: bytes, meta: dict[str, Any], *, columns: bool) -> dict[str, Any]:
     """Return a Table with a row for each object of a JSON array."""
     resource = shown.resource
-    definitions = [
+    return {
+        "kind": "Table",
+        "apiVersion": shown.version,
+        "metadata": meta,
+        "columnDefinitions": _columns(resource) if columns else [],
+        "rows": rows(resource.columns, items, shown.version, shown.include),
+    }
+
+
+def _columns(resource: Resource) -> list[dict[str, Any]]:
+    return [
         {
             "name": column.name,
             "type": column.type,
@@ -105,59 +152,6 @@ def table(shown: Shape, items: bytes, meta: dict[str, Any], *, columns: bool) ->
         }
         for column in resource.columns
     ]
-    return {
-        "kind": "Table",
-        "apiVersion": shown.version,
-        "metadata": meta,
-        "columnDefinitions": definitions if columns else [],
-        "rows": rows(resource.columns, items, shown.version, shown.include),
-    }
-
-
-class Listed(Protocol):
-    """A list as listing.Page is one."""
-
-    @property
-    def items(self) -> Sequence[tuple[bytes, int, bytes]]:
-        """Key, revision and value of the objects."""
-
-    @property
-    def meta(self) -> dict[str, Any]:
-        """The metadata of the list."""
-
-    @property
-    def joined(self) -> bytes | None:
-        """The JSON array of the objects, if it stands in place of them."""
-
-    @property
-    def whole(self) -> bool:
-        """Whether that is the list already, and not only its objects."""
-
-
-def list_body(shown: Shape, listed: Listed) -> bytes:
-    """Return the JSON of a list of stored objects."""
-    form, items, meta = shown.form, listed.joined, listed.meta
-    if items is None:
-        render = values.render if shown.named else values.render_item
-        each = [render(shown.resource, *item[1:]) for item in listed.items]
-        items = b"[%b]" % b",".join(each)
-    if listed.whole:
-        return items
-    opening = shown.opening(meta)
-    if opening is not None:
-        return b"%b%b}" % (opening[:-1], items)
-    if not meta.get("continue"):
-        meta.pop("continue", None)
-    if form.kind == "Table":
-        return _encode(table(shown, items, meta, columns=True))
-    return _encode(
-        {
-            "kind": "PartialObjectMetadataList",
-            "apiVersion": shown.version,
-            "metadata": meta,
-            "items": partials(items, shown.version),
-        }
-    )
 
 
 def respond(call: Call, form: Form, status: int, body: bytes) -> Response:
@@ -265,12 +259,17 @@ def compressible(call: Call, response: Response) -> bool:
     """Tell whether an answer is to be compressed: large, and for who takes gzip."""
     if len(response.body) < _COMPRESS_FROM or response.status != 200:
         return False
+    return takes_gzip(call)
+
+
+def takes_gzip(call: Call) -> bool:
+    """Tell whether a client takes what is compressed."""
     return _TAKES_GZIP.search(call.request.header(b"accept-encoding")) is not None
 
 
 async def compressed(response: Response) -> Response:
     """Compress an answer, in a thread: nobody else waits for it."""
-    headers = [*response.headers, (b"Content-Encoding", b"gzip"), (b"Vary", b"Accept-Encoding")]
+    headers = [*response.headers, *ZIPPED]
     body = await asyncio.to_thread(gzip.compress, response.body, 1, mtime=0)
     return response._replace(body=body, headers=headers)
 

@@ -1,12 +1,16 @@
 """Lists in pages: continue tokens, resource versions, consistent snapshots.
 
+A page is read in pieces, and nobody holds more than one of them: long lists are sent as they are
+read. All pieces are of one revision. That is the newest of them as long as nothing was written in
+the range of the list meanwhile, which the log tells; after that they are read as of it.
+
 See https://kubernetes.io/docs/reference/using-api/api-concepts/ (resource versions, chunks).
 """
 
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,12 +28,12 @@ from kcpfast.meta.errors import (
     invalid,
 )
 from kcpfast.registry import index
-from kcpfast.store.contract import Compacted, Item, Joining, Store, number
+from kcpfast.store.contract import Compacted, Item, Joining, Page, Store, number
 from kcpfast.store.ranges import scan_within
 
 _MATCHES = ("Exact", "NotOlderThan")
-_BATCH = 1000
-Opening = Callable[[dict[str, Any]], bytes | None]
+# So many bytes of objects are read, and held, at once.
+PIECE = 256 * 1024
 
 
 class Token(NamedTuple):
@@ -40,26 +44,12 @@ class Token(NamedTuple):
     left: int
 
 
-class Page(NamedTuple):
-    """One page of a list and its metadata: its objects, or in their place the JSON of them.
-
-    `whole`: that JSON is the list itself, and not only the array in it.
-    """
+class Piece(NamedTuple):
+    """Some of the objects of a list, or in their place the JSON of them, joined by commas."""
 
     items: Sequence[Item]
-    meta: dict[str, Any]
-    joined: bytes | None = None
-    whole: bool = False
-
-
-class _Found(NamedTuple):
-    """What was read: `last` is the key that a next page begins behind, empty if there is none."""
-
-    items: Sequence[Item]
-    revision: int
+    joined: bytes | None
     length: int
-    last: bytes
-    joined: bytes | None = None
 
 
 class _Encoded(msgspec.Struct):
@@ -148,17 +138,94 @@ def too_large(wanted: int, current: int) -> ApiError:
     )
 
 
-def page(
-    api: Api,
-    call: Call,
-    selected: Selection,
-    form: Joining | None = None,
-    opening: Opening = lambda _meta: None,
-) -> Page:
-    """Return the page of a list that a request asks for.
+class Walk:
+    """One page of a list, read piece by piece, all of it as it was at one revision.
+
+    `revision` is known from the first piece on; `done`: there is no further piece; `last` is then
+    the key behind which a next page begins, empty if there is none.
+    """
+
+    def __init__(
+        self, store: Store, selected: Selection, token: Token, limit: int, form: Joining | None
+    ) -> None:
+        """Begin where a token says; `form` asks for JSON where that can be had unseen."""
+        self._store, self._selected, self._limit, self._begun = store, selected, limit, token
+        self._form = form if selected.test is None and selected.ranges is None else None
+        self.revision = self._seen = max(token.revision, 0)
+        self.length, self.done, self.last = 0, False, b""
+        self._after, self._sent = token.after, b""
+
+    @property
+    def limited(self) -> bool:
+        """Whether there may be a next page."""
+        return bool(self._limit)
+
+    @property
+    def left(self) -> int:
+        """How many there were to come when this page began, -1 if it is not known."""
+        return self._begun.left
+
+    def again(self, form: Joining | None) -> Walk:
+        """Return a walk over the same objects, as they were at the same revision."""
+        token = self._begun._replace(revision=self.revision)
+        return Walk(self._store, self._selected, token, self._limit, form)
+
+    def step(self) -> Piece:
+        """Read the next piece; ApiError 410 if what the page was read from is gone."""
+        try:
+            return self._join() or self._scan()
+        except Compacted:
+            raise _expired(self._after, self._selected.prefix) from None
+
+    def _join(self) -> Piece | None:
+        """Read JSON, as long as the range is as it was at the revision; None from then on."""
+        if self._form is None:
+            return None
+        left = self._limit and self._limit - self.length
+        found = self._store.join(
+            self._selected.prefix, self._after, left, self._form, PIECE, self._seen
+        )
+        if found is None:
+            self._form = None
+            return None
+        self.revision, self._seen = self.revision or found.revision, found.revision
+        self.length += found.length
+        self._after = self._sent = found.last
+        self.done = not found.last or bool(self._limit and self.length == self._limit)
+        if self.done:
+            self.last = found.last
+        return Piece((), found.body, found.length)
+
+    def _scan(self) -> Piece:
+        """Read objects, and leave out those that do not pass the test."""
+        test, left = self._selected.test, self._limit and self._limit - self.length
+        page = self._read(left + 1 if left and test is None else 0)
+        self.revision = page.revision
+        items = page.items
+        if test is not None:
+            items = [item for item in items if test(item.key, item.value)]
+        self._after = page.last
+        self.done = not page.last
+        if self._limit and len(items) > left:
+            items, self.done = items[:left], True
+            self.last = items[-1].key if items else self._sent
+        if items:
+            self._sent = items[-1].key
+        self.length += len(items)
+        return Piece(items, None, len(items))
+
+    def _read(self, limit: int) -> Page:
+        prefix, _, ranges = self._selected
+        if ranges is None:
+            return self._store.scan(prefix, self._after, limit, self.revision, PIECE)
+        return scan_within(self._store, ranges, self._after, limit, self.revision, PIECE)
+
+
+def walk(api: Api, call: Call, selected: Selection, form: Joining | None = None) -> Walk:
+    """Return the walk over the page of a list that a request asks for.
 
     `form` asks for the JSON of the objects; it is given where that can be had without looking at
-    them. `opening` makes of the list's metadata what stands before them, if they are sent so.
+    them.
     """
     check_list_options(call)
     limit = max(integer(call, "limit"), 0)
@@ -169,17 +236,7 @@ def page(
         why = "specifying resource version is not allowed when using continue"
         raise bad_request(why)
     store = api.objects.store
-    token = _token(call, text, selected.prefix, store)
-    whole = not limit and opening({}) is not None
-    if whole and form is not None:
-        # All there is: its metadata can be told before it is read.
-        form = form._replace(around=lambda at: (opening(_first_meta(call, at)) or b"", b"]}"))
-    try:
-        found = _join(store, selected, token, limit, form) or _read(store, selected, token, limit)
-    except Compacted:
-        raise _expired(token, selected.prefix) from None
-    meta = _meta(api, call, selected, token, found)
-    return Page(found.items, meta, found.joined, whole and found.joined is not None)
+    return Walk(store, selected, _token(call, text, selected.prefix, store), limit, form)
 
 
 def _token(call: Call, text: str, prefix: bytes, store: Store) -> Token:
@@ -204,58 +261,24 @@ def _snapshot(call: Call, store: Store) -> int:
     return 0
 
 
-def _join(
-    store: Store, selected: Selection, token: Token, limit: int, form: Joining | None
-) -> _Found | None:
-    """Return the objects as JSON where all of a range is wanted, as it is now."""
-    if form is None or selected.test is not None:
-        return None
-    found = store.join(selected.prefix, token.after, limit, form)
-    if found is None or token.revision not in (-1, 0, found.revision):
-        return None
-    return _Found((), found.revision, found.length, found.last, found.body)
-
-
-def _read(store: Store, selected: Selection, token: Token, limit: int) -> _Found:
-    """Return the objects that pass the test."""
-    revision, test = max(token.revision, 0), selected.test
-    kept: list[Item] = []
-    after = token.after
-    step = _BATCH if limit and test is not None else limit + 1 if limit else 0
-    while True:
-        if selected.ranges is None:
-            found = store.scan(selected.prefix, after, step, revision)
-        else:
-            found = scan_within(store, selected.ranges, after, step, revision)
-        revision = found.revision
-        if test is None:
-            kept += found.items
-        else:
-            kept += [item for item in found.items if test(item.key, item.value)]
-        if limit and len(kept) > limit:
-            return _Found(kept[:limit], revision, limit, kept[limit - 1].key)
-        if not step or len(found.items) < step:
-            return _Found(kept, revision, len(kept), b"")
-        after = found.items[-1].key
-
-
-def _first_meta(call: Call, revision: int) -> dict[str, Any]:
+def first_meta(call: Call, revision: int) -> dict[str, Any]:
     """Return the metadata of a list that has no further page."""
     meta: dict[str, Any] = {} if call.resource.builtin else {"continue": ""}
     meta["resourceVersion"] = str(revision)
     return meta
 
 
-def _meta(api: Api, call: Call, selected: Selection, token: Token, found: _Found) -> dict[str, Any]:
-    meta = _first_meta(call, found.revision)
-    if not found.last:
+def list_meta(api: Api, call: Call, selected: Selection, walked: Walk) -> dict[str, Any]:
+    """Return the metadata of a page that was walked to its end."""
+    meta = first_meta(call, walked.revision)
+    if not walked.last:
         return meta
-    left = token.left
+    left = walked.left
     if selected.test is None:
         total = left if left >= 0 else _count(api, call)
-        left = max(total - found.length, 1)
+        left = max(total - walked.length, 1)
         meta["remainingItemCount"] = left
-    meta["continue"] = encode_token(Token(found.revision, found.last, left), selected.prefix)
+    meta["continue"] = encode_token(Token(walked.revision, walked.last, left), selected.prefix)
     return meta
 
 
@@ -270,7 +293,7 @@ def _count(api: Api, call: Call) -> int:
     return sum(number(value) for key, value in counters if key.endswith(ending))
 
 
-def _expired(token: Token, prefix: bytes) -> ApiError:
+def _expired(after: bytes, prefix: bytes) -> ApiError:
     """410 for a snapshot that is gone; the token in it goes on without a consistent snapshot."""
     error = expired(
         "The provided continue parameter is too old to display a consistent list result. You can "
@@ -279,6 +302,6 @@ def _expired(token: Token, prefix: bytes) -> ApiError:
         "results in an inconsistent list - objects that were created, modified, or deleted "
         "between the time the first chunk was returned and now may show up in the list."
     )
-    if token.after:
-        error.continue_ = encode_token(Token(-1, token.after, -1), prefix)
+    if after:
+        error.continue_ = encode_token(Token(-1, after, -1), prefix)
     return error

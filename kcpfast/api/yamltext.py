@@ -31,7 +31,7 @@ _NUMBER = re.compile(
     r"|(?P<float>[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)"
 )
 # What JSON may hold as it is and YAML may not.
-_UNPRINTABLE = re.compile("[\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -150,11 +150,16 @@ def _number(found: re.Match[str]) -> Any:
     return int(digits, 0 if found["based"] else 10)
 
 
+def flow(text: bytes) -> bytes:
+    """Turn JSON, or a part of it, into YAML of flow style."""
+    made = _UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text.decode())
+    return made.encode()
+
+
 def write_yaml(body: bytes) -> bytes:
     """Turn JSON into YAML."""
     if len(body) > _BLOCK_STYLE:
-        text = _UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", body.decode())
-        return text.encode() + b"\n"
+        return flow(body) + b"\n"
     dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     dumped: bytes = yaml.dump(
         msgspec.json.decode(body), None, dumper, encoding="utf-8", allow_unicode=True

@@ -10,15 +10,16 @@ from kcpfast.admission.chain import DELETE, Review
 from kcpfast.api import answer
 from kcpfast.api.body import parse
 from kcpfast.api.context import Api, Call
-from kcpfast.api.listing import page
+from kcpfast.api.listing import walk
 from kcpfast.api.options import DeleteOptions, delete_options, precondition_failed
 from kcpfast.api.selection import selection
+from kcpfast.api.verbs.listed import Listing, answer_list
 from kcpfast.meta.errors import ApiError, bad_request, not_found
 from kcpfast.registry.deletion import deleted
 from kcpfast.registry.objects import Change, Saved, Target, target_of
 from kcpfast.resources.builtin import typed_program
 from kcpfast.resources.resource import Object
-from kcpfast.transport.messages import Response
+from kcpfast.transport.messages import Response, Stream
 
 _OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 
@@ -94,16 +95,18 @@ def _check_preconditions(call: Call, options: DeleteOptions, old: Object) -> Non
         raise precondition_failed(call, "ResourceVersion", options.resource_version, version)
 
 
-async def delete_collection(api: Api, call: Call) -> Response:
+async def delete_collection(api: Api, call: Call) -> Response | Stream:
     """Delete what the request selects, and answer with the list of it."""
     shown = answer.shape(call, call.resource)
     options = delete_options(call, _body(call))
-    found = page(api, call, selection(call))
-    for item in found.items:
-        try:
-            await _delete_one(api, call, target_of(call.resource, item.key), options)
-        except ApiError as error:
-            if error.reason != "NotFound":
-                raise
-    body = answer.list_body(shown, found)
-    return answer.respond(call, shown.form, 200, body)
+    selected = selection(call)
+    walked = walk(api, call, selected)
+    while not walked.done:
+        for item in walked.step().items:
+            try:
+                await _delete_one(api, call, target_of(call.resource, item.key), options)
+            except ApiError as error:
+                if error.reason != "NotFound":
+                    raise
+    # As they were when the first of them was still there.
+    return await answer_list(Listing(api, call, selected, shown), walked.again(None))

@@ -4,6 +4,6 @@
 """
 
 from kcpfast.resources.protobuf.decode import decode
-from kcpfast.resources.protobuf.encode import encode, encode_event
+from kcpfast.resources.protobuf.encode import ListWriter, encode, encode_event
 
-__all__ = ["decode", "encode", "encode_event"]
+__all__ = ["ListWriter", "decode", "encode", "encode_event"]

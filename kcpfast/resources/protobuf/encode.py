@@ -17,6 +17,7 @@ import msgspec
 from kcpfast.resources.protobuf.tables import CRD, MAGIC, META, Field, message_of, messages
 
 Write = Callable[[Any], bytes]
+_ENDING = b"\x1a\0\x22\0"
 
 
 def encode(obj: Mapping[str, Any]) -> bytes:
@@ -29,13 +30,38 @@ def encode(obj: Mapping[str, Any]) -> bytes:
             raise
         body = _list(message_of(api_version, kind.removesuffix("List")), obj)
     words = _delimited(1, api_version.encode()) + _delimited(2, kind.encode())
-    return MAGIC + _delimited(1, words) + _delimited(2, body) + b"\x1a\0\x22\0"
+    return MAGIC + _delimited(1, words) + _delimited(2, body) + _ENDING
 
 
 def encode_event(kind: bytes, obj: Mapping[str, Any]) -> bytes:
     """Return one event of a watch: a length in four bytes, and a WatchEvent."""
     event = _delimited(1, kind) + _delimited(2, _delimited(1, encode(obj)))
     return struct.pack(">I", len(event)) + event
+
+
+class ListWriter:
+    """Writes a list in pieces."""
+
+    def __init__(self, api_version: str, kind: str) -> None:
+        """Begin; ValueError if no message of its objects is known."""
+        if not kind.endswith("List"):
+            raise ValueError(f"{kind} is no list")
+        self._item = message_of(api_version, kind.removesuffix("List"))
+        self._words = _delimited(1, api_version.encode()) + _delimited(2, kind.encode())
+
+    def meta(self, meta: Mapping[str, Any]) -> bytes:
+        """Return the metadata."""
+        return _delimited(1, _message(META + "ListMeta", meta))
+
+    def items(self, text: bytes) -> bytes:
+        """Return objects that are given as JSON, joined by commas."""
+        found = msgspec.json.decode(b"[%b]" % text)
+        return b"".join([_delimited(2, _message(self._item, each)) for each in found])
+
+    def envelope(self, size: int) -> tuple[bytes, bytes]:
+        """Return what stands before and behind metadata and objects of so many bytes."""
+        before = MAGIC + _delimited(1, self._words) + _key(2, 2) + _varint(size)
+        return before, _ENDING
 
 
 def _list(item: str, obj: Mapping[str, Any]) -> bytes:
