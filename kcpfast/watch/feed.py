@@ -17,8 +17,10 @@ from kcpfast.store.contract import Compacted, Store
 from kcpfast.store.ranges import scan_within
 from kcpfast.watch.hub import BROKEN, LOG, Hub, Watch, change_of, shown_value
 
+# What one step reads at most: objects, entries of the log, bytes of either.
 _OBJECTS = 100
 _ENTRIES = 4000
+_BYTES = 256 * 1024
 
 
 class Feed:
@@ -105,15 +107,17 @@ class Feed:
             return True
         watch, interest = self._watch, self._watch.interest
         if self._ranges is None:
-            page = self._store.scan(interest.prefix, self._last, _OBJECTS, self._after)
+            page = self._store.scan(interest.prefix, self._last, _OBJECTS, self._after, _BYTES)
         else:
-            page = scan_within(self._store, self._ranges, self._last, _OBJECTS, self._after)
+            page = scan_within(
+                self._store, self._ranges, self._last, _OBJECTS, self._after, _BYTES
+            )
         self._after = page.revision
         for key, revision, value in page.items:
             if interest.test is None or interest.test(key, value):
                 watch.tell(b"ADDED", revision, value)
-        if len(page.items) == _OBJECTS:
-            self._last = page.items[-1].key
+        if page.last:
+            self._last = page.last
             return False
         self._listing, self._ranges = False, None
         if watch.bookmarks:
@@ -123,7 +127,7 @@ class Feed:
     def _catch_up(self) -> bool:
         """Send some of what was logged since; tell whether the watch is at the present."""
         store, watch = self._store, self._watch
-        found = store.changes(self._after, _ENTRIES, watch.interest.prefix)
+        found = store.changes(self._after, _ENTRIES, watch.interest.prefix, _BYTES)
         for event in found.events:
             kind = change_of(event, watch.interest.test)
             if kind is not None:

@@ -177,15 +177,18 @@ async def test_commits_while_a_watch_is_fed_are_told_once(
     assert slow.events() == [*listed, "BOOKMARK 5 True", *since]
 
 
+@pytest.mark.parametrize(("what", "limit"), [("_OBJECTS", 2), ("_BYTES", 20)])
+@pytest.mark.parametrize("after", [None, 0])
 async def test_nothing_is_read_ahead_of_a_reader_that_waits(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, what: str, limit: int, after: int | None
 ) -> None:
-    monkeypatch.setattr(feed, "_OBJECTS", 2)
+    monkeypatch.setattr(feed, what, limit)
+    monkeypatch.setattr(feed, "_ENTRIES", 2)
     for name in "klmno":
         await world.put(f"a\0{name}", "1")
     slow = Reader()
     slow.slow = True
-    _, end = world.watch(reader=slow)
+    _, end = world.watch(reader=slow, after=after)
     await turn()
     assert slow.waiting.count(b"\n") == 2
     end()
