@@ -31,6 +31,7 @@ class Call:
         "attributes",
         "authenticated",
         "cluster",
+        "flow",
         "headers",
         "impersonator",
         "known",
@@ -54,6 +55,8 @@ class Call:
         self.user: User = NOBODY
         # Who acts as the user, if that is somebody else and no master.
         self.impersonator: User | None = None
+        # Whose requests it is counted with: who asks, whomever they act as.
+        self.flow = ""
         self.authenticated = False
         self.view: View | None = None
         self.attributes = Attributes("")
@@ -81,7 +84,7 @@ class Call:
         call.parameters, call.path, call.cluster = self.parameters, self.path, self.cluster
         call.user, call.view, call.known = self.user, self.view, self.known
         call.impersonator = self.impersonator
-        call.authenticated = self.authenticated
+        call.authenticated, call.flow = self.authenticated, self.flow
         call.warnings = self.warnings.copy()
         return call
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from kcpfast.api.context import Call
+from kcpfast.api.limits.seats import flow_of
 from kcpfast.auth.authenticate import Authenticator, impersonated
 from kcpfast.kcp.authorizer import DENIED, Authorizer, is_master, is_member
 from kcpfast.kcp.clusters import Clusters
@@ -67,6 +68,7 @@ class Front:
     def authenticate(self, call: Call) -> None:
         """Find out who asks, and whom they want to be taken for."""
         call.user = self._authenticator.user(call.request)
+        call.flow = flow_of(call.user)
         wanted = impersonated(call.request)
         if wanted is None:
             return

@@ -16,6 +16,7 @@ from kcpfast.api.context import Api, Call, Handler
 from kcpfast.api.discovery import Discovery
 from kcpfast.api.front import Front
 from kcpfast.api.limits.growth import LARGE, growth
+from kcpfast.api.limits.seats import Seats
 from kcpfast.api.openapi import OpenApi
 from kcpfast.api.options import boolean, in_time, time_limit
 from kcpfast.api.pages.health import Health, Page, is_health, pages
@@ -89,11 +90,12 @@ _FLOW = b"".join(
 class Server:
     """Serves requests; `serve` is what the transport is given."""
 
-    def __init__(self, api: Api, front: Front, reader: Reader) -> None:
+    def __init__(self, api: Api, front: Front, reader: Reader, seats: Seats) -> None:
         """Take what wire has put together."""
         self._api = api
         self._front = front
         self._reader = reader
+        self._seats = seats
         self._discovery = Discovery(reader)
         self._openapi = OpenApi(reader)
         self._plans = Plans(reader)
@@ -105,17 +107,25 @@ class Server:
     async def serve(self, request: Request) -> Response | Stream:
         """Answer a request; whatever goes wrong below becomes a Status here."""
         call: Call | None = None
+        found: Handler | Response
+        answer: Response | Stream
         begun = perf_counter() if self._logs else 0.0
         try:
             if len(request.body) > LARGE:
                 request.claim(growth(request.body, request.header(b"content-type")))
             known = self._plans.find(request)
             if known is not None:
-                call, handler = known
-                answer = await handler(self._api, call)
+                call, found = known
             else:
                 call = Call(request, _route(request))
-                answer = await self._step_by_step(call)
+                found = self._step_by_step(call)
+            request.holder.join(call.flow)
+            if isinstance(found, Response):
+                answer = found
+            elif found is get:  # waits for nothing
+                answer = await found(self._api, call)
+            else:
+                answer = await self._in_its_turn(call, found)
         except Exception as error:
             answer = refusal(call, _error_of(request, error))
         if call is None:
@@ -134,7 +144,25 @@ class Server:
             _log(request, call, answer, perf_counter() - begun)
         return answer
 
-    async def _step_by_step(self, call: Call) -> Response | Stream:
+    async def _in_its_turn(self, call: Call, handler: Handler) -> Response | Stream:
+        """Serve a call that has found a seat; ApiError 429 if there is none."""
+        seat = self._seats.of(call)
+        if seat is None:
+            return await handler(self._api, call)
+        if not seat.take():
+            await seat.wait()
+        try:
+            answer = await handler(self._api, call)
+        except BaseException:
+            seat.leave()
+            raise
+        if isinstance(answer, Stream):
+            return seat.keep(answer)
+        seat.leave()
+        return answer
+
+    def _step_by_step(self, call: Call) -> Handler | Response:
+        """Return what serves a request that is allowed, or the answer where no verb does."""
         if call.request.cut is None:
             found = self._prepare(call)
         else:
@@ -144,7 +172,7 @@ class Server:
                 named = lasting and self._front.allows_all_names(call)
             if lasting and call.served is not None and not isinstance(found, Response):
                 self._plans.remember(call, found, notes, named=named)
-        return found if isinstance(found, Response) else await found(self._api, call)
+        return found
 
     def _prepare(self, call: Call) -> Handler | Response:
         """Return what serves a request that is allowed, or the answer where no verb does."""

@@ -38,6 +38,8 @@ FLAGS = (
     Flag("service-account-key-file", "sa.key", "key that service account tokens are signed with"),
     Flag("authentication-admin-token-path", ".admin-token-store", "where admin tokens are kept"),
     Flag("logical-cluster-total-object-limit", "0", "objects that a workspace may hold; 0 = any"),
+    Flag("max-requests-inflight", "400", "lists served at once; 0 = any number"),
+    Flag("max-mutating-requests-inflight", "200", "writes served at once; 0 = any number"),
     Flag("max-memory", "", "memory that the server may take, as 512Mi; by default a quarter"),
     Flag("feature-gates", "", "accepted: a list of Name=true or Name=false"),
     Flag("v", "0", "how much is logged: 0 warnings, 2 requests, 4 everything"),
@@ -95,6 +97,8 @@ class Config(NamedTuple):
     token_store: Path
     max_objects: int
     max_memory: int
+    max_requests: int
+    max_mutating: int
     verbosity: int
     later: Sequence[str] = ()
 
@@ -183,6 +187,8 @@ def _config(values: Mapping[str, str], later: list[str]) -> Config:
         token_store=path("authentication-admin-token-path"),
         max_objects=_number(values, "logical-cluster-total-object-limit", 0, 1 << 62),
         max_memory=_memory(values["max-memory"]),
+        max_requests=_number(values, "max-requests-inflight", 0, 1 << 20),
+        max_mutating=_number(values, "max-mutating-requests-inflight", 0, 1 << 20),
         verbosity=_number(values, "v", 0, 10),
         later=later,
     )

@@ -16,6 +16,7 @@ from typing import Any
 
 import uvloop
 
+from kcpfast.api.limits.seats import Limits
 from kcpfast.api.serve import Server
 from kcpfast.meta.user import User
 from kcpfast.server import memory, wire
@@ -36,6 +37,7 @@ from kcpfast.transport.tls import server_context
 from kcpfast.watch.hub import Hub
 
 _DRAIN_SECONDS = 3.0
+_MEMORY_OF_A_WATCH = 64 * 1024
 _LAST_WORDS_SECONDS = 3.0
 _BACKLOG = 1024
 _LEAST_SPACE = 64 * 1024
@@ -80,9 +82,10 @@ async def _serve(config: Config, making: Making, started: float) -> None:
         parts = wire.core(store, ca, caches=_remembers())
         if store.revision() == 0:
             await store.commit(installation(parts.objects, url))
-        running = wire.server(
-            parts, wire.Settings(url, ca, config.account_key, tokens, config.max_objects)
+        settings = wire.Settings(
+            url, ca, config.account_key, tokens, config.max_objects, _limits(config)
         )
+        running = wire.server(parts, settings)
         running.controllers.start()
         upkeep = Upkeep(store, parts.objects)
         upkeep.start()
@@ -138,6 +141,11 @@ def _read_tokens(path: Path) -> dict[str, User]:
         return read_token_file(path)
     except (OSError, ValueError) as error:
         raise StartError(f"--token-auth-file: {error}") from None
+
+
+def _limits(config: Config) -> Limits:
+    watches = config.max_memory // _MEMORY_OF_A_WATCH
+    return Limits(config.max_requests, config.max_mutating, watches)
 
 
 def _ceiling(config: Config) -> int:

@@ -19,6 +19,7 @@ from kcpfast.admission.dynamic import Dynamic
 from kcpfast.admission.quota import Quotas
 from kcpfast.api.context import Api
 from kcpfast.api.front import Front
+from kcpfast.api.limits.seats import Limits, Seats
 from kcpfast.api.pages import openid
 from kcpfast.api.serve import Server
 from kcpfast.api.verbs import home, reviews
@@ -70,6 +71,7 @@ class Settings(NamedTuple):
     account_key: Path
     tokens: Mapping[str, User]
     max_objects: int = 0
+    limits: Limits = Limits()
 
 
 class Core(NamedTuple):
@@ -164,7 +166,7 @@ def server(parts: Core, settings: Settings) -> Running:
     pages = openid.pages(accounts, settings.base_url)
     front = Front(clusters, authenticator, authorizer, view, services, pages)
     controllers = Runtime(store, _reconcilers(parts, settings, making, marked, secrets))
-    return Running(Server(api, front, store), hub, controllers)
+    return Running(Server(api, front, store, Seats(settings.limits)), hub, controllers)
 
 
 def _reconcilers(

@@ -359,15 +359,17 @@ class Connection:
         self.transport.write(b"".join((lines, length, close, b"\r\n", body)))
 
     def _stream(self, answer: Stream, version: str) -> None:
-        if self.transport is None:
-            return
         chunked = version == "1.1"
+        sink = StreamSink(self, chunked, answer.last)
+        if self.transport is None:
+            answer.start(sink)()  # nobody reads: it ends as it begins
+            return
         frame = _CHUNKED if chunked else _CLOSE
         lines = head(200, answer.content_type, answer.headers, answer.lines)
         self.transport.write(lines + frame + b"\r\n")
         self._deadline = 0.0
         self._last_block = b""
-        sink = self._sink = StreamSink(self, chunked, answer.last)
+        self._sink = sink
         try:
             self._stream_closed = answer.start(sink)
         except BaseException:

@@ -91,7 +91,8 @@ class Tls(asyncio.Protocol):
         """Wait for the client to say hello."""
         self._lower = transport
         address = transport.get_extra_info("peername")
-        self.holder = self._account.open(self, address[0] if isinstance(address, tuple) else "")
+        host = address[0] if isinstance(address, tuple) else ""
+        self.holder = self._account.open(self, ("address", host))
         if not self.holder.take(CONNECTION):
             self.abort()
 

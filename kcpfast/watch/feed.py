@@ -109,9 +109,7 @@ class Feed:
         if self._ranges is None:
             page = self._store.scan(interest.prefix, self._last, _OBJECTS, self._after, _BYTES)
         else:
-            page = scan_within(
-                self._store, self._ranges, self._last, _OBJECTS, self._after, _BYTES
-            )
+            page = scan_within(self._store, self._ranges, self._last, _OBJECTS, self._after, _BYTES)
         self._after = page.revision
         for key, revision, value in page.items:
             if interest.test is None or interest.test(key, value):

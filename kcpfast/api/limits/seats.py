@@ -1,0 +1,202 @@
+"""How many requests are worked on at once: a seat for each, by kind of request and by user.
+
+After API Priority and Fairness (KEP-1040), with what a server needs of it that has one thread:
+health, reads of one object and `system:masters` need no seat, because they wait for nothing or must
+never wait; leader election has seats of its own; the system comes first; and nobody takes so many
+seats that none is left for others. Who finds none waits for a moment, then it is 429.
+
+A user may take a seat while it has fewer than three times of what is free: alone it comes to three
+quarters of all, two come to three sevenths each, and there is always room for one more (the dynamic
+threshold of Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet
+switches", 1998).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kcpfast.api.context import Call
+from kcpfast.auth.tokens import CLUSTER_EXTRA
+from kcpfast.meta.errors import too_many_requests
+from kcpfast.meta.user import ANONYMOUS, MASTERS, SERVICE_ACCOUNT, User
+from kcpfast.transport.messages import Sink, Stream
+
+WAIT_SECONDS = 1.0
+_TIMES = 3
+# One of so many seats is kept for the system.
+_KEPT = 8
+_READS = ("get", "list")
+_ELECTING = ("get", "create", "update", "patch")
+
+
+class Limits(NamedTuple):
+    """How many requests of a kind may be worked on at once (0 = any number)."""
+
+    reads: int = 400
+    writes: int = 200
+    watches: int = 0
+
+
+class Seat(NamedTuple):
+    """A seat of a pool for a user; `first`: it is the system's."""
+
+    pool: Pool
+    flow: str
+    first: bool
+
+    def take(self) -> bool:
+        """Take it if it is free."""
+        if not self.pool.fits(self):
+            return False
+        self.pool.add(self.flow)
+        return True
+
+    async def wait(self) -> None:
+        """Take it once it is free; ApiError 429 if that takes too long."""
+        await self.pool.wait(self)
+
+    def leave(self) -> None:
+        """Give it back."""
+        self.pool.leave(self.flow)
+
+    def keep(self, answer: Stream) -> Stream:
+        """Return a stream that gives the seat back when it is closed."""
+
+        def start(sink: Sink) -> Callable[[], None]:
+            try:
+                stop = answer.start(sink)
+            except BaseException:
+                self.leave()
+                raise
+
+            def closed() -> None:
+                self.leave()
+                stop()
+
+            return closed
+
+        return answer._replace(start=start)
+
+
+class Pool:
+    """The seats of one kind, and who waits for one."""
+
+    def __init__(self, size: int, *, waits: bool = True) -> None:
+        """Have so many seats (0 = any number); `waits`: who finds none may wait."""
+        self.size = size
+        self.taken = 0
+        self.users: dict[str, int] = {}
+        self._waits = waits
+        self._waiting: dict[str, deque[tuple[Seat, asyncio.Future[None]]]] = {}
+
+    def fits(self, seat: Seat) -> bool:
+        """Tell whether a user may have one more."""
+        if not self.size:
+            return True
+        free = self.size - self.taken
+        if seat.first:
+            return free > 0
+        free -= self.size // _KEPT
+        return free > 0 and self.users.get(seat.flow, 0) < _TIMES * free
+
+    def add(self, flow: str) -> None:
+        """Give a seat to a user."""
+        self.taken += 1
+        self.users[flow] = self.users.get(flow, 0) + 1
+
+    def leave(self, flow: str) -> None:
+        """Take a seat back, and give it to who waits."""
+        self.taken -= 1
+        left = self.users[flow] - 1
+        if left:
+            self.users[flow] = left
+        else:
+            del self.users[flow]
+        if self._waiting:
+            self._pass_on()
+
+    async def wait(self, seat: Seat) -> None:
+        """Wait for a seat; ApiError 429 if too many of this user do, or if it takes too long."""
+        queue = self._waiting.get(seat.flow)
+        if not self._waits or (queue is not None and len(queue) >= self.size):
+            raise too_many_requests()
+        loop = asyncio.get_running_loop()
+        granted: asyncio.Future[None] = loop.create_future()
+        entry = (seat, granted)
+        self._waiting.setdefault(seat.flow, deque()).append(entry)
+        timer = loop.call_later(WAIT_SECONDS, _give_up, granted)
+        try:
+            await granted
+        except asyncio.CancelledError:
+            if granted.done() and not granted.cancelled() and granted.exception() is None:
+                self.leave(seat.flow)
+            raise
+        finally:
+            timer.cancel()
+            self._forget(entry)
+
+    def _forget(self, entry: tuple[Seat, asyncio.Future[None]]) -> None:
+        flow = entry[0].flow
+        queue = self._waiting.get(flow)
+        if queue is not None:
+            with contextlib.suppress(ValueError):
+                queue.remove(entry)
+            if not queue:
+                del self._waiting[flow]
+
+    def _pass_on(self) -> None:
+        """Give free seats to those who wait: the system first, then who has fewest."""
+        while True:
+            heads = [queue[0] for queue in self._waiting.values() if self.fits(queue[0][0])]
+            if not heads:
+                return
+            entry = min(
+                heads, key=lambda each: (not each[0].first, self.users.get(each[0].flow, 0))
+            )
+            self._forget(entry)
+            if not entry[1].done():
+                self.add(entry[0].flow)
+                entry[1].set_result(None)
+
+
+def _give_up(granted: asyncio.Future[None]) -> None:
+    if not granted.done():
+        granted.set_exception(too_many_requests())
+
+
+class Seats:
+    """The pools of a server."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Have as many seats as the limits say."""
+        self.reads = Pool(limits.reads)
+        self.writes = Pool(limits.writes)
+        self.leases = Pool(max(limits.writes // 4, 1) if limits.writes else 0)
+        self.watches = Pool(limits.watches, waits=False)
+
+    def of(self, call: Call) -> Seat | None:
+        """Return the seat that a call needs, None if it needs none."""
+        user, verb = call.user, call.attributes.verb
+        if MASTERS in user.groups:
+            return None
+        if verb == "watch":
+            pool = self.watches
+        elif call.attributes.resource == "leases" and verb in _ELECTING:
+            pool = self.leases
+        else:
+            pool = self.reads if verb in _READS else self.writes
+        return Seat(pool, call.flow, _is_system(user.name))
+
+
+def flow_of(user: User) -> str:
+    """Return whose seats a user takes: service accounts of one workspace are one."""
+    homes = user.extras(CLUSTER_EXTRA) if user.name.startswith(SERVICE_ACCOUNT) else ()
+    return SERVICE_ACCOUNT + homes[0] if homes else user.name
+
+
+def _is_system(name: str) -> bool:
+    return name.startswith("system:") and not name.startswith(SERVICE_ACCOUNT) and name != ANONYMOUS
