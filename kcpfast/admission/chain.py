@@ -19,15 +19,22 @@ from kcpfast.store.contract import Write
 CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
 
 
+def _free(_size: int) -> None:
+    """Take what is claimed: nobody counts it."""
+
+
 class Review:
     """What a plugin sees of a request; it may change `new`, add to `more` and `warnings`.
 
     `new` is None for a delete, `old` for a create. `more` are writes of the same commit, `options`
-    those of the request as the API shows them, `audit` annotations for the audit event.
+    those of the request as the API shows them, `audit` annotations for the audit event. `claim` is
+    told of the memory that a plugin takes, before it does; it raises what refuses the request if
+    there is none.
     """
 
     __slots__ = (
         "audit",
+        "claim",
         "dry_run",
         "more",
         "new",
@@ -60,6 +67,7 @@ class Review:
         self.more: list[Write] = []
         self.audit: dict[str, str] = {}
         self.warnings: list[str] = []
+        self.claim: Callable[[int], None] = _free
 
     @property
     def resource(self) -> Resource:

@@ -7,10 +7,11 @@ rules: k8s.io/apiserver/pkg/admission/plugin/webhook.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,7 +21,7 @@ from kcpfast.admission.evaluation import Decide, Evaluation, Failed, Scope
 from kcpfast.admission.matching import Matcher
 from kcpfast.admission.registered import Hook
 from kcpfast.admission.rewriting import Seen, rewrite
-from kcpfast.meta.errors import ApiError, Cause, bad_request, forbidden, internal
+from kcpfast.meta.errors import ApiError, Cause, bad_request, forbidden, internal, too_many_requests
 from kcpfast.meta.objectmeta import new_uid
 from kcpfast.patch.json_patch import apply_json_patch
 from kcpfast.transport.outgoing import OutgoingError, post, trusting
@@ -35,6 +36,11 @@ _HEADERS = {
 VERSIONS = ("v1", "v1beta1")
 _SCOPE = Scope(authorizer=True)
 _USUAL_SECONDS = 10
+# Calls of one webhook from one workspace that may be waited for at once, and what they may hold.
+MAX_CALLS, MAX_BYTES = 50, 16 * 1024 * 1024
+
+
+Place = tuple[str, int, str]
 
 
 class CallFailed(Exception):
@@ -58,12 +64,13 @@ class Webhooks:
         """Match and authorize with these."""
         self._matcher = matcher
         self._decide = decide
+        self._calls = Calls()
 
     async def validate(self, hooks: Sequence[Hook], review: Review) -> None:
         """Ask all at the same time; raise the refusal of the first in their order."""
         asked = [(hook, looking) for hook in hooks if (looking := self._concerns(hook, review))]
         found = await asyncio.gather(
-            *(_ask(hook, looking) for hook, looking in asked), return_exceptions=True
+            *(_ask(hook, looking, self._calls) for hook, looking in asked), return_exceptions=True
         )
         for (hook, looking), verdict in zip(asked, found, strict=True):
             if isinstance(verdict, BaseException):
@@ -77,7 +84,7 @@ class Webhooks:
             looking = self._concerns(hook, review) if seen.is_due(hook.key, review) else None
             if looking is None:
                 continue
-            verdict = await _ask(hook, looking)
+            verdict = await _ask(hook, looking, self._calls)
             if verdict is not None:
                 _take(hook, review, verdict)
                 _patch(hook, looking, verdict)
@@ -107,12 +114,37 @@ class Webhooks:
         return looking
 
 
-async def _ask(hook: Hook, looking: Evaluation) -> Verdict | None:
+class Calls:
+    """Calls that wait for an answer: how many, and of how many bytes, by webhook and workspace."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._waiting: dict[Place, tuple[int, int]] = {}
+
+    @contextlib.contextmanager
+    def one(self, place: Place, size: int) -> Iterator[None]:
+        """Count a call while it waits; ApiError 429 if too many do.
+
+        Also where a call may fail: else who keeps a webhook busy would get round it.
+        """
+        number, held = self._waiting.get(place, (0, 0))
+        if number >= MAX_CALLS or (number and held + size > MAX_BYTES):
+            raise too_many_requests()
+        self._waiting[place] = (number + 1, held + size)
+        try:
+            yield
+        finally:
+            number, held = self._waiting.pop(place)
+            if number > 1:
+                self._waiting[place] = (number - 1, held - size)
+
+
+async def _ask(hook: Hook, looking: Evaluation, calls: Calls) -> Verdict | None:
     """Ask one webhook; None if it cannot be asked and that does not matter."""
     if looking.review.dry_run and hook.found.get("sideEffects") not in ("None", "NoneOnDryRun"):
         raise bad_request(f'admission webhook "{hook.name}" does not support dry run')
     try:
-        return await _call(hook, looking)
+        return await _call(hook, looking, calls)
     except CallFailed as failed:
         text = f'failed calling webhook "{hook.name}": {failed}'
         LOG.warning("%s", text)
@@ -121,7 +153,7 @@ async def _ask(hook: Hook, looking: Evaluation) -> Verdict | None:
         return None
 
 
-async def _call(hook: Hook, looking: Evaluation) -> Verdict:
+async def _call(hook: Hook, looking: Evaluation, calls: Calls) -> Verdict:
     client = hook.found["clientConfig"]
     if client.get("url") is None:
         service = client.get("service") or {}
@@ -137,9 +169,11 @@ async def _call(hook: Hook, looking: Evaluation) -> Verdict:
     url = str(client["url"])
     try:
         context = trusting(b64decode(client.get("caBundle") or "").decode("ascii"))
-        answer = await post(
-            f"{url}?timeout={seconds}s", msgspec.json.encode(sent), context, seconds, _HEADERS
-        )
+        body, review = msgspec.json.encode(sent), looking.review
+        with calls.one((*hook.key, review.target.cluster), len(body)):
+            answer = await post(
+                f"{url}?timeout={seconds}s", body, context, seconds, _HEADERS, review.claim
+            )
     except (OutgoingError, ssl.SSLError, ValueError) as error:
         raise CallFailed(f'failed to call webhook: Post "{url}?timeout={seconds}s": {error}') from (
             error

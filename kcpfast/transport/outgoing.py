@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
@@ -15,6 +15,12 @@ from kcpfast.transport.heads import line
 
 MAX_ANSWER = 8 * 1024 * 1024
 _READ = 64 * 1024
+# What a connection of the event loop's own TLS holds, and what an answer grows to when it is read.
+CONNECTION = 320 * 1024
+_GROWTH = 10
+# Of the bundles of CAs long ones are not kept: anybody may write them.
+_MAX_REMEMBERED = 32 * 1024
+Claim = Callable[[int], None]
 # What stands for itself in path and query (RFC 3986 section 3.3; % begins an escape), in host and
 # port.
 _TARGET = "/?%:@!$&'()*+,;=~"
@@ -32,22 +38,37 @@ class Answer(NamedTuple):
     body: bytes
 
 
-@lru_cache(maxsize=64)
 def trusting(ca: str) -> ssl.SSLContext:
     """Return a context that trusts a CA bundle (PEM), or ("") what the system trusts.
 
     Raises ssl.SSLError or ValueError if it is no bundle.
     """
+    return _remembered(ca) if len(ca) <= _MAX_REMEMBERED else _trusting(ca)
+
+
+def _trusting(ca: str) -> ssl.SSLContext:
     context = ssl.create_default_context(cadata=ca or None)
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
+_remembered = lru_cache(maxsize=64)(_trusting)
+
+
 async def post(
-    url: str, body: bytes, context: ssl.SSLContext, seconds: float, headers: Mapping[str, str]
+    url: str,
+    body: bytes,
+    context: ssl.SSLContext,
+    seconds: float,
+    headers: Mapping[str, str],
+    claim: Claim,
 ) -> Answer:
-    """Send a body to an https URL and return the answer; OutgoingError if there is none in time."""
-    exchange = _within(seconds, _post(url, body, context, headers))
+    """Send a body to an https URL and return the answer; OutgoingError if there is none in time.
+
+    `claim` is told of what is held meanwhile, and may raise what ends it.
+    """
+    claim(CONNECTION + len(body))
+    exchange = _within(seconds, _post(url, body, context, headers, claim))
     try:
         # A task of its own: a timeout belongs to one, and who asks may be in none yet.
         return await asyncio.get_running_loop().create_task(exchange)
@@ -63,7 +84,7 @@ async def _within(seconds: float, exchange: Awaitable[Answer]) -> Answer:
 
 
 async def _post(
-    url: str, body: bytes, context: ssl.SSLContext, headers: Mapping[str, str]
+    url: str, body: bytes, context: ssl.SSLContext, headers: Mapping[str, str], claim: Claim
 ) -> Answer:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 443
@@ -71,7 +92,7 @@ async def _post(
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         writer.write(_head(parts.netloc, target, len(body), headers) + body)
-        return await _read(reader)
+        return await _read(reader, claim)
     finally:
         writer.transport.abort()  # everything was said: nobody waits for a farewell
 
@@ -99,7 +120,7 @@ class _Reading:
         self.done = True
 
 
-async def _read(reader: asyncio.StreamReader) -> Answer:
+async def _read(reader: asyncio.StreamReader, claim: Claim) -> Answer:
     reading = _Reading()
     parser = httptools.HttpResponseParser(reading)
     while not reading.done:
@@ -109,6 +130,7 @@ async def _read(reader: asyncio.StreamReader) -> Answer:
             if not parser.get_status_code():
                 raise OutgoingError("EOF")
             break
+        claim(_GROWTH * len(data))
         parser.feed_data(data)
         if len(reading.body) > MAX_ANSWER:
             raise OutgoingError(f"the answer is longer than {MAX_ANSWER} bytes")

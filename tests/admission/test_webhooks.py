@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import trustme
 
+from kcpfast.admission import webhooks
+from kcpfast.transport.account import Account
+from kcpfast.transport.messages import Request, Response
 from tests.admission.registering import BASE, hooks, register, rule
 from tests.fix_inside import CONFIG_MAPS, Answer, Inside, Json, config_map
 from tests.kcp.provider import LAMPS, Market, lamp
@@ -176,6 +179,54 @@ async def test_one_that_never_answers(inside: Inside, called: Called) -> None:
     await register(inside, hooks("Validating", called.hook("/never", timeoutSeconds=1)))
     got = await offer(inside)
     assert (got.status, "deadline" in got.body["message"]) == (500, True)
+
+
+@pytest.mark.parametrize("policy", ["Fail", "Ignore"])
+@pytest.mark.parametrize(("what", "most"), [("MAX_CALLS", 2), ("MAX_BYTES", 2200)])
+async def test_calls_that_wait_are_bounded(
+    inside: Inside,
+    called: Called,
+    monkeypatch: pytest.MonkeyPatch,
+    policy: str,
+    what: str,
+    most: int,
+) -> None:
+    """And who fills one up gets round it no more than others who are not concerned."""
+    monkeypatch.setattr(webhooks, what, most)
+    called.gate = asyncio.Barrier(3)
+    await register(inside, hooks("Validating", called.hook(failurePolicy=policy)))
+    first = [asyncio.create_task(offer(inside)) for _ in range(2)]
+    while len(called.asked) < 2:  # noqa: ASYNC110 - what is waited for happens on this loop
+        await asyncio.sleep(0.001)
+    third = await offer(inside)
+    assert (third.status, third.body["reason"]) == (429, "TooManyRequests")
+    secrets = CONFIG_MAPS.replace("configmaps", "secrets")
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}}
+    assert (await inside.send("POST", secrets, secret)).status == 201
+    await called.gate.wait()
+    assert sorted([each.status for each in await asyncio.gather(*first)]) == [201, 409]
+    called.gate = None
+    assert (await offer(inside)).status == 409, "there is room again"
+
+
+async def test_what_a_call_holds_is_charged_to_the_request(inside: Inside, called: Called) -> None:
+    called.answers["/long"] = b"HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\n" + b"x" * 90_000
+    await register(inside, hooks("Validating", called.hook("/long")))
+
+    class Owner:
+        def cut(self) -> None:
+            raise AssertionError
+
+    for ceiling, status in ((100_000, 429), (500_000, 429), (5_000_000, 500)):
+        account = Account(ceiling)
+        headers = {b"authorization": b"Bearer admin", b"content-type": b"application/json"}
+        body = json.dumps(config_map("x")).encode()
+        request = Request("POST", inside.at + CONFIG_MAPS, "", headers, body)
+        request.holder = account.open(Owner(), "client")
+        answer = await inside.running.server.serve(request)
+        assert isinstance(answer, Response)
+        assert answer.status == status
+        assert (account.most > 900_000) is (status == 500)
 
 
 async def test_patches_follow_each_other(inside: Inside, called: Called) -> None:

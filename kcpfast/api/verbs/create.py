@@ -44,7 +44,7 @@ async def create(api: Api, call: Call) -> Response:
         call.admit(obj, None)
         review = Review(CREATE, target, call.admitted, obj, None)
         review.dry_run, review.options = options.dry_run, options.shown
-        review.warnings = call.warnings
+        review.warnings, review.claim = call.warnings, call.request.claim
         await api.admission.mutate(review)
         strategy(resource).prepare_create(obj)
         manage(call, obj, None, options)

@@ -75,7 +75,7 @@ async def _delete_one(
         _check_preconditions(call, options, old)
         review = Review(DELETE, target, call.admitted, None, old)
         review.dry_run, review.options = options.dry_run, options.shown
-        review.warnings = call.warnings
+        review.warnings, review.claim = call.warnings, call.request.claim
         await api.admission.mutate(review)
         await api.admission.validate(review)
         new = deleted(resource, old, options.propagation)

@@ -225,7 +225,7 @@ async def _apply_to_nothing(api: Api, call: Call, options: WriteOptions) -> Save
         call.admit(obj, None)
         review = Review(CREATE, target, call.admitted, obj, None)
         review.dry_run, review.options = options.dry_run, options.shown
-        review.warnings = call.warnings
+        review.warnings, review.claim = call.warnings, call.request.claim
         await api.admission.mutate(review)
         strategy(resource).prepare_create(obj)
         if entries:

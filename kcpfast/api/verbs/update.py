@@ -65,7 +65,7 @@ def changing(
         review = Review(UPDATE, call.target, call.admitted, new, old)
         review.subresource = part
         review.dry_run, review.options = options.dry_run, options.shown
-        review.warnings = call.warnings
+        review.warnings, review.claim = call.warnings, call.request.claim
         await api.admission.mutate(review)
         prepare = strategy(resource)
         if part:
