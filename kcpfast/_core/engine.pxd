@@ -1,7 +1,8 @@
 # cython: language_level=3
 """What reads and writes of the store share: LMDB's functions, and how an entry is sealed."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcmp
 
 cdef enum:
     NOTFOUND = -30798
@@ -76,9 +77,7 @@ cdef struct Tables:
 cdef Library lib
 
 cdef int check(int code) except -1
-cdef int64_t number_at(const char* data) noexcept nogil
 cdef void write_number(char* data, int64_t value) noexcept nogil
-cdef bint begins(Val* key, Val* prefix) noexcept nogil
 cdef Val val(bytes data)
 
 cdef bint unseal(Val* key, Val* data) noexcept nogil
@@ -90,3 +89,15 @@ cdef int make_room(
 cdef int store(
     void* txn, unsigned int table, Val* key, Val* data, unsigned int flags) noexcept nogil
 cdef int drop(void* txn, unsigned int table, Val* key) noexcept nogil
+
+
+cdef inline int64_t number_at(const char* data) noexcept nogil:
+    cdef uint64_t found = 0
+    cdef int at
+    for at in range(8):
+        found = (found << 8) | <unsigned char>data[at]
+    return <int64_t>found
+
+
+cdef inline bint begins(Val* key, Val* prefix) noexcept nogil:
+    return key.size >= prefix.size and memcmp(key.data, prefix.data, prefix.size) == 0

@@ -10,12 +10,13 @@ open (except between `hold` and `free`). Write transactions are `writer`'s alone
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.errno cimport errno
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy, memset
 
 from kcpfast._core cimport engine
 from kcpfast._core.engine cimport (
-    C_FIRST, C_NEXT, C_SET_RANGE, DAMAGED, NOTFOUND, RDONLY, Info, Stat, Val, begins, check, lib,
-    unseal, val,
+    C_FIRST, C_NEXT, C_SET_RANGE, DAMAGED, NO_MEMORY, NOTFOUND, RDONLY, Info, Stat, Val, begins,
+    check, lib, unseal, val,
 )
 from kcpfast._core.records cimport Record, Shapes
 
@@ -242,11 +243,11 @@ cdef class Environment:
             code = lib.cursor_get(cursor, &key, &data, C_SET_RANGE if key.size else C_FIRST)
             while code == 0 and begins(&key, &wanted):
                 place = PyBytes_FromStringAndSize(key.data, key.size)
-                code = self.shapes.read(&key, &data, &record)
+                code = self.shapes.parts(&data, &record)
                 if code:
                     break
                 value = self._value(&record)
-                if value is None:
+                if value is None or not unseal(&key, &data):
                     code = DAMAGED
                     break
                 found.append((place, record.revision, value))
@@ -265,72 +266,114 @@ cdef class Environment:
             self, bytes start, bytes prefix, Py_ssize_t limit, bytes known, bytes head,
             bytes before, bytes behind, Py_ssize_t budget=0):
         """Return the objects of a range as JSON, joined by commas. See tree.pyi."""
-        cdef void* cursor
-        cdef Val key = val(start), data, wanted = val(prefix), mark = val(known)
-        cdef Val first = val(head), opening = val(before), closing = val(behind)
-        cdef Record record
-        cdef Py_ssize_t count = 0, size = opening.size + closing.size, i, read = 0
-        cdef bint more = False, foreign = mark.size > first.size
-        cdef char digits[24]
+        cdef Span span
+        cdef Val mark = val(known), first = val(head), opening = val(before), closing = val(behind)
+        cdef Val key
+        cdef Py_ssize_t size
         cdef char* out
-        cdef int code, length
-        cdef bytes body = b"", last = b"", place = b""
+        cdef int code = 0
+        cdef bytes body = b"", place = b"", last = b""
+        if mark.size > first.size:
+            return None
+        memset(&span, 0, sizeof(span))
         self._begin()
         try:
-            check(lib.cursor_open(self.reader, self.tables.objects, &cursor))
-            code = lib.cursor_get(cursor, &key, &data, C_SET_RANGE if key.size else C_FIRST)
-            while code == 0 and not foreign and begins(&key, &wanted):
-                if (limit and count == limit) or (budget and read >= budget):
-                    more = True
-                    break
-                code = self.shapes.parts(&data, &record)
-                if code:
-                    place = PyBytes_FromStringAndSize(key.data, key.size)
-                    break
-                if not self.shapes.starts(&record, &mark):
-                    foreign = True
-                    break
-                size += first.size + _digits(record.revision, digits)
-                size += record.size - mark.size + 1
-                count += 1
-                read += key.size + 8 + record.size
-                if (limit and count == limit) or (budget and read >= budget):
-                    last = PyBytes_FromStringAndSize(key.data, key.size)
-                code = lib.cursor_get(cursor, &key, &data, C_NEXT)
-            if not foreign and code != DAMAGED:
+            code = self._walk(&span, start, prefix, limit, budget, &mark)
+            size = opening.size + closing.size + span.size
+            size += span.count * (first.size + 1 - mark.size) - (1 if span.count else 0)
+            if code == 0 and not span.foreign:
                 # In one piece of the right size: memory that was used before comes back without
                 # the page faults that cost more than all else here.
-                body = PyBytes_FromStringAndSize(NULL, size - 1 if count else size)
+                body = PyBytes_FromStringAndSize(NULL, size)
                 out = PyBytes_AS_STRING(body)
                 memcpy(out, opening.data, opening.size)
                 out += opening.size
-                key = val(start)
-                code = lib.cursor_get(cursor, &key, &data, C_SET_RANGE if key.size else C_FIRST)
-                for i in range(count):
-                    if i:
-                        out[0] = 44
-                        out += 1
-                    code = self.shapes.read(&key, &data, &record)
-                    if code == 0:
-                        length = _digits(record.revision, digits)
-                        out += first.size + length
-                        # What the head stands for is written over by it.
-                        code = self.shapes.unpack(&record, out - mark.size)
-                    if code:
-                        place = PyBytes_FromStringAndSize(key.data, key.size)
-                        break
-                    memcpy(out - length, digits, length)
-                    memcpy(out - length - first.size, first.data, first.size)
-                    out += record.size - mark.size
-                    code = lib.cursor_get(cursor, &key, &data, C_NEXT)
-                else:
-                    memcpy(out, closing.data, closing.size)
-            lib.cursor_close(cursor)
+                code = self._join(&span, &first, &mark, out)
+                out = PyBytes_AS_STRING(body) + (size - closing.size)
+                memcpy(out, closing.data, closing.size)
+            if code:
+                place = PyBytes_FromStringAndSize(span.key.data, span.key.size)
+            elif span.more and span.count:
+                key = span.pairs[span.count - 1].key
+                last = PyBytes_FromStringAndSize(key.data, key.size)
         finally:
             self._end()
-        if code != NOTFOUND:
-            self._fail(code, place)
-        return None if foreign else (body, count, last if more else b"")
+            free(span.pairs)
+        self._fail(code, place)
+        return None if span.foreign else (body, span.count, last)
+
+    cdef int _walk(
+            self, Span* span, bytes start, bytes prefix, Py_ssize_t limit, Py_ssize_t budget,
+            Val* mark) except? -1:
+        """Find the objects of a range, and what they come to as JSON without their heads."""
+        cdef void* cursor
+        cdef Val key = val(start), data, wanted = val(prefix)
+        cdef Record record
+        cdef Py_ssize_t read = 0
+        cdef char digits[24]
+        check(lib.cursor_open(self.reader, self.tables.objects, &cursor))
+        cdef int code = lib.cursor_get(cursor, &key, &data, C_SET_RANGE if key.size else C_FIRST)
+        while code == 0 and begins(&key, &wanted):
+            span.key = key
+            if (limit and span.count == limit) or (budget and read >= budget):
+                span.more = True
+                break
+            code = self.shapes.parts(&data, &record)
+            if code:
+                break
+            span.foreign = not self.shapes.starts(&record, mark)
+            if span.foreign:
+                break
+            code = _keep(span, &key, &data)
+            if code:
+                break
+            span.size += record.size + _digits(record.revision, digits)
+            read += key.size + 8 + record.size
+            code = lib.cursor_get(cursor, &key, &data, C_NEXT)
+        lib.cursor_close(cursor)
+        return 0 if code == NOTFOUND else code
+
+    cdef int _join(self, Span* span, Val* first, Val* mark, char* out) noexcept:
+        """Write objects as JSON; DAMAGED if one is not as it was written, which is `span.key`."""
+        cdef Py_ssize_t i
+        cdef Record record
+        cdef Pair* pair
+        cdef char digits[24]
+        cdef int code, length
+        for i in range(span.count):
+            pair = &span.pairs[i]
+            if i:
+                out[0] = 44
+                out += 1
+            span.key = pair.key
+            code = self.shapes.parts(&pair.data, &record)
+            if code:
+                return code
+            length = _digits(record.revision, digits)
+            out += first.size + length
+            # What the head stands for is written over by it.
+            code = self.shapes.unpack(&record, out - mark.size)
+            # Only now: to copy is the quickest way of getting bytes from memory.
+            if code or not unseal(&pair.key, &pair.data):
+                return DAMAGED
+            memcpy(out - length, digits, length)
+            memcpy(out - length - first.size, first.data, first.size)
+            out += record.size - mark.size
+        return 0
+
+
+cdef int _keep(Span* span, Val* key, Val* data) noexcept nogil:
+    """Note where an object is."""
+    cdef Pair* larger
+    if span.count == span.room:
+        span.room = 2 * span.room + 16
+        larger = <Pair*>realloc(span.pairs, span.room * sizeof(Pair))
+        if larger == NULL:
+            return NO_MEMORY
+        span.pairs = larger
+    span.pairs[span.count].key, span.pairs[span.count].data = key[0], data[0]
+    span.count += 1
+    return 0
 
 
 def let_go(size_t start, size_t size):
