@@ -3,3 +3,6 @@ def load(path: str) -> None:
 
 def digest(data: bytes, seed: int = 0) -> int:
     """Return the XXH64 of some bytes."""
+
+def sound(key: bytes, value: bytes) -> bool:
+    """Tell whether an entry, its seal in front, is as it was written."""

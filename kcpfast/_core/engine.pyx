@@ -197,6 +197,12 @@ cdef void seal(Val* key, Val* data) noexcept nogil:
     memcpy(data.data - SEAL, &found, SEAL)
 
 
+def sound(bytes key, bytes value):
+    """Tell whether an entry, its seal in front, is as it was written."""
+    cdef Val place = val(key), data = val(value)
+    return bool(unseal(&place, &data))
+
+
 cdef int fetch(void* txn, unsigned int table, Val* key, Val* data) noexcept nogil:
     """Read an entry; DAMAGED if its seal is broken."""
     cdef int code = lib.get(txn, table, key, data)

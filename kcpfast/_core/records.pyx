@@ -28,6 +28,8 @@ cdef enum:
     LEAST_SHAPE = 100
     LARGEST = 30000
     IN_A_FAMILY = 8
+    # One that is larger than this is worth a shape of its own, even if it is like another.
+    WORTH_A_SHAPE = 600
 
 
 cdef inline uint64_t _word(const char* data) noexcept nogil:
@@ -185,26 +187,32 @@ cdef class Shapes:
             self.count -= 1
 
     cdef size_t pack(self, Val* value, int family, char* out, int* shape) noexcept nogil:
-        """Write a value by the shape of its family that suits it; return the length of that.
+        """Write a value by the shape of its family that suits it best; return the length of that.
 
         `out` has room for as many bytes as the value. 0 if no shape makes it half as long. `shape`
         becomes its number; -1 if this value should become one.
         """
         cdef int at, members = 0
-        cdef size_t length
+        cdef size_t length, most = value.size // 2
         shape[0] = 0
         if family < 0 or not LEAST_SHAPE <= value.size <= LARGEST:
             return 0
         for at in range(1, self.count + 1):
-            if self.shapes[at].family == family:
-                members += 1
-                length = _pack(self.shapes[at], value, out, value.size // 2)
-                if length:
-                    shape[0] = at
+            if self.shapes[at].family != family:
+                continue
+            members += 1
+            length = _pack(self.shapes[at], value, out, most)
+            if length:
+                shape[0], most = at, length - 1
+                if length * 5 <= value.size:
                     return length
-        if members < IN_A_FAMILY and self.count < MOST_SHAPES:
+        if members < IN_A_FAMILY and self.count < MOST_SHAPES and (
+                shape[0] == 0 or value.size >= WORTH_A_SHAPE):
             shape[0] = -1
-        return 0
+        if shape[0] <= 0:
+            return 0
+        # What was tried last has written over what is best.
+        return _pack(self.shapes[shape[0]], value, out, value.size // 2)
 
     # ------------------------------------------------------------------- reading
 

@@ -23,6 +23,7 @@ class Row(NamedTuple):
 
 
 ROWS = (
+    Row("check", "kcpfast.cli.check", "Look whether a server's data are whole"),
     Row("plugins", "", "Make the commands known to kubectl"),
     Row("plugins install", "kcpfast.cli.plugins", "Link kubectl's plugins to this program"),
     Row("start", "kcpfast.cli.start", "Run a server"),

@@ -91,7 +91,7 @@ def open_store(directory: Path, map_size: int) -> Opened:
     except OSError as error:
         raise StoreError(f"cannot open the store in {directory}: {error}") from error
     try:
-        if _format_of(env) == BEFORE:
+        if format_of(env) == BEFORE:
             _migrate(directory, env)
             env.close()
             env = tree.Environment(str(directory), size, Corrupted)
@@ -167,7 +167,7 @@ def verify(data: Path) -> list[str]:
         return [str(error)]
 
 
-def _format_of(env: tree.Environment) -> bytes:
+def format_of(env: tree.Environment) -> bytes:
     """Return the format of a store; StoreError if this program cannot read it."""
     try:
         meta = env.table(b"meta")
