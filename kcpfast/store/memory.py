@@ -230,7 +230,7 @@ class MemoryStore:
 
     async def compact(self, upto: int) -> None:
         """Raise the oldest served revision and drop the events below it."""
-        self._compacted = max(self._compacted, upto)
+        self._compacted = max(self._compacted, min(upto, self._revision))
         self._events = [event for event in self._events if event.revision > self._compacted]
 
     async def let_go(self) -> None:
