@@ -217,6 +217,25 @@ def run(node: Node, value: object, report: Report) -> object:
     return value
 
 
+@cython.ccall
+@cython.returns(cython.bint)
+def deeper(value: object, most: cython.int) -> object:
+    """Tell whether a decoded value is nested more than `most` levels deep; a scalar has none."""
+    if isinstance(value, dict):
+        if most <= 0:
+            return True
+        for item in value.values():
+            if isinstance(item, (dict, list)) and deeper(item, most - 1):
+                return True
+    elif isinstance(value, list):
+        if most <= 0:
+            return True
+        for item in value:
+            if isinstance(item, (dict, list)) and deeper(item, most - 1):
+                return True
+    return False
+
+
 @cython.cfunc
 @cython.returns(cython.bint)
 def _has_type(kind: cython.int, value: object) -> object:

@@ -92,5 +92,4 @@ def _check_decisions(review: Review) -> None:
 
 
 def _invalid(review: Review, field: str, why: str) -> Exception:
-    name = review.obj["metadata"]["name"]
-    return invalid("CertificateSigningRequest", GROUP, name, [field_forbidden(field, why)])
+    return invalid("CertificateSigningRequest", GROUP, review.name, [field_forbidden(field, why)])

@@ -6,11 +6,11 @@ from collections.abc import Hashable
 
 import msgspec
 
-from kcpfast._core import schema as core
 from kcpfast.admission.chain import Review
 from kcpfast.admission.matching import converted, is_scale
 from kcpfast.meta.copies import copy_json
-from kcpfast.meta.errors import internal
+from kcpfast.meta.errors import ApiError, internal
+from kcpfast.registry.typed import conform
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.resources.scale import set_replicas
 
@@ -58,12 +58,10 @@ def rewrite(review: Review, made: Object, matched: Resource) -> bool:
     given = (new.get("apiVersion"), new.get("kind"))
     if given != (review.resource.api_version, review.resource.kind):
         raise internal(f"the mutated object is a {given[1]} of {given[0]}")
-    builtin = review.resource.builtin
-    report = core.Report(True, not builtin, builtin)
-    core.run(review.resource.program.root, new, report)
-    wrong = [each for each in report.errors if each[1] in (core.TYPE, core.FORMAT, core.RANGE)]
-    if wrong:
-        raise internal(f"the mutated object cannot be decoded: {wrong[0][0]} is of another type")
+    try:
+        conform(review.resource, new)
+    except ApiError as error:
+        raise internal(f"the mutated object cannot be decoded: {error.message}") from None
     if new == review.obj:
         return False
     review.obj.clear()

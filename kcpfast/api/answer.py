@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ _COMPRESS_FROM = 128 * 1024  # as kube-apiserver
 ZIPPED = ((b"Content-Encoding", b"gzip"), (b"Vary", b"Accept-Encoding"))
 _TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 _encode = msgspec.json.Encoder().encode
+LOG = logging.getLogger("kcpfast.api")
 
 
 class Shape(NamedTuple):
@@ -216,13 +218,22 @@ def to_protobuf(body: bytes) -> tuple[bytes, bytes]:
 
 
 def refusal(call: Call | None, error: ApiError) -> Response:
-    """Return the answer to a request that was refused."""
+    """Return the answer to a request that was refused. It cannot fail, whatever was refused."""
+    try:
+        return _refusal(call, error)
+    except Exception as fault:
+        LOG.error("a refusal that cannot be worded", exc_info=fault)
+        status = ApiError("InternalError", "Internal error occurred: no text").status()
+        return Response(500, _encode(status), MEDIA[JSON])
+
+
+def _refusal(call: Call | None, error: ApiError) -> Response:
     if error.plain:
         return plain(error.code, error.message, [*error.headers, *(call.headers if call else ())])
-    media, body = MEDIA[JSON], _encode(error.status())
+    media, body = MEDIA[JSON], _status(error)
     headers = list(error.headers)
     seconds = (error.details or {}).get("retryAfterSeconds")
-    if seconds:
+    if isinstance(seconds, int) and seconds > 0:
         headers.append((b"Retry-After", b"%d" % seconds))
     if call is None:
         return Response(error.code, body, media, headers)
@@ -235,7 +246,33 @@ def refusal(call: Call | None, error: ApiError) -> Response:
     return Response(error.code, body, media, [*headers, *call.headers])
 
 
-_REASONS = {400: "BadRequest", 503: "ServiceUnavailable", 413: "RequestEntityTooLarge"}
+def _status(error: ApiError) -> bytes:
+    """Return the Status of an error; what no JSON can hold stands in it as text."""
+    try:
+        return _encode(error.status())
+    except (UnicodeError, OverflowError, TypeError, ValueError, RecursionError):
+        return _encode(_speakable(error.status()))
+
+
+def _speakable(value: Any) -> Any:
+    """Return a value in which JSON can hold all: no halves of characters, no boundless numbers."""
+    if isinstance(value, dict):
+        return {str(_speakable(key)): _speakable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_speakable(each) for each in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int) and abs(value) < 1 << 63:
+        return value
+    return str(value).encode("utf-8", "replace").decode()
+
+
+_REASONS = {
+    400: "BadRequest",
+    413: "RequestEntityTooLarge",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+}
 
 
 def not_understood(code: int, text: str) -> Response:

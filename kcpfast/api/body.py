@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from kcpfast._core import schema as core
 from kcpfast._core.jsonscan import duplicates
 from kcpfast.api.context import Call
 from kcpfast.api.negotiate import JSON, PROTOBUF, YAML
@@ -19,8 +18,8 @@ from kcpfast.meta.errors import (
     invalid,
     unsupported_media_type,
 )
+from kcpfast.registry.typed import MAX_DEPTH, check_depth, check_head, conform, conform_part
 from kcpfast.resources.resource import Object, Resource
-from kcpfast.schema.program import TYPE_NAMES
 
 _decode_json: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 
@@ -42,9 +41,11 @@ def parse(call: Call, *, protobuf: bool) -> tuple[Any, bool]:
         from kcpfast.resources.protobuf import decode  # noqa: PLC0415 - typed clients only
 
         try:
-            return decode(body), False
-        except ValueError as error:
+            found = decode(body)
+        except (ValueError, RecursionError) as error:
             raise bad_request(f"the body is not protobuf: {error}") from None
+        check_depth(found)
+        return found, False
     supported = [JSON, YAML, PROTOBUF] if protobuf else [JSON, YAML]
     raise unsupported_media_type(media, supported)
 
@@ -52,9 +53,12 @@ def parse(call: Call, *, protobuf: bool) -> tuple[Any, bool]:
 def parse_json(body: bytes) -> Any:
     """Decode JSON; BadRequest if it is not."""
     try:
-        return _decode_json(body)
+        found = _decode_json(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from None
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        check_depth(found)
+    return found
 
 
 def parse_yaml(body: bytes) -> Any:
@@ -65,9 +69,11 @@ def parse_yaml(body: bytes) -> Any:
         with contextlib.suppress(ApiError):
             return parse_json(body)  # which is YAML, and is what most clients call so
     try:
-        return read_yaml(body)
-    except YamlError as error:
+        found = read_yaml(body)
+    except (YamlError, RecursionError) as error:
         raise bad_request(f"error converting YAML to JSON: {error}") from None
+    check_depth(found)
+    return found
 
 
 def read_object(call: Call, resource: Resource, validation: str, *, new: bool = False) -> Object:
@@ -88,9 +94,7 @@ def read_object(call: Call, resource: Resource, validation: str, *, new: bool = 
 
 def check_type(resource: Resource, obj: Any) -> None:
     """Check apiVersion and kind, fill them in where a built-in kind leaves them out."""
-    if not isinstance(obj, dict):
-        raise bad_request("couldn't get version/kind; json parse error: the body is no object")
-    version, kind = obj.get("apiVersion"), obj.get("kind")
+    version, kind = check_head(obj)
     if resource.builtin:
         given = (version or resource.api_version, kind or resource.kind)
         if given != (resource.api_version, resource.kind):
@@ -100,13 +104,14 @@ def check_type(resource: Resource, obj: Any) -> None:
     if not kind:
         raise bad_request("Object 'Kind' is missing in the body")
     if version != resource.api_version:
-        text = f"the API version in the data ({version}) does not match the expected API version"
+        shown = version or None
+        text = f"the API version in the data ({shown}) does not match the expected API version"
         raise bad_request(f"{text} ({resource.api_version})")
     if kind != resource.kind:
         meta = obj.get("metadata")
         name = meta.get("name", "") if isinstance(meta, dict) else ""
         cause = field_invalid("kind", kind, f"must be {resource.kind}")
-        raise invalid(str(kind), resource.group, name, [cause])
+        raise invalid(kind, resource.group, name if isinstance(name, str) else "", [cause])
 
 
 def _not_handled(resource: Resource, given: tuple[Any, Any]) -> ApiError:
@@ -117,51 +122,19 @@ def _not_handled(resource: Resource, given: tuple[Any, Any]) -> ApiError:
     )
 
 
-def conform(resource: Resource, obj: Object) -> list[str]:
-    """Prune and default an object in place; return the paths of unknown fields.
+def read_part(call: Call, definition: str, kind: str, api_version: str) -> Object:
+    """Return the body of a request about something that is no resource: options, a TokenRequest.
 
-    What Go could not decode (a wrong type in a built-in kind, or in anybody's metadata) is 400.
+    BadRequest if it is of another kind, or of other types than the built-in definition.
     """
-    if obj.get("metadata") is None:
-        obj["metadata"] = {}
-    root = resource.program.root
-    found = core.Report(True, not resource.builtin, resource.builtin)
-    core.run(root, obj, found)
-    _refuse_types(resource, found.errors, "")
-    if not resource.builtin:
-        of_meta = core.Report(False, False, True)
-        core.run(root.properties["metadata"], obj["metadata"], of_meta)
-        _refuse_types(resource, of_meta.errors, "metadata")
-    unknown: list[str] = found.unknown
-    return unknown if resource.builtin else sorted(unknown)
-
-
-def _refuse_types(resource: Resource, errors: list[Any], prefix: str) -> None:
-    for path, code, value, detail in errors:
-        if code == core.TOO_DEEP:
-            raise bad_request("the object is nested too deeply")
-        whole = f"{prefix}.{path}" if prefix and path else prefix or path
-        _refuse_type(resource, whole, code, value, detail)
-
-
-def _refuse_type(resource: Resource, path: str, code: int, value: Any, detail: Any) -> None:
-    if code not in (core.TYPE, core.FORMAT, core.RANGE):
-        return
-    wanted = TYPE_NAMES[detail] if code == core.TYPE else detail
-    if code == core.RANGE:
-        wanted = detail[1] or detail[0]
-    raise bad_request(
-        f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-        f"json: cannot unmarshal {_go_kind(value)} into Go struct field {resource.kind}.{path} of "
-        f"type {wanted}"
-    )
-
-
-def _go_kind(value: Any) -> str:
-    for kind, name in ((bool, "bool"), (str, "string"), (int, "number"), (float, "number")):
-        if isinstance(value, kind):
-            return name
-    return "array" if isinstance(value, list) else "object"
+    obj, _ = parse(call, protobuf=True)
+    version, given = check_head(obj)
+    if (version or api_version, given or kind) != (api_version, kind):
+        shown = version or api_version
+        raise bad_request(f'{given} in version "{shown}" cannot be handled as a {kind}')
+    obj["apiVersion"], obj["kind"] = api_version, kind
+    conform_part(definition, kind, api_version.rpartition("/")[2], obj)
+    return dict(obj)
 
 
 def report(

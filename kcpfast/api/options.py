@@ -16,6 +16,7 @@ from kcpfast.meta.errors import (
     field_not_supported,
     invalid,
 )
+from kcpfast.meta.texts import signed
 
 T = TypeVar("T")
 _LONGEST = 60.0
@@ -98,9 +99,9 @@ def integer(call: Call, name: str) -> int:
     if not text:
         return 0
     try:
-        return int(text)
-    except ValueError:
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+        return signed(text)
+    except ValueError as error:
+        raise bad_request(str(error)) from None
 
 
 def time_limit(call: Call) -> float | None:

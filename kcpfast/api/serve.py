@@ -105,7 +105,7 @@ class Server:
         self._health = Health(api.objects.store)
 
     async def serve(self, request: Request) -> Response | Stream:
-        """Answer a request; whatever goes wrong below becomes a Status here."""
+        """Answer a request; whatever goes wrong below becomes a Status here. It raises nothing."""
         call: Call | None = None
         found: Handler | Response
         answer: Response | Stream
@@ -126,20 +126,16 @@ class Server:
                 answer = await found(self._api, call)
             else:
                 answer = await self._in_its_turn(call, found)
+            # OpenAPI documents come compressed as they are kept, or not at all.
+            if (
+                isinstance(answer, Response)
+                and compressible(call, answer)
+                and not call.route.rest.startswith("/openapi/")
+            ):
+                answer = await compressed(answer)
+            answer = _finish(call, answer)
         except Exception as error:
-            answer = refusal(call, _error_of(request, error))
-        if call is None:
-            if self._logs:
-                _log(request, call, answer, perf_counter() - begun)
-            return answer
-        # OpenAPI documents come compressed as they are kept, or not at all.
-        if (
-            isinstance(answer, Response)
-            and compressible(call, answer)
-            and not call.route.rest.startswith("/openapi/")
-        ):
-            answer = await compressed(answer)
-        answer = _finish(call, answer)
+            answer = _refused(request, call, error)
         if self._logs:
             _log(request, call, answer, perf_counter() - begun)
         return answer
@@ -230,6 +226,16 @@ def _error_of(request: Request, error: Exception) -> ApiError:
         return no_room(str(error)) if isinstance(error, Full) else internal(str(error))
     LOG.error("%s %s", request.method, quoted(request.path), exc_info=error)
     return internal(f"{type(error).__name__}: {error}")
+
+
+def _refused(request: Request, call: Call | None, error: Exception) -> Response | Stream:
+    """Return the answer to a request that came to an error, a fault of our own included."""
+    answer = refusal(call, _error_of(request, error))
+    try:
+        return answer if call is None else _finish(call, answer)
+    except Exception as fault:
+        LOG.error("%s %s", request.method, quoted(request.path), exc_info=fault)
+        return answer
 
 
 def _log(request: Request, call: Call | None, answer: Response | Stream, seconds: float) -> None:

@@ -7,13 +7,14 @@ serviceaccount, secret) with kcp's addition `clusterName`, the logical cluster o
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import msgspec
 
 from kcpfast.meta.objectmeta import new_uid
 from kcpfast.meta.user import AUTHENTICATED, SERVICE_ACCOUNTS, User, service_account
@@ -34,6 +35,8 @@ _LEGACY = "kubernetes.io/serviceaccount/"
 _INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"
 _REMEMBERED = 4096
 _KEY_SECONDS = 5.0
+# What the library raises for what is no token, beside errors of its own.
+_MALFORMED = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def read_token_file(path: Path) -> dict[str, User]:
@@ -163,7 +166,7 @@ class ServiceAccountTokens:
             "iss": LEGACY_ISSUER,
             "jti": new_uid(),
             _LEGACY + "namespace": target.namespace,
-            _LEGACY + "secret.name": secret["name"],
+            _LEGACY + "secret.name": secret.get("name") or "",
             _LEGACY + "secret.uid": secret["uid"],
             _LEGACY + "service-account.name": target.name,
             _LEGACY + "service-account.uid": uid,
@@ -206,7 +209,7 @@ class ServiceAccountTokens:
                 options=options,
             )
             return self._account(claims)
-        except (jwt.InvalidTokenError, AttributeError, KeyError, TypeError, ValueError):
+        except (jwt.PyJWTError, AttributeError, *_MALFORMED):
             return None
 
     def _account(self, claims: Mapping[str, Any]) -> Account:
@@ -283,6 +286,20 @@ def _user(account: Account) -> User:
     return User(service_account(account.namespace, account.name), account.uid, groups, tuple(extra))
 
 
+class _Bound(msgspec.Struct):
+    cluster: str = msgspec.field(name="clusterName", default="")
+
+
+class _Named(msgspec.Struct):
+    """The claims that name a logical cluster, and no others."""
+
+    bound: _Bound | None = msgspec.field(name="kubernetes.io", default=None)
+    legacy: str = msgspec.field(name=_LEGACY + "clusterName", default="")
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
+
+
 def unverified_cluster(token: str) -> str:
     """Return the logical cluster that a service account token names, "" if none.
 
@@ -292,12 +309,10 @@ def unverified_cluster(token: str) -> str:
     if len(parts) != 3:
         return ""
     try:
-        payload = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        bound = payload.get("kubernetes.io") or {}
-        found = bound.get("clusterName") or payload.get(_LEGACY + "clusterName") or ""
-    except (ValueError, AttributeError):
+        payload = _decode_named(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, RecursionError):
         return ""
-    return found if isinstance(found, str) else ""
+    return (payload.bound.cluster if payload.bound else "") or payload.legacy
 
 
 def _number(value: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kcpfast.auth.tokens import SECRETS
@@ -159,7 +159,7 @@ class ExportController:
         await self._stamp(
             Stamp(index.mark("slice", cluster, each["metadata"]["name"]))
             for each in self._objects.all(ENDPOINT_SLICES, cluster)
-            if each["spec"].get("partition") == name
+            if (each.get("spec") or {}).get("partition") == name
         )
         return DONE
 
@@ -183,7 +183,9 @@ class ExportController:
         found = self._objects.find(where)
         if found is None:
             return DONE
-        reference = found["spec"]["export"]
+        reference = _named_export(found)
+        if not reference.get("name"):
+            return DONE  # of no export
         with Notes(self._objects.store) as notes:
             owner = self._owner(cluster, reference)
         read = notes.basis()
@@ -218,14 +220,14 @@ class ExportController:
         filed = not owner or self._objects.store.index_get(key) is not None
         return [] if filed else [Index(key, b"")]
 
-    def _owner(self, cluster: str, reference: dict[str, Any]) -> str:
+    def _owner(self, cluster: str, reference: Mapping[str, Any]) -> str:
         try:
             return self._clusters.resolve(reference.get("path") or cluster)
         except ApiError:
             return ""
 
     def _partition_problem(self, cluster: str, found: Object) -> str:
-        name = found["spec"].get("partition") or ""
+        name = (found.get("spec") or {}).get("partition") or ""
         where = Target(self._kinds.partitions, cluster, "", name)
         if not name or self._objects.record(where) is not None:
             return ""
@@ -280,11 +282,18 @@ def _of_slices(objects: Objects, cluster: str, export: str) -> Iterable[Write]:
 # ------------------------------------------------------------------------- consequences
 
 
+def _named_export(found: Object | None) -> Mapping[str, Any]:
+    reference: Mapping[str, Any] = ((found or {}).get("spec") or {}).get("export") or {}
+    return reference
+
+
 def slice_consequences(clusters: Clusters) -> Consequence:
     """Return what files a slice under its export."""
 
     def consequence(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
-        reference = (new or old or {})["spec"]["export"]
+        reference = _named_export(new or old)
+        if not reference.get("name"):
+            return  # of no export: there is nothing to file
         try:
             owner = clusters.resolve(reference.get("path") or target.cluster)
         except ApiError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from kcpfast.controllers.removal import LAST, Remaining, contents, remove, sweep
@@ -273,10 +272,7 @@ def _shorten_owner(workspace: Object) -> None:
     """Once a Workspace is Ready, only the name of its owner stays on it."""
     annotations = workspace["metadata"].get("annotations") or {}
     if workspace["status"]["phase"] == "Ready" and birth.OWNER_ANNOTATION in annotations:
-        owner = json.loads(annotations[birth.OWNER_ANNOTATION])
-        annotations[birth.OWNER_ANNOTATION] = json.dumps(
-            {"username": owner.get("username", "")}, separators=(",", ":")
-        )
+        annotations[birth.OWNER_ANNOTATION] = birth.short_owner(annotations[birth.OWNER_ANNOTATION])
 
 
 def _drop_finalizer(obj: Object, name: str) -> None:

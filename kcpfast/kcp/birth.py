@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from kcpfast.auth.rbac import CLUSTER_ROLE_BINDINGS
 from kcpfast.auth.rbac import GROUP as RBAC
 from kcpfast.auth.tokens import ACCOUNTS
@@ -15,6 +17,7 @@ from kcpfast.kcp.exports import Offer, find_export, offers
 from kcpfast.kcp.kinds import API_BINDINGS, LOGICAL_CLUSTERS
 from kcpfast.kcp.lifecycle import PHASE_LABEL
 from kcpfast.meta.cluster import PATH_ANNOTATION, default_binding_name, export_hash
+from kcpfast.meta.texts import embedded
 from kcpfast.registry import index
 from kcpfast.registry.objects import Consequence, Objects, Target
 from kcpfast.resources.builtin import BY_PLACE
@@ -29,6 +32,18 @@ OWNER_ANNOTATION = "experimental.tenancy.kcp.io/owner"
 SHARD_ANNOTATION = "core.kcp.io/shard"
 REPLICATE = "internal.kcp.io/replicate"
 CREATE_ONLY = {"bootstrap.kcp.io/create-only": "true"}
+
+
+class Owner(msgspec.Struct):
+    """What is read of the owner that an annotation names (a UserInfo)."""
+
+    username: str = ""
+
+
+def short_owner(text: str) -> str:
+    """Return an owner's annotation with nothing in it but the name, "" for one of no name."""
+    owner = embedded(text, Owner) or Owner()
+    return json.dumps({"username": owner.username}, separators=(",", ":"), ensure_ascii=False)
 
 
 class Export(NamedTuple):

@@ -14,7 +14,7 @@ import msgspec
 
 from kcpfast.kcp.kinds import SYSTEM
 from kcpfast.meta.cluster import claim_hash
-from kcpfast.meta.selectors import LabelSelector, from_object, matches
+from kcpfast.meta.selectors import LabelSelector, Requirement, SelectorError, from_object, matches
 from kcpfast.registry import index
 from kcpfast.registry.derived import Derived
 from kcpfast.registry.reader import Reader
@@ -40,7 +40,7 @@ Key = tuple[str, str, str]
 
 def key(claim: Claim) -> Key:
     """Return what names a claim: group, resource, identity."""
-    return claim.get("group") or "", claim["resource"], claim.get("identityHash") or ""
+    return claim.get("group") or "", claim.get("resource") or "", claim.get("identityHash") or ""
 
 
 def builtin(group: str, plural: str) -> Resource | None:
@@ -92,8 +92,14 @@ def unknown(offered: Iterable[Claim], answers: Iterable[Claim]) -> list[Claim]:
 
 
 def selects(selector: Mapping[str, Any]) -> LabelSelector:
-    """Return the terms of a claim's selector; none for matchAll."""
-    return () if selector.get("matchAll") else from_object(selector)
+    """Return the terms of a claim's selector; none for matchAll.
+
+    One that cannot be read selects nothing: bindings of before may hold such.
+    """
+    try:
+        return () if selector.get("matchAll") else from_object(selector)
+    except SelectorError:
+        return (Requirement("", "in", frozenset()),)
 
 
 def index_writes(

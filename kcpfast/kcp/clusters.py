@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
 from kcpfast.meta import cluster as names
 from kcpfast.meta.errors import ApiError, bad_request, not_found
+from kcpfast.meta.texts import embedded_object, signed
 from kcpfast.meta.user import Attributes
 from kcpfast.registry import index, values
 from kcpfast.registry.derived import Derived
@@ -164,7 +165,7 @@ def lock_writes(objects: Objects, cluster: str, holders: Mapping[str, Lock | Non
         return []
     old = objects.load(where)
     annotations = old["metadata"].get("annotations") or {}
-    before: dict[str, Any] = json.loads(annotations.get(LOCK_ANNOTATION) or "{}")
+    before = embedded_object(annotations.get(LOCK_ANNOTATION) or "")
     after = {key: before[key] for key in before if key not in holders}
     after |= {key: lock for key, lock in holders.items() if lock is not None}
     if after == before:
@@ -178,7 +179,7 @@ def lock_writes(objects: Objects, cluster: str, holders: Mapping[str, Lock | Non
 
 def _integer(text: str | None) -> int | None:
     try:
-        return int(text) if text is not None else None
+        return signed(text) if text is not None else None
     except ValueError:
         return None
 

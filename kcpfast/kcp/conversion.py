@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from kcpfast.meta.texts import embedded
 from kcpfast.resources.resource import Convert, Object, Resource
 
 PREFIX = "apis.v1alpha2.kcp.io/"
@@ -127,11 +128,8 @@ def _list(annotations: Mapping[str, str], key: str, what: str) -> list[Claim]:
     text = annotations.get(key)
     if not text:
         return []
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise Malformed(f"failed to decode overhanging {what}: {error}") from None
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+    found = embedded(text, list[dict[str, Any]])
+    if found is None:
         raise Malformed(f"failed to decode overhanging {what}: {key} must hold a list of objects")
     return found
 

@@ -20,7 +20,8 @@ from kcpfast.kcp.kinds import API_BINDINGS, Exported
 from kcpfast.kcp.types import Type, TypeRefused, Types, check_limits, default_bindings
 from kcpfast.meta.cluster import ROOT, join, new_name, shard_hash
 from kcpfast.meta.errors import ApiError, internal
-from kcpfast.meta.selectors import from_object, matches
+from kcpfast.meta.selectors import check_object, from_object, matches
+from kcpfast.meta.texts import embedded
 from kcpfast.meta.user import Attributes, User
 from kcpfast.registry import index
 from kcpfast.registry.objects import Objects, Target
@@ -86,6 +87,7 @@ class Workspaces:
         if spec.get("mount"):
             self._check_mount(review, spec)
             return
+        self._check_owner(review)
         if not master:
             annotations = obj["metadata"]["annotations"]
             annotations[birth.OWNER_ANNOTATION] = _compact(user.lasting().info())
@@ -103,6 +105,16 @@ class Workspaces:
                 obj["metadata"].setdefault("labels", {}).setdefault(key, value)
         if not review.dry_run:
             self._schedule(review, chosen, aliases)
+
+    def _check_owner(self, review: Review) -> None:
+        """Refuse an owner that nobody could read: the workspace would wait for it for ever."""
+        text = (review.obj["metadata"].get("annotations") or {}).get(birth.OWNER_ANNOTATION)
+        was = ((review.old or {}).get("metadata") or {}).get("annotations") or {}
+        if text in (None, was.get(birth.OWNER_ANNOTATION)):
+            return
+        if embedded(text, birth.Owner) is None:
+            where = f"metadata.annotations[{birth.OWNER_ANNOTATION}]"
+            raise review.refuse(f"{where} must hold a UserInfo object as JSON")
 
     def _check_mount(self, review: Review, spec: dict[str, Any]) -> None:
         reference = spec["mount"].get("ref") or {}
@@ -156,6 +168,7 @@ class Workspaces:
 
     def _admit_update(self, review: Review) -> None:
         """What a workspace was given when it was scheduled is not for users to change."""
+        self._check_owner(review)
         old = (review.old or {}).get("spec") or {}
         new = review.obj.get("spec") or {}
         if old.get("cluster") and not new.get("cluster"):
@@ -170,14 +183,14 @@ class Workspaces:
 
     def _schedule(self, review: Review, chosen: Type, aliases: Sequence[Type]) -> None:
         obj = review.obj
-        if not self._has_shard(obj):
+        if not self._has_shard(review):
             obj["status"] = {"phase": "Unavailable"}
             text = "No available shards to schedule the workspace"
             conditions.mark_false(obj, "WorkspaceScheduled", "Unschedulable", text)
             lifecycle.set_phase(obj, "Unavailable")
             return
         parent = review.target.cluster
-        path = join(self._clusters.path_of(parent), obj["metadata"]["name"])
+        path = join(self._clusters.path_of(parent), review.name)
         plan = self.plan(path, chosen, aliases)
         ready = not plan.waiting
         self._complete(obj, plan, ready=ready)
@@ -185,15 +198,18 @@ class Workspaces:
         owner = {
             "apiVersion": "tenancy.kcp.io/v1alpha1",
             "cluster": parent,
-            "name": obj["metadata"]["name"],
+            "name": review.name,
             "resource": "workspaces",
             "uid": obj["metadata"]["uid"],
         }
         annotations = obj["metadata"]["annotations"]
         review.more += self.born(plan, creator, owner, annotations.get(REQUIRED_GROUPS, ""))
 
-    def _has_shard(self, obj: Object) -> bool:
-        selector = ((obj["spec"].get("location") or {}).get("selector")) or {}
+    def _has_shard(self, review: Review) -> bool:
+        selector = ((review.obj["spec"].get("location") or {}).get("selector")) or {}
+        causes = check_object(selector, "spec.location.selector")
+        if causes:
+            raise review.refuse(causes[0].text())
         shard = self._objects.find(Target(self._kinds.shards, ROOT, "", SHARD))
         meta = (shard or {}).get("metadata") or {}
         if "experimental.core.kcp.io/unschedulable" in (meta.get("annotations") or {}):
@@ -241,8 +257,9 @@ class Workspaces:
         lifecycle.set_initializers(obj, plan.waiting)
         conditions.mark_true(obj, "WorkspaceScheduled")
         if ready and birth.OWNER_ANNOTATION in annotations:
-            owner = json.loads(annotations[birth.OWNER_ANNOTATION])
-            annotations[birth.OWNER_ANNOTATION] = _compact({"username": owner["username"]})
+            annotations[birth.OWNER_ANNOTATION] = birth.short_owner(
+                annotations[birth.OWNER_ANNOTATION]
+            )
 
     def home(self, cluster: str, user: User) -> list[Write]:
         """Return the writes that make a user's home workspace; internal error without its type."""

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from kcpfast.meta.errors import Cause, field_forbidden, field_invalid, field_required
 from kcpfast.meta.names import label_value, qualified_name
+from kcpfast.meta.texts import signed
 
 _TOKEN = re.compile(r"\s*(==|=|!=|[!<>(),]|[^\s=!<>(),]+)")
 _MAX_SELECTOR = 64 * 1024
@@ -44,7 +45,7 @@ class Requirement(NamedTuple):
 
     def _compares(self, value: str | None) -> bool:
         try:
-            number, bound = int(value or ""), int(next(iter(self.values)))
+            number, bound = signed(value or ""), signed(next(iter(self.values)))
         except ValueError:
             return False
         return number > bound if self.operator == ">" else number < bound
@@ -163,12 +164,20 @@ def _checked(requirement: Requirement) -> Requirement:
             raise SelectorError(
                 f'values[0][{requirement.key}]: Invalid value: "{value}": {"; ".join(wrong)}'
             )
-        if requirement.operator in "<>" and not re.fullmatch(r"-?\d+", value):
+        if requirement.operator in "<>" and not _is_integer(value):
             raise SelectorError(
                 f"values[0]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must "
                 "be an integer"
             )
     return requirement
+
+
+def _is_integer(text: str) -> bool:
+    try:
+        signed(text)
+    except ValueError:
+        return False
+    return True
 
 
 # ------------------------------------------------------------------- LabelSelector objects
@@ -177,7 +186,10 @@ _EXPRESSION_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "Does
 
 
 def from_object(selector: Mapping[str, Any] | None) -> LabelSelector:
-    """Turn a valid meta/v1 LabelSelector into terms; an empty one matches everything."""
+    """Turn a meta/v1 LabelSelector into terms; an empty one matches everything.
+
+    SelectorError for an operator that there is not.
+    """
     if not selector:
         return ()
     terms = [
@@ -185,8 +197,12 @@ def from_object(selector: Mapping[str, Any] | None) -> LabelSelector:
         for key, value in (selector.get("matchLabels") or {}).items()
     ]
     for each in selector.get("matchExpressions") or ():
-        operator = _EXPRESSION_OPERATORS[each["operator"]]
-        terms.append(Requirement(each["key"], operator, frozenset(each.get("values") or ())))
+        wanted = each.get("operator") or ""
+        operator = _EXPRESSION_OPERATORS.get(wanted)
+        if operator is None:
+            raise SelectorError(f'"{wanted}" is not a valid label selector operator')
+        values = frozenset(each.get("values") or ())
+        terms.append(Requirement(each.get("key") or "", operator, values))
     return tuple(terms)
 
 

@@ -10,10 +10,9 @@ server-side-apply)
 
 from __future__ import annotations
 
-import json
-
 from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import ApiError
+from kcpfast.meta.texts import embedded
 from kcpfast.patch.fieldset import FieldSet, difference
 from kcpfast.patch.managers import Writer
 from kcpfast.patch.merge_type import MergeNode
@@ -33,13 +32,13 @@ def last_applied_fields(live: Object, node: MergeNode, writer: Writer) -> FieldS
     """
     annotations = live.get("metadata", {}).get("annotations") or {}
     try:
-        last = json.loads(annotations.get(LAST_APPLIED) or "null")
-        if type(last) is not dict or last.get("apiVersion") != writer.api_version:
+        last = embedded(annotations.get(LAST_APPLIED) or "null", dict)
+        if last is None or last.get("apiVersion") != writer.api_version:
             return {}
         check_applied(last, node)
         fields = fields_of(last, node)
         changed, removed = compare(last, live, node)
-    except (ApiError, ValueError):
+    except (ApiError, ValueError, RecursionError):
         return {}
     return difference(difference(fields, changed), removed)
 

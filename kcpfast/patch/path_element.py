@@ -17,6 +17,9 @@ import re
 from json.encoder import encode_basestring as _quoted
 from typing import Any
 
+import msgspec
+
+from kcpfast.meta.texts import embedded, signed
 from kcpfast.patch.decoded import ABSENT
 from kcpfast.patch.merge_type import MergeNode
 
@@ -83,15 +86,22 @@ def parse_element(text: str) -> str:
     if kind == "f":
         return text
     if kind == "v":
-        return "v:" + literal(json.loads(content))
+        return "v:" + literal(_value(content))
     if kind == "k":
-        keys = json.loads(content)
-        if type(keys) is not dict or not keys:
+        keys = embedded(content, dict)
+        if not keys:
             raise ValueError(f"not the keys of a path element: {text[:100]}")
         return "k:" + literal(keys)
     if kind == "i":
-        return f"i:{int(content[:20])}"
+        return f"i:{signed(content)}"
     return ""
+
+
+def _value(content: str) -> Any:
+    try:
+        return msgspec.json.decode(content)
+    except RecursionError as error:
+        raise ValueError(f"not a path element: {content[:100]}") from error
 
 
 def element_order(element: str) -> tuple[Any, ...]:

@@ -257,6 +257,11 @@ def typed_program(definition: str) -> Program:
     return _compiler().program({"$ref": definition})
 
 
+def typed_schema(schema: Mapping[str, Any]) -> Program:
+    """Compile a schema that leans on built-in definitions."""
+    return _compiler().program(schema)
+
+
 def _resource(row: Row) -> Resource:
     definition = definition_name(row.group, row.kind)
     place = f"{row.group}/{row.plural}"

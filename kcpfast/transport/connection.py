@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -46,6 +47,8 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LENGTH = line(b"Content-Length", b"%d")
 _CLOSE = line(b"Connection", b"close")
 _CHUNKED = line(b"Transfer-Encoding", b"chunked")
+
+LOG = logging.getLogger("kcpfast.transport")
 
 
 class Service(NamedTuple):
@@ -317,6 +320,10 @@ class Connection:
             return
         try:
             answer = await self.service.serve(request)
+        except Exception:
+            LOG.exception("a request that is not answered")
+            answer = self.service.refuse(500, "Internal error occurred")
+            request.keep_alive = False
         finally:
             if request.held:
                 self._let_go(request)

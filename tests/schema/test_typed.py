@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from kcpfast.api.body import conform
 from kcpfast.meta.errors import ApiError
+from kcpfast.registry.typed import conform
 from kcpfast.resources.builtin import BY_PLACE
 
 CONFIG_MAP = BY_PLACE["", "v1", "configmaps"]

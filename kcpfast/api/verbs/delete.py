@@ -14,10 +14,10 @@ from kcpfast.api.listing import walk
 from kcpfast.api.options import DeleteOptions, delete_options, precondition_failed
 from kcpfast.api.selection import selection
 from kcpfast.api.verbs.listed import Listing, answer_list
-from kcpfast.meta.errors import ApiError, bad_request, not_found
+from kcpfast.meta.errors import ApiError, not_found
 from kcpfast.registry.deletion import deleted
 from kcpfast.registry.objects import Change, Saved, Target, target_of
-from kcpfast.resources.builtin import typed_program
+from kcpfast.registry.typed import check_head, conform_part
 from kcpfast.resources.resource import Object
 from kcpfast.transport.messages import Response, Stream
 
@@ -53,13 +53,9 @@ def _body(call: Call) -> dict[str, Any]:
     if not call.request.body:
         return {}
     found, _ = parse(call, protobuf=True)
-    if not isinstance(found, dict):
-        raise bad_request("the body is no DeleteOptions")
-    program = typed_program(_OPTIONS)
-    causes = [cause for cause in program.validate(found) if cause.reason != "FieldValueRequired"]
-    if causes:
-        raise bad_request(f"the body is no DeleteOptions: {causes[0].text()}")
-    return found
+    check_head(found)
+    conform_part(_OPTIONS, "DeleteOptions", "v1", found)
+    return dict(found)
 
 
 async def _delete_one(

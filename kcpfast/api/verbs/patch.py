@@ -9,7 +9,7 @@ import msgspec
 from kcpfast._core.jsonscan import duplicates
 from kcpfast.admission.chain import CREATE, Review
 from kcpfast.api import answer
-from kcpfast.api.body import check_type, conform, media_type, parse_json, parse_yaml
+from kcpfast.api.body import check_type, media_type, parse_json, parse_yaml
 from kcpfast.api.context import Api, Call
 from kcpfast.api.fields import reset_fields, writer
 from kcpfast.api.options import WriteOptions, write_options
@@ -30,6 +30,7 @@ from kcpfast.registry.identity import begin
 from kcpfast.registry.merging import node_of
 from kcpfast.registry.objects import Change, Saved
 from kcpfast.registry.strategies import strategy
+from kcpfast.registry.typed import check_head, check_metadata, conform
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.transport.messages import Response
 
@@ -166,14 +167,13 @@ async def _apply(api: Api, call: Call, options: WriteOptions, shown: answer.Shap
 
 def _configuration(call: Call) -> Any:
     found = parse_yaml(call.request.body)
-    if not isinstance(found, dict):
-        raise bad_request("the applied configuration is no object")
-    name = (found.get("metadata") or {}).get("name") or ""
+    check_head(found)
+    check_metadata(call.resource, found)
+    name = found["metadata"].get("name") or ""
     if name and name != call.route.name:
         raise bad_request(
             f"metadata.name must match the name on the URL: {name} != {call.route.name}"
         )
-    found.setdefault("metadata", {})
     found["metadata"]["name"] = call.route.name
     return found
 

@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from kcpfast.api import answer
-from kcpfast.api.body import media_type, parse
+from kcpfast.api.body import media_type, parse, parse_json
 from kcpfast.api.context import Api, Call, Handler
 from kcpfast.api.options import write_options
 from kcpfast.api.verbs.update import changing
 from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import (
     ApiError,
-    bad_request,
     field_invalid,
     internal,
     invalid,
@@ -27,6 +24,7 @@ from kcpfast.meta.errors import (
 )
 from kcpfast.patch.json_patch import apply_json_patch
 from kcpfast.patch.merge_patch import apply_merge_patch
+from kcpfast.registry.typed import check_head, conform_part
 from kcpfast.resources.resource import Object, ScalePaths
 from kcpfast.resources.scale import scale_of, set_replicas
 from kcpfast.transport.messages import Response
@@ -64,15 +62,15 @@ async def _write(api: Api, call: Call) -> Response:
     patching = call.attributes.verb == "patch"
     if patching and media not in _PATCHES:
         raise unsupported_media_type(media, list(_PATCHES))
-    body = msgspec.json.decode(call.request.body) if patching else parse(call, protobuf=False)[0]
+    body = parse_json(call.request.body) if patching else parse(call, protobuf=False)[0]
     paths = _paths(call)
 
     def make(old: Object) -> Object:
         before = scale_of(old, paths, usual=0)
         after = _PATCHES[media](before, body) if patching else body
-        replicas = (after.get("spec") or {}).get("replicas", 0)
-        if not isinstance(replicas, int) or isinstance(replicas, bool):
-            raise bad_request("spec.replicas must be an integer")
+        check_head(after)
+        conform_part("Scale", "Scale", "v1", after)
+        replicas = int((after.get("spec") or {}).get("replicas") or 0)
         if replicas < 0:
             why = "should be a non-negative integer"
             raise _invalid(call, field_invalid(paths.spec, replicas, why))

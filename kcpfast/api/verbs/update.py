@@ -14,6 +14,7 @@ from kcpfast.api.validation import check_changed
 from kcpfast.api.verbs.parts import merge_part
 from kcpfast.meta.cluster import CLUSTER_ANNOTATION
 from kcpfast.meta.errors import MODIFIED, bad_request, conflict, field_invalid, invalid, not_found
+from kcpfast.meta.texts import unsigned
 from kcpfast.registry.identity import carry_over, count_generation
 from kcpfast.registry.objects import Change
 from kcpfast.registry.strategies import strategy
@@ -118,10 +119,11 @@ def check_version(resource: Resource, obj: Object, old: Object) -> None:
     meta, was = obj["metadata"], old["metadata"]
     name = was["name"]
     version = meta.get("resourceVersion") or ""
-    if version and not version.isdecimal():
-        why = f'strconv.ParseUint: parsing "{version}": invalid syntax'
-        cause = field_invalid("metadata.resourceVersion", version, why)
-        raise invalid(resource.kind, resource.group, name, [cause])
+    try:
+        unsigned(version or "0")
+    except ValueError as error:
+        cause = field_invalid("metadata.resourceVersion", version, str(error))
+        raise invalid(resource.kind, resource.group, name, [cause]) from None
     if not version and not resource.builtin:
         cause = field_invalid("metadata.resourceVersion", 0, "must be specified for an update")
         raise invalid(resource.plural, resource.group, name, [cause])

@@ -52,17 +52,20 @@ class Escalation:
             self._check(review, rules + (_EVERYTHING if aggregation else []))
 
     def _binding(self, review: Review) -> None:
-        old, reference = review.old, review.obj["roleRef"]
+        old, reference = review.old, review.obj.get("roleRef") or {}
+        kind, name = reference.get("kind") or "", reference.get("name") or ""
         if old is not None and _grants(old) == _grants(review.obj):
             return
-        plural = "roles" if reference["kind"] == "Role" else "clusterroles"
-        if self._is_trusted(review, "bind", plural, reference["name"]):
+        if not (kind and name):
+            return  # it will be refused as not valid
+        plural = "roles" if kind == "Role" else "clusterroles"
+        if self._is_trusted(review, "bind", plural, name):
             return
         # Roles of the installation are bound by who may `bind` them only, as in kcp.
         target = review.target
         rules = self._authorizer.rbac.own_rules(target.cluster, target.namespace, reference)
         if rules is None:
-            raise not_found(review.place[1], GROUP, reference["name"])
+            raise not_found(review.place[1], GROUP, name)
         self._check(review, rules)
 
     def _is_trusted(self, review: Review, verb: str, plural: str, name: str) -> bool:
@@ -81,7 +84,7 @@ class Escalation:
 
 
 def _grants(binding: Object) -> tuple[object, object]:
-    return binding["roleRef"], binding.get("subjects") or []
+    return binding.get("roleRef"), binding.get("subjects") or []
 
 
 def _why(user: User, missing: Sequence[Rule]) -> str:

@@ -18,6 +18,8 @@ from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.exports import find_export
 from kcpfast.meta.cluster import PATH_ANNOTATION, export_hash
 from kcpfast.meta.errors import ApiError, Cause, field_invalid, field_required
+from kcpfast.meta.names import dns_subdomain
+from kcpfast.meta.selectors import check_object
 from kcpfast.meta.user import Attributes, User
 from kcpfast.resources.resource import Object
 
@@ -58,15 +60,24 @@ class Binders:
         """Return the cluster of an export; Forbidden unless the user may bind to it."""
         own = review.target.cluster
         found = self.find(own, reference)
-        if found and self.may_bind(review.user, found, reference["name"]):
+        name = reference.get("name") or ""
+        self._check_name(review, name, kind)
+        if found and self.may_bind(review.user, found, name):
             return found
         if not found and is_master(review.user, own):
             return ""
         path = reference.get("path") or self._clusters.path_of(own)
         verb = "create" if review.old is None else "update"
         raise review.refuse(
-            f"unable to {verb} {kind}: no permission to bind to export {path}:{reference['name']}"
+            f"unable to {verb} {kind}: no permission to bind to export {path}:{name}"
         )
+
+    def _check_name(self, review: Review, name: str, kind: str) -> None:
+        """Refuse what can be no export's name: bindings and slices are filed under it."""
+        wrong = dns_subdomain(name) if name else []
+        if wrong:
+            where = "spec.reference.export.name" if kind == "APIBinding" else "spec.export.name"
+            raise review.refuse(field_invalid(where, name, wrong[0]).text())
 
     def check_path(self, review: Review, path: str, name: str) -> None:
         """Forbidden unless the user may bind to an export that a type names, there or not."""
@@ -135,10 +146,10 @@ def _export_causes(export: Object) -> list[Cause]:
     spec = export.get("spec") or {}
     causes = []
     for at, each in enumerate(spec.get("resources") or ()):
-        ending = suffix(each["name"], each.get("group") or "")
-        if not each["schema"].endswith(ending):
+        ending, schema = suffix(each.get("name") or "", each.get("group") or ""), each.get("schema")
+        if schema is not None and not schema.endswith(ending):
             field = f"spec.resources[{at}].schema"
-            causes.append(field_invalid(field, each["schema"], f"must end in {ending}"))
+            causes.append(field_invalid(field, schema, f"must end in {ending}"))
     for at, claim in enumerate(spec.get("permissionClaims") or ()):
         group, resource, identity = claims.key(claim)
         if identity or group == "apis.kcp.io" or claims.builtin(group, resource) is not None:
@@ -193,3 +204,6 @@ def _check_selectors(review: Review, answers: Sequence[Mapping[str, Any]]) -> No
             field = f"spec.permissionClaims[{at}].selector"
             why = "exactly one of matchAll or matchLabels/matchExpressions must be set"
             raise review.refuse(field_invalid(field, selector, why).text())
+        causes = check_object(selector, f"spec.permissionClaims[{at}].selector")
+        if causes:
+            raise review.refuse(causes[0].text())

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
-from kcpfast.meta.errors import Cause, field_invalid, field_required
+from kcpfast.meta.errors import OMITTED, Cause, field_invalid, field_required
 from kcpfast.registry.strategies import crd
+from kcpfast.registry.typed import type_causes
 from kcpfast.resources.resource import Object
 
 PLACE = ("apis.kcp.io", "apiresourceschemas")
+_PROPS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
 _PREFIX = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 # Groups of Kubernetes that have no dot.
 _SHORT_GROUPS = ("", "apps", "autoscaling", "batch", "extensions", "policy")
@@ -53,7 +55,7 @@ def _refuse(review: Review, causes: Iterable[Cause]) -> None:
 
 
 def _check(obj: Object) -> list[Cause]:
-    spec = obj["spec"]
+    spec = obj.get("spec") or {}
     group, names = spec.get("group") or "", spec.get("names") or {}
     causes = _check_name(obj["metadata"].get("name") or "", names.get("plural") or "", group)
     if group not in _SHORT_GROUPS:
@@ -67,7 +69,7 @@ def _check(obj: Object) -> list[Cause]:
     if sum(bool(version.get("storage")) for version in versions) != 1:
         why = "must have exactly one version marked as storage version"
         causes.append(field_invalid("spec.versions", [], why))
-    seen = [version["name"] for version in versions]
+    seen = [version.get("name") or "" for version in versions]
     if len(set(seen)) != len(seen):
         causes.append(field_invalid("spec.versions", seen, "must contain unique version names"))
     return causes
@@ -87,6 +89,11 @@ def _check_version(version: Mapping[str, Any], field: str) -> list[Cause]:
     schema = version.get("schema")
     if not isinstance(schema, dict):
         return [field_required(f"{field}.schema", "schemas are required")]
+    wrong = type_causes(_PROPS, schema, f"{field}.schema")
+    if not wrong and _has_null(schema):
+        wrong = [field_invalid(f"{field}.schema", OMITTED, "must not hold null")]
+    if wrong:
+        return wrong
     causes = crd.check_openapi(schema, f"{field}.schema")
     causes += crd.check_subresources(version.get("subresources"), f"{field}.subresources")
     columns = version.get("additionalPrinterColumns")
@@ -94,3 +101,14 @@ def _check_version(version: Mapping[str, Any], field: str) -> list[Cause]:
     selectable = version.get("selectableFields")
     causes += crd.check_selectable(selectable, schema, f"{field}.selectableFields")
     return causes + crd.check_deprecation(version, f"{field}.deprecationWarning")
+
+
+def _has_null(schema: Any) -> bool:
+    """Tell whether a schema holds null elsewhere than in values: Go would read it as absent."""
+    if isinstance(schema, dict):
+        below = [
+            value for key, value in schema.items() if key not in ("default", "enum", "example")
+        ]
+    else:
+        below = schema if isinstance(schema, list) else []
+    return any(each is None or _has_null(each) for each in below)
