@@ -215,7 +215,7 @@ class Walk:
         return Piece(items, None, len(items))
 
     def _read(self, limit: int) -> Page:
-        prefix, _, ranges = self._selected
+        prefix, ranges = self._selected.prefix, self._selected.ranges
         if ranges is None:
             return self._store.scan(prefix, self._after, limit, self.revision, PIECE)
         return scan_within(self._store, ranges, self._after, limit, self.revision, PIECE)

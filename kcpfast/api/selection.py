@@ -30,12 +30,14 @@ Test = Callable[[bytes, bytes], bool]
 class Selection(NamedTuple):
     """A key range and a test for what is in it (None = everything).
 
-    `ranges` are narrower ones, sorted, in which all lies that passes the test.
+    `ranges` are narrower ones, sorted, in which all lies that passes the test. `clusters` tells
+    which clusters that can be in (None: any below the prefix).
     """
 
     prefix: bytes
     test: Test | None
     ranges: Sequence[bytes] | None = None
+    clusters: Callable[[str], bool] | None = None
 
 
 def selection(call: Call) -> Selection:
@@ -59,8 +61,9 @@ def selection(call: Call) -> Selection:
         fields = (*fields, FieldTerm("metadata.namespace", namespace, equal=True))
     test = _test(resource, labels + scope.labels, fields, names, scope.clusters)
     if scope.within is None:
-        return Selection(prefix, test)
-    return Selection(prefix, test, [object_prefix(resource, each) for each in scope.within])
+        return Selection(prefix, test, None, scope.clusters)
+    within = [object_prefix(resource, each) for each in scope.within]
+    return Selection(prefix, test, within, scope.clusters)
 
 
 def _exact(resource: Resource, cluster: str, namespace: str, name: str) -> tuple[bytes, list[str]]:

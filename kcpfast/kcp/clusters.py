@@ -136,6 +136,21 @@ def target(cluster: str) -> Target:
     return Target(LOGICAL_CLUSTERS, cluster, "", NAME)
 
 
+def _is_inactive(annotations: Mapping[str, str]) -> bool:
+    return "true" in (annotations.get(INACTIVE), annotations.get("internal.kcp.io/inactive"))
+
+
+def falls_asleep(before: bytes | None, after: bytes | None) -> bool:
+    """Tell whether a stored LogicalCluster is marked inactive by a write."""
+    if after is None or b"kcp.io/inactive" not in after:
+        return False
+    then, now = (
+        _is_inactive(values.metadata(value).get("annotations") or {}) if value else False
+        for value in (before, after)
+    )
+    return now and not then
+
+
 def _state(found: Object) -> State:
     annotations = found["metadata"].get("annotations") or {}
     status = found.get("status") or {}
@@ -144,8 +159,7 @@ def _state(found: Object) -> State:
         annotations.get(names.PATH_ANNOTATION, ""),
         annotations.get(TYPE_ANNOTATION, ""),
         annotations.get(REQUIRED_GROUPS, ""),
-        annotations.get(INACTIVE) == "true"
-        or annotations.get("internal.kcp.io/inactive") == "true",
+        _is_inactive(annotations),
         "deletionTimestamp" in found["metadata"],
         tuple(status.get("initializers") or ()),
         tuple(status.get("terminators") or ()),

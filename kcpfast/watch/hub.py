@@ -59,12 +59,14 @@ class Interest(NamedTuple):
     """What a watch looks at: a key prefix, and a test for what is below it.
 
     `test(key, value)` None lets everything through. `alive()` tells whether it is still served as
-    it was (None: it always is).
+    it was (None: it always is). `clusters(name)` tells of a watch over all clusters whether it
+    shows one of them (None: it may).
     """
 
     prefix: bytes
     test: Callable[[bytes, bytes], bool] | None = None
     alive: Callable[[], bool] | None = None
+    clusters: Callable[[str], bool] | None = None
 
 
 class Watch:
@@ -230,6 +232,14 @@ class Hub:
         for watch in list(self._mortal):
             if watch.interest.alive is not None and not watch.interest.alive():
                 self._end(watch)
+
+    def end_of(self, cluster: str) -> None:
+        """End the watches that show what is in a cluster."""
+        for group in self._fanout.all():
+            where, sees = group.interest.prefix.split(b"\0")[1].decode(), group.interest.clusters
+            if where == cluster or (not where and (sees is None or sees(cluster))):
+                for watch in list(group.watches):
+                    self._end(watch)
 
     # ------------------------------------------------------------------------- events
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from kcpfast._core.heads import Heads, cut
@@ -12,17 +12,11 @@ from kcpfast.kcp.effective import scoped
 from kcpfast.meta.user import AUTHENTICATED, SERVICE_ACCOUNTS, UNAUTHENTICATED, Attributes, User
 from kcpfast.transport.messages import NOBODY, Peer, Request, Response, Stream
 from tests.api.test_verbs import Lines
-from tests.doors.world import OFFERS, PLURALS, TOKENS, Kind, World, thing
+from tests.doors.world import KINDS, OFFERS, PLURALS, SHOP, TOKENS, Kind, World, thing
 from tests.fix_inside import Inside, Json
+from tests.models.facts import Export, Facts, Thing
 from tests.models.persons import ACCOUNT, HOME, SCOPES
-from tests.models.rights import (
-    Denied,
-    Export,
-    Facts,
-    Missing,
-    Rights,
-    Thing,
-)
+from tests.models.rights import Denied, Missing, Rights
 
 MARK = re.compile(rb"mk\d+x")
 WORDS = re.compile("|".join(PLURALS).encode())
@@ -48,6 +42,8 @@ METHODS = {
 }
 COLLECTIONS = ("list", "watch", "deletecollection")
 NEW = "mk0x"
+# Doors of this "export" are the virtual workspace of an initializer.
+SLOW = "slow"
 
 
 class Asker(NamedTuple):
@@ -104,6 +100,9 @@ class Door(NamedTuple):
         cluster = self.cluster(world)
         if not self.export:
             return f"/clusters/{cluster if self.by_id else self.to}"
+        if self.export == SLOW:
+            kind = f"{world.clusters[SHOP]}:slow"
+            return f"/services/initializingworkspaces/{kind}/clusters/{cluster}"
         owner = world.clusters[OFFERS[self.export][0]] if self.export in OFFERS else "nowhere"
         return f"/services/apiexport/{owner}/{self.export}/clusters/{cluster}"
 
@@ -126,6 +125,9 @@ class Question(NamedTuple):
     tier: str = ""
     paged: bool = False
     legacy: bool = False
+    stolen: bool = False  # it goes on with the token of somebody else's list
+    past: bool = False  # it asks for what was before the last change
+    real: bool = False  # it is no dry run
 
     def __repr__(self) -> str:
         """Return the question as one says it."""
@@ -134,7 +136,7 @@ class Question(NamedTuple):
         what = f"{self.kind.resource}{part} {self.namespace}/{self.name}"
         way = f"the view of {self.door.export}" if self.door.export else "workspaces"
         more = " ".join(
-            each for each, told in (("pages", self.paged), ("legacy", self.legacy)) if told
+            each for each in ("paged", "legacy", "stolen", "past", "real") if getattr(self, each)
         )
         return (
             f"<{self.who.name or 'nobody'}{self.who.token}{list(self.who.groups)}{whom}: "
@@ -168,12 +170,15 @@ class Client:
         self.inside, self.world = inside, world
         self._heads: dict[Any, Heads] = {}
 
-    async def ask(self, question: Question, facts: Facts) -> Seen:
+    async def ask(self, question: Question, facts: Facts, before: Facts) -> Seen:
         """Send a question and return what the answer tells."""
         body, media = body_of(question, facts, self.world)
         headers = question.who.headers(self.world)
         headers |= {b"accept": ACCEPT[question.form].encode(), b"content-type": media.encode()}
         path, query = self.path(question)
+        if question.past:
+            match = f"resourceVersion={before.revision}&resourceVersionMatch=Exact"
+            query = f"{query}&{match}".lstrip("&")
         if question.paged:
             return await self.pages(question, path, query, headers)
         return await self.send(question, (path, query), headers, body)
@@ -232,18 +237,27 @@ class Client:
             path += f"/{question.name}"
         if question.part:
             path += f"/{question.part}"
-        if METHODS[verb] != "GET" and question.part != "token":
+        if METHODS[verb] != "GET" and question.part != "token" and not question.real:
             options.append("dryRun=All")
         if verb == "apply":
             options.append("fieldManager=me&force=true")
         return question.door.prefix(self.world) + path, "&".join(options)
+
+    async def watch(self, question: Question) -> tuple[Lines, Callable[[], None]]:
+        """Open a watch that is allowed; return what it is told, and what ends it."""
+        headers = question.who.headers(self.world)
+        headers[b"accept"] = ACCEPT[question.form].encode()
+        got = await self.raw("GET", self.path(question), headers, peer=question.who.peer())
+        assert isinstance(got, Stream)
+        lines = Lines()
+        return lines, got.start(lines)
 
     async def pages(
         self, question: Question, path: str, query: str, headers: dict[bytes, bytes]
     ) -> Seen:
         """Fetch a list one object at a time; each page must be told of alone."""
         found: set[str] = set()
-        more = ""
+        more = await self.stolen(path, query) if question.stolen else ""
         for _ in range(99):
             where = (path, f"{query}&limit=1&continue={more}".lstrip("&"))
             page = await self.raw("GET", where, headers | {b"accept": b"application/json"}, b"",
@@ -257,6 +271,14 @@ class Client:
                 break
         return Seen(200, frozenset(found), b"")
 
+    async def stolen(self, path: str, query: str) -> str:
+        """Return how the master's list of the same goes on."""
+        headers = {b"authorization": b"Bearer master", b"accept": b"application/json"}
+        got = await self.raw("GET", (path, f"{query}&limit=1".lstrip("&")), headers)
+        assert isinstance(got, Response)
+        meta = json.loads(got.body).get("metadata") or {} if got.status == 200 else {}
+        return str(meta.get("continue") or "")
+
 
 def marks(text: bytes, known: set[str]) -> frozenset[str]:
     """Return the objects that bytes speak of, but for those that the asker named."""
@@ -269,7 +291,8 @@ def body_of(question: Question, facts: Facts, world: World) -> tuple[bytes, str]
     if question.part == "token":
         return b"{}", "application/json"
     if verb == "create":
-        return encode(thing(kind, question.name)), "application/json"
+        labels = {"tier": question.tier} if question.tier else {}
+        return encode(thing(kind, question.name, labels)), "application/json"
     if verb == "patch":
         return encode({"metadata": {"annotations": {"touched": "yes"}}}), MERGE
     if verb == "apply":
@@ -300,9 +323,13 @@ def stored(question: Question, facts: Facts, world: World) -> Json:
 class Twin:
     """Says what an answer must be."""
 
-    def __init__(self, facts: Facts, world: World) -> None:
+    def __init__(self, facts: Facts, world: World, before: Facts | None = None) -> None:
         self.facts, self.world = facts, world
         self.rights = Rights(facts)
+        self.then = self.rights
+        if before is not None:
+            kinds = [(each.group, each.resource) for each in KINDS]
+            self.then = Rights(facts.mixed(before, kinds))
 
     def acting(self, who: Asker, cluster: str) -> User:
         """Return who somebody is at a door; Denied if they may not be whom they want to be."""
@@ -313,35 +340,57 @@ class Twin:
             raise Denied
         return who.wanted if self.rights.is_master(user, cluster) else scoped(who.wanted, cluster)
 
-    def visible(self, who: Asker, door: Door, ask: Attributes) -> list[Thing]:
+    def visible(
+        self, who: Asker, door: Door, ask: Attributes, rights: Rights | None = None
+    ) -> list[Thing]:
         """Return the objects that somebody may ask about in this way."""
+        rights = rights or self.rights
         cluster = door.cluster(self.world)
-        user = self.acting(who, cluster)
-        acts = who.wanted is not None and not self.rights.is_master(who.user(self.world), cluster)
+        user, sender = self.acting(who, cluster), who.user(self.world)
+        # Acting as another does not lead around what an export permits at most.
+        acts = who.wanted is not None and not rights.is_master(sender, cluster)
+        if door.export == SLOW:
+            return rights.in_initializing(user, (self.world.clusters[SHOP], "slow"), cluster, ask)
         if not door.export:
-            found = self.rights.in_workspace(user, cluster, ask)
-            if acts and not self.rights.permitted(who.user(self.world), cluster, ask):
-                raise Denied
-            return found
-        owner = self.world.clusters[OFFERS[door.export][0]] if door.export in OFFERS else "nowhere"
-        export = Export(owner, door.export)
-        found = self.rights.in_view(user, export, cluster, ask)
-        if acts and not self.rights.claim_permits(who.user(self.world), export, cluster, ask):
+            found = rights.in_workspace(user, cluster, ask)
+            permitted = not acts or rights.permitted(sender, cluster, ask)
+        else:
+            export = self.export(door)
+            found = rights.in_view(user, export, cluster, ask)
+            permitted = not acts or rights.claim_permits(sender, export, cluster, ask)
+        if not permitted:
             raise Denied
         return found
+
+    def export(self, door: Door) -> Export:
+        """Return the export whose view a door is."""
+        owner = self.world.clusters[OFFERS[door.export][0]] if door.export in OFFERS else "nowhere"
+        return Export(owner, door.export)
 
     def expected(self, question: Question) -> Seen:
         """Return the answer to a question."""
         ask = question.attributes()
         try:
             things = self.visible(question.who, question.door, ask)
-            if question.part == "token" and question.door.export:
+            if question.part == "token" and question.door.export in OFFERS:
                 raise Missing
+            if question.past:
+                things = things + self.visible(question.who, question.door, ask, self.then)
+            self._check_new(question)
             return self._about(question, ask, within(question, things))
         except Denied:
             return Seen(403, frozenset())
         except Missing:
             return Seen(404, frozenset())
+
+    def _check_new(self, question: Question) -> None:
+        """Denied for a new object that contradicts the selector of the claim that allows it."""
+        if question.verb != "create" or question.door.export not in OFFERS or not question.tier:
+            return
+        labels = {"tier": question.tier}
+        export, cluster = self.export(question.door), question.door.cluster(self.world)
+        if not self.rights.may_carry(export, cluster, question.attributes(), labels):
+            raise Denied
 
     def _about(self, question: Question, ask: Attributes, things: list[Thing]) -> Seen:
         verb = question.verb
@@ -367,11 +416,17 @@ def within(question: Question, things: Iterable[Thing]) -> list[Thing]:
             found = [each for each in found if each.name == question.name]
         if question.tier:
             found = [each for each in found if each.labels.get("tier") == question.tier]
-    return [each for each in found if MARK.fullmatch(each.name.encode())]
+    return [each for each in found if each.name == "cluster" or MARK.match(each.name.encode())]
 
 
 def agree(question: Question, seen: Seen, wanted: Seen) -> bool:
     """Tell whether an answer is the expected one; 404 and 405 both say that there is nothing."""
     same = seen.status == wanted.status or (wanted.status == 404 and seen.status == 405)
+    if seen.status == 410 and question.past:
+        return wanted.status == 200
+    if question.stolen or question.past:
+        # Of a list that goes on the first object is not told; of what was, not what came later.
+        many = len(wanted.names - seen.names) <= 1 or question.past
+        return same and seen.names <= wanted.names and many
     names = seen.names if question.verb in COLLECTIONS or seen.status >= 300 else frozenset()
     return same and names == wanted.names

@@ -57,7 +57,7 @@ class Kind(NamedTuple):
         return f"{start}{inner}/{self.resource}"
 
 
-LAMPS = Kind("x.example.com", "lamps", "Lamp", parts=("status", "scale"))
+LAMPS = Kind("x.example.com", "lanterns", "Lantern", parts=("status", "scale"))
 ROOMS = Kind("x.example.com", "rooms", "Room", namespaced=False, parts=("status",))
 DECKS = Kind("apps", "decks", "Deck", parts=("status",))
 CRATES = Kind("z.example.com", "crates", "Crate", parts=("status",))
@@ -66,11 +66,12 @@ MAPS = Kind("", "configmaps", "ConfigMap", builtin=True)
 SECRETS = Kind("", "secrets", "Secret", builtin=True)
 ACCOUNTS = Kind("", "serviceaccounts", "ServiceAccount", builtin=True, parts=("token",))
 BOUND = Kind("apis.kcp.io", "apibindings", "APIBinding", namespaced=False, builtin=True)
+ITSELF = Kind("core.kcp.io", "logicalclusters", "LogicalCluster", namespaced=False, builtin=True)
 KINDS = (LAMPS, ROOMS, DECKS, CRATES, GADGETS, MAPS, SECRETS, ACCOUNTS)
 # Whoever sees one of these words in discovery has learned that the resource is there.
 PLURALS = tuple(each.resource for each in KINDS if not each.builtin)
 SHOP, DEPOT = "root:shop", "root:depot"
-OFFERS = {"lights": (SHOP, (LAMPS, ROOMS)), "decks": (SHOP, (DECKS,)), "crates": (DEPOT, (CRATES,))}
+OFFERS = {"lights": (SHOP, (LAMPS, ROOMS)), "sets": (SHOP, (DECKS,)), "boxes": (DEPOT, (CRATES,))}
 CLAIMED = (MAPS, SECRETS, ACCOUNTS, LAMPS)
 
 
@@ -148,13 +149,13 @@ class _Builder:
         for path, kinds in OFFERS.values():
             for kind in kinds:
                 await self.create(path, SCHEMAS, schema_of(kind))
-        for name in ("lights", "decks"):
+        for name in ("lights", "sets"):
             await self.create(SHOP, EXPORTS, export_of(name))
         await self.inside.settle()
         made = await self.inside.get(f"/clusters/{SHOP}{EXPORTS}/lights")
         assert made is not None
         identity = str(made["status"]["identityHash"])
-        await self.create(DEPOT, EXPORTS, export_of("crates", claims_of(identity)))
+        await self.create(DEPOT, EXPORTS, export_of("boxes", claims_of(identity)))
         await self.inside.settle()
         return identity
 
@@ -165,6 +166,9 @@ class _Builder:
                 continue
             await self.create(path, f"{RBAC}/clusterroles", role(name, rules))
             await self.create(path, f"{RBAC}/clusterrolebindings", granting(name, name, subjects))
+        await self.create(path, f"{RBAC}/clusterroles", gathering())
+        carol = granting("gathered", "gathered", [subject("User", "carol")])
+        await self.create(path, f"{RBAC}/clusterrolebindings", carol)
         second = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "second"}}
         await self.create(path, "/api/v1/namespaces", second)
         robot = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}}
@@ -214,6 +218,11 @@ BASE: dict[str, list[Any]] = {
         [
             ENTER,
             {"verbs": ["*"], "apiGroups": ["apis.kcp.io"], "resources": ["apiexports/content"]},
+            {
+                "verbs": ["initialize", "use"],
+                "apiGroups": ["tenancy.kcp.io"],
+                "resources": ["workspacetypes"],
+            },
         ],
         subject("User", "bob"),
         subject("ServiceAccount", "robot"),
@@ -234,6 +243,12 @@ def role(name: str, rules: list[Json], labels: Json | None = None) -> Json:
         "metadata": meta,
         "rules": rules,
     }
+
+
+def gathering() -> Json:
+    """Return a ClusterRole that gathers the rules of those labelled for it."""
+    selectors = [{"matchLabels": {"gather": "yes"}}]
+    return role("gathered", []) | {"aggregationRule": {"clusterRoleSelectors": selectors}}
 
 
 def granting(name: str, to: str, subjects: list[Json], kind: str = "ClusterRoleBinding") -> Json:
@@ -316,7 +331,7 @@ def bound(name: str, export: str, answers: list[Json]) -> Json:
     """Return an APIBinding."""
     reference = {"export": {"name": export, "path": OFFERS[export][0]}}
     spec: Json = {"reference": reference}
-    if export == "crates":
+    if export == "boxes":
         spec["permissionClaims"] = answers
     meta = {"apiVersion": "apis.kcp.io/v1alpha2", "kind": "APIBinding", "metadata": {"name": name}}
     return meta | {"spec": spec}
@@ -324,6 +339,8 @@ def bound(name: str, export: str, answers: list[Json]) -> Json:
 
 def waiting_type() -> Json:
     """Return the type of a workspace that waits for its initializer."""
-    spec: Json = {"initializer": True, "extend": {"with": [{"name": "universal", "path": "root"}]}}
+    rules = [{"verbs": ["*"], "apiGroups": ["", "x.example.com"], "resources": ["*"]}]
+    spec: Json = {"initializer": True, "initializerPermissions": rules}
+    spec |= {"extend": {"with": [{"name": "universal", "path": "root"}]}}
     meta = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "WorkspaceType"}
     return {**meta, "metadata": {"name": "slow"}, "spec": spec}

@@ -191,3 +191,38 @@ async def test_the_content_of_an_export_is_granted_by_verb(
 async def test_an_export_that_is_not_there_has_no_view(inside: Inside) -> None:
     for path in ("/services/apiexport/root/nosuch/clusters/*/api", "/services/apiexport/x"):
         assert (await inside.send("GET", path)).status == 404
+
+
+SLEEP = {"metadata": {"annotations": {"core.kcp.io/inactive": "true"}}}
+ITSELF = "/apis/core.kcp.io/v1alpha1/logicalclusters/cluster"
+
+
+async def test_what_sleeps_is_not_watched(market: Market, inside: Inside) -> None:
+    home, away = await market.consumer("home", READ), await market.consumer("away", READ)
+    other = await inside.workspace("other")
+    watched = {
+        f"{home}{CONFIG_MAPS}": True,
+        f"{home}{CONFIG_MAPS}?fieldSelector=metadata.name%3Da": True,
+        market.seen("*", "/api/v1/configmaps"): True,
+        market.seen("*", ALL_LAMPS): True,
+        market.seen(home, LAMPS): True,
+        "/clusters/*/api/v1/secrets": True,
+        f"{away}{CONFIG_MAPS}": False,
+        market.seen(away, LAMPS): False,
+        f"{other}/api/v1/secrets": False,
+    }
+    sinks = {path: Lines() for path in watched}
+    for path, lines in sinks.items():
+        begin = f"{path}{'&' if '?' in path else '?'}watch=1"
+        got = await inside.send_raw("GET", begin, token="master")
+        assert isinstance(got, Stream), got
+        got.start(lines)
+    await inside.patch(other + ITSELF, SLEEP)
+    closed = {path for path, lines in sinks.items() if lines.closed}
+    assert closed == {f"{other}/api/v1/secrets", "/clusters/*/api/v1/secrets"}
+    await inside.patch(home + ITSELF, SLEEP)
+    ended = {path: lines.closed for path, lines in sinks.items() if path not in closed}
+    assert ended == {path: watched[path] for path in ended}
+    for path in (market.seen(home, CONFIG_MAPS), market.seen(home, LAMPS)):
+        assert (await inside.send("GET", path)).status == 403
+    assert (await inside.send("GET", market.seen("*", "/api/v1/configmaps"))).status == 200

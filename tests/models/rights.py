@@ -8,12 +8,11 @@ documentation, "Authorization" and "API exports"), and where the README says tha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from kcpfast.meta.user import Attributes, User
-from kcpfast.store.contract import Store
+from tests.models.facts import Export, Facts, Json, Thing
 from tests.models.persons import (
     ACCOUNT,
     HOME,
@@ -25,7 +24,6 @@ from tests.models.persons import (
     warranted,
 )
 
-Json = dict[str, Any]
 Rule = Mapping[str, Any]
 RBAC = "rbac.authorization.k8s.io"
 READS = ("get", "list", "watch")
@@ -33,6 +31,7 @@ WRITES = ("create", "update", "patch", "delete", "deletecollection")
 ADMIN, BOOTSTRAPPER = "system:kcp:admin", "system:kcp:tenancy:workspace-bootstrapper"
 MASTERS = "system:masters"
 SYSTEM_STATUS = (("apis.kcp.io", "apibindings/status"), ("apis.kcp.io", "apiexports/status"))
+LIFECYCLE = ("system:kcp:initializer:", "system:kcp:terminator:")
 GUARDED = (
     ADMIN,
     BOOTSTRAPPER,
@@ -50,72 +49,12 @@ BUILTIN = {
 }
 
 
-class Thing(NamedTuple):
-    """An object, and which of the storages of its kind it is in (an identity, or "")."""
-
-    group: str
-    resource: str
-    storage: str
-    cluster: str
-    namespace: str
-    name: str
-    revision: int
-    obj: Json
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        """The labels that somebody gave it: those of the server do not count."""
-        given = self.obj["metadata"].get("labels") or {}
-        return {key: given[key] for key in given if "internal.apis.kcp.io/" not in key}
-
-
-class Export(NamedTuple):
-    """Which APIExport."""
-
-    cluster: str
-    name: str
-
-
 class Denied(Exception):
     """The request is refused (403)."""
 
 
 class Missing(Exception):
     """There is no such thing (404)."""
-
-
-class Facts:
-    """All stored objects, by group and resource."""
-
-    _decoded: dict[tuple[bytes, int], Json]
-
-    def __init__(self, store: Store, before: Facts | None = None) -> None:
-        """Read the store; what `before` has decoded already is taken from there."""
-        self._decoded = before._decoded if before is not None else {}
-        self.things: dict[tuple[str, str], list[Thing]] = {}
-        for key, revision, value in store.scan(b"").items:
-            storage, cluster, namespace, name = key.decode().split("\0")
-            kind, _, identity = storage.partition(":")
-            group, _, resource = kind.rpartition("/")
-            obj = self._decoded.get((key, revision))
-            if obj is None:
-                tail = value.partition(b"\0")[2].decode()
-                obj = json.loads('{"metadata":{"resourceVersion":"' + str(revision) + tail)
-                self._decoded[key, revision] = obj
-            thing = Thing(group, resource, identity, cluster, namespace, name, revision, obj)
-            self.things.setdefault((group, resource), []).append(thing)
-
-    def all(self, group: str, resource: str, cluster: str = "") -> list[Thing]:
-        """Return the objects of a resource, of all clusters or one."""
-        found = self.things.get((group, resource), [])
-        return [each for each in found if not cluster or each.cluster == cluster]
-
-    def one(self, group: str, resource: str, cluster: str, name: str) -> Json | None:
-        """Return an object that is in no namespace."""
-        for each in self.all(group, resource, cluster):
-            if (each.namespace, each.name) == ("", name):
-                return each.obj
-        return None
 
 
 # ------------------------------------------------------------------------- RBAC
@@ -214,23 +153,26 @@ class Rights:
 
     # --------------------------------------------------------------------- kcp's chain
 
-    def decide(self, user: User, cluster: str, ask: Attributes) -> bool:
-        """Tell whether a user may do something in a logical cluster."""
+    def decide(self, user: User, cluster: str, ask: Attributes, *, deep: bool = False) -> bool:
+        """Tell whether a user may do something in a logical cluster.
+
+        `deep` asks neither whether they may look into it nor what exports permit.
+        """
         if self.is_master(user, cluster):
             return True
         if ask.path in ("/healthz", "/livez", "/readyz"):
             return True
-        if cluster in ("", "*") or not self.enters(user, cluster):
+        if cluster in ("", "*") or not (deep or self.enters(user, cluster)):
             return False
         if ask.verb in WRITES and (ask.group, ask.full_resource()) in SYSTEM_STATUS:
             return False
-        return self.permitted(user, cluster, ask) and self.granted(
-            cluster, persons(user, cluster), ask
-        )
+        permitted = deep or self.permitted(user, cluster, ask)
+        return permitted and self.granted(cluster, persons(user, cluster), ask)
 
     def is_master(self, user: User, cluster: str) -> bool:
-        """Tell whether a user passes everything."""
-        return MASTERS in user.groups and in_scope(user, cluster)
+        """Tell whether a user passes everything, as they count in a cluster."""
+        counted = any(MASTERS in each.groups for each in persons(user, cluster))
+        return MASTERS in user.groups and counted
 
     def enters(self, user: User, cluster: str) -> bool:
         """Tell whether a user may look into a workspace at all."""
@@ -315,6 +257,8 @@ class Rights:
 
     def sleeps(self, cluster: str, ask: Attributes) -> bool:
         """Tell whether a workspace answers nobody."""
+        if cluster in ("", "*"):
+            return False
         found = self.facts.one("core.kcp.io", "logicalclusters", cluster, "cluster") or {}
         if (ask.resource, ask.name) == ("logicalclusters", "cluster"):
             return False
@@ -337,7 +281,7 @@ class Rights:
             raise Denied
         if not self.claim_permits(user, export, cluster, ask):
             raise Denied
-        if every and ask.verb not in ("list", "watch"):
+        if every and (ask.verb not in ("list", "watch") or not self.is_offered(found, claim, ask)):
             raise Missing
         consumers = self.consumers(export) if every else [cluster]
         return [
@@ -406,6 +350,11 @@ class Rights:
             return True
         return any(True for _ in self.answers(export, cluster, claim, ask.verb))
 
+    def is_offered(self, export: Json, claim: Json | None, ask: Attributes) -> bool:
+        """Tell whether the view of an export has a resource."""
+        own = [*offered(export), ("apis.kcp.io", "apibindings")]
+        return claim is not None or (ask.group, ask.resource) in own
+
     def shown(
         self,
         export: Export,
@@ -416,9 +365,10 @@ class Rights:
         everywhere: bool,
     ) -> list[Thing]:
         """Return the objects of one consumer that the export's owner sees."""
+        if not self.is_offered(found, claim, ask):
+            raise Missing
         things = self.facts.all(ask.group, ask.resource, cluster)
-        offered = [(each["group"], each["name"]) for each in found["spec"].get("resources") or ()]
-        if (ask.group, ask.resource) in offered:
+        if (ask.group, ask.resource) in offered(found):
             identity = (found.get("status") or {}).get("identityHash")
             return [each for each in things if each.storage == identity]
         if claim is not None:
@@ -432,10 +382,60 @@ class Rights:
                 for each in things
                 if each.storage == storage and any(selected(one, each.labels) for one in selectors)
             ]
-        if (ask.group, ask.resource) != ("apis.kcp.io", "apibindings"):
-            raise Missing
         own = {each.name for one, each in self.bindings(cluster) if one == export}
         return [each for each in things if each.name in own]
+
+    def may_carry(
+        self, export: Export, cluster: str, ask: Attributes, labels: Mapping[str, str]
+    ) -> bool:
+        """Tell whether selectors of claims let the owner of an export make an object with labels.
+
+        What it lacks is added to it.
+        """
+        found = self.facts.one("apis.kcp.io", "apiexports", *export) or {"spec": {}}
+        claim = self.claim(found, ask)
+        terms = [
+            (each.get("selector") or {}).get("matchLabels") or {}
+            for each in self.answers(export, cluster, claim, ask.verb, "*")
+        ]
+        return all(labels.get(key, value) == value for each in terms for key, value in each.items())
+
+    # --------------------------------------------------------------------- initializers
+
+    def in_initializing(
+        self, user: User, kind: tuple[str, str], cluster: str, ask: Attributes
+    ) -> list[Thing]:
+        """Return what a request to the virtual workspace of an initializer may be about."""
+        place, name = kind
+        part = ("tenancy.kcp.io", "v1alpha1", "workspacetypes", "", "", name)
+        if not self.decide(user, place, Attributes("initialize", *part)):
+            raise Denied
+        itself = (ask.group, ask.resource) == ("core.kcp.io", "logicalclusters")
+        waiting = [
+            each
+            for each in self.facts.all("core.kcp.io", "logicalclusters")
+            if each.obj["status"]["phase"] == "Initializing"
+            and f"{place}:{name}" in (each.obj["status"].get("initializers") or ())
+        ]
+        if cluster == "*":
+            if not itself or ask.verb not in ("list", "watch"):
+                raise Missing
+            return waiting
+        if cluster not in [each.cluster for each in waiting]:
+            raise Denied
+        if itself:
+            if ask.verb in ("list", "watch"):
+                raise Missing
+            return [each for each in waiting if each.cluster == cluster]
+        found = self.facts.one("tenancy.kcp.io", "workspacetypes", place, name) or {}
+        rules = found["spec"].get("initializerPermissions") or ()
+        if self.sleeps(cluster, ask) or not any(allows(rule, ask) for rule in rules):
+            raise Denied
+        storage = self.storage(cluster, ask.group, ask.resource)
+        if storage is None:
+            raise Missing
+        things = self.facts.all(ask.group, ask.resource, cluster)
+        return [each for each in things if each.storage == storage]
 
     # --------------------------------------------------------------------- impersonation
 
@@ -450,7 +450,8 @@ class Rights:
         asks = [Attributes("impersonate", resource="groups", name=group) for group in groups]
         for one in warranted(wanted):
             for group in one.groups:
-                if group == MASTERS or (group in GUARDED and group not in held):
+                privileged = group in GUARDED or group.startswith(LIFECYCLE)
+                if group == MASTERS or (privileged and group not in held):
                     return False
             named = [f"system:cluster:{each}" for scope in scopes_of(one) for each in scope]
             named += [f"system:cluster:{each}" for each in one.extras(HOME)]
@@ -458,6 +459,11 @@ class Rights:
             asks += [Attributes("impersonate", resource="groups", name=each) for each in named]
             asks += acting_as(one)
         return all(self.decide(user, cluster, each) for each in asks)
+
+
+def offered(export: Json) -> list[tuple[str, str]]:
+    """Return group and name of what an export offers."""
+    return [(each["group"], each["name"]) for each in export["spec"].get("resources") or ()]
 
 
 def acting_as(wanted: User) -> Iterator[Attributes]:

@@ -18,6 +18,8 @@ from kcpfast.api.listing import check_not_ahead, check_version
 from kcpfast.api.negotiate import JSON, PROTOBUF, YAML
 from kcpfast.api.options import boolean, integer
 from kcpfast.api.selection import selection
+from kcpfast.kcp.clusters import falls_asleep
+from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
 from kcpfast.meta.errors import (
     Cause,
     field_forbidden,
@@ -28,6 +30,7 @@ from kcpfast.meta.errors import (
 from kcpfast.registry import index
 from kcpfast.resources.rows import partials
 from kcpfast.store.contract import Batch
+from kcpfast.store.keys import place, prefix
 from kcpfast.transport.messages import Sink, Stream
 from kcpfast.watch.feed import Feed
 from kcpfast.watch.hub import EXPIRED, Form, Hub, Interest, Watch, json_line
@@ -52,7 +55,7 @@ async def watch(api: Api, call: Call) -> Stream:
     form = _form(shown)
 
     def start(sink: Sink) -> Callable[[], None]:
-        interest = Interest(selected.prefix, selected.test, _alive(call))
+        interest = Interest(selected.prefix, selected.test, _alive(call), selected.clusters)
         opened = Watch(form, interest, sink, bookmarks=bookmarks)
         store = api.objects.store
         feed = Feed(api.hub, store, opened, after=after, seconds=timeout, ranges=selected.ranges)
@@ -80,12 +83,17 @@ def _alive(call: Call) -> Callable[[], bool] | None:
 
 
 def ending(hub: Hub) -> Callable[[Batch], None]:
-    """Return what ends the watches of a resource when a definition falls out of use somewhere."""
+    """Return what ends watches: those of a resource when a definition falls out of use somewhere,
+    those that show a cluster when that is put to sleep (as kcp does)."""
     stamp = index.mark("definitions", "", "")
+    clusters = prefix(LOGICAL_CLUSTERS.storage)
 
     def on_commit(batch: Batch) -> None:
         if any(each.startswith(stamp) for each in batch.stamps):
             hub.end_dead()
+        for event in batch.events:
+            if event.key.startswith(clusters) and falls_asleep(event.previous, event.value):
+                hub.end_of(place(event.key).cluster)
 
     return on_commit
 
