@@ -11,7 +11,7 @@ from kcpfast.kcp.clusters import TYPE_ANNOTATION, target
 from kcpfast.kcp.kinds import Exported
 from kcpfast.kcp.lifecycle import relabel, set_initializers, set_phase
 from kcpfast.kcp.workspaces import BINDINGS_INITIALIZER, FINALIZER, PLACE, Workspaces
-from kcpfast.meta.cluster import PATH_ANNOTATION
+from kcpfast.meta.cluster import CLUSTER_ANNOTATION, PATH_ANNOTATION
 from kcpfast.meta.copies import copy_json
 from kcpfast.registry import index, values
 from kcpfast.registry.identity import begin_deletion
@@ -45,7 +45,7 @@ class WorkspaceController:
             return DONE
         inner = (found.get("spec") or {}).get("cluster") or ""
         logical = self._objects.find(target(inner)) if inner else None
-        if logical is None:
+        if logical is None or not _is_of(logical, where, found):
             await self._release(where)
             return DONE
         if "deletionTimestamp" not in logical["metadata"]:
@@ -76,7 +76,7 @@ class WorkspaceController:
         if record is None:
             return ()
         old = values.decode(logical.resource, *record)
-        if "deletionTimestamp" in old["metadata"]:
+        if "deletionTimestamp" in old["metadata"] or not _is_of(old, where, workspace):
             return ()
         new = _ending(old)
         put = Put(logical.key(), values.encode(logical.resource, new), record.revision)
@@ -239,7 +239,11 @@ class WorkspaceController:
         status = logical.get("status") or {}
         shown = ("WorkspaceInitialized", "WorkspaceContentDeleted")
 
+        where = Target(self._kinds.workspaces, owner["cluster"], "", owner["name"])
+
         async def change(old: Object) -> Change:
+            if not _is_of(logical, where, old):
+                return Change(old)
             new = copy_json(old)
             set_phase(new, status.get("phase", ""))
             for key in ("initializers", "terminators"):
@@ -254,8 +258,16 @@ class WorkspaceController:
             _shorten_owner(new)
             return Change(new)
 
-        where = Target(self._kinds.workspaces, owner["cluster"], "", owner["name"])
         await self._objects.adjust(where, change)
+
+
+def _is_of(logical: Object, where: Target, workspace: Object) -> bool:
+    """Tell whether a logical cluster and a Workspace name each other: neither is believed alone."""
+    owner = (logical.get("spec") or {}).get("owner") or {}
+    named = (workspace.get("spec") or {}).get("cluster")
+    cluster = (logical["metadata"].get("annotations") or {}).get(CLUSTER_ANNOTATION)
+    place = (owner.get("cluster"), owner.get("name"), owner.get("uid"))
+    return named == cluster and place == (where.cluster, where.name, workspace["metadata"]["uid"])
 
 
 def _ending(logical: Object) -> Object:

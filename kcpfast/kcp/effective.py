@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import msgspec
 
@@ -22,7 +23,9 @@ from kcpfast.meta.user import (
     UNAUTHENTICATED,
     WARRANT_EXTRA,
     User,
+    is_privileged,
     split_service_account,
+    user_of,
 )
 
 FOREIGN_ACCOUNT = "system:kcp:serviceaccount:"
@@ -191,6 +194,19 @@ def scoped(user: User, cluster: str) -> User:
             warrant_of(scoped(each, cluster)) for each in inner if each is not None
         )
     return with_extra(user, extra)
+
+
+def acting_for(info: Mapping[str, Any], caller: User, cluster: str) -> User:
+    """Return whom a view acts as for the owner of a workspace (a UserInfo), asked by a caller.
+
+    There it is the owner, without what privileged groups allow; elsewhere it is the caller, whose
+    warrant the owner carries. kcp acts as the owner everywhere.
+    """
+    owner = user_of(info)
+    groups = tuple(group for group in owner.groups if not is_privileged(group))
+    kept = {key: values for key, values in owner.extra if key in (SCOPES_EXTRA, CLUSTER_EXTRA)}
+    confined = scoped(with_extra(owner._replace(groups=groups), kept), cluster)
+    return with_extra(confined, {**dict(confined.extra), WARRANT_EXTRA: (warrant_of(caller),)})
 
 
 def with_extra(user: User, extra: Mapping[str, tuple[str, ...]]) -> User:

@@ -126,9 +126,11 @@ class Workspaces:
 
     def _copy_required_groups(self, review: Review) -> None:
         state = self._clusters.state(review.target.cluster)
+        annotations = review.obj["metadata"]["annotations"]
         if state is not None and state.required_groups:
-            annotations = review.obj["metadata"]["annotations"]
             annotations[REQUIRED_GROUPS] = state.required_groups
+        elif not is_master(review.user, review.target.cluster):
+            annotations.pop(REQUIRED_GROUPS, None)
 
     def _choose_type(self, parent: str, spec: dict[str, Any]) -> Type:
         wanted = spec.get("type")

@@ -43,7 +43,7 @@ from kcpfast.controllers.workspaces import WorkspaceController
 from kcpfast.kcp import bindings, birth, lifecycle, views, workspaces
 from kcpfast.kcp.admit import claims as admit_claims
 from kcpfast.kcp.admit import exports as admit_exports
-from kcpfast.kcp.admit import schemas, tenancy
+from kcpfast.kcp.admit import owned, schemas, tenancy
 from kcpfast.kcp.admit.escalation import Escalation
 from kcpfast.kcp.admit.exports import Binders
 from kcpfast.kcp.authorizer import Authorizer
@@ -132,7 +132,9 @@ def server(parts: Core, settings: Settings) -> Running:
     kinds = Exported(catalog)
     making = Workspaces(clusters, kinds, authorizer, settings.base_url)
     binders, marked = Binders(clusters, authorizer), Claims(store)
+    guard, note, compare = owned.plugins()
     plugins = [
+        guard,
         *namespaces.plugins(objects, clusters.is_ending),
         *reserved.plugins(),
         *Certificates(authorizer.allows).plugins(),
@@ -143,6 +145,8 @@ def server(parts: Core, settings: Settings) -> Running:
         *tenancy.plugins(binders),
         *admit_claims.plugins(marked),
         *secrets.plugins(),
+        note,
+        compare,
         *Dynamic(objects, catalog, store, authorizer.decide).plugins(),
         *Quotas(store, partial(clusters.object_limit, settings.max_objects)).plugins(),
     ]

@@ -97,11 +97,7 @@ def _lists(obj: Object, section: str) -> dict[str, list[str]]:
 
 
 def _update_cluster(review: Review) -> None:
-    obj, old = review.obj, review.old or {}
-    before, after = _lists(old, "spec"), _lists(obj, "spec")
-    for key in before:
-        if before[key] != after[key]:
-            raise review.refuse(f"spec.{key} is immutable")
+    obj = review.obj
     meta = obj["metadata"]
     if "deletionTimestamp" not in meta and DELETION_FINALIZER not in (meta.get("finalizers") or ()):
         meta["finalizers"] = [*(meta.get("finalizers") or ()), DELETION_FINALIZER]

@@ -15,6 +15,7 @@ from kcpfast.auth.rules import allows
 from kcpfast.kcp import lifecycle
 from kcpfast.kcp.authorizer import DENIED
 from kcpfast.kcp.clusters import NAME, Clusters
+from kcpfast.kcp.effective import acting_for
 from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
 from kcpfast.kcp.types import Type, Types
 from kcpfast.kcp.views.base import WHOLE, Scope, denied, dressed
@@ -22,7 +23,7 @@ from kcpfast.kcp.views.workspace import WorkspaceView
 from kcpfast.meta.cluster import WILDCARD
 from kcpfast.meta.errors import ApiError, field_invalid, invalid, not_found
 from kcpfast.meta.selectors import Requirement
-from kcpfast.meta.user import Attributes, User, user_of
+from kcpfast.meta.user import Attributes, User
 from kcpfast.registry.catalog import Served
 from kcpfast.resources.resource import Object, Resource, Subresource
 
@@ -114,7 +115,7 @@ class LifecycleView:
             if not self._waits(cluster) or wanted.name not in ("", NAME):
                 raise denied(user, wanted, DENIED)
             return
-        self._check_content(cluster, wanted)
+        self._check_content(user, cluster, wanted)
 
     def permits(self, user: User, cluster: str, wanted: Attributes) -> bool:
         """Ask as in the workspace."""
@@ -127,7 +128,7 @@ class LifecycleView:
         listed: tuple[str, ...] = getattr(state, self._kind.field)
         return self._name in listed
 
-    def _check_content(self, cluster: str, wanted: Attributes) -> None:
+    def _check_content(self, user: User, cluster: str, wanted: Attributes) -> None:
         word, name = self._kind.word, self._name
         if not self._waits(cluster):
             raise _plain(403, f'{word} "{name}" cannot access this workspace')
@@ -139,15 +140,16 @@ class LifecycleView:
         if not wanted.resource:
             return
         if rules is None:
-            self._workspace.authorize(self._owner(cluster), cluster, wanted)
+            self._workspace.authorize(self._owner(user, cluster), cluster, wanted)
         elif not any(allows(rule, wanted) for rule in rules):
             shown = wanted.full_resource()
             text = f'{word} "{name}" denied by {word}Permissions: no rule allows {wanted.verb}'
             raise _plain(403, f"{text} on {shown}")
 
-    def _owner(self, cluster: str) -> User:
+    def _owner(self, user: User, cluster: str) -> User:
+        """Return whom the controller acts as where its type names no permissions."""
         found = self._clusters.logical_cluster(cluster) or {}
-        return user_of((found.get("spec") or {}).get("createdBy") or {})
+        return acting_for((found.get("spec") or {}).get("createdBy") or {}, user, cluster)
 
     # ------------------------------------------------------------------------- scope
 
@@ -189,7 +191,7 @@ class LifecycleView:
         if cluster == WILDCARD or found is None:
             return user
         if found.spec.get(f"{self._kind.word}Permissions") is None:
-            return self._owner(cluster)
+            user = self._owner(user, cluster)
         group = f"system:kcp:{self._kind.word}:{self._name}"
         return user._replace(groups=(*user.groups, group))
 

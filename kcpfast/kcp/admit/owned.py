@@ -1,0 +1,234 @@
+"""The fields by which the server decides who somebody is or what may be done: who may write them.
+
+One table. Who may do anything in a workspace may write its objects, and with them what the server
+itself believes: who made the workspace, where it stands, how far its life has come. So each such
+field has owners. Anybody else leaves it as it is: what they leave out is put back, what they add or
+change is refused (labels are put back, as in kcp), whatever the verb, the subresource or the view;
+and what the server has filled in is compared once more behind the webhooks and policies of the
+workspace. kcp guards fewer (README).
+
+Not in the table, because an authorizer or a schema settles them for everybody but system:masters:
+the status of APIBindings and APIExports (`authorizer.py`), of Workspaces and WorkspaceTypes (the
+maximal permission policy of tenancy.kcp.io), references of APIBindings (a rule of their schema),
+`kcp.io/cluster` (`registry/identity.py`), who asks for a certificate (`admission/certificates.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from kcpfast.admission.chain import CREATE, Plugin, Review
+from kcpfast.kcp.authorizer import is_member
+from kcpfast.kcp.birth import DELETION_FINALIZER, TERMINATORS_FINALIZER
+from kcpfast.kcp.claims import LABEL as CLAIMED
+from kcpfast.kcp.lifecycle import INITIALIZER_LABEL, PHASE_LABEL, TERMINATOR_LABEL
+from kcpfast.meta.user import (
+    ADMIN_GROUP,
+    BOOTSTRAPPER_GROUP,
+    CLUSTER_ADMIN_GROUPS,
+    LIFECYCLE_GROUPS,
+    MASTERS,
+)
+from kcpfast.resources.resource import Object
+
+Place = tuple[str, str]
+Values = dict[tuple[str, ...], Any]
+CLUSTERS: Place = ("core.kcp.io", "logicalclusters")
+SPACES: Place = ("tenancy.kcp.io", "workspaces")
+BINDINGS: Place = ("apis.kcp.io", "apibindings")
+_ALL: Place = ("*", "*")
+# As in kcp, these stand for the server itself.
+KEEPERS = (MASTERS, BOOTSTRAPPER_GROUP, *CLUSTER_ADMIN_GROUPS)
+PLATFORM = (*KEEPERS, ADMIN_GROUP)
+
+
+class Field(NamedTuple):
+    """A row: where a field is, which groups may write it, and what is decided by it.
+
+    `path` names a member of an object; of annotations, labels and finalizers a key, or with `*` at
+    its end all keys that begin so. `lifecycle`: an initializer or terminator takes itself off.
+    """
+
+    place: Place
+    path: tuple[str, ...]
+    owners: tuple[str, ...]
+    decides: str
+    lifecycle: str = ""
+
+
+def _annotation(place: Place, key: str, owners: tuple[str, ...], decides: str) -> Field:
+    return Field(place, ("metadata", "annotations", key), owners, decides)
+
+
+def _label(place: Place, key: str, decides: str) -> Field:
+    return Field(place, ("metadata", "labels", key), KEEPERS, decides)
+
+
+def _finalizer(place: Place, key: str, decides: str) -> Field:
+    return Field(place, ("metadata", "finalizers", key), KEEPERS, decides)
+
+
+_INITIALIZER, _TERMINATOR = LIFECYCLE_GROUPS
+TABLE = (
+    Field(CLUSTERS, ("spec", "createdBy"), KEEPERS, "as whom initializers and terminators act"),
+    Field(CLUSTERS, ("spec", "owner"), PLATFORM, "which Workspace follows, and is let go"),
+    Field(CLUSTERS, ("spec", "directlyDeletable"), PLATFORM, "who may end a workspace"),
+    Field(CLUSTERS, ("spec", "initializers"), KEEPERS, "who works here before it is ready"),
+    Field(CLUSTERS, ("spec", "terminators"), KEEPERS, "who works here before it ends"),
+    Field(CLUSTERS, ("status", "phase"), PLATFORM, "who may enter, which limits hold"),
+    Field(CLUSTERS, ("status", "URL"), PLATFORM, "where clients are sent"),
+    Field(CLUSTERS, ("status", "initializers"), PLATFORM, "who may work here", _INITIALIZER),
+    Field(CLUSTERS, ("status", "terminators"), PLATFORM, "who may work here", _TERMINATOR),
+    _annotation(CLUSTERS, "kcp.io/path", PLATFORM, "what names of types and exports mean here"),
+    _annotation(CLUSTERS, "internal.*", KEEPERS, "type, names taken by bindings, sleep"),
+    _annotation(CLUSTERS, "core.kcp.io/shard", KEEPERS, "where the workspace is"),
+    _annotation(CLUSTERS, "core.kcp.io/max-total-objects", PLATFORM, "how much it may hold"),
+    _annotation(CLUSTERS, "authorization.kcp.io/required-groups", PLATFORM, "who may enter"),
+    _annotation(CLUSTERS, "experimental.tenancy.kcp.io/owner", KEEPERS, "who is shown as owner"),
+    _label(CLUSTERS, INITIALIZER_LABEL + "*", "which initializer sees it"),
+    _label(CLUSTERS, TERMINATOR_LABEL + "*", "which terminator sees it"),
+    _label(CLUSTERS, PHASE_LABEL, "whether initializers and terminators see it"),
+    _finalizer(CLUSTERS, DELETION_FINALIZER, "that content goes before the workspace"),
+    _finalizer(CLUSTERS, TERMINATORS_FINALIZER, "that terminators have their turn"),
+    _annotation(SPACES, "internal.*", KEEPERS, "which logical cluster, on which shard"),
+    _annotation(SPACES, "core.kcp.io/shard", KEEPERS, "where the workspace is"),
+    _annotation(SPACES, "authorization.kcp.io/required-groups", PLATFORM, "who may enter"),
+    _annotation(SPACES, "experimental.tenancy.kcp.io/owner", KEEPERS, "who made the workspace"),
+    _label(SPACES, PHASE_LABEL, "how far the workspace is"),
+    _finalizer(SPACES, "core.kcp.io/logicalcluster", "that the logical cluster goes first"),
+    _label(BINDINGS, "internal.*", "which export sees the binding"),
+    _finalizer(BINDINGS, "apis.kcp.io/apibinding-finalizer", "that what is bound goes first"),
+)  # fmt: skip
+# What other plugins write and settle; behind them it is changed no more. The first: of any kind.
+_EVERYWHERE = _label(_ALL, CLAIMED + "*", "which exports see an object")
+SETTLED = (
+    _annotation(("apis.kcp.io", "apiexports"), "kcp.io/path", KEEPERS, "where an export is"),
+    _annotation(("tenancy.kcp.io", "workspacetypes"), "kcp.io/path", KEEPERS, "where a type is"),
+    _annotation(BINDINGS, "kcp.io/path", KEEPERS, "where a binding is"),
+)
+_KEYED = ("annotations", "labels", "finalizers")
+
+
+def _by_place(table: Iterable[Field]) -> dict[Place, tuple[Field, ...]]:
+    found: dict[Place, tuple[Field, ...]] = {}
+    for row in table:
+        found[row.place] = (*found.get(row.place, ()), row)
+    return found
+
+
+_OF_PLACE = _by_place(TABLE)
+_COMPARED = _by_place((*TABLE, *SETTLED))
+
+
+def plugins() -> tuple[Plugin, Plugin, Plugin]:
+    """Return the plugin at the beginning of the chain, the one in front of the workspace's own
+    webhooks and policies, and the one behind them."""
+    name, places = "kcp.io/OwnedFields", tuple(_OF_PLACE)
+    return (
+        Plugin(name, _guard, places=places, subresources=None, mutates=True),
+        Plugin(name, _note, subresources=None, mutates=True),
+        Plugin(name, _compare, subresources=None),
+    )
+
+
+def _guard(review: Review) -> None:
+    """Hold a request to what its user may write."""
+    for row in _OF_PLACE[review.place]:
+        if not is_member(review.user, review.target.cluster, row.owners):
+            _hold(review, row)
+
+
+def _hold(review: Review, row: Field) -> None:
+    obj, old = review.obj, _values(row, review.old or {})
+    silent = review.operation == CREATE or "labels" in row.path
+    for path, value in _values(row, obj).items():
+        if old.get(path) == value or _takes_itself_off(review, row, old.get(path), value):
+            continue
+        if not silent:
+            raise review.refuse(f"{_shown(path)} is immutable")
+        _remove(obj, path)  # of a new object the server says it itself
+    left = _values(row, obj)
+    for path, value in old.items():
+        if path not in left and not _takes_itself_off(review, row, value, []):
+            _put_back(obj, path, value)
+
+
+def _note(review: Review) -> None:
+    """Note what the server says, before webhooks and policies may change it."""
+    review.owned = _all_values(review)
+
+
+def _compare(review: Review) -> None:
+    """Refuse what webhooks or policies have changed of it."""
+    found, noted = _all_values(review), review.owned
+    if found != noted:
+        changed = [path for path in {**noted, **found} if noted.get(path) != found.get(path)]
+        raise review.refuse(f"{_shown(changed[0])} may not be changed by admission")
+
+
+def _all_values(review: Review) -> Values:
+    found: Values = {}
+    labels = review.obj["metadata"].get("labels")
+    if labels:
+        found |= _values(_EVERYWHERE, review.obj)
+    for row in _COMPARED.get(review.place, ()):
+        found |= _values(row, review.obj)
+    return found
+
+
+def _takes_itself_off(review: Review, row: Field, before: Any, after: Any) -> bool:
+    """Tell whether a list loses entries of those alone as whose controller the user acts."""
+    if not row.lifecycle or not isinstance(before, list) or not isinstance(after, list):
+        return False
+    gone = [each for each in before if each not in after]
+    if [each for each in before if each in after] != after:
+        return False
+    user, cluster = review.user, review.target.cluster
+    return all(is_member(user, cluster, (row.lifecycle + each,)) for each in gone)
+
+
+# ------------------------------------------------------------------------- members of objects
+
+
+def _values(row: Field, obj: Object) -> Values:
+    """Return what an object says of a row, by path."""
+    *parents, last = row.path
+    holder: Any = obj
+    for each in parents:
+        holder = holder.get(each) if isinstance(holder, Mapping) else None
+    if parents[-1:] == ["finalizers"]:
+        return {row.path: True} if last in (holder or ()) else {}
+    if not isinstance(holder, Mapping):
+        return {}
+    if last.endswith("*"):
+        found = (key for key in holder if key.startswith(last[:-1]))
+        return {(*parents, key): holder[key] for key in found}
+    return {row.path: holder[last]} if last in holder else {}
+
+
+def _put_back(obj: Object, path: tuple[str, ...], value: Any) -> None:
+    *parents, last = path
+    for each in parents[:-1]:
+        obj = obj.setdefault(each, {})
+    key = parents[-1]
+    if key == "finalizers":
+        obj[key] = [*(obj.get(key) or ()), last]
+    else:
+        obj[key] = {**(obj.get(key) or {}), last: value}
+
+
+def _remove(obj: Object, path: tuple[str, ...]) -> None:
+    *parents, last = path
+    for each in parents:
+        obj = obj[each]
+    if isinstance(obj, list):
+        obj.remove(last)
+    else:
+        del obj[last]
+
+
+def _shown(path: Iterable[str]) -> str:
+    *parents, last = path
+    keyed = parents[-1] in _KEYED
+    return ".".join(parents) + (f"[{last}]" if keyed else f".{last}")
