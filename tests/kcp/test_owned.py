@@ -63,6 +63,11 @@ def key_of(row: Field) -> str:
     return row.path[-1].replace("*", "x") if row.path[0] == "metadata" else ""
 
 
+def text_of(row: Field) -> str:
+    """Return what may stand in a label, or what an owner is told by."""
+    return "forged" if row.path[1] == "labels" else '{"username":"forged"}'
+
+
 def forged(row: Field, obj: Json) -> Json:
     """Return an object in which the field of a row says what its writer would like."""
     new: Json = copy.deepcopy(obj)
@@ -70,7 +75,7 @@ def forged(row: Field, obj: Json) -> Json:
     if row.path[1] == "finalizers":
         new["metadata"]["finalizers"] = []
     elif key:
-        new["metadata"].setdefault(row.path[1], {})[key] = "forged"
+        new["metadata"].setdefault(row.path[1], {})[key] = text_of(row)
     else:
         new.setdefault(row.path[0], {})[row.path[1]] = FORGED[row.path]
     return new
@@ -82,7 +87,7 @@ def change(row: Field) -> Json:
         return {"metadata": {"finalizers": None}}
     key = key_of(row)
     if key:
-        return {"metadata": {row.path[1]: {key: "forged"}}}
+        return {"metadata": {row.path[1]: {key: text_of(row)}}}
     return {row.path[0]: {row.path[1]: FORGED[row.path]}}
 
 
@@ -226,7 +231,7 @@ async def test_no_policy_of_a_workspace_changes_it(inside: Inside, home: str, ro
     key = key_of(row)
     expression = (
         "[JSONPatch{op: 'add', path: '/metadata/" + row.path[1] + "/' + "
-        f"jsonpatch.escapeKey('{key}'), value: 'forged'}}]"
+        f"jsonpatch.escapeKey('{key}'), value: '{text_of(row)}'}}]"
     )
     mutation = {"patchType": "JSONPatch", "jsonPatch": {"expression": expression}}
     rule = {"apiGroups": [group], "apiVersions": ["*"], "resources": [plural],
