@@ -23,6 +23,7 @@ from kcpfast.transport.account import UNCOUNTED
 from kcpfast.transport.connection import Connection, Service
 from kcpfast.transport.messages import Request, Response, Serve
 from kcpfast.transport.secure import Tls
+from kcpfast.transport.turns import Turns
 
 URL, CA = "https://here", "-----BEGIN CERTIFICATE-----\n"
 OBJECTS = 1000
@@ -76,7 +77,7 @@ class Wire(asyncio.Transport):
 
 def repeated(serve: Serve, text: bytes, times: int, loop: asyncio.AbstractEventLoop) -> Any:
     """Return what sends a request many times over one connection; it returns the bytes written."""
-    service = Service(serve, lambda code, _text: Response(code), set(), {})
+    service = Service(serve, lambda code, _text: Response(code), set(), {}, Turns())
 
     async def run() -> int:
         wire = Wire()

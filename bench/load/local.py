@@ -95,11 +95,11 @@ class Server:
             raise LookupError("not running")
         return Process(self._process.pid)
 
-    def start(self) -> float:
+    def start(self, *flags: str) -> float:
         """Start it and return the seconds until it said that it is ready."""
         self.root.mkdir(parents=True, exist_ok=True)
         words = ["start", "--root-directory", str(self.root), "--secure-port", "0"]
-        words += ["--bind-address", "127.0.0.1"]
+        words += ["--bind-address", "127.0.0.1", *flags]
         begun = time.perf_counter()
         with (self.root / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -118,5 +118,8 @@ class Server:
         """Stop it."""
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.communicate(timeout=30)
+            try:
+                self._process.communicate(timeout=30)
+            finally:
+                self._process.kill()
             self._process = None

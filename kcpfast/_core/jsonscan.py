@@ -1,4 +1,4 @@
-"""Finds fields that stand twice in one JSON object.
+"""Looks at JSON before or beside its decoder: fields that stand twice, where a text may be cut.
 
 Decoders keep the last of two equal keys and say nothing; Kubernetes warns or refuses (field
 validation, KEP-2885). The text must be valid JSON: a decoder has seen it before.
@@ -8,14 +8,21 @@ import json
 
 import cython
 
+MAX_FOUND = 100  # as sigs.k8s.io/json: so many strict errors are kept, each once
+_STRIDE: cython.int = 4096  # keys between two moments without the interpreter lock
+
 
 @cython.ccall
 def duplicates(text: bytes) -> list:  # type: ignore[type-arg]
-    """Return the path of each field that repeats an earlier one, e.g. `spec.ports[0].name`."""
+    """Return the path of each field that repeats an earlier one, e.g. `spec.ports[0].name`.
+
+    Each is told once, and no more than MAX_FOUND.
+    """
     found: list = []  # type: ignore[type-arg]
     seen: list = []  # type: ignore[type-arg]
     names: list = []  # type: ignore[type-arg]
-    keys: set | None = None  # type: ignore[type-arg]
+    keys: dict | None = None  # type: ignore[type-arg]
+    count: cython.int = 0
     at: cython.Py_ssize_t = 0
     end: cython.Py_ssize_t = len(text)
     start: cython.Py_ssize_t
@@ -39,14 +46,15 @@ def duplicates(text: bytes) -> list:  # type: ignore[type-arg]
                 if escaped:
                     key = json.loads(b'"' + text[start:at] + b'"').encode()
                 names[-1] = key
-                if key in keys:  # type: ignore[operator]
-                    found.append(_path(names))
-                else:
-                    keys.add(key)  # type: ignore[union-attr]
+                _note(keys, key, names, found)  # type: ignore[arg-type]
+                if len(found) >= MAX_FOUND:
+                    return found
                 expects_key = False
+                count += 1
+                _let_others(count)
         elif char == 123:  # {
             seen.append(keys)
-            keys = set()
+            keys = {}
             names.append(b"")
             expects_key = True
         elif char == 91:  # [
@@ -65,6 +73,89 @@ def duplicates(text: bytes) -> list:  # type: ignore[type-arg]
                 expects_key = True
         at += 1
     return found
+
+
+@cython.cfunc
+@cython.returns(cython.void)
+def _let_others(count: cython.int):  # type: ignore[no-untyped-def]
+    """Let go of the interpreter lock for a moment, now and then."""
+    if count % _STRIDE == 0:
+        with cython.nogil:
+            pass
+
+
+@cython.cfunc
+@cython.returns(cython.void)
+def _note(keys: dict, key: object, names: list, found: list):  # type: ignore[no-untyped-def, type-arg]
+    """Note a key of an object; tell it when it comes for the second time."""
+    told: object = keys.get(key)
+    if told is None:
+        keys[key] = False
+    elif told is False:
+        found.append(_path(names))
+        keys[key] = True
+
+
+@cython.ccall
+def cuts(text: bytes, start: cython.Py_ssize_t, step: cython.Py_ssize_t) -> list:  # type: ignore[type-arg]
+    """Return where a JSON container can be cut: before its items, so that pieces are `step` long.
+
+    It begins at `start` with its bracket; the first place is behind that, the last one is where
+    its closing bracket is. A piece is longer than `step` and an item if that is a single item. An
+    empty list is returned for what is no container or does not end; what is between the brackets
+    need not be JSON.
+    """
+    places: list = [start + 1]  # type: ignore[type-arg]
+    end: cython.Py_ssize_t = len(text)
+    data: cython.p_const_uchar = text
+    if start >= end or (data[start] != 91 and data[start] != 123):
+        return []
+    at: cython.Py_ssize_t = start + 1
+    last: cython.Py_ssize_t = at  # where the present piece began
+    begun: cython.Py_ssize_t = at  # where the present item began
+    while True:
+        with cython.nogil:
+            at = _item_end(data, at, end)
+        if at >= end:
+            return []
+        if at - last > step and begun > last:
+            places.append(begun)
+            last = begun
+        if data[at] != 44:
+            places.append(at)
+            return places
+        at += 1
+        if at - begun > step:
+            places.append(at)
+            last = at
+        begun = at
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _item_end(
+    data: cython.p_const_uchar, at: cython.Py_ssize_t, end: cython.Py_ssize_t
+) -> cython.Py_ssize_t:
+    """Return where the comma or bracket behind an item is, `end` if there is none."""
+    depth: cython.Py_ssize_t = 0
+    char: cython.uchar
+    while at < end:
+        char = data[at]
+        if char == 34:  # "
+            at += 1
+            while at < end and data[at] != 34:
+                at += 2 if data[at] == 92 else 1
+        elif char == 44 and depth == 0:
+            return at
+        elif char == 123 or char == 91:
+            depth += 1
+        elif char == 125 or char == 93:
+            if depth == 0:
+                return at
+            depth -= 1
+        at += 1
+    return end
 
 
 @cython.cfunc

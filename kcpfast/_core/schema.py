@@ -5,7 +5,9 @@ the same definition. The pass changes the object in place. Nothing is paid for p
 well: where something is found below, each level on the way up puts its own segment in front.
 
 What is found is a list `[path, code, value, detail]`; the schema room turns codes into the texts
-of Kubernetes. Codes are the CODES below.
+of Kubernetes. Codes are the CODES below. No more is found than somebody would read: a wrong body
+may hold a million mistakes, and each would be worded and sent. The pass lets go of the interpreter
+lock now and then: it may run beside the event loop, over megabytes.
 """
 
 import cython
@@ -19,7 +21,11 @@ TOO_DEEP, RANGE, SAID = 21, 22, 23
 ANY, OBJECT, ARRAY, STRING, INTEGER, NUMBER, BOOLEAN, INT_OR_STRING = 0, 1, 2, 3, 4, 5, 6, 7
 
 MAX_DEPTH = 400
+MAX_ERRORS = 1000
+MAX_UNKNOWN = 100  # as sigs.k8s.io/json: so many strict errors are kept
+_STRIDE: cython.int = 2048  # values between two moments without the lock
 _AN_INTEGER = ("integer", "")
+_OF_DECODERS = (TYPE, FORMAT, RANGE, TOO_DEEP)
 
 
 @cython.cclass
@@ -193,9 +199,16 @@ def _check_all(checks: tuple, value: object, errors: list):  # type: ignore[no-u
 
 @cython.cclass
 class Report:
-    """What one pass found: `unknown` paths that were pruned, `errors` as described above."""
+    """What one pass found: `unknown` paths that were pruned, `errors` as described above.
+
+    With `decodes` only what a typed decoder would refuse is an error. `most` errors are kept, and
+    nothing is validated once there are so many; `steps` counts the values that were visited.
+    """
 
     unknown = cython.declare(list, visibility="public")
+    decodes = cython.declare(cython.bint, visibility="public")
+    most = cython.declare(cython.Py_ssize_t, visibility="public")
+    steps = cython.declare(cython.int, visibility="public")
     errors = cython.declare(list, visibility="public")
     prune = cython.declare(cython.bint, visibility="public")
     default = cython.declare(cython.bint, visibility="public")
@@ -203,6 +216,9 @@ class Report:
 
     def __init__(self, prune: bool, default: bool, validate: bool) -> None:
         """Choose the passes."""
+        self.decodes = False
+        self.most = MAX_ERRORS
+        self.steps = 0
         self.unknown = []
         self.errors = []
         self.prune = prune
@@ -221,19 +237,40 @@ def run(node: Node, value: object, report: Report) -> object:
 @cython.returns(cython.bint)
 def deeper(value: object, most: cython.int) -> object:
     """Tell whether a decoded value is nested more than `most` levels deep; a scalar has none."""
+    found: cython.bint = _is_deeper(value, most, Report(False, False, False))
+    return found
+
+
+@cython.cfunc
+@cython.returns(cython.bint)
+def _is_deeper(value: object, most: cython.int, report: Report):  # type: ignore[no-untyped-def]
     if isinstance(value, dict):
         if most <= 0:
             return True
         for item in value.values():
-            if isinstance(item, (dict, list)) and deeper(item, most - 1):
-                return True
+            if isinstance(item, (dict, list)):
+                _step(report)
+                if _is_deeper(item, most - 1, report):
+                    return True
     elif isinstance(value, list):
         if most <= 0:
             return True
         for item in value:
-            if isinstance(item, (dict, list)) and deeper(item, most - 1):
-                return True
+            if isinstance(item, (dict, list)):
+                _step(report)
+                if _is_deeper(item, most - 1, report):
+                    return True
     return False
+
+
+@cython.cfunc
+@cython.returns(cython.void)
+def _step(report: Report):  # type: ignore[no-untyped-def]
+    """Count a value, and let go of the interpreter lock now and then."""
+    report.steps += 1
+    if report.steps % _STRIDE == 0:
+        with cython.nogil:
+            pass
 
 
 @cython.cfunc
@@ -263,6 +300,7 @@ def _has_type(kind: cython.int, value: object) -> object:
 @cython.cfunc
 @cython.returns(cython.void)
 def _visit(node: Node, value: object, report: Report, depth: cython.int):  # type: ignore[no-untyped-def]
+    _step(report)
     if depth > MAX_DEPTH:
         report.errors.append(["", TOO_DEEP, None, MAX_DEPTH])
         return
@@ -273,14 +311,36 @@ def _visit(node: Node, value: object, report: Report, depth: cython.int):  # typ
             report.errors.append(["", TYPE, value, node.type])
             if node.type == INTEGER and isinstance(value, float):
                 report.errors.append(["", RANGE, value, _AN_INTEGER])
-                _check_all(node.checks, value, report.errors)
+                _check(node, value, report)
+            _stop_if_enough(report)
         return
     if isinstance(value, dict):
         _visit_object(node, value, report, depth)
     elif isinstance(value, list) and node.items is not None:
         _visit_items(node.items, value, report, depth)
-    if report.validate:
-        _check_all(node.checks, value, report.errors)
+    if report.validate and node.checks:
+        _check(node, value, report)
+        _stop_if_enough(report)
+
+
+@cython.cfunc
+@cython.returns(cython.void)
+def _check(node: Node, value: object, report: Report):  # type: ignore[no-untyped-def]
+    """Run the checks of a place; what a decoder does not care about is dropped for one."""
+    before: cython.Py_ssize_t = len(report.errors)
+    _check_all(node.checks, value, report.errors)
+    if report.decodes and len(report.errors) > before:
+        report.errors[before:] = [
+            found for found in report.errors[before:] if found[1] in _OF_DECODERS
+        ]
+
+
+@cython.cfunc
+@cython.returns(cython.void)
+def _stop_if_enough(report: Report):  # type: ignore[no-untyped-def]
+    if len(report.errors) >= report.most:
+        report.validate = False
+        del report.errors[report.most :]
 
 
 @cython.cfunc
@@ -325,13 +385,15 @@ def _visit_object(node: Node, value: dict, report: Report, depth: cython.int):  
             dropped.append(name)
     if dropped is not None:
         for name in dropped:
-            if name not in properties and node.additional is None:
+            strange: cython.bint = name not in properties and node.additional is None
+            if strange and len(report.unknown) < MAX_UNKNOWN:
                 report.unknown.append(name)
             del value[name]
-    if report.validate:
+    if report.validate and not report.decodes:
         for name in node.required:
             if name not in value:
                 report.errors.append([name, REQUIRED, None, None])
+        _stop_if_enough(report)
 
 
 @cython.cfunc

@@ -27,9 +27,9 @@ class Review:
     """What a plugin sees of a request; it may change `new`, add to `more` and `warnings`.
 
     `new` is None for a delete, `old` for a create. `more` are writes of the same commit, `options`
-    those of the request as the API shows them, `audit` annotations for the audit event. `claim` is
-    told of the memory that a plugin takes, before it does; it raises what refuses the request if
-    there is none.
+    those of the request as the API shows them, `audit` annotations for the audit event, `size` the
+    bytes of the objects, about. `claim` is told of the memory that a plugin takes, before it does;
+    it raises what refuses the request if there is none.
     """
 
     __slots__ = (
@@ -42,6 +42,7 @@ class Review:
         "operation",
         "options",
         "owned",
+        "size",
         "subresource",
         "target",
         "user",
@@ -63,6 +64,7 @@ class Review:
         self.new = new
         self.old = old
         self.subresource = ""
+        self.size = 0
         self.dry_run = False
         self.options: Callable[[], dict[str, Any]] = dict
         self.more: list[Write] = []

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kcpfast.admission.chain import CREATE, DELETE, UPDATE, Plugin, Review
 from kcpfast.admission.evaluation import Decide
 from kcpfast.admission.matching import Matcher
-from kcpfast.admission.registered import Registered, Registry
+from kcpfast.admission.registered import Policy, Registered, Registry
 from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.objects import Objects
 from kcpfast.registry.reader import Reader
+from kcpfast.work.aside import SMALL
 
 if TYPE_CHECKING:
     from kcpfast.admission.mutations import MutatingPolicies
@@ -22,14 +23,22 @@ if TYPE_CHECKING:
     from kcpfast.admission.webhooks import Webhooks
 
 _ALL = (CREATE, UPDATE, DELETE)
+# Bytes that an expression costs even of nothing.
+_LEAST = 256
 
 
 class Dynamic:
     """The two plugins."""
 
     def __init__(self, objects: Objects, catalog: Catalog, reader: Reader, decide: Decide) -> None:
-        """Read what is registered through the registry; `decide` answers for the authorizer."""
-        self._objects, self._catalog, self._decide = objects, catalog, decide
+        """Read what is registered through the registry; `decide` answers for the authorizer.
+
+        What is judged beside the loop asks the loop for everything that is not in the request.
+        """
+        self._objects, self._catalog, self._aside = objects, catalog, objects.aside
+        self._decide: Decide = lambda user, cluster, wanted: self._aside.on_loop(
+            decide, user, cluster, wanted
+        )
         self._matcher = Matcher(objects, catalog)
         self._registry = Registry(objects, reader)
 
@@ -57,7 +66,7 @@ class Dynamic:
     def _webhooks(self) -> Webhooks:
         from kcpfast.admission.webhooks import Webhooks  # noqa: PLC0415 - see above
 
-        return Webhooks(self._matcher, self._decide)
+        return Webhooks(self._matcher, self._decide, self._aside)
 
     def plugins(self) -> list[Plugin]:
         """Return the plugins; they belong at the end of the chain, before quotas."""
@@ -73,24 +82,47 @@ class Dynamic:
         from kcpfast.admission.rewriting import Seen  # noqa: PLC0415 - see above
 
         seen = Seen()
+        weight = _weight(registered.mutating_policies, review)
+        if weight > SMALL or registered.mutating_hooks:
+            return self._mutate_in_turns(registered, review, seen, weight)
         self._mutating.run(registered, review, seen)
-        if registered.mutating_hooks:
-            return self._ask_to_mutate(registered, review, seen)
         seen.again = True
         self._mutating.run(registered, review, seen)
         return None
 
-    async def _ask_to_mutate(self, registered: Registered, review: Review, seen: Seen) -> None:
-        """Ask the webhooks; who wants to see what others have changed is asked once more."""
-        await self._webhooks.mutate(registered.mutating_hooks, review, seen)
+    async def _mutate_in_turns(
+        self, registered: Registered, review: Review, seen: Seen, weight: int
+    ) -> None:
+        """Let policies and webhooks change the object; who wants to look again does so once."""
+        run, who = self._aside.run, review.user.name
+        hooks = registered.mutating_hooks
+        await run(weight, who, self._mutating.run, registered, review, seen)
+        if hooks:
+            await self._webhooks.mutate(hooks, review, seen)
         seen.again = True
-        self._mutating.run(registered, review, seen)
-        await self._webhooks.mutate(registered.mutating_hooks, review, seen)
+        await run(weight, who, self._mutating.run, registered, review, seen)
+        if hooks:
+            await self._webhooks.mutate(hooks, review, seen)
 
     def _validate(self, review: Review) -> Awaitable[None] | None:
         registered = self._registry.of(review)
         if registered is None:
             return None
+        weight = _weight(registered.validating_policies, review)
+        if weight > SMALL or registered.validating_hooks:
+            return self._validate_in_turns(registered, review, weight)
         self._validating.run(registered, review)
-        hooks = registered.validating_hooks
-        return self._webhooks.validate(hooks, review) if hooks else None
+        return None
+
+    async def _validate_in_turns(self, registered: Registered, review: Review, weight: int) -> None:
+        who, hooks = review.user.name, registered.validating_hooks
+        await self._aside.run(weight, who, self._validating.run, registered, review)
+        if hooks:
+            await self._webhooks.validate(hooks, review)
+
+
+def _weight(policies: Sequence[Policy], review: Review) -> int:
+    """Return what policies cost a request, as Aside asks."""
+    if not policies:
+        return 0
+    return int(sum(policy.weight for policy in policies) * (review.size + _LEAST))

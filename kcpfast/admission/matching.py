@@ -102,6 +102,9 @@ class Matcher:
 
         NotFound if the request is in a namespace that is not there.
         """
+        return self._objects.aside.on_loop(self._match, wanted, review)
+
+    def _match(self, wanted: Criteria, review: Review) -> Resource | None:
         if not self._selects_object(wanted.objects, review):
             return None
         if self._covered(wanted.excluded, review, equivalent=wanted.equivalent) is not None:
@@ -157,9 +160,8 @@ class Matcher:
         name = review.target.namespace
         if not name:
             return None
-        return self._objects.load(
-            review.target._replace(resource=NAMESPACES, namespace="", name=name)
-        )
+        where = review.target._replace(resource=NAMESPACES, namespace="", name=name)
+        return self._objects.aside.on_loop(self._objects.load, where)
 
 
 def is_scale(review: Review) -> bool:

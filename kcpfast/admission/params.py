@@ -37,6 +37,16 @@ class Params:
         """
         if kind is None or reference is None:
             return [None]
+        collect = self._objects.aside.on_loop
+        return collect(self._collect, cluster, kind, reference, namespace)
+
+    def _collect(
+        self,
+        cluster: str,
+        kind: Mapping[str, Any],
+        reference: Mapping[str, Any],
+        namespace: str,
+    ) -> list[Object | None]:
         where = self._place(cluster, kind, reference, namespace)
         found = self._find(where, reference)
         if not found and reference.get("parameterNotFoundAction") == "Deny":

@@ -20,6 +20,7 @@ from kcpfast.registry.objects import Objects
 from kcpfast.registry.reader import Reader
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.resource import Object
+from kcpfast.schema.program import expression_weight
 
 GROUP = "admissionregistration.k8s.io"
 PLACES = (
@@ -44,7 +45,10 @@ class Binding(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """A policy that is bound; `spec` as it is stored."""
+    """A policy that is bound; `spec` as it is stored.
+
+    `weight` is how many times as long as reading an object it may take to judge it.
+    """
 
     name: str
     spec: Mapping[str, Any]
@@ -53,16 +57,21 @@ class Policy(NamedTuple):
     conditions: tuple[Condition, ...]
     scope: Scope
     bindings: tuple[Binding, ...]
+    weight: float = 0.0
 
 
 class Hook(NamedTuple):
-    """A webhook; `found` as it is stored, `key` names it among all of the workspace."""
+    """A webhook; `found` as it is stored, `key` names it among all of the workspace.
+
+    `weight` is that of its conditions, as of a Policy.
+    """
 
     key: tuple[str, int]
     found: Mapping[str, Any]
     fails: bool
     criteria: Criteria
     conditions: tuple[Condition, ...]
+    weight: float = 0.0
 
     @property
     def name(self) -> str:
@@ -137,7 +146,33 @@ def _policies(all_of: Mapping[str, list[Object]], kind: str) -> Iterator[Policy]
                 conditions(spec.get("matchConditions") or ()),
                 scope_of(spec),
                 tuple(bindings[name]),
+                weight_of(spec) * len(bindings[name]),
             )
+
+
+# A policy runs once for each parameter; so many are as many as there usually are.
+_PARAMETERS = 8
+_EXPRESSIONS = ("expression", "messageExpression", "valueExpression")
+
+
+def weight_of(spec: Mapping[str, Any]) -> float:
+    """Return how many times as long as reading an object it may take to judge it by a policy.
+
+    A variable may be read within a loop: with variables, all loops count as one in the other.
+    """
+    listed = ("matchConditions", "variables", "validations", "auditAnnotations", "mutations")
+    texts = [text for key in listed for each in spec.get(key) or () for text in _texts(each)]
+    if spec.get("variables"):
+        texts = [" ".join(texts)]
+    return expression_weight(*texts) * (_PARAMETERS if spec.get("paramKind") else 1)
+
+
+def _texts(found: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in found.items():
+        if key in _EXPRESSIONS and isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping):
+            yield from _texts(value)
 
 
 def _hooks(configurations: Iterable[Object]) -> Iterator[Hook]:
@@ -149,4 +184,5 @@ def _hooks(configurations: Iterable[Object]) -> Iterator[Hook]:
                 hook.get("failurePolicy") != "Ignore",
                 criteria(hook),
                 conditions(hook.get("matchConditions") or ()),
+                weight_of(hook),
             )

@@ -11,8 +11,8 @@ import contextlib
 import logging
 import ssl
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 
@@ -25,6 +25,7 @@ from kcpfast.meta.errors import ApiError, Cause, bad_request, forbidden, interna
 from kcpfast.meta.objectmeta import new_uid
 from kcpfast.patch.json_patch import apply_json_patch
 from kcpfast.transport.outgoing import OutgoingError, post, trusting
+from kcpfast.work.aside import Aside
 
 LOG = logging.getLogger("kcpfast.admission")
 _GROUP, _KIND = "admission.k8s.io", "AdmissionReview"
@@ -38,9 +39,11 @@ _SCOPE = Scope(authorizer=True)
 _USUAL_SECONDS = 10
 # Calls of one webhook from one workspace that may be waited for at once, and what they may hold.
 MAX_CALLS, MAX_BYTES = 50, 16 * 1024 * 1024
-
-
 Place = tuple[str, int, str]
+# Bytes that a webhook costs that is only looked at.
+_LEAST = 64
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class CallFailed(Exception):
@@ -60,15 +63,16 @@ class Verdict(NamedTuple):
 class Webhooks:
     """Asks the webhooks that concern a request."""
 
-    def __init__(self, matcher: Matcher, decide: Decide) -> None:
-        """Match and authorize with these."""
+    def __init__(self, matcher: Matcher, decide: Decide, aside: Aside) -> None:
+        """Match and authorize with these; what is long runs `aside`."""
         self._matcher = matcher
         self._decide = decide
         self._calls = Calls()
+        self._aside = aside
 
     async def validate(self, hooks: Sequence[Hook], review: Review) -> None:
         """Ask all at the same time; raise the refusal of the first in their order."""
-        asked = [(hook, looking) for hook in hooks if (looking := self._concerns(hook, review))]
+        asked = await self._in_turns(hooks, review, self._concerned, hooks, review)
         found = await asyncio.gather(
             *(_ask(hook, looking, self._calls) for hook, looking in asked), return_exceptions=True
         )
@@ -81,14 +85,33 @@ class Webhooks:
     async def mutate(self, hooks: Sequence[Hook], review: Review, seen: Seen) -> None:
         """Ask one after the other, each what the one before has made of the object."""
         for hook in hooks:
-            looking = self._concerns(hook, review) if seen.is_due(hook.key, review) else None
+            looking = None
+            if seen.is_due(hook.key, review):
+                looking = await self._in_turns([hook], review, self._concerns, hook, review)
             if looking is None:
                 continue
             verdict = await _ask(hook, looking, self._calls)
             if verdict is not None:
                 _take(hook, review, verdict)
-                _patch(hook, looking, verdict)
+                size = review.size if verdict.patch else 0
+                await self._aside.run(size, review.user.name, _patch, hook, looking, verdict)
             seen.note(hook.key, hook.found.get("reinvocationPolicy"), review)
+
+    def _in_turns(
+        self,
+        hooks: Sequence[Hook],
+        review: Review,
+        step: Callable[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Coroutine[Any, Any, T]:
+        """Run a step that evaluates the conditions of webhooks."""
+        weight = sum(hook.weight for hook in hooks) * (review.size + _LEAST)
+        size = int(weight) + _LEAST * len(hooks)
+        return self._aside.run(size, review.user.name, step, *args, **kwargs)
+
+    def _concerned(self, hooks: Sequence[Hook], review: Review) -> list[tuple[Hook, Evaluation]]:
+        return [(hook, looking) for hook in hooks if (looking := self._concerns(hook, review))]
 
     def _concerns(self, hook: Hook, review: Review) -> Evaluation | None:
         """Return a request as a webhook is to see it, None if it is none of its business."""

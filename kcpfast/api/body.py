@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -20,8 +19,10 @@ from kcpfast.meta.errors import (
 )
 from kcpfast.registry.typed import MAX_DEPTH, check_depth, check_head, conform, conform_part
 from kcpfast.resources.resource import Object, Resource
+from kcpfast.work import pieces
 
-_decode_json: Callable[[bytes], Any] = msgspec.json.Decoder().decode
+# As sigs.k8s.io/json: a client reads no more.
+_MOST_STRICT = 100
 
 
 def media_type(call: Call, default: str = JSON) -> str:
@@ -53,7 +54,7 @@ def parse(call: Call, *, protobuf: bool) -> tuple[Any, bool]:
 def parse_json(body: bytes) -> Any:
     """Decode JSON; BadRequest if it is not."""
     try:
-        found = _decode_json(body)
+        found = pieces.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from None
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
@@ -76,7 +77,7 @@ def parse_yaml(body: bytes) -> Any:
     return found
 
 
-def read_object(call: Call, resource: Resource, validation: str, *, new: bool = False) -> Object:
+def read_object(call: Call, resource: Resource, validation: str, new: bool = False) -> Object:
     """Return the object in the body: pruned, defaulted, and of the right kind.
 
     `new` is for a create. What its schema does not know is refused (`validation` Strict), warned
@@ -145,6 +146,7 @@ def report(
         return
     texts = [f'duplicate field "{path}"' for path in repeated]
     texts += [f'unknown field "{path}"' for path in unknown]
+    del texts[_MOST_STRICT:]
     if validation == "Strict":
         raise bad_request(
             f'{resource.kind} in version "{resource.version}" cannot be handled as a '

@@ -20,6 +20,7 @@ from kcpfast.resources.resource import Object, Resource
 from kcpfast.store.keys import place
 from kcpfast.transport.messages import Request, Response, Stream
 from kcpfast.watch.hub import Hub
+from kcpfast.work.aside import Aside
 
 T = TypeVar("T")
 
@@ -99,6 +100,10 @@ class Call:
         assert self.served is not None
         return self.served.resource
 
+    def weigh(self, more: int = 0) -> int:
+        """Return what it costs to go over the body once, and `more` bytes, as Aside asks."""
+        return self.resource.weigh(len(self.request.body) + more)
+
     @property
     def target(self) -> Target:
         """Where the object asked for is."""
@@ -169,6 +174,11 @@ class Api(NamedTuple):
     authenticator: Authenticator
     version: str
     handlers: Mapping[tuple[str, str, str, str], Handler]
+
+    @property
+    def aside(self) -> Aside:
+        """What runs long work beside the loop."""
+        return self.objects.aside
 
 
 Handler = Callable[[Api, Call], Awaitable[Response | Stream]]

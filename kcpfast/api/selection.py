@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from kcpfast.api.context import Call
 from kcpfast.meta import jsonpath
+from kcpfast.meta.bounded import noted
 from kcpfast.meta.cluster import WILDCARD
 from kcpfast.meta.errors import bad_request
 from kcpfast.meta.selectors import (
@@ -110,7 +112,7 @@ def _test(
         allowed = clusters
         tests.append(lambda key, _value: allowed(place(key).cluster))
     if labels:
-        tests.append(lambda _key, value: matches(labels, values.labels(value)))
+        tests.append(lambda _key, value: matches(labels, noted(value, "labels", values.labels)))
     if fields:
         tests.append(_field_test(resource, fields))
     if not tests:
@@ -121,12 +123,13 @@ def _test(
 
 
 def _field_test(resource: Resource, fields: FieldSelector) -> Test:
+    decode = partial(values.decode, resource, 0)
     by_key = all(term.field.startswith("metadata.") for term in fields)
 
     def test(key: bytes, value: bytes) -> bool:
         where = place(key)
         known = {"metadata.name": where.name, "metadata.namespace": where.namespace}
-        obj: Object = {} if by_key else values.decode(resource, 0, value)
+        obj: Object = {} if by_key else noted(value, resource, decode)
 
         def read(field: str) -> str:
             if field in known:

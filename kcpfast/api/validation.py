@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from kcpfast.meta.errors import Cause, invalid
 from kcpfast.meta.objectmeta import check_meta, check_meta_update
 from kcpfast.registry.strategies import strategy
 from kcpfast.resources.resource import Object, Resource
-from kcpfast.schema import ratchet
+from kcpfast.schema.program import Program
+from kcpfast.schema.ratchet import Ratchet
 
 # While one of these stands, CEL rules are not looked at: they may lean on what is missing.
 _BLOCKING = (
@@ -54,7 +53,15 @@ def _check_body(
 ) -> tuple[list[Cause], list[str]]:
     if resource.builtin:
         return [], []
-    program = resource.program
+    try:
+        return _check_schema(resource.program, obj, old)
+    finally:
+        resource.warm = True
+
+
+def _check_schema(
+    program: Program, obj: Object, old: Object | None
+) -> tuple[list[Cause], list[str]]:
     causes = program.validate(obj, old)
     if not program.has_rules:
         return causes, []
@@ -65,10 +72,8 @@ def _check_body(
         return causes, []
     from kcpfast.schema.rules import check_rules  # noqa: PLC0415 - few schemas have rules
 
-    def untouched(trail: Iterable[str | int]) -> bool:
-        return ratchet.unchanged(program.root, trail, obj, old)
-
-    broken, warnings = check_rules(place, obj, old, untouched)
+    past = Ratchet(program.root, obj, old)
+    broken, warnings = check_rules(place, obj, old, past.unchanged)
     return causes + broken, warnings
 
 

@@ -5,9 +5,10 @@ See https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import msgspec
 
 from kcpfast.auth.rbac import CLUSTER_ROLES
 from kcpfast.controllers.runtime import DONE, Outcome
@@ -16,8 +17,11 @@ from kcpfast.registry import index
 from kcpfast.registry.objects import Change, Objects, Target, object_prefix
 from kcpfast.registry.values import decode, labels
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import Index, Write
+from kcpfast.store.contract import Index, Item, Write
 from kcpfast.store.keys import place
+
+# What the chosen roles may have together: an object of more could not be written either.
+_MOST_BYTES = 3 * 1024 * 1024
 
 
 class Aggregation:
@@ -39,21 +43,38 @@ class Aggregation:
 
     async def _aggregate(self, target: Target) -> None:
         async def change(old: Object) -> Change:
-            found: list[dict[str, Any]] = []
             selectors = (old.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()
-            for rule in chain.from_iterable(self._rules(target, each) for each in selectors):
-                if rule not in found:
-                    found.append(rule)
+            within = object_prefix(CLUSTER_ROLES, target.cluster)
+            others = [
+                item for item in self._objects.store.scan(within).items if item.key != target.key()
+            ]
+            size = sum(len(item.value) for item in others) * max(len(selectors), 1)
+            found = await self._objects.aside.run(size, target.cluster, _rules, others, selectors)
             return Change(old if found == (old.get("rules") or []) else old | {"rules": found})
 
         await self._objects.adjust(target, change)
 
-    def _rules(self, target: Target, selector: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield the rules of other roles that a selector chooses, in the order of their names."""
+
+def _rules(items: Sequence[Item], selectors: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the rules of the roles that selectors choose, each once, in the order of both.
+
+    A role is read once, however many selectors choose it; there are no more rules than fit into
+    an object.
+    """
+    named = [(item, labels(item.value)) for item in items]
+    chosen: dict[bytes, Item] = {}
+    for selector in selectors:
         wanted = from_object(selector)
-        for item in self._objects.store.scan(object_prefix(CLUSTER_ROLES, target.cluster)).items:
-            if item.key != target.key() and matches(wanted, labels(item.value)):
-                yield from decode(CLUSTER_ROLES, *item[1:]).get("rules") or ()
+        chosen |= {item.key: item for item, known in named if matches(wanted, known)}
+    found: dict[bytes, dict[str, Any]] = {}
+    size = 0
+    for item in chosen.values():
+        size += len(item.value)
+        if size > _MOST_BYTES:
+            break
+        for rule in decode(CLUSTER_ROLES, item.revision, item.value).get("rules") or ():
+            found.setdefault(msgspec.json.encode(rule, order="deterministic"), rule)
+    return list(found.values())
 
 
 def consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:

@@ -17,7 +17,6 @@ from kcpfast.kcp.clusters import Clusters, lock_writes
 from kcpfast.kcp.exports import MissingSchema, Offer, find_export, offers
 from kcpfast.kcp.kinds import API_BINDINGS
 from kcpfast.meta.cluster import export_hash
-from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
 from kcpfast.registry.catalog import Catalog, Row
@@ -63,7 +62,7 @@ class BindingController:
     async def binding(self, cluster: str, name: str) -> Outcome:
         """Bind, follow the export, or unbind."""
         where = Target(API_BINDINGS, cluster, "", name)
-        found = self._objects.find(where)
+        found = await self._objects.read(where)
         if found is None:
             return DONE
         if "deletionTimestamp" in found["metadata"]:
@@ -74,7 +73,7 @@ class BindingController:
         before = (found.get("status") or {}).get("appliedPermissionClaims") or []
 
         async def bind(old: Object) -> Change:
-            new = copy_json(old)
+            new = await self._objects.copy(where, old)
             more = self._bind(where, new, source)
             conditions.summarize(new)
             return Change(new, more)
@@ -85,7 +84,7 @@ class BindingController:
 
     async def names(self, cluster: str, _name: str) -> Outcome:
         """Look again at bindings that wait for a name."""
-        for binding in self._objects.all(API_BINDINGS, cluster):
+        for binding in await self._objects.read_all(API_BINDINGS, cluster):
             condition = conditions.find(binding, _INITIAL) or conditions.find(binding, _CURRENT)
             if condition is not None and condition["status"] != "True":
                 await self.binding(cluster, binding["metadata"]["name"])
@@ -204,7 +203,7 @@ class BindingController:
         self, where: Target, source: Source, before: Sequence[Mapping[str, Any]]
     ) -> None:
         """Put the claims in force into effect: what is withdrawn first, what is granted last."""
-        found = self._objects.find(where)
+        found = await self._objects.read(where)
         if found is None or source.export is None or found["status"].get("phase") != "Bound":
             return
         force = bindings.in_force(source.export, found)
@@ -220,12 +219,12 @@ class BindingController:
         writes = claims.index_writes(where.cluster, label, before, force)
 
         async def withdraw(old: Object) -> Change:
-            new = copy_json(old)
+            new = await self._objects.copy(where, old)
             show(new, kept)
             return Change(new, [*writes, *self._filed(where, source.place, kept)])
 
         async def grant(old: Object) -> Change:
-            new = copy_json(old)
+            new = await self._objects.copy(where, old)
             show(new, force)
             conditions.mark_true(new, "PermissionClaimsApplied")
             conditions.summarize(new)
@@ -281,7 +280,7 @@ class BindingController:
 
     async def _say(self, where: Target, remaining: Remaining) -> None:
         async def change(old: Object) -> Change:
-            new = copy_json(old)
+            new = await self._objects.copy(where, old)
             text = remaining.resources_text()
             reason = "ResourceRemaining"
             if remaining.finalizers:
@@ -295,7 +294,7 @@ class BindingController:
 
     async def _release(self, where: Target, bound: Sequence[Mapping[str, Any]]) -> None:
         async def change(old: Object) -> Change:
-            new = copy_json(old)
+            new = await self._objects.copy(where, old)
             left = [
                 each
                 for each in new["metadata"].get("finalizers") or ()

@@ -8,7 +8,6 @@ from typing import Any
 from kcpfast.controllers.removal import Content, Remaining, remove
 from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.kcp.clusters import lock_writes
-from kcpfast.meta.copies import copy_json
 from kcpfast.meta.objectmeta import now
 from kcpfast.registry import index
 from kcpfast.registry.catalog import CUSTOM, Catalog, Row, close_row, drop_row, file_row
@@ -43,7 +42,7 @@ class CrdController:
     async def crd(self, cluster: str, name: str) -> Outcome:
         """Accept or refuse a CRD's names and serve it; or delete its instances and let it go."""
         where = Target(CRDS, cluster, "", name)
-        found = self._objects.find(where)
+        found = await self._objects.read(where)
         if found is None:
             return DONE
         if "deletionTimestamp" in found["metadata"]:
@@ -53,14 +52,14 @@ class CrdController:
 
     async def names(self, cluster: str, group: str) -> Outcome:
         """Look again at CRDs of a group that were refused: a name may have become free."""
-        for crd in self._objects.all(CRDS, cluster):
+        for crd in await self._objects.read_all(CRDS, cluster):
             if crd["spec"]["group"] == group and not _is(crd, "NamesAccepted"):
                 await self.crd(cluster, crd["metadata"]["name"])
         return DONE
 
     async def _establish(self, where: Target) -> None:
         async def change(old: Object) -> Change:
-            new = copy_json(old)
+            new = await self._objects.copy(where, old)
             spec = new["spec"]
             names, group = spec["names"], spec["group"]
             source = ("crd", where.name)
@@ -77,17 +76,18 @@ class CrdController:
                 text = "not all names are accepted"
                 accepted.append(_condition("Established", "False", "NotAccepted", text))
             _set_conditions(status, accepted)
-            more = self._file(where.cluster, new) if not found or established else []
+            more = await self._file(where, new) if not found or established else []
             return Change(new, more)
 
         await self._objects.adjust(where, change)
 
-    def _file(self, cluster: str, crd: Object) -> list[Write]:
-        spec = crd["spec"]
+    async def _file(self, where: Target, crd: Object) -> list[Write]:
+        spec, cluster = crd["spec"], where.cluster
         made = definition.definition(
             spec, spec["names"], lambda version: version["schema"]["openAPIV3Schema"]
         )
-        digest, data = definition.encode(made)
+        size = self._objects.size(where)
+        digest, data = await self._objects.aside.run(size, cluster, definition.encode, made)
         row = Row("crd", crd["metadata"]["name"], Origin(digest, CUSTOM))
         place = (spec["group"], spec["names"]["plural"])
         current = self._catalog.row(cluster, *place)
@@ -112,7 +112,7 @@ class CrdController:
             return Again(_RETRY)
 
         async def release(old: Object) -> Change:
-            new = copy_json(old)
+            new = await self._objects.copy(where, old)
             left = [each for each in new["metadata"].get("finalizers") or () if each != CLEANUP]
             if left:
                 new["metadata"]["finalizers"] = left
@@ -128,7 +128,7 @@ class CrdController:
 
     async def _say(self, where: Target, status: str, reason: str, text: str) -> None:
         async def change(old: Object) -> Change:
-            new = copy_json(old)
+            new = await self._objects.copy(where, old)
             said = _condition("Terminating", status, reason, text)
             _set_conditions(new.setdefault("status", {}), [said])
             return Change(new)

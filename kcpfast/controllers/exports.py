@@ -23,7 +23,6 @@ from kcpfast.kcp.exports import (
 from kcpfast.kcp.kinds import API_EXPORTS, ENDPOINT_SLICES, Exported
 from kcpfast.kcp.types import type_status
 from kcpfast.meta.cluster import PATH_ANNOTATION
-from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
 from kcpfast.registry.identity import count_generation
@@ -52,7 +51,7 @@ class ExportController:
     async def export(self, cluster: str, name: str) -> Outcome:
         """See to an export's identity and slice, then let its consumers look at it again."""
         where = Target(API_EXPORTS, cluster, "", name)
-        found = self._objects.find(where)
+        found = await self._objects.read(where)
         if found is not None and "deletionTimestamp" not in found["metadata"]:
             secret = _secret(found) or (SECRET_NAMESPACE, name)
             if not _secret(found) and not await self._make_secret(cluster, *secret):
@@ -79,11 +78,11 @@ class ExportController:
         return True
 
     async def _identify(self, where: Target, secret: tuple[str, str]) -> None:
-        found = self._objects.find(Target(SECRETS, where.cluster, *secret))
+        found = await self._objects.read(Target(SECRETS, where.cluster, *secret))
         identity = hash_of_secret(found) if found is not None else ""
 
         async def change(old: Object) -> Change:
-            new = copy_json(old)
+            new = await self._objects.copy(where, old)
             spec = new.setdefault("spec", {})
             namespace, name = secret
             spec.setdefault("identity", {"secretRef": {"name": name, "namespace": namespace}})
@@ -180,7 +179,7 @@ class ExportController:
     async def endpoint_slice(self, cluster: str, name: str) -> Outcome:
         """Publish the URL of an export's virtual workspace while anybody is bound to it."""
         where = Target(ENDPOINT_SLICES, cluster, "", name)
-        found = self._objects.find(where)
+        found = await self._objects.read(where)
         if found is None:
             return DONE
         reference = _named_export(found)
@@ -195,7 +194,7 @@ class ExportController:
         problem = self._partition_problem(cluster, found)
 
         async def change(old: Object) -> Change:
-            new = copy_json(old)
+            new = await self._objects.copy(where, old)
             status = new.setdefault("status", {})
             status.pop("endpoints", None)
             if bound and not problem:
@@ -238,12 +237,14 @@ class ExportController:
     async def workspace_type(self, cluster: str, name: str) -> Outcome:
         """Publish the URLs of a type's virtual workspaces."""
 
+        where = Target(self._kinds.workspace_types, cluster, "", name)
+
         async def change(old: Object) -> Change:
-            new = copy_json(old)
+            new = await self._objects.copy(where, old)
             type_status(new, self._url, cluster)
             return Change(new)
 
-        await self._objects.adjust(Target(self._kinds.workspace_types, cluster, "", name), change)
+        await self._objects.adjust(where, change)
         return DONE
 
 

@@ -28,7 +28,7 @@ class NamespaceController:
     async def namespace(self, cluster: str, name: str) -> Outcome:
         """Delete what is in a namespace that is being deleted, then let it go."""
         where = Target(NAMESPACES, cluster, "", name)
-        found = self._objects.find(where)
+        found = await self._objects.read(where)
         if found is None or "deletionTimestamp" not in found["metadata"]:
             return DONE
         await self._objects.store.commit([Index(index.waiting(cluster, name), b"")])
@@ -66,14 +66,14 @@ class NamespaceController:
     async def content(self, cluster: str, name: str) -> Outcome:
         """Give a namespace back its service account and CA certificate, if they are missing."""
         where = Target(NAMESPACES, cluster, "", name)
-        found = self._objects.find(where)
+        found = await self._objects.read(where)
         if found is None or "deletionTimestamp" in found["metadata"]:
             return DONE
         maker = Maker(self._objects, cluster)
         if self._objects.record(Target(ACCOUNTS, cluster, name, "default")) is None:
             maker.account(name)
         config = Target(CONFIG_MAPS, cluster, name, ROOT_CA)
-        held = self._objects.find(config)
+        held = await self._objects.read(config)
         if held is None:
             maker.root_ca(name, self._ca)
         elif held.get("data") != {"ca.crt": self._ca}:

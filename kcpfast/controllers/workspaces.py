@@ -40,11 +40,11 @@ class WorkspaceController:
     async def workspace(self, cluster: str, name: str) -> Outcome:
         """Let a Workspace that is being deleted take its logical cluster along."""
         where = Target(self._kinds.workspaces, cluster, "", name)
-        found = self._objects.find(where)
+        found = await self._objects.read(where)
         if found is None or "deletionTimestamp" not in found["metadata"]:
             return DONE
         inner = (found.get("spec") or {}).get("cluster") or ""
-        logical = self._objects.find(target(inner)) if inner else None
+        logical = await self._objects.read(target(inner)) if inner else None
         if logical is None or not _is_of(logical, where, found):
             await self._release(where)
             return DONE
@@ -86,7 +86,7 @@ class WorkspaceController:
 
     async def logical_cluster(self, cluster: str, _name: str) -> Outcome:
         """Carry a LogicalCluster on: out of Initializing, or towards its end."""
-        found = self._objects.find(target(cluster))
+        found = await self._objects.read(target(cluster))
         if found is None:
             return DONE
         if "deletionTimestamp" in found["metadata"]:
@@ -227,7 +227,7 @@ class WorkspaceController:
             return Change(new)
 
         await self._objects.adjust(target(cluster), change)
-        found = self._objects.find(target(cluster))
+        found = await self._objects.read(target(cluster))
         if found is not None:
             await self._mirror(found)
 

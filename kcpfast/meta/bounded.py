@@ -1,10 +1,12 @@
-"""Caches that are bounded in bytes: by what they weigh, or by keeping nothing that is long."""
+"""Caches that are bounded in bytes: by what they weigh, by keeping nothing that is long, or by
+living no longer than what they are about.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from functools import lru_cache, wraps
-from typing import Concatenate, Generic, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,3 +60,25 @@ def kept_if_short(
         return get
 
     return decorate
+
+
+class Noted(bytes):
+    """Bytes that many will look into: what was read from them is noted while they live."""
+
+    notes: dict[Hashable, Any]
+
+    def __new__(cls, value: bytes) -> Noted:
+        """Take a copy, with nothing noted."""
+        made = super().__new__(cls, value)
+        made.notes = {}
+        return made
+
+
+def noted(value: bytes, what: Hashable, read: Callable[[bytes], T]) -> T:
+    """Return what `read` reads from a value, read once if the value is Noted."""
+    if type(value) is not Noted:
+        return read(value)
+    if what not in value.notes:
+        value.notes[what] = read(value)
+    found: T = value.notes[what]
+    return found

@@ -31,6 +31,11 @@ REASON_CODES = {
 }
 
 
+# More than this of one answer nobody reads: a body of megabytes may be wrong in each of its bytes.
+MAX_CAUSES = 1000
+MAX_TEXT = 512 * 1024
+
+
 class Cause(NamedTuple):
     """One entry of `Status.details.causes`."""
 
@@ -47,7 +52,8 @@ class ApiError(Exception):
     """A refusal as a Kubernetes Status.
 
     `reason` is a key of REASON_CODES (or "" with `code` given), `details` the members of
-    StatusDetails that are set, `causes` its causes, `headers` further response headers.
+    StatusDetails that are set, `causes` its causes, `headers` further response headers. What is
+    beyond MAX_CAUSES and MAX_TEXT is left out.
     """
 
     def __init__(
@@ -61,11 +67,13 @@ class ApiError(Exception):
         headers: Sequence[tuple[bytes, bytes]] = (),
     ) -> None:
         """Keep what the Status will say."""
+        if isinstance(message, str) and len(message) > MAX_TEXT:
+            message = f"{message[:MAX_TEXT]} ..."
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.details = details
-        self.causes = list(causes)
+        self.causes = readable(causes)
         self.code = code or REASON_CODES[reason]
         self.headers = list(headers)
         self.continue_ = ""
@@ -93,6 +101,18 @@ class ApiError(Exception):
             body["details"] = details
         body["code"] = self.code
         return body
+
+
+def readable(causes: Sequence[Cause]) -> list[Cause]:
+    """Return as many of the causes as are told, the first whatever its length."""
+    kept: list[Cause] = []
+    size = 0
+    for cause in causes[:MAX_CAUSES]:
+        size += len(str(cause.message))
+        if size > MAX_TEXT and kept:
+            break
+        kept.append(cause)
+    return kept
 
 
 def _named(resource: str, group: str, name: str) -> dict[str, Any]:
@@ -145,6 +165,7 @@ def forbidden(resource: str, group: str, name: str, why: str) -> ApiError:
 
 def invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> ApiError:
     """422 with the causes; the message lists them as upstream does (one bare, many in brackets)."""
+    causes = readable(causes)
     texts = list(dict.fromkeys(cause.text() for cause in causes))
     listed = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
     message = f'{qualified(kind, group)} "{name}" is invalid'

@@ -10,16 +10,15 @@ import functools
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-import msgspec
-
+from kcpfast.meta.copies import same
 from kcpfast.meta.errors import ApiError, bad_request
+
+__all__ = ["ABSENT", "MAX_DEPTH", "check_depth", "refuse_too_deep", "same", "too_deep"]
 
 # Walks use at most two frames per level, the interpreter allows 1,000 in all.
 MAX_DEPTH = 250
 
 ABSENT: Any = object()
-
-_encode = msgspec.json.Encoder().encode
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -57,33 +56,3 @@ def check_depth(value: object) -> None:
             return
         level = below
     raise too_deep()
-
-
-def same(one: Any, other: Any) -> bool:
-    """Tell whether two values are the same JSON: true is not 1, but 1.0 is."""
-    if one is other:
-        return True
-    kind = type(one)
-    if kind is not type(other):
-        numbers = kind in (int, float) and type(other) in (int, float)
-        return numbers and bool(one == other)
-    if one != other:
-        return False
-    if kind is dict or kind is list:
-        return _same_text(one, other) or _same_inside(one, other)
-    return True
-
-
-def _same_text(one: Any, other: Any) -> bool:
-    """Tell the same of containers that are equal for Python, if their text tells it: it is soon
-    written, and mostly the same."""
-    try:
-        return _encode(one) == _encode(other)
-    except ValueError:
-        return False  # a lone surrogate, which JSON text may hold but UTF-8 may not
-
-
-def _same_inside(one: Any, other: Any) -> bool:
-    if type(one) is dict:
-        return all(same(item, other[key]) for key, item in one.items())
-    return all(map(same, one, other))

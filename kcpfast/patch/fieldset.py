@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
+from kcpfast._core.fields import in_order
 from kcpfast.patch.merge_type import DEDUCED, MergeNode
 from kcpfast.patch.path_element import element_order, element_text, parse_element
 
@@ -222,7 +223,7 @@ def to_fields_v1(fields: FieldSet) -> FieldSet:
 
 
 def _in_order(fields: FieldSet) -> list[str]:
-    elements = sorted(fields)
+    elements: list[str] = in_order(list(fields))
     # Members and "." are in order as text, and come before all others as text, too.
     if elements and elements[-1][0] > "f":
         elements.sort(key=element_order)

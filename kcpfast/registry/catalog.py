@@ -75,6 +75,9 @@ class Catalog:
             (each.group, each.version, each.plural): Served(each) for each in (*BUILTIN, *system)
         }
         self._places = {(each.group, each.plural) for each in (*BUILTIN, *system)}
+        self._versions: dict[tuple[str, str], list[Resource]] = {}
+        for (group, _, plural), served in self._static.items():
+            self._versions.setdefault((group, plural), []).append(served.resource)
         self._kinds = {
             (each.resource.group, each.resource.version, kind): each
             for each in self._static.values()
@@ -108,13 +111,9 @@ class Catalog:
 
     def versions(self, cluster: str, group: str, plural: str) -> list[Resource]:
         """Return a resource in all versions that are served."""
-        static = [
-            served.resource
-            for (a_group, _, a_plural), served in self._static.items()
-            if (a_group, a_plural) == (group, plural)
-        ]
-        if static:
-            return static
+        static = self._versions.get((group, plural))
+        if static is not None:
+            return list(static)
         row = self.row(cluster, group, plural)
         return list(self.from_origin(row.shared).values()) if row is not None else []
 
@@ -176,7 +175,7 @@ class Catalog:
         data = self._store.index_get(index.definition(origin.hash))
         if data is None:
             raise LookupError(origin.hash)  # and not remembered: it may be filed later
-        return Made(resources_of(msgspec.json.decode(data), origin), _GROWTH * len(data))
+        return Made(resources_of(msgspec.json.decode(data), origin, len(data)), _GROWTH * len(data))
 
 
 def file_row(

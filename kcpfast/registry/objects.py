@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import (
     MODIFIED,
     ApiError,
@@ -30,6 +31,7 @@ from kcpfast.store.contract import (
     Count,
     Full,
     Index,
+    Item,
     Put,
     Record,
     Stamp,
@@ -37,6 +39,7 @@ from kcpfast.store.contract import (
     Write,
 )
 from kcpfast.store.keys import object_key, place, prefix, storage_name
+from kcpfast.work.aside import Aside
 
 _ATTEMPTS = 16
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
@@ -85,6 +88,8 @@ class Saved(NamedTuple):
 Consequence = Callable[[Target, Object | None, Object | None], Iterable[Write]]
 Prepare = Callable[[], Awaitable[Change]]
 Changing = Callable[[Object], Awaitable[Change]]
+# The same, told how many bytes the object has as it is stored.
+Revising = Callable[[Object, int], Awaitable[Change]]
 
 
 class Objects:
@@ -93,8 +98,9 @@ class Objects:
     def __init__(
         self, store: Reader, consequences: Mapping[tuple[str, str], Sequence[Consequence]]
     ) -> None:
-        """Write into a store."""
+        """Write into a store; `aside` runs what is long, here and for who writes."""
         self.store = store
+        self.aside = Aside()
         self._consequences = consequences
 
     # ------------------------------------------------------------------------- reading
@@ -123,9 +129,38 @@ class Objects:
             for item in self.store.scan(within).items
         ]
 
+    # The same for who may wait: what is large is decoded, and copied, beside the loop.
+
+    async def read(self, target: Target) -> Object | None:
+        """Return an object decoded, None if it does not exist."""
+        record = self.record(target)
+        if record is None:
+            return None
+        size = len(record.value)
+        return await self.aside.run(size, target.cluster, values.decode, target.resource, *record)
+
+    async def read_all(self, resource: Resource, cluster: str, namespace: str = "") -> list[Object]:
+        """Return every object of a resource, decoded."""
+        items = self.store.scan(object_prefix(resource, cluster, namespace)).items
+        size = sum(len(item.value) for item in items)
+        return await self.aside.run(size, cluster, _decoded, resource, items)
+
+    async def copy(self, target: Target, obj: Object) -> Object:
+        """Return a copy of an object that was read."""
+        size = self.size(target)
+        copied: Object = await self.aside.run(size, target.cluster, copy_json, obj)
+        return copied
+
+    def size(self, target: Target) -> int:
+        """Return how many bytes an object has as it is stored, 0 if it is not."""
+        record = self.record(target)
+        return len(record.value) if record is not None else 0
+
     # ------------------------------------------------------------------------- writing
 
-    async def create(self, target: Target, prepare: Prepare, *, dry_run: bool = False) -> Saved:
+    async def create(
+        self, target: Target, prepare: Prepare, *, dry_run: bool = False, who: str = ""
+    ) -> Saved:
         """Store a new object: what `prepare` returns, asked again if the ground moved under it.
 
         AlreadyExists if there is one of that name; a generated name is tried again instead.
@@ -141,7 +176,8 @@ class Objects:
                 if self.store.get(key) is not None:
                     raise already_exists(named.resource.plural, named.resource.group, named.name)
                 return Saved(change.new, 0, value)
-            writes = [Put(key, value, 0), *change.more, *self.carried(named, None, change.new)]
+            carried = await self._carried(len(value), who, named, None, change.new)
+            writes = [Put(key, value, 0), *change.more, *carried]
             try:
                 revision = await self._commit(writes)
             except Conflict as lost:
@@ -154,21 +190,28 @@ class Objects:
         raise _contended(target)
 
     async def update(self, target: Target, change: Changing, *, dry_run: bool = False) -> Saved:
+        """Store what `change` makes of the object; see `revise`."""
+        return await self.revise(target, lambda old, _size: change(old), dry_run=dry_run)
+
+    async def revise(
+        self, target: Target, change: Revising, *, dry_run: bool = False, who: str = ""
+    ) -> Saved:
         """Store what `change` makes of the object; asked again if somebody else was faster.
 
         NotFound if there is no object. An object that `change` leaves as it is takes no revision,
-        whatever is written with it.
-        One that is being deleted and has no finalizer left is deleted.
+        whatever is written with it. One that is being deleted and has no finalizer left is
+        deleted. `who` it is for takes turns with others (Aside).
         """
-        resource = target.resource
+        resource, aside = target.resource, self.aside.run
         key = target.key()
         for _ in range(_ATTEMPTS):
             record = self.store.get(key)
             if record is None:
                 raise not_found(resource.plural, resource.group, target.name)
-            old = values.decode(resource, *record)
-            new, more, always = await change(old)
-            if new == old and not always:
+            size = len(record.value)
+            old = await aside(size, who, values.decode, resource, *record)
+            new, more, always = await change(old, size)
+            if not always and await aside(size, who, _equal, new, old):
                 if dry_run or await self._written(Check(key, record.revision), more):
                     return Saved(old, *record)
                 continue
@@ -178,7 +221,8 @@ class Objects:
                 return Saved(new if new is not None else old, 0, value)
             put = Put(key, value if kept is not None else None, record.revision)
             try:
-                revision = await self._commit([put, *more, *self.carried(target, old, kept)])
+                carried = await self._carried(len(value) + size, who, target, old, kept)
+                revision = await self._commit([put, *more, *carried])
             except Conflict:
                 continue
             return _saved(new if new is not None else old, revision, value)
@@ -238,8 +282,31 @@ class Objects:
     def told(self, target: Target, old: Object | None, new: Object | None) -> list[Write]:
         """Return of that only what is registered for the object's kind."""
         kind = (target.resource.group, target.resource.plural)
-        told = self._consequences.get(kind, ())
-        return [write for consequence in told for write in consequence(target, old, new)]
+        writes: list[Write] = []
+        for consequence in self._consequences.get(kind, ()):
+            if getattr(consequence, "reads", False):
+                writes += self.aside.on_loop(_listed, consequence, target, old, new)
+            else:
+                writes += consequence(target, old, new)
+        return writes
+
+    async def _carried(
+        self, size: int, who: str, target: Target, old: Object | None, new: Object | None
+    ) -> list[Write]:
+        """Return the consequences for a commit: those of large objects are many."""
+        return await self.aside.run(size, who, self.carried, target, old, new)
+
+
+def reading(consequence: Consequence) -> Consequence:
+    """Mark a consequence that reads the store: it is worked out on the loop's thread."""
+    consequence.reads = True  # type: ignore[attr-defined]
+    return consequence
+
+
+def _listed(
+    consequence: Consequence, target: Target, old: Object | None, new: Object | None
+) -> list[Write]:
+    return list(consequence(target, old, new))
 
 
 @lru_cache(maxsize=4096)
@@ -268,6 +335,14 @@ def _wake(target: Target, old: Object) -> Iterable[Write]:
     if namespace:
         mark = index.mark("namespace", cluster, namespace)
         yield Stamp(mark, index.waiting(cluster, namespace))
+
+
+def _decoded(resource: Resource, items: Sequence[Item]) -> list[Object]:
+    return [values.decode(resource, item.revision, item.value) for item in items]
+
+
+def _equal(new: Object | None, old: Object) -> bool:
+    return new == old
 
 
 def _saved(obj: Object, revision: int, value: bytes) -> Saved:

@@ -34,10 +34,12 @@ def conform(resource: Resource, obj: Object) -> list[str]:
     check_depth(obj)
     check_metadata(resource, obj)
     found = core.Report(True, not resource.builtin, resource.builtin)
+    found.decodes = True
     core.run(root, obj, found)
     _refuse(resource.kind, resource.version, found.errors, "")
     if not resource.builtin:
         of_meta = core.Report(False, False, True)
+        of_meta.decodes = True
         core.run(root.properties["metadata"], obj.setdefault("metadata", {}), of_meta)
         _refuse(resource.kind, resource.version, of_meta.errors, "metadata")
         if _is_kcps(resource.group):
@@ -69,6 +71,7 @@ def _is_kcps(group: str) -> bool:
 def _check_types(resource: Resource, obj: Object) -> None:
     """Refuse an object that admission, controllers and views could not read."""
     report = core.Report(False, False, True)
+    report.decodes = True
     core.run(resource.program.root, obj, report)
     wrong = _type_causes(report)
     if wrong:
@@ -86,6 +89,7 @@ def type_causes(definition: str, value: Any, field: str) -> list[Cause]:
     For what kcp's own schemas leave open because it has a type elsewhere.
     """
     report = core.Report(False, False, True)
+    report.decodes = True
     core.run(typed_program(definition).root, copy_json(value), report)
     found = _type_causes(report)
     return [each._replace(field=f"{field}.{each.field}".rstrip(".")) for each in found]
@@ -98,6 +102,7 @@ def conform_part(definition: str, kind: str, version: str, obj: Object) -> list[
     """
     check_depth(obj)
     report = core.Report(True, False, True)
+    report.decodes = True
     core.run(_program(definition).root, obj, report)
     _refuse(kind, version, report.errors, "")
     unknown: list[str] = report.unknown

@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 
 from kcpfast.resources.resource import Object, Resource
+from kcpfast.work import pieces
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
 _OPEN = len('{"metadata":{')
 
 
@@ -74,7 +74,7 @@ def render_item(resource: Resource, revision: int, value: bytes) -> bytes:
 def decode(resource: Resource, revision: int, value: bytes) -> Object:
     """Return a stored object decoded, in the resource's version."""
     mark, _, tail = value.partition(b"\0")
-    obj: Object = _decode(b"%b%d%b" % (resource.head, revision, tail))
+    obj: Object = pieces.decode(b"%b%d%b" % (resource.head, revision, tail))
     if resource.from_storage is not None:
         obj["apiVersion"] = resource.storage_version
         obj = resource.from_storage(obj)

@@ -81,13 +81,19 @@ def storage_of(found: Definition) -> str:
     return str(next(each["name"] for each in found["versions"] if each["storage"]))
 
 
-def resources_of(found: Definition, origin: Origin) -> dict[str, Resource]:
-    """Return a Resource for each served version, in the order of the definition."""
-    return {
+def resources_of(found: Definition, origin: Origin, size: int = 0) -> dict[str, Resource]:
+    """Return a Resource for each served version, in the order of the definition.
+
+    `size` is that of the definition's JSON.
+    """
+    made = {
         version["name"]: _resource(found, version, origin)
         for version in found["versions"]
         if version.get("served")
     }
+    for resource in made.values():
+        resource.size, resource.warm = size, False
+    return made
 
 
 def _resource(found: Definition, version: Mapping[str, Any], origin: Origin) -> Resource:

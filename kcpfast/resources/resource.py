@@ -74,6 +74,10 @@ class Names(NamedTuple):
     categories: tuple[str, ...] = ()
 
 
+# How much longer an object counts that is the first of a schema not looked into yet.
+_COLD = 8
+
+
 class Resource:
     """A kind in one version; made once and shared, never changed."""
 
@@ -101,6 +105,7 @@ class Resource:
         "plural",
         "scale",
         "schema",
+        "size",
         "status",
         "storage",
         "storage_version",
@@ -108,6 +113,7 @@ class Resource:
         "to_storage",
         "verbs",
         "version",
+        "warm",
     )
 
     def __init__(
@@ -148,6 +154,9 @@ class Resource:
         self.from_storage: Convert | None = None
         self.header: bytes | None = None
         self.merge: Any = None
+        # Bytes of its definition, and whether all that is made of that once has been made.
+        self.size = 0
+        self.warm = True
         self._make_program = make_program
         self._program: Program | None = None
         meta = '"metadata":{"resourceVersion":"'
@@ -160,6 +169,15 @@ class Resource:
         if self._program is None:
             self._program = self._make_program()
         return self._program
+
+    def weigh(self, size: int) -> int:
+        """Return the bytes that it costs to go over an object of so many, definition included.
+
+        What a schema asks of each value (branches, rules) counts as if the object were longer.
+        """
+        if self.warm:
+            return int(size * self.program.weight)
+        return self.size + _COLD * size
 
     def borrow_program(self, other: Resource) -> None:
         """Use the compiled schema of another resource, compiled when either needs it."""

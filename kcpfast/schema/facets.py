@@ -8,7 +8,7 @@ type follows k8s.io/kube-openapi/pkg/validation/validate: a facet of another typ
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from kcpfast._core import schema as core
@@ -87,14 +87,10 @@ def _multiple_of(schema: Mapping[str, Any]) -> Check:
 
 def _enum(schema: Mapping[str, Any]) -> Check:
     allowed = list(schema["enum"])
-    words = frozenset(allowed) if all(isinstance(each, str) for each in allowed) else None
+    known = frozenset(_identity(each) for each in allowed)
 
     def check(value: Any, errors: list[Any]) -> None:
-        if words is not None and isinstance(value, str):
-            known = value in words
-        else:
-            known = any(equal(value, each) for each in allowed)
-        if not known:
+        if _identity(value) not in known:
             errors.append(["", core.ENUM, value, allowed])
 
     return check
@@ -105,7 +101,7 @@ def _unique_items(schema: Mapping[str, Any]) -> Check | None:
         return None
 
     def check(value: Any, errors: list[Any]) -> None:
-        if isinstance(value, list) and len({frozen(item) for item in value}) < len(value):
+        if isinstance(value, list) and len({_identity(item) for item in value}) < len(value):
             errors.append(["", core.UNIQUE, value, None])
 
     return check
@@ -115,7 +111,7 @@ def _list_type(schema: Mapping[str, Any]) -> Check | None:
     """Set and map lists hold no item twice (KEP-2331: merge strategies of lists)."""
     kind = schema["x-kubernetes-list-type"]
     if kind == "set":
-        return _no_duplicates(frozen, lambda item: item)
+        return _no_duplicates(_identity, lambda item: item)
     if kind != "map":
         return None
     keys = tuple(schema.get("x-kubernetes-list-map-keys", ()))
@@ -128,18 +124,32 @@ def _list_type(schema: Mapping[str, Any]) -> Check | None:
         pairs = ((key, item.get(key, defaults[key])) for key in keys)
         return {key: value for key, value in pairs if value is not None}
 
+    if len(keys) == 1:
+        return _no_duplicates(_by_key(keys[0], defaults[keys[0]]), named)
     return _no_duplicates(lambda item: frozen(named(item)), named)
 
 
-def _no_duplicates(identity: Callable[[Any], Any], shown: Callable[[Any], Any]) -> Check:
+def _by_key(key: str, default: Any) -> Callable[[Any], Hashable]:
+    """Return what tells items of a map list with one key apart."""
+
+    def identity(item: Any) -> Hashable:
+        value = item.get(key, default) if isinstance(item, dict) else None
+        return _identity(value)
+
+    return identity
+
+
+def _no_duplicates(identity: Callable[[Any], Hashable], shown: Callable[[Any], Any]) -> Check:
     def check(value: Any, errors: list[Any]) -> None:
         if not isinstance(value, list) or len(value) < 2:
             return
-        seen = set()
+        seen: set[Hashable] = set()
         for index, item in enumerate(value):
             key = identity(item)
             if key in seen:
                 errors.append([f"[{index}]", core.DUPLICATE, shown(item), None])
+                if len(errors) >= core.MAX_ERRORS:
+                    return
             seen.add(key)
 
     return check
@@ -199,13 +209,15 @@ FACETS: dict[str, Callable[[Mapping[str, Any]], Check | None]] = {
 }
 
 
+def _identity(value: Any) -> Hashable:
+    """Return what is equal for equal JSON values: a string is itself, all else is written out."""
+    if type(value) is str:
+        return value
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return (frozen(value),)
+
+
 def frozen(value: Any) -> str:
     """Return a text that is equal for equal JSON values."""
     return json.dumps(value, sort_keys=True)
-
-
-def equal(one: Any, other: Any) -> bool:
-    """Compare JSON values; unlike Python's, true is not 1."""
-    if isinstance(one, bool) != isinstance(other, bool):
-        return False
-    return bool(one == other)

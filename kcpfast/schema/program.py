@@ -6,7 +6,9 @@ export run the same one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,6 +16,7 @@ import msgspec
 from kcpfast._core import schema as core
 from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import (
+    MAX_TEXT,
     Cause,
     field_duplicate,
     field_invalid,
@@ -24,7 +27,7 @@ from kcpfast.meta.errors import (
     field_type_invalid,
 )
 from kcpfast.schema.facets import FACETS, Check
-from kcpfast.schema.ratchet import is_old
+from kcpfast.schema.ratchet import Ratchet
 
 if TYPE_CHECKING:
     from kcpfast.schema.rules import Place
@@ -48,15 +51,19 @@ class SchemaTooDeep(ValueError):
 class Program:
     """A compiled schema.
 
-    `root` is the Node of the whole object. `rules` compiles the CEL rules at their first use; it
+    `root` is the Node of the whole object, `weight` how many times as long as with a plain schema
+    it may take to validate one. `rules` compiles the CEL rules at their first use; it
     is None for a schema without any.
     """
 
-    __slots__ = ("_place", "_source", "root")
+    __slots__ = ("_place", "_source", "root", "weight")
 
-    def __init__(self, root: core.Node, source: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, root: core.Node, source: Mapping[str, Any] | None, weight: float = 1.0
+    ) -> None:
         """Wrap a compiled tree; `source` is the schema, if it has rules."""
         self.root = root
+        self.weight = weight
         self._source = source
         self._place: Place | None = None
 
@@ -85,12 +92,22 @@ class Program:
 
         What was wrong in `old` already and has not been touched is let through (KEP-4008).
         """
-        report = core.Report(False, False, True)
-        core.run(self.root, value, report)
-        errors = report.errors
-        if errors and old is not None:
-            errors = [each for each in errors if not is_old(self.root, each, value, old)]
-        return [cause(*found) for found in errors] if errors else []
+        errors = _errors(self.root, value)
+        if not errors:
+            return []
+        if old is not None:
+            errors = self._of_today(errors, value, old)
+        return _worded(errors)
+
+    def _of_today(self, errors: list[Any], value: Any, old: Any) -> list[Any]:
+        """Return the errors that are about what has been touched."""
+        past = Ratchet(self.root, value, old)
+        found = [each for each in errors if not past.is_old(each)]
+        if found or len(errors) < core.MAX_ERRORS:
+            return found
+        # As many as are kept are old: behind them there may be one that is not.
+        errors = _errors(self.root, value, _ALL)
+        return list(islice((each for each in errors if not past.is_old(each)), core.MAX_ERRORS))
 
 
 def compile_schema(schema: Mapping[str, Any], *, meta: core.Node | None = None) -> Program:
@@ -126,6 +143,22 @@ def _restricted(meta: core.Node, schema: Mapping[str, Any]) -> core.Node:
     return restricted
 
 
+# So many branches cost as much again as the values themselves; so many characters of a rule do.
+_BRANCHES, _CHARACTERS = 16, 64
+_LOOP = re.compile(r"\.\s*(?:all|exists|exists_one|existsOne|map|filter|transform\w+|sortBy)\s*\(")
+_MANY = 1e6
+
+
+def expression_weight(*sources: str) -> float:
+    """Return how many times as long as reading an object it may take to evaluate expressions.
+
+    One that loops within a loop may take as long as its budget lasts, whatever it is about.
+    """
+    if any(len(_LOOP.findall(source)) > 1 for source in sources):
+        return _MANY
+    return sum(map(len, sources)) / _CHARACTERS
+
+
 class SchemaCompiler:
     """Compiles schemas that share definitions; each definition is compiled once.
 
@@ -142,12 +175,14 @@ class SchemaCompiler:
         self._meta = meta
         self._shared: dict[str, core.Node] = {}
         self._has_rules = False
+        self._weight = 1.0
 
     def program(self, schema: Mapping[str, Any]) -> Program:
         """Compile one schema; see compile_schema."""
         self._has_rules = False
+        self._weight = 1.0
         root = self._node(schema, 0)
-        return Program(root, schema if self._has_rules else None)
+        return Program(root, schema if self._has_rules else None, self._weight)
 
     def _node(self, schema: Mapping[str, Any], depth: int) -> core.Node:
         if depth > MAX_SCHEMA_DEPTH:
@@ -177,8 +212,10 @@ class SchemaCompiler:
         self._add_children(node, schema, depth)
         node.required = tuple(schema.get("required") or ())
         node.checks = self._checks(schema, depth)
-        if schema.get("x-kubernetes-validations"):
+        for rule in schema.get("x-kubernetes-validations") or ():
             self._has_rules = True
+            texts = (rule.get("rule") or "", rule.get("messageExpression") or "")
+            self._weight += expression_weight(*texts)
         if schema.get("x-kubernetes-list-type") == "map":
             node.list_keys = tuple(schema.get("x-kubernetes-list-map-keys") or ())
         return node
@@ -210,6 +247,7 @@ class SchemaCompiler:
         for key, combine in _COMBINED.items():
             if schema.get(key) and not (key == "allOf" and _reference(schema)):
                 branches = schema[key] if key != "not" else [schema[key]]
+                self._weight += len(branches) / _BRANCHES
                 checks.append(combine([self._branch(each, depth + 1) for each in branches]))
         return tuple(checks)
 
@@ -260,9 +298,12 @@ def _maker(default: Any) -> Callable[[], Any]:
 
 # ------------------------------------------------------------------------- combinations
 
+_ALL = 1 << 60
 
-def _errors(node: core.Node, value: Any) -> list[Any]:
+
+def _errors(node: core.Node, value: Any, most: int = core.MAX_ERRORS) -> list[Any]:
     report = core.Report(False, False, True)
+    report.most = most
     core.run(node, value, report)
     found: list[Any] = report.errors
     return found
@@ -402,6 +443,18 @@ WORDS: dict[int, Callable[[str, Any, Any], Cause]] = {
 def field_value(value: Any) -> str:
     """Return a value between double quotes, as go-openapi prints the offending one."""
     return msgspec.json.encode(value if isinstance(value, str) else str(value)).decode()
+
+
+def _worded(errors: list[Any]) -> list[Cause]:
+    """Word what was found, until there is more than anybody reads."""
+    causes: list[Cause] = []
+    size = 0
+    for found in errors:
+        causes.append(cause(*found))
+        size += len(causes[-1].message)
+        if size > MAX_TEXT:
+            break
+    return causes
 
 
 def cause(path: str, code: int, value: Any, detail: Any) -> Cause:

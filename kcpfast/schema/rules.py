@@ -19,7 +19,7 @@ from kcpfast.meta.errors import (
     field_required,
 )
 from kcpfast.schema import fieldpath
-from kcpfast.schema.ratchet import MISSING, matching
+from kcpfast.schema.ratchet import MISSING, Former
 
 if TYPE_CHECKING:
     from kcpfast.schema.cel import Budget, CelError, Type
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 RULES = "x-kubernetes-validations"
 OLD_SELF = "oldSelf"
 MAX_MESSAGE = 5 * 1024
+_MOST_CAUSES = 1000
 _CANCELLED = "operation cancelled: actual cost limit exceeded"
 
 
@@ -176,6 +177,7 @@ class _Run:
         self.warnings: list[str] = []
         self._budget = budget
         self._unchanged = unchanged
+        self._former = Former()
 
     def visit(self, place: Place, value: Any, old: Any, path: str, trail: Trail) -> None:
         if value is None:
@@ -184,7 +186,7 @@ class _Run:
             self._run(place, value, old, path, trail)
         for each in place.all_of:
             self.visit(each, value, old, path, trail)
-        for key, child, item, before in _children(place, value, old):
+        for key, child, item, before in _children(place, value, old, self._former):
             self.visit(child, item, before, _below(path, key, place), (*trail, key))
 
     def _run(self, place: Place, value: Any, old: Any, path: str, trail: Trail) -> None:
@@ -228,7 +230,13 @@ class _Run:
         return _Spent()
 
     def _add(self, path: str, place: Place, text: str) -> None:
-        self.causes.append(field_invalid(path or "<nil>", place.kind, text))
+        self._tell(field_invalid(path or "<nil>", place.kind, text))
+
+    def _tell(self, cause: Cause) -> None:
+        """Keep a cause; where there are more than anybody reads, no further rule runs."""
+        self.causes.append(cause)
+        if len(self.causes) >= _MOST_CAUSES:
+            raise _Spent
 
     def _broken(
         self,
@@ -249,9 +257,10 @@ class _Run:
         shown = OMITTED if place.kind in ("array", "object") else value
         cause = _cause(rule, where or "<nil>", shown, detail)
         if not rule.uses_old and self._unchanged is not None and self._unchanged(trail):
-            self.warnings.append(f"{cause.field}: {cause.message}")
+            if len(self.warnings) < _MOST_CAUSES:
+                self.warnings.append(f"{cause.field}: {cause.message}")
         else:
-            self.causes.append(cause)
+            self._tell(cause)
 
     def _message(self, rule: Rule, bindings: dict[str, Any]) -> str | None:
         """Return what `messageExpression` says, None if it does not say anything of use."""
@@ -286,7 +295,9 @@ def _bindings(value: Any, old: Any, *, optional: bool) -> dict[str, Any]:
     return {"self": value, OLD_SELF: old}
 
 
-def _children(place: Place, value: Any, old: Any) -> Iterator[tuple[str | int, Place, Any, Any]]:
+def _children(
+    place: Place, value: Any, old: Any, former: Former
+) -> Iterator[tuple[str | int, Place, Any, Any]]:
     """Yield key, place, value and former value of what lies below a value."""
     if isinstance(value, dict):
         before = old if isinstance(old, dict) else {}
@@ -296,7 +307,7 @@ def _children(place: Place, value: Any, old: Any) -> Iterator[tuple[str | int, P
                 yield key, child, item, before.get(key)
     elif isinstance(value, list) and place.items is not None:
         for index, item in enumerate(value):
-            before = matching(item, old, place.keys)
+            before = former.matching(item, old, place.keys)
             yield index, place.items, item, None if before is MISSING else before
 
 

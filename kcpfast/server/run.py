@@ -34,6 +34,7 @@ from kcpfast.transport.connection import HEADER_SECONDS, Connection, Service
 from kcpfast.transport.messages import Response
 from kcpfast.transport.secure import Tls
 from kcpfast.transport.tls import server_context
+from kcpfast.transport.turns import Turns
 from kcpfast.watch.hub import Hub
 
 _DRAIN_SECONDS = 3.0
@@ -204,7 +205,7 @@ class _Listener:
     async def start(self, server: Server) -> None:
         """Begin to accept."""
         assert self._server is not None
-        self._service = Service(server.serve, _refuse, self._open, {})
+        self._service = Service(server.serve, _refuse, self._open, {}, Turns())
         await self._server.start_serving()
 
     def close(self) -> None:

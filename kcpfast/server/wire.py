@@ -56,7 +56,7 @@ from kcpfast.kcp.workspaces import Workspaces
 from kcpfast.meta.user import User
 from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.derived import Derived
-from kcpfast.registry.objects import Consequence, Objects
+from kcpfast.registry.objects import Consequence, Objects, reading
 from kcpfast.registry.reader import Reader
 from kcpfast.server import wakes
 from kcpfast.store.contract import Store
@@ -94,13 +94,15 @@ def core(opened: Store, ca: str, *, caches: bool = True) -> Core:
     clusters = Clusters(objects, store)
     consequences |= {
         **rbac.CONSEQUENCES,
-        ("", "events"): (expiry.consequence(store),),
-        ("events.k8s.io", "events"): (expiry.consequence(store),),
-        ("", "namespaces"): (birth.namespace_consequences(ca, objects),),
+        ("", "events"): (reading(expiry.consequence(store)),),
+        ("events.k8s.io", "events"): (reading(expiry.consequence(store)),),
+        ("", "namespaces"): (reading(birth.namespace_consequences(ca, objects)),),
         ("", "resourcequotas"): (quota.consequences,),
-        ("apiextensions.k8s.io", "customresourcedefinitions"): (crds.consequences(store),),
-        ("apis.kcp.io", "apibindings"): (bindings.consequences(store),),
-        ("apis.kcp.io", "apiexportendpointslices"): (exports.slice_consequences(clusters),),
+        ("apiextensions.k8s.io", "customresourcedefinitions"): (reading(crds.consequences(store)),),
+        ("apis.kcp.io", "apibindings"): (reading(bindings.consequences(store)),),
+        ("apis.kcp.io", "apiexportendpointslices"): (
+            reading(exports.slice_consequences(clusters)),
+        ),
         ("core.kcp.io", "logicalclusters"): (lifecycle.consequences,),
         (rbac.GROUP, "clusterroles"): (aggregation.consequences,),
         ("tenancy.kcp.io", "workspaces"): (workspaces.consequences,),
@@ -138,7 +140,7 @@ def server(parts: Core, settings: Settings) -> Running:
         *namespaces.plugins(objects, clusters.is_ending),
         *reserved.plugins(),
         *Certificates(authorizer.allows).plugins(),
-        *Escalation(authorizer).plugins(),
+        *Escalation(authorizer, objects.aside).plugins(),
         *making.plugins(),
         *schemas.plugins(),
         *admit_exports.plugins(binders),

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 from kcpfast._core.heads import Cut, Heads, cut
@@ -28,6 +28,7 @@ from kcpfast.transport.parsing import FULL, Reading, Refused
 from kcpfast.transport.secure import Tls
 from kcpfast.transport.sink import StreamSink
 from kcpfast.transport.tls import peer
+from kcpfast.transport.turns import Turns
 
 HEADER_SECONDS = 30.0
 BODY_SECONDS = 60.0
@@ -56,13 +57,14 @@ class Service(NamedTuple):
 
     `refuse(code, text)` makes the answer to what is not a request that `serve` could be given;
     `open` holds the living connections, `known` maps blocks of headers (and whom a certificate
-    names) to what they were parsed to.
+    names) to what they were parsed to, `turns` tells whose request is next.
     """
 
     serve: Serve
     refuse: Refuse
     open: set[Connection]
     known: dict[bytes, Heads]
+    turns: Turns
 
 
 class Connection:
@@ -75,13 +77,11 @@ class Connection:
         "_drained",
         "_last_block",
         "_loop",
-        "_more",
         "_reading",
         "_sink",
         "_stream_closed",
         "_task",
         "_timer",
-        "_turning",
         "_waiting",
         "_waiting_bytes",
         "_when_drained",
@@ -102,7 +102,6 @@ class Connection:
         self._reading: Reading | None = None
         self._waiting: list[Request | Refused] = []
         self._waiting_bytes = 0
-        self._turning = self._more = False
         self._task: Any = None
         self._stream_closed: Callable[[], None] | None = None
         self._sink: StreamSink | None = None
@@ -226,11 +225,21 @@ class Connection:
         self._deadline = 0.0
         if self.transport is not None:
             request.holder = self.transport.holder
-        if self._busy() and not self._may_wait(request):
+        turns = self.service.turns
+        at_once = not self._busy() and turns.have_time()
+        if not at_once and not self._may_wait(request):
             return
         self._waiting.append(request)
-        if not self._busy():
+        if at_once:
+            turns.spend(self._turn)
+        elif not self._busy():
             self._next()
+
+    def _client(self) -> Hashable:
+        """Return who sends what is to be answered next: whoever authenticates in that way."""
+        first = self._waiting[0]
+        token = first.headers.get(b"authorization") if isinstance(first, Request) else None
+        return token or self.peer.common_name
 
     def _may_wait(self, request: Request) -> bool:
         """Charge a request that has to wait for others; give up if there is no room for it."""
@@ -276,17 +285,12 @@ class Connection:
             self._next()
 
     def _next(self) -> None:
-        """Answer what waits. Many requests answered at once take no more stack than one."""
-        self._more = True
-        if self._turning:
-            return
-        self._turning = True
-        try:
-            while self._more:
-                self._more = False
-                self._turn()
-        finally:
-            self._turning = False
+        """Answer what waits, if anything does, once all others had their turn."""
+        if self._waiting:
+            self._task = AT_ONCE
+            self.service.turns.wait(self._client(), self._turn)
+        else:
+            self._turn()
 
     def _turn(self) -> None:
         if not self._waiting:

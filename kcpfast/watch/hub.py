@@ -5,6 +5,9 @@ gathered goes out as the same bytes to each. What gathers is written at once if 
 after a pause as long as the last writing took, three times over: so however many watch, they take
 a quarter of the time, and the busier it is the more events share a write.
 
+Where many watches have tests of their own, an event is put to some of them at a time, with others'
+turns in between; `published` is the newest revision that all were told of.
+
 A watch whose reader does not keep up is told so (410 Expired) and ended: it will list again;
 nothing is left out silently.
 """
@@ -15,7 +18,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 import msgspec
@@ -24,6 +27,7 @@ from kcpfast._core.fanout import Fanout
 from kcpfast.meta.errors import expired, internal
 from kcpfast.store.contract import Batch, Event
 from kcpfast.transport.messages import Sink
+from kcpfast.watch.asking import Asking
 
 LOG = logging.getLogger("kcpfast.watch")
 MAX_PENDING = 4 * 1024 * 1024
@@ -31,8 +35,11 @@ BOOKMARK_SECONDS = 50.0
 TICK_SECONDS = 1.0
 _PAUSE = 3.0  # times what the last writing took
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.001, 0.01  # a timer keeps no shorter one
-# So many are written to before others have their turn.
-_SLICE = 256
+# So many are written to, and so much, before others have their turn.
+_SLICE, _SLICE_BYTES = 256, 1 << 20
+# So many groups are asked at once whether they want an event, and for so long before others have
+# their turn; a backlog of so much is none that a selector may make everybody wait for.
+_AT_ONCE, _TURN_SECONDS, _BACKLOG = 32, 0.005, 16 * 1024 * 1024
 
 
 def json_line(kind: bytes, obj: bytes) -> bytes:
@@ -156,6 +163,9 @@ class Hub:
         # Who is due for a bookmark when, in that order; who has ended meanwhile is passed over.
         self._due: deque[tuple[float, Watch]] = deque()
         self._mortal: dict[Watch, None] = {}
+        # Events that not all have been asked about, in their order, and the bytes of these.
+        self._events: deque[Asking[Group]] = deque()
+        self._backlog = 0
         self._ticker: asyncio.TimerHandle | None = None
         self.published = 0
 
@@ -167,7 +177,8 @@ class Hub:
         """
         loop = asyncio.get_running_loop()
         watch.after = after
-        self.published = max(self.published, present)
+        if not self._events:
+            self.published = max(self.published, present)
         self._join(watch)
         if watch.interest.alive is not None:
             self._mortal[watch] = None
@@ -219,7 +230,7 @@ class Hub:
             group.key = None
 
     def _end(self, watch: Watch) -> None:
-        self.flush()
+        self._settle(watch)
         if watch.closed:
             return
         self.detach(watch)
@@ -246,29 +257,64 @@ class Hub:
     def on_commit(self, batch: Batch) -> None:
         """Deliver a commit to whom it matters."""
         for event in batch.events:
-            self.published = event.revision
             groups = self._fanout.find(event.key)
+            if self._events or len(groups) > _AT_ONCE:
+                self._ask_in_turns(event, groups)
+                continue
             if groups:
-                self._deliver(event, groups)
+                frames: dict[Hashable, bytes] = {}
+                for group in groups:
+                    self._deliver(event, group, frames)
+            self.published = event.revision
 
-    def _deliver(self, event: Event, groups: Iterable[Group]) -> None:
-        frames: dict[Hashable, bytes] = {}
-        for group in groups:
-            if event.revision > group.after:
-                try:
-                    made = _frame(event, group, frames)
-                except Exception:  # the commit is done: nobody else may suffer from one form
-                    LOG.exception("watches of %r fail", group.interest.prefix)
-                    self._break(group)
-                else:
-                    if made is not None:
-                        self._queue(group, made)
+    def _deliver(self, event: Event, group: Group, frames: dict[Hashable, bytes]) -> None:
+        if event.revision <= group.after:
+            return
+        try:
+            made = _frame(event, group, frames)
+        except Exception:  # the commit is done: nobody else may suffer from one form
+            LOG.exception("watches of %r fail", group.interest.prefix)
+            self._break(group, BROKEN)
+        else:
+            if made is not None:
+                self._queue(group, made)
 
-    def _break(self, group: Group) -> None:
-        self.flush()
+    def _ask_in_turns(self, event: Event, groups: list[Group]) -> None:
+        asking = Asking(event, groups)
+        self._backlog += asking.size
+        if not self._events:
+            asyncio.get_running_loop().call_soon(self._ask)
+        self._events.append(asking)
+        if self._backlog > _BACKLOG:
+            self._give_up_tests()
+
+    def _ask(self) -> None:
+        """Put events to groups until this turn is over."""
+        until = time.perf_counter() + _TURN_SECONDS
+        while self._events:
+            asking = self._events[0]
+            while asking.groups:
+                self._deliver(asking.event, asking.groups.popleft(), asking.frames)
+                if time.perf_counter() > until:
+                    asyncio.get_running_loop().call_soon(self._ask)
+                    return
+            self._events.popleft()
+            self._backlog -= asking.size
+            self.published = asking.revision
+
+    def _give_up_tests(self) -> None:
+        """End the watches that the backlog is waiting for: it grows faster than they are asked."""
+        for asking in self._events:
+            slow = [group for group in asking.groups if group.interest.test is not None]
+            for group in slow:
+                self._break(group, EXPIRED)
+            asking.groups = deque(group for group in asking.groups if group.watches)
+
+    def _break(self, group: Group, status: bytes) -> None:
         for watch in list(group.watches):
+            self._settle(watch)
             self.detach(watch)
-            watch.fail(BROKEN)
+            watch.fail(status)
 
     def _queue(self, group: Group, made: bytes) -> None:
         if group.queue(made):
@@ -300,13 +346,16 @@ class Hub:
             data = group.take()
             self._outgoing.extend((watch, data) for watch in group.watches)
         if idle and self._outgoing:
-            self._spent = 0.0
-            self._write()
+            self._begin_to_write()
+
+    def _begin_to_write(self) -> None:
+        self._spent = 0.0
+        self._write()
 
     def _write(self) -> None:
         """Write to some; the others follow after what else is to be done."""
         begun = time.perf_counter()
-        self._write_to(min(_SLICE, len(self._outgoing)))
+        self._write_to(min(_SLICE, len(self._outgoing)), _SLICE_BYTES)
         ended = time.perf_counter()
         self._spent += ended - begun
         if self._outgoing:
@@ -315,7 +364,9 @@ class Hub:
             pause = min(_PAUSE * self._spent, _LONGEST_PAUSE)
             self._resume = ended + pause if pause >= _SHORTEST_PAUSE else 0.0
 
-    def _write_to(self, number: int) -> None:
+    def _write_to(self, number: int, most: int) -> None:
+        """Write what is next: so many times, and no more than so many bytes and a bit."""
+        size = 0
         for _ in range(number):
             watch, data = self._outgoing.popleft()
             if watch.closed:
@@ -324,12 +375,29 @@ class Hub:
             if watch.sink.pending() > MAX_PENDING:
                 self.detach(watch)
                 watch.sink.cut()
+            size += len(data)
+            if size > most:
+                return
 
-    def flush(self) -> None:
-        """Write what there is to write, now: something else is to be written after it."""
+    def _settle(self, watch: Watch) -> None:
+        """Write what there is for one watch, now: something else is to be written after it."""
         if self._dirty:
             self._flush()
-        self._write_to(len(self._outgoing))
+        if not self._outgoing:
+            return
+        others: deque[tuple[Watch, bytes]] = deque()
+        for pair in self._outgoing:
+            if pair[0] is not watch:
+                others.append(pair)
+            elif not watch.closed:
+                watch.sink.write(pair[1])
+        self._outgoing = others
+
+    def flush(self) -> None:
+        """Write all that there is to write, now."""
+        if self._dirty:
+            self._flush()
+        self._write_to(len(self._outgoing), 1 << 62)
 
     # ------------------------------------------------------------------------- bookmarks
 
@@ -341,13 +409,17 @@ class Hub:
         """Send the bookmarks that are due; a second later than that is early enough."""
         loop, due = asyncio.get_running_loop(), self._due
         now = loop.time()
-        self.flush()
+        if self._dirty:
+            self._flush()
+        idle = not self._outgoing
         made: dict[Hashable, bytes] = {}
         while due and due[0][0] <= now:
             _, watch = due.popleft()
             if not watch.closed:
                 self._remind(watch, made)
                 due.append((now + BOOKMARK_SECONDS, watch))
+        if idle and self._outgoing:
+            self._begin_to_write()
         self._ticker = loop.call_later(TICK_SECONDS, self._on_tick) if due else None
 
     def _remind(self, watch: Watch, made: dict[Hashable, bytes]) -> None:
@@ -356,7 +428,7 @@ class Hub:
         key = (watch.group, revision)
         if key not in made:
             made[key] = watch.mark(revision)
-        watch.sink.write(made[key])
+        self._outgoing.append((watch, made[key]))
         if watch.form.then is not None:  # that was its first event
             self._leave(watch)
             watch.form = watch.form.then
@@ -364,6 +436,7 @@ class Hub:
 
     def close(self) -> None:
         """End all watches."""
+        self.flush()
         if self._ticker is not None:
             self._ticker.cancel()
         for group in self._fanout.all():

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
-from kcpfast.auth.rules import allows, uncovered
+from kcpfast.auth import covering
+from kcpfast.auth.covering import Covering, TooManyRights, singles, uncovered
+from kcpfast.auth.rules import allows
 from kcpfast.meta.user import Attributes
 
 
@@ -67,3 +72,79 @@ COVERS = [
 @pytest.mark.parametrize(("owned", "wanted", "covered"), COVERS)
 def test_rules_cover(owned: list[Any], wanted: list[Any], covered: bool) -> None:
     assert (uncovered(owned, wanted) == []) is covered
+
+
+_WORDS = some.lists(some.sampled_from(["a", "b", "*", "a/s", "*/s"]), min_size=1, max_size=2)
+_RULES = some.lists(
+    some.fixed_dictionaries(
+        {"verbs": _WORDS, "apiGroups": _WORDS, "resources": _WORDS},
+        optional={"resourceNames": some.lists(some.sampled_from(["x", "y"]), max_size=2)},
+    )
+    | some.fixed_dictionaries(
+        {
+            "verbs": _WORDS,
+            "nonResourceURLs": some.lists(some.sampled_from(["/a", "/a/*", "/*", "*"]), min_size=1),
+        }
+    ),
+    max_size=4,
+)
+
+
+def missing(owned: list[Any], wanted: list[Any]) -> list[Attributes]:
+    """The twin: every single right is compared with every rule, as kube-apiserver does."""
+    return [
+        single
+        for rule in wanted
+        for single in singles(rule)
+        if not any(covers(each, single) for each in owned)
+    ]
+
+
+def covers(owned: Any, single: Attributes) -> bool:
+    paths = owned.get("nonResourceURLs") or ()
+    if not single.resource and single.path in paths:
+        return single.verb in owned["verbs"] or "*" in owned["verbs"]
+    star = single.resource == "*" and not single.subresource
+    if star and "*" not in (owned.get("resources") or ()):
+        return False
+    return not (owned.get("resourceNames") and not single.name) and allows(owned, single)
+
+
+@pytest.mark.parametrize("filed", [0, 64])
+@given(owned=_RULES, wanted=_RULES)
+def test_covering_is_as_comparing_all(filed: int, owned: list[Any], wanted: list[Any]) -> None:
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr(covering, "_FILED", filed)
+        found = Covering(owned)
+        assert [s for rule in wanted for s in singles(rule) if not found.covers(s)] == missing(
+            owned, wanted
+        )
+        assert bool(uncovered(owned, wanted)) is bool(missing(owned, wanted))
+
+
+def named(number: int) -> list[Any]:
+    return [rule("get", resources="pods", names=f"n{n}") for n in range(number)]
+
+
+def test_many_rules_cost_so_many_steps() -> None:
+    owned = Covering(named(3000))
+    assert owned.uncovered(named(3000)) == []
+    assert owned.steps < 20 * 3000
+
+
+WIDE = {
+    name: [f"w{n}" for n in range(1000)] for name in ("verbs", "apiGroups", "resources", "names")
+}
+LONG: list[tuple[list[Any], list[Any]]] = [
+    (named(3), [WIDE]),
+    ([WIDE | {"verbs": ["v"]}] * 2, [WIDE]),
+    ([WIDE | {"verbs": [f"v{n}", *WIDE["verbs"]]} for n in range(300)], [WIDE | {"verbs": ["w1"]}]),
+]
+
+
+@pytest.mark.parametrize(("owned", "wanted"), LONG)
+def test_a_product_of_products_is_not_gone_through(owned: list[Any], wanted: list[Any]) -> None:
+    found: list[Any] = []
+    with contextlib.suppress(TooManyRights):
+        found = uncovered(owned, wanted)
+    assert len(found) <= covering.MAX_MISSING

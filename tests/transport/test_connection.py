@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+import uvloop
 
-from kcpfast.transport import connection
+from kcpfast.transport import connection, turns
 from kcpfast.transport.account import CONNECTION
 from kcpfast.transport.parsing import MAX_BODY, MAX_HEAD
 from tests.fix_tls import Tls
@@ -382,3 +383,20 @@ async def test_thousands_of_pipelined_requests_take_no_stack(served: Served, lin
     assert (await line.answer()).body == b"GET /hold? 0"
     for _ in range(count):
         assert (await line.answer()).status == 200
+
+
+async def test_pipelined_requests_leave_others_their_turn(
+    served: Served, tls: Tls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is time for one answer in a round, others have theirs in the next."""
+    monkeypatch.setattr(turns, "ROUND_SECONDS", 0.0)
+    busy, other = [await connect(served.port, tls.client()) for _ in range(2)]
+    busy.writer.write(get(b"/busy") * 3000)
+    await until(lambda: served.echo.seen)
+    other.writer.write(get(b"/other"))
+    await other.answer()
+    asked = [request.path for request in served.echo.seen]
+    if isinstance(asyncio.get_running_loop(), uvloop.Loop):  # asyncio's time goes on in a round
+        assert asked.index("/other") < 3000
+    for each in (busy, other):
+        each.close()

@@ -11,6 +11,7 @@ from kcpfast.transport.account import Account
 from kcpfast.transport.connection import Connection, Service
 from kcpfast.transport.messages import Request, Response, Sink, Stream, TooMuch
 from kcpfast.transport.secure import Tls
+from kcpfast.transport.turns import Turns
 
 
 class Echo:
@@ -114,7 +115,7 @@ class Served(NamedTuple):
 async def listen(context: ssl.SSLContext) -> Served:
     """Serve an Echo on a free port."""
     echo = Echo()
-    service = Service(echo.serve, refuse, set(), {})
+    service = Service(echo.serve, refuse, set(), {}, Turns())
     account = Account()
     loop = asyncio.get_running_loop()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kcpfast.meta.bounded import noted
 from kcpfast.store.contract import Batch, Event, Put, Store
 from kcpfast.watch import feed, hub
 from kcpfast.watch.feed import Feed
@@ -368,3 +369,52 @@ async def test_watch_ends_when_what_it_shows_is_gone(world: World, fed: bool) ->
     world.hub.end_dead()
     assert [reader.closed, other.closed] == [True, False]
     assert reader.events() == []
+
+
+async def test_many_tests_take_turns_and_read_a_value_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one event costs is cut into turns, and nobody is told late, twice or in disorder."""
+    monkeypatch.setattr(hub, "_TURN_SECONDS", 0.0)  # each turn puts the event to one group
+    read: list[bytes] = []
+
+    def look(text: bytes) -> bytes:
+        read.append(text)
+        return text
+
+    def wanted(_key: bytes, value: bytes) -> bool:
+        return noted(value, "text", look) != b"0"
+
+    await world.put("a\0x", "1")
+    readers = [world.watch(test=wanted)[0] for _ in range(40)]
+    read.clear()
+    await world.put("a\0x", "2")
+    await world.put("a\0x", "3")
+    late, _ = world.watch(test=wanted)
+    assert world.hub.published < 3
+    await until(lambda: world.hub.published == 3)
+    await world.put("a\0x", "4")
+    await until(lambda: world.hub.published == 4)
+    await turn()
+    told = [f"MODIFIED {n}@{n}" for n in (2, 3, 4)]
+    assert [each.events() for each in readers] == [["ADDED 1@1", *told]] * 40
+    assert late.events() == ["ADDED 3@3", told[-1]]
+    # Each of three values is read as the new one of an event and as the old one of the next.
+    assert len(read) <= 2 * 3 + 2
+
+
+async def test_a_backlog_ends_the_watches_it_waits_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "_TURN_SECONDS", 0.0)
+    monkeypatch.setattr(hub, "_BACKLOG", 100)
+    plain, _ = world.watch()
+    tested = [world.watch(test=lambda _key, _value: True)[0] for _ in range(40)]
+    values = [b"%d" % number * 30 for number in range(8)]
+    events = [Event(at + 1, b"a\0x", value, None) for at, value in enumerate(values)]
+    world.hub.on_commit(Batch(events, []))
+    await until(lambda: world.hub.published == 8)
+    await turn()
+    assert len(plain.events()) == 8
+    assert any(each.closed for each in tested)
+    assert all(each.closed is (each.events()[-1] == "ERROR Expired 410") for each in tested)

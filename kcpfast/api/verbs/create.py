@@ -13,6 +13,7 @@ from kcpfast.meta.errors import bad_request, method_not_allowed
 from kcpfast.registry.identity import begin
 from kcpfast.registry.objects import Change
 from kcpfast.registry.strategies import strategy
+from kcpfast.resources.resource import Object
 from kcpfast.transport.messages import Response
 
 
@@ -29,9 +30,16 @@ async def create(api: Api, call: Call) -> Response:
     options = write_options(call, "CreateOptions")
     target = call.target
 
+    aside, who = api.aside.run, call.user.name
+
+    def finish(obj: Object) -> list[str]:
+        strategy(resource).prepare_create(obj)
+        manage(call, obj, None, options)
+        return check_new(resource, obj)
+
     async def prepare() -> Change:
         call.warnings.clear()
-        obj = read_object(call, resource, options.validation, new=True)
+        obj = await aside(call.weigh(), who, read_object, call, resource, options.validation, True)
         if obj["metadata"].get("resourceVersion") not in (None, "", "0"):
             raise bad_request("resourceVersion should not be set on objects to be created")
         given = obj["metadata"].get("namespace") or ""
@@ -45,12 +53,12 @@ async def create(api: Api, call: Call) -> Response:
         review = Review(CREATE, target, call.admitted, obj, None)
         review.dry_run, review.options = options.dry_run, options.shown
         review.warnings, review.claim = call.warnings, call.request.claim
+        review.size = len(call.request.body)
         await api.admission.mutate(review)
-        strategy(resource).prepare_create(obj)
-        manage(call, obj, None, options)
-        call.warnings += check_new(resource, obj)
+        call.warnings += await aside(call.weigh(), who, finish, obj)
         await api.admission.validate(review)
         return Change(obj, review.more)
 
-    saved = await api.objects.create(target._replace(name=""), prepare, dry_run=options.dry_run)
+    target = target._replace(name="")
+    saved = await api.objects.create(target, prepare, dry_run=options.dry_run, who=who)
     return answer.saved(call, shown, saved, 201)

@@ -64,7 +64,7 @@ async def _delete_one(
     resource = target.resource
     gone = False
 
-    async def change(old: Object) -> Change:
+    async def change(old: Object, size: int) -> Change:
         nonlocal gone
         if not call.sees_object(old):
             raise not_found(resource.plural, resource.group, target.name)
@@ -72,13 +72,15 @@ async def _delete_one(
         review = Review(DELETE, target, call.admitted, None, old)
         review.dry_run, review.options = options.dry_run, options.shown
         review.warnings, review.claim = call.warnings, call.request.claim
+        review.size = size
         await api.admission.mutate(review)
         await api.admission.validate(review)
         new = deleted(resource, old, options.propagation)
         gone = new is None
         return Change(new, review.more)
 
-    saved = await api.objects.update(target, change, dry_run=options.dry_run)
+    who = call.user.name
+    saved = await api.objects.revise(target, change, dry_run=options.dry_run, who=who)
     return saved, gone
 
 

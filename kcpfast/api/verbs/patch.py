@@ -61,14 +61,13 @@ async def patch(api: Api, call: Call) -> Response:
     _check_options(call, options, applies=media == APPLY_PATCH)
     if media == APPLY_PATCH:
         return await _apply(api, call, options, shown)
-    body = _parse(call, options)
+    body = await api.aside.run(call.weigh(), call.user.name, _parse, call, options)
 
     def make(old: Object) -> Object:
         return _patched(call, options, media, body, old)
 
-    saved = await api.objects.update(
-        call.target, changing(api, call, options, make), dry_run=options.dry_run
-    )
+    change, who = changing(api, call, options, make), call.user.name
+    saved = await api.objects.revise(call.target, change, dry_run=options.dry_run, who=who)
     return answer.saved(call, shown, saved, 200)
 
 
@@ -200,7 +199,8 @@ async def _apply_to_existing(api: Api, call: Call, options: WriteOptions) -> Sav
         return keep_times(old, new)
 
     change = changing(api, call, options, make, managed=False)
-    return await api.objects.update(call.target, change, dry_run=options.dry_run)
+    who = call.user.name
+    return await api.objects.revise(call.target, change, dry_run=options.dry_run, who=who)
 
 
 async def _apply_to_nothing(api: Api, call: Call, options: WriteOptions) -> Saved:
@@ -208,7 +208,7 @@ async def _apply_to_nothing(api: Api, call: Call, options: WriteOptions) -> Save
 
     resource, target = call.resource, call.target
 
-    async def prepare() -> Change:
+    def make() -> Object:
         applied = apply(
             None,
             _configuration(call),
@@ -217,21 +217,30 @@ async def _apply_to_nothing(api: Api, call: Call, options: WriteOptions) -> Save
             kind=resource.kind,
             reset_fields=reset_fields(resource, ""),
         )
-        obj = applied.object
-        entries = obj["metadata"].get("managedFields")
-        unknown = conform(resource, obj)
+        unknown = conform(resource, applied.object)
         _report(call, options, [f'unknown field "{path}"' for path in unknown])
+        return applied.object
+
+    def finish(obj: Object, entries: Any) -> list[str]:
+        strategy(resource).prepare_create(obj)
+        if entries:
+            obj["metadata"]["managedFields"] = entries
+        return check_new(resource, obj)
+
+    aside, who = api.aside.run, call.user.name
+
+    async def prepare() -> Change:
+        obj = await aside(call.weigh(), who, make)
+        entries = obj["metadata"].get("managedFields")
         begin(resource, obj, call.cluster, target.namespace)
         call.admit(obj, None)
         review = Review(CREATE, target, call.admitted, obj, None)
         review.dry_run, review.options = options.dry_run, options.shown
         review.warnings, review.claim = call.warnings, call.request.claim
+        review.size = len(call.request.body)
         await api.admission.mutate(review)
-        strategy(resource).prepare_create(obj)
-        if entries:
-            obj["metadata"]["managedFields"] = entries
-        call.warnings += check_new(resource, obj)
+        call.warnings += await aside(call.weigh(), who, finish, obj, entries)
         await api.admission.validate(review)
         return Change(obj, review.more)
 
-    return await api.objects.create(target, prepare, dry_run=options.dry_run)
+    return await api.objects.create(target, prepare, dry_run=options.dry_run, who=who)

@@ -14,7 +14,7 @@ from kcpfast.api.body import read_object
 from kcpfast.api.context import Api, Call, Handler
 from kcpfast.api.options import write_options
 from kcpfast.kcp.authorizer import Authorizer, is_master
-from kcpfast.meta.errors import Cause, bad_request, field_invalid, invalid
+from kcpfast.meta.errors import Cause, bad_request, field_invalid, field_too_many, invalid
 from kcpfast.meta.objectmeta import now
 from kcpfast.meta.user import Attributes, User, user_of
 from kcpfast.resources.resource import Object
@@ -25,6 +25,9 @@ AUTHORIZATION, AUTHENTICATION = "authorization.k8s.io", "authentication.k8s.io"
 _DEEP = b"x-kcp-internal-deep-subjectaccessreview"
 _ALL = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
 _ALL_PATHS = {"verbs": ["*"], "nonResourceURLs": ["*"]}
+
+# Groups, or extras, of who a review is about.
+_MOST_GROUPS = 1000
 
 Answer = Callable[[Api, Call, Object], Object]
 
@@ -67,7 +70,10 @@ def _answered(ask: Answer) -> Handler:
 
     async def handle(api: Api, call: Call) -> Response | Stream:
         options = write_options(call, "CreateOptions")
-        obj = read_object(call, call.resource, options.validation)
+        resource, who = call.resource, call.user.name
+        obj = await api.aside.run(
+            call.weigh(), who, read_object, call, resource, options.validation
+        )
         return answer.respond_json(call, 201, ask(api, call, obj))
 
     return handle
@@ -152,6 +158,11 @@ def _check_selectors(wanted: Mapping[str, Any]) -> list[Cause]:
 
 
 def _check_subject(spec: Mapping[str, Any]) -> list[Cause]:
+    """Check whom a review is about; each group and extra costs look-ups, so there is a limit."""
+    for key in ("groups", "extra"):
+        found = spec.get(key) or ()
+        if len(found) > _MOST_GROUPS:
+            return [field_too_many(f"spec.{key}", len(found), _MOST_GROUPS)]
     if spec.get("user") or spec.get("groups"):
         return []
     why = "at least one of user or group must be specified"

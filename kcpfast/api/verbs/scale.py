@@ -78,7 +78,7 @@ async def _write(api: Api, call: Call) -> Response:
         set_replicas(new, paths, replicas)
         return new
 
-    saved = await api.objects.update(
+    saved = await api.objects.revise(
         call.target, changing(api, call, options, make), dry_run=options.dry_run
     )
     return answer.respond_json(call, 200, _shown(call, saved.obj))

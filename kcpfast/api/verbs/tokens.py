@@ -19,6 +19,7 @@ from kcpfast.meta.errors import (
     bad_request,
     conflict,
     field_invalid,
+    field_too_many,
     invalid,
     not_found,
 )
@@ -29,12 +30,15 @@ from kcpfast.transport.messages import Response, Stream
 
 GROUP, KIND = "authentication.k8s.io", "TokenRequest"
 _DEFINITION = "io.k8s.api.authentication.v1.TokenRequest"
+# A token with more of them would not fit into the headers of a request.
+_MOST_AUDIENCES = 1000
 _SHORTEST, _LONGEST, _USUAL = 600, 1 << 32, 3600
 
 
 async def request_token(api: Api, call: Call) -> Response | Stream:
     """Issue a token for the account in the path, and answer 201 with it."""
-    obj = read_part(call, _DEFINITION, KIND, f"{GROUP}/v1")
+    size, who = call.weigh(), call.user.name
+    obj = await api.aside.run(size, who, read_part, call, _DEFINITION, KIND, f"{GROUP}/v1")
     obj = _defaulted(obj, api.authenticator.accounts.issuer)
     _check(obj, call)
     target = Target(ACCOUNTS, call.cluster, call.route.namespace, call.route.name)
@@ -91,6 +95,9 @@ def _check(obj: Object, call: Call) -> None:
     if seconds > _LONGEST:
         why = "may not specify a duration larger than 2^32 seconds"
         causes.append(field_invalid(where, seconds, why))
+    audiences = obj["spec"]["audiences"]
+    if isinstance(audiences, list) and len(audiences) > _MOST_AUDIENCES:
+        causes.append(field_too_many("spec.audiences", len(audiences), _MOST_AUDIENCES))
     if causes:
         raise invalid(KIND, GROUP, "", causes)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from kcpfast.admission.chain import UPDATE, Review
 from kcpfast.api import answer
@@ -16,7 +16,7 @@ from kcpfast.meta.cluster import CLUSTER_ANNOTATION
 from kcpfast.meta.errors import MODIFIED, bad_request, conflict, field_invalid, invalid, not_found
 from kcpfast.meta.texts import unsigned
 from kcpfast.registry.identity import carry_over, count_generation
-from kcpfast.registry.objects import Change
+from kcpfast.registry.objects import Change, Revising
 from kcpfast.registry.strategies import strategy
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.transport.messages import Response
@@ -40,34 +40,25 @@ async def update(api: Api, call: Call) -> Response:
         check_version(resource, obj, old)
         return obj
 
-    saved = await api.objects.update(
-        call.target, changing(api, call, options, make), dry_run=options.dry_run
+    change = changing(api, call, options, make)
+    saved = await api.objects.revise(
+        call.target, change, dry_run=options.dry_run, who=call.user.name
     )
     return answer.saved(call, shown, saved, 200)
 
 
 def changing(
     api: Api, call: Call, options: WriteOptions, make: Make, *, managed: bool = True
-) -> Callable[[Object], Awaitable[Change]]:
+) -> Revising:
     """Return how an object becomes what `make` wants of it: admitted, validated, accounted for.
 
     `managed` False leaves managedFields as `make` made them.
     """
     resource, part = call.resource, call.route.subresource
 
-    async def change(old: Object) -> Change:
-        call.warnings.clear()
-        if not call.sees_object(old):
-            raise not_found(resource.plural, resource.group, call.route.name)
-        new = merge_part(resource, part, make(old), old)
-        homeless = not _knows_cluster(new, old)
-        carry_over(resource, new, old)
-        call.admit(new, old)
-        review = Review(UPDATE, call.target, call.admitted, new, old)
-        review.subresource = part
-        review.dry_run, review.options = options.dry_run, options.shown
-        review.warnings, review.claim = call.warnings, call.request.claim
-        await api.admission.mutate(review)
+    aside, who = api.aside.run, call.user.name
+
+    def finish(new: Object, old: Object) -> list[str]:
         prepare = strategy(resource)
         if part:
             prepare.prepare_status(new, old)
@@ -76,7 +67,24 @@ def changing(
         count_generation(resource, new, old)
         if managed:
             manage(call, new, old, options)
-        call.warnings += check_changed(resource, new, old)
+        return check_changed(resource, new, old)
+
+    async def change(old: Object, size: int) -> Change:
+        call.warnings.clear()
+        if not call.sees_object(old):
+            raise not_found(resource.plural, resource.group, call.route.name)
+        weight = call.weigh(size)
+        new = merge_part(resource, part, await aside(weight, who, make, old), old)
+        homeless = not _knows_cluster(new, old)
+        carry_over(resource, new, old)
+        call.admit(new, old)
+        review = Review(UPDATE, call.target, call.admitted, new, old)
+        review.subresource = part
+        review.dry_run, review.options = options.dry_run, options.shown
+        review.warnings, review.claim = call.warnings, call.request.claim
+        review.size = size + len(call.request.body)
+        await api.admission.mutate(review)
+        call.warnings += await aside(weight, who, finish, new, old)
         await api.admission.validate(review)
         return Change(new, review.more, homeless)
 

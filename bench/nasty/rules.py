@@ -1,0 +1,241 @@
+"""Expressions that others wrote: policies, match conditions, rules of definitions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.nasty.shot import (
+    DEFINITIONS,
+    Nasty,
+    Shot,
+    config,
+    core,
+    custom,
+    definition,
+    path,
+    post,
+)
+
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+_TEN = "[1,2,3,4,5,6,7,8,9,10]"
+
+
+def loops(depth: int, inner: str = "true") -> str:
+    """Return so many loops over ten numbers, one in the other."""
+    for number in range(depth):
+        inner = f"{_TEN}.all(v{number}, {inner})"
+    return inner
+
+
+def _policy(name: str, **spec: Any) -> list[Shot]:
+    """Return a policy for ConfigMaps with a label of its own name, and its binding."""
+    matched = {
+        "objectSelector": {"matchLabels": {"policy": name}},
+        "resourceRules": [
+            {
+                "apiGroups": [""],
+                "apiVersions": ["v1"],
+                "operations": ["CREATE"],
+                "resources": ["configmaps"],
+            }
+        ],
+    }
+    whole = {"matchConstraints": matched, "validations": [{"expression": "true"}]} | spec
+    binding = {"policyName": name, "validationActions": ["Deny"]}
+    base = f"{_ADMISSION}/validatingadmissionpolicies"
+    return [
+        post(base, _meta(name, spec=whole)),
+        post(f"{_ADMISSION}/validatingadmissionpolicybindings", _meta(name, spec=binding)),
+    ]
+
+
+def _meta(name: str, **members: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name}} | members
+
+
+def _judged(name: str) -> list[Shot]:
+    found = config(
+        "judged", meta={"labels": {"policy": name}}, data={f"k{n}": "v" for n in range(9000)}
+    )
+    return [post(core("configmaps"), found, "?dryRun=All")]
+
+
+def _webhook(name: str, expression: str) -> list[Shot]:
+    hook = {
+        "name": "a.example.com",
+        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "failurePolicy": "Ignore",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "objectSelector": {"matchLabels": {"policy": name}},
+        "matchConditions": [{"name": "a", "expression": f"!({expression})"}],
+        "rules": [
+            {
+                "apiGroups": [""],
+                "apiVersions": ["v1"],
+                "operations": ["CREATE"],
+                "resources": ["configmaps"],
+            }
+        ],
+    }
+    where = f"{_ADMISSION}/validatingwebhookconfigurations"
+    return [post(where, _meta(name, webhooks=[hook]))]
+
+
+def _ruled(plural: str, rules: list[dict[str, str]], **more: Any) -> list[Shot]:
+    items = {"type": "integer"}
+    spec = {"type": "object", "properties": {"l": {"type": "array", "items": items}} | more}
+    schema = {"type": "object", "properties": {"spec": spec | {"x-kubernetes-validations": rules}}}
+    return [post(DEFINITIONS, definition(plural, plural.title(), schema))]
+
+
+def _of(plural: str, **spec: Any) -> list[Shot]:
+    found = custom("a", spec=spec) | {"kind": plural.title()}
+    return [post(path(kind=plural), found)]
+
+
+LISTED = [
+    Nasty(
+        "20 validations of 6 loops",
+        lambda: _judged("loops"),
+        lambda: _policy("loops", validations=[{"expression": loops(6)}] * 20),
+    ),
+    Nasty(
+        "variables of 6 loops",
+        lambda: _judged("variables"),
+        lambda: _policy(
+            "variables",
+            variables=[{"name": f"v{n}", "expression": loops(6)} for n in range(20)],
+            validations=[{"expression": " && ".join(f"variables.v{n}" for n in range(20))}],
+        ),
+    ),
+    Nasty(
+        "match conditions of 6 loops",
+        lambda: _judged("conditions"),
+        lambda: _policy(
+            "conditions",
+            matchConditions=[{"name": f"c{n}", "expression": loops(6)} for n in range(20)],
+        ),
+    ),
+    Nasty(
+        "messageExpressions of 6 loops",
+        lambda: _judged("messages"),
+        lambda: _policy(
+            "messages",
+            validations=[{"expression": "false", "messageExpression": f"{loops(6)} ? 'a' : 'b'"}]
+            * 20,
+        ),
+    ),
+    Nasty(
+        "a policy that asks the authorizer 20,000 times",
+        lambda: _judged("asks"),
+        lambda: _policy(
+            "asks",
+            validations=[
+                {
+                    "expression": loops(
+                        4,
+                        "!authorizer.group('').resource('pods').name(string(v0)).check('get').allowed()",
+                    )
+                }
+            ],
+        ),
+    ),
+    Nasty(
+        "a policy over 9,000 keys, twice",
+        lambda: _judged("keys"),
+        lambda: _policy(
+            "keys",
+            validations=[{"expression": "object.data.all(a, object.data.all(b, a != b || true))"}],
+        ),
+    ),
+    Nasty(
+        "a policy of 1,000 validations",
+        lambda: _judged("many"),
+        lambda: _policy(
+            "many",
+            validations=[{"expression": f"object.data.all(k, k != '{n}')"} for n in range(300)],
+        ),
+    ),
+    Nasty(
+        "match conditions of a webhook", lambda: _judged("hook"), lambda: _webhook("hook", loops(7))
+    ),
+    Nasty(
+        "10 policies of 6 loops",
+        lambda: _judged("ten"),
+        lambda: [
+            shot
+            for n in range(10)
+            for shot in _policy(
+                f"ten{n}",
+                validations=[{"expression": loops(6)}],
+                matchConstraints={
+                    "resourceRules": [
+                        {
+                            "apiGroups": [""],
+                            "apiVersions": ["v1"],
+                            "operations": ["CREATE"],
+                            "resources": ["configmaps"],
+                        }
+                    ],
+                    "objectSelector": {"matchLabels": {"policy": "ten"}},
+                },
+            )
+        ],
+    ),
+    Nasty(
+        "a rule over 60 numbers, thrice",
+        lambda: _of("cubes", l=list(range(60))),
+        lambda: _ruled(
+            "cubes",
+            [{"rule": "self.l.all(a, self.l.all(b, self.l.all(c, a+b+c >= 0)))"}],
+            l={"type": "array", "maxItems": 60, "items": {"type": "integer"}},
+        ),
+    ),
+    Nasty(
+        "a rule for each of 400,000 items",
+        lambda: _of("singles", l=[1] * 400_000),
+        lambda: _ruled(
+            "singles",
+            [{"rule": "true"}],
+            l={
+                "type": "array",
+                "items": {"type": "integer", "x-kubernetes-validations": [{"rule": "self > 5"}]},
+            },
+        ),
+    ),
+    Nasty(
+        "rules broken by 100,000 items",
+        lambda: _of("broken", l=[1] * 200_000),
+        lambda: _ruled(
+            "broken",
+            [{"rule": "true"}],
+            l={
+                "type": "array",
+                "items": {
+                    "type": "integer",
+                    "x-kubernetes-validations": [
+                        {"rule": "self > 5", "messageExpression": "'no ' + string(self)"}
+                    ],
+                },
+            },
+        ),
+    ),
+    Nasty(
+        "an expression of 10,000 terms",
+        lambda: _policy("terms", validations=[{"expression": " && ".join(["true"] * 20_000)}]),
+    ),
+    Nasty(
+        "an expression 10,000 deep",
+        lambda: _policy(
+            "parens", validations=[{"expression": "(" * 10_000 + "true" + ")" * 10_000}]
+        ),
+    ),
+    Nasty(
+        "a policy of 3,000 expressions",
+        lambda: _policy(
+            "wide",
+            validations=[{"expression": f"object.metadata.name != 'a{n}'"} for n in range(3_000)],
+        ),
+    ),
+]

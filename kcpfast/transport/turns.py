@@ -1,0 +1,70 @@
+"""Who is served when more is asked for than can be answered in a moment.
+
+Requests are answered where they come in, in the order of the sockets: with a hundred connections
+one client would be served a hundred times before another. So after some milliseconds in one round
+of the event loop the rest waits, each client's requests in a queue of their own, and the next
+rounds take one of each client in turn. A client is who authenticates in the same way, over however
+many connections.
+
+While there is time for all, as nearly always, nobody is asked who they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
+from time import perf_counter
+
+# What a round of the loop may spend on requests before it looks at the sockets again.
+ROUND_SECONDS = 0.01
+
+
+class Turns:
+    """The order in which the requests of all connections are begun; `waited` counts who waited."""
+
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        """Begin with nobody waiting."""
+        self.waited = 0
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._round = -1.0
+        self._spent = 0.0
+        self._waiting: OrderedDict[Hashable, deque[Callable[[], None]]] = OrderedDict()
+
+    def have_time(self) -> bool:
+        """Tell whether this round has time for another turn, and nobody waits for one."""
+        now = self._loop.time()  # uvloop's stands still within a round
+        if now != self._round:
+            self._round = now
+            self._spent = 0.0
+        return not self._waiting and self._spent <= ROUND_SECONDS
+
+    def spend(self, turn: Callable[[], None]) -> None:
+        """Have a turn now."""
+        begun = self._clock()
+        turn()
+        self._spent += self._clock() - begun
+
+    def wait(self, who: Hashable, turn: Callable[[], None]) -> None:
+        """Have a turn in one of the next rounds."""
+        self.waited += 1
+        if not self._waiting:
+            self._loop.call_soon(self._serve)
+        self._waiting.setdefault(who, deque()).append(turn)
+
+    def _serve(self) -> None:
+        """Give turns to those who wait, one to each client, while this round has time."""
+        begun = self._clock()
+        over = not self._waiting
+        try:
+            while not over:
+                who, turns = self._waiting.popitem(last=False)
+                turn = turns.popleft()
+                if turns:
+                    self._waiting[who] = turns  # behind the others
+                turn()
+                over = not self._waiting or self._clock() - begun > ROUND_SECONDS
+        finally:
+            if self._waiting:
+                self._loop.call_soon(self._serve)

@@ -1,0 +1,164 @@
+"""The one place that decides what runs on the event loop and what beside it, and how.
+
+The loop serves everybody, so no step on it may take more than some milliseconds. What a step costs
+is known before it begins, by the bytes it goes over: up to SMALL it is called at once, and pays for
+no more than the question; above, it is a job of one thread beside the loop. One thread, because
+the interpreter runs one at a time anyway, and because then one large object is worked on at a time.
+Whoever asks takes turns with all others who do: a client with a thousand jobs waits for them
+alone.
+
+A job is pure: what it is given nobody else changes meanwhile, and it does not touch the store,
+whose reads belong to the loop's thread (`on_loop` asks it). It is one or many steps of Python, or
+of kernels that let go of the interpreter lock now and then: nothing may hold that for long, in
+whatever thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import sys
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# The dearest step takes some microseconds for a byte: this is a few milliseconds of the loop.
+SMALL = 16 * 1024
+# More than SMALL: for what is known to be long in another way.
+LONG = SMALL + 1
+# Objects that a collector goes through in a few milliseconds.
+_MANY = 50_000
+# How long the loop waits for the interpreter when it has something to do while a job runs.
+_SWITCH_SECONDS = 0.001
+
+
+_Answer = asyncio.Future[tuple[T | None, BaseException | None]]
+
+
+class _Job(NamedTuple):
+    loop: asyncio.AbstractEventLoop
+    future: _Answer[Any]
+    call: Callable[[], Any]
+
+
+class Aside:
+    """Runs jobs beside the event loop, in turns for those who ask; `jobs` counts them."""
+
+    def __init__(self) -> None:
+        """Begin without a thread: the first job starts it."""
+        self.jobs = 0
+        self._thread: threading.Thread | None = None
+        self._awake = threading.Condition()
+        self._waiting: OrderedDict[Hashable, deque[_Job]] = OrderedDict()
+        self._local = threading.local()
+
+    async def run(
+        self, size: int, who: Hashable, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Return what a step returns, or raise what it raises: called here if its size is small.
+
+        `who` is for whom it is: they take turns. A job of somebody who does not wait any more is
+        not begun.
+        """
+        if size <= SMALL:
+            return step(*args, **kwargs)
+        loop = asyncio.get_running_loop()
+        future: _Answer[T] = loop.create_future()
+        self.jobs += 1
+        self._add(who, _Job(loop, future, lambda: step(*args, **kwargs)))
+        found, error = await future
+        if error is None:
+            return found  # type: ignore[return-value]
+        try:
+            raise error
+        finally:
+            # They know this frame: they would keep each other, and all of the job.
+            del error, future
+
+    def on_loop(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call something on the loop's thread, from a job or from there."""
+        loop = getattr(self._local, "loop", None)
+        if loop is None:
+            return step(*args, **kwargs)
+        answered = threading.Event()
+        answers: list[tuple[T | None, BaseException | None]] = []
+
+        def ask() -> None:
+            try:
+                answers.append((step(*args, **kwargs), None))
+            except BaseException as error:  # it is raised where it was asked for
+                answers.append((None, error))
+            answered.set()
+
+        loop.call_soon_threadsafe(ask)
+        answered.wait()
+        found, error = answers[0]
+        if error is not None:
+            raise error
+        return found  # type: ignore[return-value]
+
+    def _add(self, who: Hashable, job: _Job) -> None:
+        with self._awake:
+            self._waiting.setdefault(who, deque()).append(job)
+            if self._thread is None:
+                sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SECONDS))
+                self._thread = threading.Thread(target=self._work, name="aside", daemon=True)
+                self._thread.start()
+            self._awake.notify()
+
+    def _work(self) -> None:
+        while True:
+            job = self._next()
+            if not job.future.cancelled():
+                self._local.loop = job.loop
+                gc.disable()
+                try:
+                    _run(job)
+                finally:
+                    _spare()
+                    gc.enable()
+            del job
+
+    def _next(self) -> _Job:
+        with self._awake:
+            while not self._waiting:
+                self._awake.wait()
+            who, jobs = self._waiting.popitem(last=False)
+            job = jobs.popleft()
+            if jobs:
+                self._waiting[who] = jobs  # behind the others
+            return job
+
+
+def _run(job: _Job) -> None:
+    """Do a job and have its outcome delivered; nothing here may keep it longer than that."""
+    loop, future, call = job
+    outcome: tuple[Any, BaseException | None]
+    try:
+        outcome = call(), None
+    except BaseException as raised:  # whoever waits handles it
+        outcome = None, raised
+    with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+        loop.call_soon_threadsafe(_deliver, future, outcome)
+    # An error knows this frame, and the future knows the error.
+    del job, future, call, outcome
+
+
+def _deliver(future: _Answer[Any], outcome: tuple[Any, BaseException | None]) -> None:
+    if not future.cancelled():
+        future.set_result(outcome)
+
+
+def _spare() -> None:
+    """Spare the collector what a job has made: a million decoded values and not one cycle.
+
+    It would go through all of them at its next turn, which holds everybody up. They go when
+    nobody refers to them, as ever.
+    """
+    if gc.get_count()[0] > _MANY:
+        gc.freeze()

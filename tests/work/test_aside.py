@@ -1,0 +1,88 @@
+"""What runs beside the loop, in which order, and that the loop goes on meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import weakref
+from typing import Any
+
+import pytest
+
+from kcpfast.work.aside import LONG, SMALL, Aside
+
+
+@pytest.mark.parametrize(("size", "beside"), [(0, False), (SMALL, False), (LONG, True)])
+async def test_size_decides(size: int, beside: bool) -> None:
+    aside = Aside()
+    thread = await aside.run(size, "a", threading.get_ident)
+    assert (thread != threading.get_ident()) is beside
+    assert aside.jobs == beside
+
+
+async def test_the_loop_goes_on() -> None:
+    going, aside = threading.Event(), Aside()
+    job = asyncio.ensure_future(aside.run(LONG, "a", going.wait, 30))
+    await asyncio.sleep(0)
+    going.set()  # by the loop, which would not come here if it waited for the job
+    assert await job
+
+
+async def test_clients_take_turns() -> None:
+    begun, order, aside = threading.Event(), list[str](), Aside()
+    first = aside.run(LONG, "first", begun.wait, 30)
+    others = [aside.run(LONG, who, order.append, who) for who in ("a", "a", "a", "b", "c", "b")]
+    waiting = asyncio.gather(first, *others)
+    await asyncio.sleep(0)
+    begun.set()
+    await waiting
+    assert order == ["a", "b", "c", "a", "b", "a"]
+
+
+async def test_what_a_job_raises_is_raised_and_kept_by_nobody() -> None:
+    class Large:
+        pass
+
+    kept: list[Any] = []
+
+    def fail() -> None:
+        large = Large()
+        kept.append(weakref.ref(large))
+        raise LookupError(repr(large))
+
+    aside = Aside()
+    gc.disable()
+    try:
+        with pytest.raises(LookupError):
+            await aside.run(LONG, "a", fail)
+        assert await aside.run(LONG, "a", int) == 0
+        assert kept[0]() is None
+    finally:
+        gc.enable()
+
+
+async def test_a_job_that_nobody_waits_for_is_not_begun() -> None:
+    begun, done, aside = threading.Event(), list[int](), Aside()
+    first = asyncio.ensure_future(aside.run(LONG, "a", begun.wait, 30))
+    second = asyncio.ensure_future(aside.run(LONG, "a", done.append, 1))
+    await asyncio.sleep(0)
+    second.cancel()
+    begun.set()
+    await first
+    assert await aside.run(LONG, "a", len, done) == 0
+
+
+async def test_a_job_asks_the_loop() -> None:
+    here, aside = threading.get_ident(), Aside()
+
+    def job() -> tuple[int, str]:
+        try:
+            aside.on_loop(int, "x")
+        except ValueError as error:
+            return aside.on_loop(threading.get_ident), str(error)
+        raise AssertionError
+
+    thread, said = await aside.run(LONG, "a", job)
+    assert thread == here == aside.on_loop(threading.get_ident)
+    assert "invalid literal" in said
