@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from kcpfast.api.context import Call
 from kcpfast.api.limits.seats import flow_of
 from kcpfast.auth.authenticate import Authenticator, impersonated
-from kcpfast.kcp.authorizer import DENIED, Authorizer, is_master, is_member
+from kcpfast.kcp.authorizer import DENIED, Authorizer, is_master, is_member, is_system_status
 from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.effective import CLUSTER_GROUP, carried, is_sound, named_clusters, scoped
 from kcpfast.kcp.views.base import View, denied
@@ -104,6 +104,8 @@ class Front:
     def authorize(self, call: Call) -> None:
         """Ask the view whether the request is allowed; Forbidden if not."""
         assert call.view is not None
+        if is_system_status(call.attributes) and not is_master(call.user, call.cluster):
+            raise denied(call.user, call.attributes, DENIED)
         # What is about the server is allowed by whom root allows it.
         cluster = ROOT if call.attributes.path == "/metrics" else call.cluster
         try:

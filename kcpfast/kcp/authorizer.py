@@ -60,7 +60,7 @@ class Authorizer:
             return Decision(False, DENIED)
         who = identities(user, cluster)
         allowed = (deep or self._may_enter(user, cluster, who)) and (
-            not _is_system_status(wanted)
+            not is_system_status(wanted)
             and (deep or self._policies.permits(user, cluster, wanted))
             and self.by_rbac(cluster, who, wanted)
         )
@@ -112,7 +112,11 @@ def is_member(user: User, cluster: str, groups: Iterable[str]) -> bool:
     return any(group in who.groups for who in identities(user, cluster) for group in groups)
 
 
-def _is_system_status(wanted: Attributes) -> bool:
+def is_system_status(wanted: Attributes) -> bool:
+    """Tell whether a request writes what the server acts upon: masters alone may, through any view.
+
+    The status of an export holds its identity, that of a binding what is bound.
+    """
     return (
         wanted.subresource == "status"
         and (wanted.group, wanted.resource) in _SYSTEM_STATUS

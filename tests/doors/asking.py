@@ -128,6 +128,7 @@ class Question(NamedTuple):
     stolen: bool = False  # it goes on with the token of somebody else's list
     past: bool = False  # it asks for what was before the last change
     real: bool = False  # it is no dry run
+    spelled: bool = False  # it names the identity behind the resource, too
 
     def __repr__(self) -> str:
         """Return the question as one says it."""
@@ -136,7 +137,9 @@ class Question(NamedTuple):
         what = f"{self.kind.resource}{part} {self.namespace}/{self.name}"
         way = f"the view of {self.door.export}" if self.door.export else "workspaces"
         more = " ".join(
-            each for each in ("paged", "legacy", "stolen", "past", "real") if getattr(self, each)
+            each
+            for each in ("paged", "legacy", "stolen", "past", "real", "spelled")
+            if getattr(self, each)
         )
         return (
             f"<{self.who.name or 'nobody'}{self.who.token}{list(self.who.groups)}{whom}: "
@@ -221,26 +224,25 @@ class Client:
     def path(self, question: Question) -> tuple[str, str]:
         """Return path and query of a question."""
         kind, verb = question.kind, question.verb
-        path = kind.path(question.namespace)
-        options = []
+        path, options = kind.path(question.namespace), []
         if verb in COLLECTIONS:
             if question.name:
                 options.append(f"fieldSelector=metadata.name%3D{question.name}")
             if question.tier:
                 options.append(f"labelSelector=tier%3D{question.tier}")
-            if verb == "watch" and question.legacy:
-                start, _, rest = path.partition(f"/{kind.release}/")
-                path = f"{start}/{kind.release}/watch/{rest}"
-            elif verb == "watch":
-                options.append("watch=true")
         elif verb != "create" or question.part:
             path += f"/{question.name}"
-        if question.part:
-            path += f"/{question.part}"
+        if verb == "watch" and question.legacy:
+            path = path.replace(f"/{kind.release}/", f"/{kind.release}/watch/", 1)
+        elif verb == "watch":
+            options.append("watch=true")
         if METHODS[verb] != "GET" and question.part != "token" and not question.real:
             options.append("dryRun=All")
         if verb == "apply":
             options.append("fieldManager=me&force=true")
+        path += f"/{question.part}" if question.part else ""
+        if question.spelled:
+            path = path.replace(kind.resource, f"{kind.resource}:{self.world.identity}")
         return question.door.prefix(self.world) + path, "&".join(options)
 
     async def watch(self, question: Question) -> tuple[Lines, Callable[[], None]]:
@@ -422,6 +424,8 @@ def within(question: Question, things: Iterable[Thing]) -> list[Thing]:
 def agree(question: Question, seen: Seen, wanted: Seen) -> bool:
     """Tell whether an answer is the expected one; 404 and 405 both say that there is nothing."""
     same = seen.status == wanted.status or (wanted.status == 404 and seen.status == 405)
+    if question.spelled and seen.status == 404:
+        return not seen.names
     if seen.status == 410 and question.past:
         return wanted.status == 200
     if question.stolen or question.past:

@@ -46,6 +46,7 @@ PEOPLE = (
     Asker("master", token="master"),
 )
 ROBOT = (SERVICE_ACCOUNTS, f"{SERVICE_ACCOUNTS}:default", AUTHENTICATED)
+PROVIDERS = (PEOPLE[1], PEOPLE[1], *PEOPLE[5:])
 WANTED = (
     (User("alice", groups=("team-a", AUTHENTICATED)), ("team-a",)),
     (User("bob", groups=(AUTHENTICATED,)), ()),
@@ -73,9 +74,11 @@ UNFIT = {"watch": ("yaml", "partials"), "list": ("partial",), "deletecollection"
 NAMES = st.sampled_from([f"mk{number}x" for number in range(1, 200)])
 
 
-def asker(of: Random) -> Asker:
-    """Return anybody, some as somebody else."""
+def asker(of: Random, door: Door | None = None) -> Asker:
+    """Return anybody, some as somebody else; at a view mostly somebody who may look through it."""
     who = of.choice((*PEOPLE, *PEOPLE[:3], *PEOPLE[:3]))
+    if door is not None and door.export and of.random() < 0.6:
+        who = of.choice(PROVIDERS)
     if of.random() < 0.2:
         wanted, groups = of.choice(WANTED)
         who = who._replace(wanted=wanted, asked=groups)
@@ -85,21 +88,24 @@ def asker(of: Random) -> Asker:
 def question(of: Random, facts: Facts, world: World) -> Question:
     """Return any question, mostly about something that is there."""
     kind = of.choice((*KINDS, LAMPS, LAMPS, MAPS, BOUND, ITSELF))
-    verb = of.choice(READS if kind in (BOUND, ITSELF) else tuple(METHODS))
+    part = of.choice(kind.parts) if kind.parts and of.random() < 0.35 else ""
+    verb = of.choice(PARTS.get(part, READS if kind in (BOUND, ITSELF) else tuple(METHODS)))
     whole = verb in ("list", "watch") and of.random() < 0.5
     namespace = of.choice(NAMESPACES) if kind.namespaced and not whole else ""
-    part = of.choice([part for part in ("", "", *kind.parts) if not part or verb in PARTS[part]])
     collection = verb in COLLECTIONS
     forms = [each for each in ACCEPT if each not in UNFIT.get(verb, ("partials",))]
     form = of.choice(forms if part in ("", "status") else ["json", "yaml"])
+    door = of.choice(DOORS)
     found = Question(
-        asker(of), of.choice(DOORS), verb, kind, part, namespace, "", form,
+        asker(of, door), door, verb, kind, part, namespace, "", form,
         of.choice(("", "", "a")) if collection else "",
         verb == "list" and of.random() < 0.3, of.random() < 0.5,
         stolen=verb == "list" and of.random() < 0.3,
     )  # fmt: skip
     if verb == "list" and not found.paged and of.random() < 0.2:
         found = found._replace(past=True)
+    if kind in (LAMPS, MAPS) and of.random() < 0.1:
+        found = found._replace(spelled=True)
     if kind is ITSELF:
         return found._replace(name="cluster" if verb == "get" else "", tier="")
     if verb == "create" and not part:

@@ -16,6 +16,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -26,7 +27,7 @@ from tests.doors.choosing import DOORS, RULES, SPACES, VERBS, asker, question, s
 from tests.doors.making import Making, ask_making, expected_making, making
 from tests.doors.paths import ask_path, expected_path, path_question
 from tests.doors.reviews import ask_review, expected_review, review
-from tests.doors.world import DEPOT, KINDS, NAMESPACES, OFFERS, RBAC, SHOP, TYPES, World
+from tests.doors.world import BOUND_IN, DEPOT, KINDS, NAMESPACES, OFFERS, RBAC, SHOP, TYPES, World
 from tests.fix_inside import MERGE, Json
 from tests.kcp.provider import BINDINGS, EXPORTS
 from tests.models.facts import Facts
@@ -61,14 +62,19 @@ class Doors(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.world = base().copied()
-        self.inside = worlds.serving(self.world.store, self.world.key)
-        self.client = Client(self.inside, self.world)
         self.facts = self.before = Facts(self.world.store)
         self.asleep: set[str] = set()
         self.asked = self.seed = 0
 
-    @initialize(seed=st.integers(0, 1 << 24), policies=st.booleans())
-    def start(self, seed: int, policies: bool) -> None:
+    @initialize(
+        seed=st.integers(0, 1 << 24),
+        policies=st.booleans(),
+        caches=st.sampled_from((True, True, False)),
+    )
+    def start(self, seed: int, policies: bool, caches: bool) -> None:
+        self.inside = worlds.serving(self.world.store, self.world.key, caches=caches)
+        self.client = Client(self.inside, self.world)
+
         async def begin() -> None:
             self.inside.running.controllers.start()
 
@@ -144,8 +150,8 @@ class Doors(RuleBasedStateMachine):
         self.change("DELETE", path, f"{RBAC}/namespaces/default/rolebindings/{name}", None, 404)
 
     @rule(
-        path=st.sampled_from(("root:home", "root:away", DEPOT)),
-        states=st.lists(st.sampled_from(("Accepted", "Rejected")), min_size=4, max_size=4),
+        path=st.sampled_from(BOUND_IN),
+        states=st.lists(st.sampled_from(("Accepted", "Rejected")), min_size=5, max_size=5),
         verbs=VERBS,
         selector=st.sampled_from(({"matchAll": True}, {"matchLabels": {"tier": "a"}})),
     )
@@ -164,10 +170,10 @@ class Doors(RuleBasedStateMachine):
     @rule(name=st.sampled_from(("lights", "sets")), policy=st.booleans())
     def permit(self, name: str, policy: bool) -> None:
         body: Json = {"spec": {"maximalPermissionPolicy": {"local": {}} if policy else None}}
-        self.change("PATCH", SHOP, f"{EXPORTS}/{name}", body)
+        self.change("PATCH", SHOP, f"{EXPORTS}/{name}", body, 404)
 
     @rule(
-        path=st.sampled_from(("root:home", "root:away", DEPOT)),
+        path=st.sampled_from(BOUND_IN),
         name=st.sampled_from(tuple(OFFERS)),
         again=st.booleans(),
     )
@@ -189,6 +195,13 @@ class Doors(RuleBasedStateMachine):
     def annotate(self, path: str, key: str, value: str | None) -> None:
         below = "/apis/core.kcp.io/v1alpha1/logicalclusters/cluster"
         self.change("PATCH", path, below, {"metadata": {"annotations": {key: value}}})
+
+    @rule(back=st.booleans())
+    def replace(self, back: bool) -> None:
+        """Delete an export, and perhaps make one of the same name: it is another one."""
+        self.change("DELETE", SHOP, f"{EXPORTS}/sets", None, 404)
+        if back:
+            self.change("POST", SHOP, EXPORTS, worlds.export_of("sets", policy=True))
 
     @rule(rules=st.lists(RULES, min_size=1, max_size=2))
     def consent(self, rules: list[Json]) -> None:
@@ -246,7 +259,9 @@ class Doors(RuleBasedStateMachine):
         """What happens to an object is told to who may see it, and to nobody else."""
         of = self.random()
         for _ in range(QUESTIONS):
-            asked = question(of, self.facts, self.world)._replace(verb="watch", part="", name="")
+            asked = question(of, self.facts, self.world)._replace(
+                verb="watch", part="", name="", spelled=False
+            )
             if self.expected(asked).status == 200 and asked.kind in KINDS:
                 break
         else:
@@ -307,11 +322,11 @@ class Doors(RuleBasedStateMachine):
 
 
 Doors.TestCase.settings = settings(
-    max_examples=1000 if LONG else 12,
+    max_examples=1000 if LONG else 10,
     stateful_step_count=30 if LONG else 15,
     deadline=None,
     derandomize=not LONG,
     phases=(Phase.reuse, Phase.generate),  # what is asked does not shrink
     suppress_health_check=list(HealthCheck),
 )
-TestDoors = Doors.TestCase
+TestDoors = pytest.mark.timeout(300)(Doors.TestCase)

@@ -7,12 +7,15 @@ Every object is called `mk<number>x`: wherever such a name appears, somebody has
 from __future__ import annotations
 
 import copy
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kcpfast.meta.user import ADMIN_GROUP, AUTHENTICATED, MASTERS, User
 from kcpfast.server import wire
 from kcpfast.server.bootstrap import installation
+from kcpfast.store.contract import Write
 from kcpfast.store.memory import MemoryStore
 from kcpfast.store.subscribers import Subscribers
 from tests.fix_inside import CA, URL, Inside, Json
@@ -66,13 +69,47 @@ MAPS = Kind("", "configmaps", "ConfigMap", builtin=True)
 SECRETS = Kind("", "secrets", "Secret", builtin=True)
 ACCOUNTS = Kind("", "serviceaccounts", "ServiceAccount", builtin=True, parts=("token",))
 BOUND = Kind("apis.kcp.io", "apibindings", "APIBinding", namespaced=False, builtin=True)
+EXPORTED = Kind(
+    "apis.kcp.io", "apiexports", "APIExport", namespaced=False, builtin=True, parts=("status",)
+)
 ITSELF = Kind("core.kcp.io", "logicalclusters", "LogicalCluster", namespaced=False, builtin=True)
-KINDS = (LAMPS, ROOMS, DECKS, CRATES, GADGETS, MAPS, SECRETS, ACCOUNTS)
+KINDS = (LAMPS, ROOMS, DECKS, CRATES, GADGETS, MAPS, SECRETS, ACCOUNTS, EXPORTED)
 # Whoever sees one of these words in discovery has learned that the resource is there.
 PLURALS = tuple(each.resource for each in KINDS if not each.builtin)
 SHOP, DEPOT = "root:shop", "root:depot"
 OFFERS = {"lights": (SHOP, (LAMPS, ROOMS)), "sets": (SHOP, (DECKS,)), "boxes": (DEPOT, (CRATES,))}
-CLAIMED = (MAPS, SECRETS, ACCOUNTS, LAMPS)
+BOUND_IN = ("root:home", "root:away", "root:baby", DEPOT)
+CLAIMED = (MAPS, SECRETS, ACCOUNTS, LAMPS, EXPORTED)
+
+
+class Sorted(MemoryStore):
+    """Keeps its index in order: here it is read a thousand times for each write."""
+
+    _order: list[bytes] | None = None
+
+    async def commit(self, writes: Sequence[Write]) -> int:
+        """Forget the order while it changes."""
+        self._order = None
+        try:
+            return await super().commit(writes)
+        finally:
+            self._order = sorted(self._index)
+
+    def index_scan(
+        self, prefix: bytes, after: bytes = b"", limit: int = 0
+    ) -> Sequence[tuple[bytes, bytes]]:
+        """Return a range of the index."""
+        if self._order is None:
+            return super().index_scan(prefix, after, limit)
+        begin = bisect_right(self._order, after) if after > prefix else 0
+        begin = max(begin, bisect_left(self._order, prefix))
+        found: list[tuple[bytes, bytes]] = []
+        for at in range(begin, len(self._order)):
+            key = self._order[at]
+            if not key.startswith(prefix) or (limit and len(found) == limit):
+                break
+            found.append((key, self._index[key]))
+        return found
 
 
 class World(NamedTuple):
@@ -86,22 +123,22 @@ class World(NamedTuple):
 
     def copied(self) -> World:
         """Return a world that may be changed."""
-        store = MemoryStore()
+        store = Sorted()
         for name, value in vars(self.store).items():
             setattr(store, name, Subscribers() if name == "_subscribers" else copy.copy(value))
         store._versions = {key: list(each) for key, each in self.store._versions.items()}
         return self._replace(store=store)
 
 
-def serving(store: MemoryStore, key: Path) -> Inside:
+def serving(store: MemoryStore, key: Path, *, caches: bool = True) -> Inside:
     """Return a server over a store; its controllers are not started."""
-    parts = wire.core(store, CA)
+    parts = wire.core(store, CA, caches=caches)
     return Inside(parts, wire.server(parts, wire.Settings(URL, CA, key, TOKENS)))
 
 
 async def build(key: Path) -> World:
     """Return the world."""
-    store = MemoryStore()
+    store = Sorted()
     parts = wire.core(store, CA)
     await store.commit(installation(parts.objects, URL))
     inside = serving(store, key)
@@ -124,7 +161,7 @@ class _Builder:
         await self.create(SHOP, TYPES, waiting_type())
         await self.space("baby", type={"name": "slow", "path": SHOP})
         identity = await self.exports()
-        for path in ("root:home", "root:away", DEPOT):
+        for path in BOUND_IN:
             for name in OFFERS:
                 await self.create(path, BINDINGS, bound(name, name, answers_of(identity)))
         await self.inside.settle()
@@ -213,6 +250,16 @@ BASE: dict[str, list[Any]] = {
         ],
         subject("Group", "team-a"),
         subject("ServiceAccount", "robot"),
+    ],
+    "change": [
+        [
+            {
+                "verbs": ["get", "patch", "update"],
+                "apiGroups": ["x.example.com", "apps", ""],
+                "resources": ["*"],
+            }
+        ],
+        subject("User", "bob"),
     ],
     "provider": [
         [

@@ -13,8 +13,18 @@ from kcpfast.store.contract import Page
 from kcpfast.store.keys import place
 from kcpfast.transport.messages import Stream
 from tests.api.test_verbs import Lines
-from tests.fix_inside import CONFIG_MAPS, Inside, Json, config_map
-from tests.kcp.provider import ALL_LAMPS, BINDINGS, LAMPS, NAME, READ, Market, lamp
+from tests.fix_inside import CONFIG_MAPS, MERGE, Inside, Json, config_map
+from tests.kcp.provider import (
+    ALL_LAMPS,
+    BINDINGS,
+    EXPORTS,
+    LAMPS,
+    NAME,
+    READ,
+    Market,
+    export,
+    lamp,
+)
 
 CONTROLLER = "system:serviceaccount:default:controller"
 
@@ -226,3 +236,29 @@ async def test_what_sleeps_is_not_watched(market: Market, inside: Inside) -> Non
     for path in (market.seen(home, CONFIG_MAPS), market.seen(home, LAMPS)):
         assert (await inside.send("GET", path)).status == 403
     assert (await inside.send("GET", market.seen("*", "/api/v1/configmaps"))).status == 200
+
+
+@pytest.mark.parametrize(("claimed", "name"), [("apiexports", NAME), ("apibindings", "lamps")])
+async def test_what_the_server_acts_upon_is_written_through_no_view(
+    inside: Inside, claimed: str, name: str
+) -> None:
+    """The identity of an export stands in its status: who could write it would be somebody else."""
+    claim = {"group": "apis.kcp.io", "resource": claimed, "verbs": ["*"]}
+    market = Market(inside)
+    await market.open(claim)
+    home = await market.consumer("home", claim)
+    await grant(inside, market.shop, "dora", "*")
+    await inside.create(home + EXPORTS, export(NAME))
+    await inside.settle()
+    path = market.seen(home, f"/apis/apis.kcp.io/v1alpha2/{claimed}/{name}")
+    touch = {"metadata": {"annotations": {"a": "b"}}}
+    forged = {"status": {"identityHash": "0" * 64, "phase": "Binding"}}
+    asked = (
+        ("PATCH", path, touch, 200),
+        ("PATCH", f"{path}/status", forged, 403),
+        ("PUT", f"{path}/status", forged, 403),
+        ("GET", f"{path}/status", None, 200),
+    )
+    for method, where, body, status in asked:
+        got = await inside.send(method, where, body, user="dora", media=MERGE)
+        assert got.status == status, got.body

@@ -48,6 +48,7 @@ class Facts:
         self._decoded = before._decoded if before is not None else {}
         self.revision = store.revision()
         self.things: dict[tuple[str, str], list[Thing]] = {}
+        self._by_cluster: dict[tuple[str, str, str], list[Thing]] | None = None
         for key, revision, value in store.scan(b"").items:
             storage, cluster, namespace, name = key.decode().split("\0")
             kind, _, identity = storage.partition(":")
@@ -63,13 +64,20 @@ class Facts:
     def mixed(self, before: Facts, kinds: Iterable[tuple[str, str]]) -> Facts:
         """Return these facts with the objects of some kinds as they were before."""
         found = copy(self)
+        found._by_cluster = None
         found.things = self.things | {kind: before.things.get(kind, []) for kind in kinds}
         return found
 
     def all(self, group: str, resource: str, cluster: str = "") -> list[Thing]:
         """Return the objects of a resource, of all clusters or one."""
-        found = self.things.get((group, resource), [])
-        return [each for each in found if not cluster or each.cluster == cluster]
+        if not cluster:
+            return self.things.get((group, resource), [])
+        if self._by_cluster is None:
+            self._by_cluster = {}
+            for kind, things in self.things.items():
+                for each in things:
+                    self._by_cluster.setdefault((*kind, each.cluster), []).append(each)
+        return self._by_cluster.get((group, resource, cluster), [])
 
     def one(self, group: str, resource: str, cluster: str, name: str) -> Json | None:
         """Return an object that is in no namespace."""

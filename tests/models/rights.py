@@ -45,6 +45,7 @@ BUILTIN = {
     ("", "secrets"): ("Secret", True),
     ("", "serviceaccounts"): ("ServiceAccount", True),
     ("apis.kcp.io", "apibindings"): ("APIBinding", False),
+    ("apis.kcp.io", "apiexports"): ("APIExport", False),
     ("core.kcp.io", "logicalclusters"): ("LogicalCluster", False),
 }
 
@@ -78,6 +79,11 @@ def allows(rule: Rule, ask: Attributes) -> bool:
         return False
     names = rule.get("resourceNames") or ()
     return not names or ask.name in names
+
+
+def is_system_status(ask: Attributes) -> bool:
+    """Tell whether a request writes what only masters may write."""
+    return ask.verb in WRITES and (ask.group, ask.full_resource()) in SYSTEM_STATUS
 
 
 def is_subject(subject: Mapping[str, str], person: Person, namespace: str) -> bool:
@@ -164,7 +170,7 @@ class Rights:
             return True
         if cluster in ("", "*") or not (deep or self.enters(user, cluster)):
             return False
-        if ask.verb in WRITES and (ask.group, ask.full_resource()) in SYSTEM_STATUS:
+        if is_system_status(ask):
             return False
         permitted = deep or self.permitted(user, cluster, ask)
         return permitted and self.granted(cluster, persons(user, cluster), ask)
@@ -270,6 +276,8 @@ class Rights:
 
     def in_view(self, user: User, export: Export, cluster: str, ask: Attributes) -> list[Thing]:
         """Return the objects that a request to an export's virtual workspace may be about."""
+        if is_system_status(ask) and not self.is_master(user, cluster):
+            raise Denied
         found = self.seen_export(user, export, ask)
         every = cluster == "*"
         if not every and (self.sleeps(cluster, ask) or cluster not in self.consumers(export)):
@@ -406,6 +414,8 @@ class Rights:
         self, user: User, kind: tuple[str, str], cluster: str, ask: Attributes
     ) -> list[Thing]:
         """Return what a request to the virtual workspace of an initializer may be about."""
+        if is_system_status(ask) and not self.is_master(user, cluster):
+            raise Denied
         place, name = kind
         part = ("tenancy.kcp.io", "v1alpha1", "workspacetypes", "", "", name)
         if not self.decide(user, place, Attributes("initialize", *part)):
@@ -423,13 +433,22 @@ class Rights:
             return waiting
         if cluster not in [each.cluster for each in waiting]:
             raise Denied
-        if itself:
-            if ask.verb in ("list", "watch"):
-                raise Missing
-            return [each for each in waiting if each.cluster == cluster]
+        if not itself:
+            return self.initialized(user, kind, cluster, ask)
+        if ask.verb in ("list", "watch"):
+            raise Missing
+        return [each for each in waiting if each.cluster == cluster]
+
+    def initialized(
+        self, user: User, kind: tuple[str, str], cluster: str, ask: Attributes
+    ) -> list[Thing]:
+        """Return what of the content of a workspace its initializer may ask about."""
+        place, name = kind
         found = self.facts.one("tenancy.kcp.io", "workspacetypes", place, name) or {}
         rules = found["spec"].get("initializerPermissions") or ()
         if self.sleeps(cluster, ask) or not any(allows(rule, ask) for rule in rules):
+            raise Denied
+        if not self.is_master(user, cluster) and not self.permitted(user, cluster, ask):
             raise Denied
         storage = self.storage(cluster, ask.group, ask.resource)
         if storage is None:

@@ -145,6 +145,9 @@ class LifecycleView:
             shown = wanted.full_resource()
             text = f'{word} "{name}" denied by {word}Permissions: no rule allows {wanted.verb}'
             raise _plain(403, f"{text} on {shown}")
+        elif not self.permits(user, cluster, wanted):
+            # What the owner of a type lets it do is no more than what an export permits.
+            raise denied(user, wanted, DENIED)
 
     def _owner(self, user: User, cluster: str) -> User:
         """Return whom the controller acts as where its type names no permissions."""
