@@ -280,6 +280,8 @@ class Connection:
         self.closing = True
         if self._reading is not None:
             self._reading.release()
+            self._reading = None
+        refused.__traceback__ = refused.__context__ = None
         self._waiting.append(refused)
         if not self._busy():
             self._next()

@@ -88,13 +88,16 @@ class Reading:
         self.in_head = True
         self.expects = False
         self._partial = self._head_size = 0
-        self._url = b""
-        self._headers: dict[bytes, bytes] = {}
-        self._body = bytearray()
         self.release()
 
     def release(self) -> None:
-        """Give back what is charged: the message will never be whole."""
+        """Forget what has come, and give back what it is charged with.
+
+        Done by hand: who refuses a message holds on to its reader, by the trace of an exception.
+        """
+        self._url = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._body = bytearray()
         self._holder.give(self._charged)
         self._size = self._charged = 0
 
