@@ -33,7 +33,7 @@ from kcpfast.store.ranges import scan_within
 
 _MATCHES = ("Exact", "NotOlderThan")
 # So many bytes of objects are read, and held, at once.
-PIECE = 256 * 1024
+PIECE = 128 * 1024
 
 
 class Token(NamedTuple):

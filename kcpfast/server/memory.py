@@ -14,7 +14,7 @@ _SUFFIXES = {
     "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40,
 }  # fmt: skip
 _SHARE = 4
-# Of four parts three are counted out to clients.
+# Half of what there is is counted out to clients: the other half is what allocation wastes.
 _LEAST = 32 << 20
 _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
@@ -75,4 +75,4 @@ def ceiling(most: int, proc: Path = _PROC) -> int:
     if most < own + _LEAST:
         least = (own + _LEAST >> 20) + 1
         raise ValueError(f"{most >> 20} MiB are too little, it takes {least}Mi at least")
-    return (most - own) // 4 * 3
+    return (most - own) // 2

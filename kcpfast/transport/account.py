@@ -14,7 +14,7 @@ from collections.abc import Hashable
 from typing import Protocol
 
 # TLS, buffers of the usual size and the objects around them.
-CONNECTION = 32 * 1024
+CONNECTION = 24 * 1024
 # Over the ceiling so many parts of it are made free at once: looking for who pays takes time.
 _PARTS = 32
 

@@ -20,7 +20,7 @@ from kcpfast.watch.hub import BROKEN, LOG, Hub, Watch, change_of, shown_value
 # What one step reads at most: objects, entries of the log, bytes of either.
 _OBJECTS = 100
 _ENTRIES = 4000
-_BYTES = 256 * 1024
+_BYTES = 128 * 1024
 
 
 class Feed:

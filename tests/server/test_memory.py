@@ -58,7 +58,7 @@ def test_a_quarter_of_what_there_is(
 def test_clients_get_what_the_process_does_not_take(tmp_path: Path) -> None:
     (tmp_path / "self").mkdir()
     (tmp_path / "self/status").write_text(f"VmPeak: 1 kB\nVmRSS:\t{40 * 1024} kB\n")
-    assert memory.ceiling(104 * MI, tmp_path) == 48 * MI
+    assert memory.ceiling(104 * MI, tmp_path) == 32 * MI
     with pytest.raises(ValueError, match="71 MiB are too little, it takes 73Mi at least"):
         memory.ceiling(71 * MI, tmp_path)
 

@@ -98,12 +98,24 @@ async def _in_pieces(listing: Listing, walked: Walk, parts: list[bytes]) -> Stre
 
 def _parts(listing: Listing, walked: Walk, parts: list[bytes]) -> Iterator[bytes]:
     """Yield the objects of a list, none of them twice: those read already, then the others."""
-    yield b",".join(parts)
-    parts.clear()
+    yield _taken(parts)
     while not walked.done:
-        part = listing.part(walked.step())
-        if part:
-            yield part
+        yield listing.part(walked.step())
+
+
+def _taken(parts: list[bytes]) -> bytes:
+    """Return what has gathered, and keep nothing of it.
+
+    Here and below nothing that is yielded has a name: a generator keeps what its names stand for
+    until it goes on, and that is when the client has read it.
+    """
+    joined = b",".join(parts)
+    parts.clear()
+    return joined
+
+
+def _after_comma(part: bytes) -> bytes:
+    return b"," + part if part else b""
 
 
 async def _written(
@@ -132,9 +144,11 @@ async def _send(call: Call, sink: Sink, texts: Iterator[bytes], *, zipped: bool)
     try:
         compress = zlib.compressobj(1, zlib.DEFLATED, _WITH_HEADER) if zipped else None
         for text in texts:
-            sent = await asyncio.to_thread(compress.compress, text) if compress else text
-            if sent:
-                sink.write(sent)
+            if compress:
+                text = await asyncio.to_thread(compress.compress, text)
+            if text:
+                sink.write(text)
+            del text  # who sends it holds it
             if not await sink.drained():
                 return
         if compress:
@@ -154,8 +168,7 @@ def _json(listing: Listing, walked: Walk, parts: Iterator[bytes]) -> Iterator[by
     """Yield a list around its parts."""
     meta = listing.early_meta(walked)
     yield listing.shown.before(meta) + next(parts)
-    for part in parts:
-        yield b"," + part
+    yield from map(_after_comma, parts)
     yield listing.shown.behind(listing.meta(walked) if meta is None else None)
 
 
@@ -163,22 +176,28 @@ def _flow(texts: Iterator[bytes]) -> Iterator[bytes]:
     """Yield a list as YAML: in flow style, which is JSON."""
     from kcpfast.api.yamltext import flow  # noqa: PLC0415 - few clients ask for YAML
 
-    for text in texts:
-        yield flow(text)
+    yield from map(flow, texts)
     yield b"\n"
 
 
 def _pretty(listing: Listing, walked: Walk, parts: Iterator[bytes]) -> Iterator[bytes]:
     """Yield a list with line breaks and indentation: each part as in a list of its own."""
     shown, meta = listing.shown, listing.early_meta(walked)
-    comma, mark = b"", b"    0\n"
+    mark = b"    0\n"
     yield msgspec.json.format(shown.around(meta, b"0"), indent=2).rpartition(mark)[0]
-    for part in parts:
-        text = msgspec.json.format(b'{"":[%b]}' % part, indent=2)
-        yield comma + text[text.index(b"[\n") + 2 : text.rindex(b"\n  ]")]
-        comma = b",\n"
+    yield _indented(next(parts))
+    yield from map(_indented_after_comma, parts)
     last = shown.around(listing.meta(walked), b"0", late=meta is None)
     yield b"\n" + msgspec.json.format(last, indent=2).rpartition(mark)[2]
+
+
+def _indented(part: bytes) -> bytes:
+    text = msgspec.json.format(b'{"":[%b]}' % part, indent=2)
+    return text[text.index(b"[\n") + 2 : text.rindex(b"\n  ]")]
+
+
+def _indented_after_comma(part: bytes) -> bytes:
+    return b",\n" + _indented(part) if part else b""
 
 
 async def _protobuf(listing: Listing, walked: Walk) -> Iterator[bytes] | None:
