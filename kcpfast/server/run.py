@@ -186,7 +186,7 @@ class _Listener:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: Tls(context, self._connection, HEADER_SECONDS, self.account),
+                lambda: self._tls(context),
                 _resolvable(config.bind_address),
                 config.port,
                 backlog=_BACKLOG,
@@ -198,9 +198,11 @@ class _Listener:
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
-    def _connection(self) -> Connection:
+    def _tls(self, context: ssl.SSLContext) -> Tls:
         assert self._service is not None
-        return Connection(self._service)
+        service = self._service
+        make = partial(Connection, service)
+        return Tls(context, make, HEADER_SECONDS, self.account, service.turns)
 
     async def start(self, server: Server) -> None:
         """Begin to accept."""

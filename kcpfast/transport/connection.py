@@ -225,7 +225,7 @@ class Connection:
         self._deadline = 0.0
         if self.transport is not None:
             request.holder = self.transport.holder
-        turns = self.service.turns
+        turns = request.turns = self.service.turns
         at_once = not self._busy() and turns.have_time()
         if not at_once and not self._may_wait(request):
             return
@@ -238,8 +238,7 @@ class Connection:
     def _client(self) -> Hashable:
         """Return who sends what is to be answered next: whoever authenticates in that way."""
         first = self._waiting[0]
-        token = first.headers.get(b"authorization") if isinstance(first, Request) else None
-        return token or self.peer.common_name
+        return first.client if isinstance(first, Request) else self.peer.common_name
 
     def _may_wait(self, request: Request) -> bool:
         """Charge a request that has to wait for others; give up if there is no room for it."""

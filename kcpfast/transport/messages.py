@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, Protocol
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
 from kcpfast._core.heads import Cut
 from kcpfast.transport.account import UNCOUNTED
+from kcpfast.transport.turns import Turns
 
 Header = tuple[bytes, bytes]
 
@@ -22,6 +24,7 @@ class Peer(NamedTuple):
     organizations: tuple[str, ...]
 
 
+T = TypeVar("T")
 NOBODY = Peer("", "", ())
 
 
@@ -45,6 +48,7 @@ class Request:
         "path",
         "peer",
         "query",
+        "turns",
         "version",
     )
 
@@ -69,6 +73,31 @@ class Request:
         self.cut: Cut | None = None
         self.holder = UNCOUNTED
         self.held = 0
+        self.turns: Turns | None = None
+
+    @property
+    def client(self) -> Hashable:
+        """Who sends it, as far as the connection knows: whoever authenticates in that way."""
+        return self.headers.get(b"authorization") or self.peer.common_name
+
+    async def in_turn(self, work: Callable[[], T]) -> T:
+        """Do more of the work on this request once others had their turn; return its result."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+
+        def turn() -> None:
+            if done.cancelled():
+                return
+            try:
+                done.set_result(work())
+            except Exception as error:
+                done.set_exception(error)
+
+        if self.turns is None:
+            loop.call_soon(turn)
+        else:
+            self.turns.wait(self.client, turn)
+        return await done
 
     def claim(self, size: int) -> None:
         """Charge what working on this takes, until it is answered; TooMuch if there is no room."""

@@ -14,9 +14,11 @@ import contextlib
 import ssl
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from kcpfast.transport.account import CONNECTION, UNCOUNTED, Account
+from kcpfast.transport.turns import Turns
 
 # The most that a TLS record holds. No more goes through memory at once: a BIO keeps the room that
 # it once needed.
@@ -57,7 +59,7 @@ class Tls(asyncio.Protocol):
     # other end reads, None while it does; `_waiting`: its bytes; `_begun`: part of it is gone.
     __slots__ = (
         "_account", "_begun", "_closing", "_ended", "_in", "_lower", "_make", "_out", "_paused",
-        "_queue", "_timer", "_tls", "_upper", "_waiting", "holder",
+        "_queue", "_timer", "_tls", "_turns", "_upper", "_waiting", "holder",
     )  # fmt: skip
 
     def __init__(
@@ -66,12 +68,14 @@ class Tls(asyncio.Protocol):
         make: Callable[[], Upper],
         handshake_seconds: float,
         account: Account,
+        turns: Turns,
     ) -> None:
         """Wait for a transport; what `make` returns is told once the handshake is done.
 
-        What this connection holds is charged to a holder of the account.
+        What this connection holds is charged to a holder of the account; it shakes hands when it
+        has a turn.
         """
-        self._account = account
+        self._account, self._turns = account, turns
         self.holder = UNCOUNTED
         self._queue: deque[bytes | memoryview] | None = None
         self._waiting = 0
@@ -108,6 +112,21 @@ class Tls(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Decrypt what is there."""
+        if self._upper is not None:
+            self._receive(data)
+        elif self._turns.have_time():
+            self._turns.spend(partial(self._receive, data))
+        else:
+            self._lower.pause_reading()
+            self._turns.wait_first(partial(self._go_on, data))
+
+    def _go_on(self, data: bytes) -> None:
+        """Go on with shaking hands, now that there is time."""
+        if self._lower is not None:
+            self._lower.resume_reading()
+            self._receive(data)
+
+    def _receive(self, data: bytes) -> None:
         try:
             if len(data) <= _RECORD:
                 self._decrypt(data)

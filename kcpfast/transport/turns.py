@@ -6,7 +6,8 @@ of the event loop the rest waits, each client's requests in a queue of their own
 rounds take one of each client in turn. A client is who authenticates in the same way, over however
 many connections.
 
-While there is time for all, as nearly always, nobody is asked who they are.
+While there is time for all, as nearly always, nobody is asked who they are. A new connection that
+shakes hands has up to half of a round before all others: however busy a server is, one gets in.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Turns:
         self._round = -1.0
         self._spent = 0.0
         self._waiting: OrderedDict[Hashable, deque[Callable[[], None]]] = OrderedDict()
+        self._first: deque[Callable[[], None]] = deque()
 
     def have_time(self) -> bool:
         """Tell whether this round has time for another turn, and nobody waits for one."""
@@ -38,7 +40,7 @@ class Turns:
         if now != self._round:
             self._round = now
             self._spent = 0.0
-        return not self._waiting and self._spent <= ROUND_SECONDS
+        return not (self._waiting or self._first) and self._spent <= ROUND_SECONDS
 
     def spend(self, turn: Callable[[], None]) -> None:
         """Have a turn now."""
@@ -48,16 +50,28 @@ class Turns:
 
     def wait(self, who: Hashable, turn: Callable[[], None]) -> None:
         """Have a turn in one of the next rounds."""
-        self.waited += 1
-        if not self._waiting:
-            self._loop.call_soon(self._serve)
+        self._plan()
         self._waiting.setdefault(who, deque()).append(turn)
+
+    def wait_first(self, turn: Callable[[], None]) -> None:
+        """Have a turn in one of the next rounds, before those who are served already."""
+        self._plan()
+        self._first.append(turn)
+
+    def _plan(self) -> None:
+        self.waited += 1
+        if not (self._waiting or self._first):
+            self._loop.call_soon(self._serve)
 
     def _serve(self) -> None:
         """Give turns to those who wait, one to each client, while this round has time."""
         begun = self._clock()
-        over = not self._waiting
         try:
+            over = not self._first
+            while not over:
+                self._first.popleft()()
+                over = not self._first or self._clock() - begun > ROUND_SECONDS / 2
+            over = not self._waiting
             while not over:
                 who, turns = self._waiting.popitem(last=False)
                 turn = turns.popleft()
@@ -66,5 +80,5 @@ class Turns:
                 turn()
                 over = not self._waiting or self._clock() - begun > ROUND_SECONDS
         finally:
-            if self._waiting:
+            if self._waiting or self._first:
                 self._loop.call_soon(self._serve)

@@ -385,6 +385,26 @@ async def test_thousands_of_pipelined_requests_take_no_stack(served: Served, lin
         assert (await line.answer()).status == 200
 
 
+async def test_new_connection_gets_in_while_many_are_busy(
+    served: Served, tls: Tls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However little each round has time for, and however many wait: it is counted in answers."""
+    monkeypatch.setattr(turns, "ROUND_SECONDS", 0.0)
+    count, context = 24, tls.client()
+    busy = [await connect(served.port, context) for _ in range(count)]
+    for each in busy:
+        each.writer.write(get(b"/busy") * 200)
+    await until(lambda: len(served.echo.seen) > count)
+    before = len(served.echo.seen)
+    new = await connect(served.port, context)
+    await new.ask(get(b"/new"))
+    if isinstance(asyncio.get_running_loop(), uvloop.Loop):
+        asked = [request.path for request in served.echo.seen]
+        assert asked.index("/new") - before < 10 * count
+    for each in (*busy, new):
+        each.close()
+
+
 async def test_pipelined_requests_leave_others_their_turn(
     served: Served, tls: Tls, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from kcpfast.transport.account import Account
 from kcpfast.transport.secure import Tls
+from kcpfast.transport.turns import Turns
 from tests.fix_tls import Tls as Keys
 from tests.transport.test_connection import get
 from tests.transport.wire import connect, listen
@@ -120,10 +121,10 @@ async def test_what_is_not_tls_is_told_so(tls: Keys, sent: bytes, begins: bytes)
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01"])
 async def test_who_does_not_shake_hands_is_hung_up_on(tls: Keys, sent: bytes) -> None:
-    loop, account = asyncio.get_running_loop(), Account()
+    loop, account, turns = asyncio.get_running_loop(), Account(), Turns()
 
     def protocol() -> Tls:
-        return Tls(tls.server, lambda: pytest.fail("there was no handshake"), 0.02, account)
+        return Tls(tls.server, lambda: pytest.fail("no handshake"), 0.02, account, turns)
 
     listener = await loop.create_server(protocol, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]

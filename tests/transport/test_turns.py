@@ -58,6 +58,21 @@ async def test_clients_take_turns(
     assert "".join(world.order) == all_of
 
 
+async def test_who_shakes_hands_is_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for half of a round only: others have the other half."""
+    world = World(monkeypatch)
+    for who in "abab":
+        world.ask(who, LONG)
+    for _ in range(3):
+        world.turns.wait_first(world.turn("!", ROUND_SECONDS / 2 + SHORT))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert "".join(world.order) == "a!b!a!b"
+    assert world.turns.have_time() is False
+    world.round += 1
+    assert world.turns.have_time()
+
+
 async def test_a_new_round_has_time_again(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch)
     world.ask("a", LONG)

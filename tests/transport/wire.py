@@ -120,7 +120,7 @@ async def listen(context: ssl.SSLContext) -> Served:
     loop = asyncio.get_running_loop()
 
     def protocol() -> Tls:
-        return Tls(context, lambda: Connection(service), 30.0, account)
+        return Tls(context, lambda: Connection(service), 30.0, account, service.turns)
 
     listener = await loop.create_server(protocol, "127.0.0.1", 0)
     return Served(listener.sockets[0].getsockname()[1], echo, service, account, listener)

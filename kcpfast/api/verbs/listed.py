@@ -63,9 +63,8 @@ class Listing(NamedTuple):
 async def answer_list(listing: Listing, walked: Walk) -> Response | Stream:
     """Answer with what is walked; others have their turn between its pieces."""
     parts: list[bytes] = []
-    size = 0
+    part, size = listing.part(walked.step()), 0
     while True:
-        part = listing.part(walked.step())
         if part:
             parts.append(part)
             size += len(part)
@@ -74,7 +73,7 @@ async def answer_list(listing: Listing, walked: Walk) -> Response | Stream:
             return answer.respond(listing.call, listing.shown.form, 200, body)
         if size >= PIECE:
             return await _in_pieces(listing, walked, parts)
-        await asyncio.sleep(0)
+        part = await listing.call.request.in_turn(lambda: listing.part(walked.step()))
 
 
 async def _in_pieces(listing: Listing, walked: Walk, parts: list[bytes]) -> Stream:
@@ -143,7 +142,7 @@ async def _send(call: Call, sink: Sink, texts: Iterator[bytes], *, zipped: bool)
         return
     try:
         compress = zlib.compressobj(1, zlib.DEFLATED, _WITH_HEADER) if zipped else None
-        for text in texts:
+        while (text := await call.request.in_turn(lambda: next(texts, None))) is not None:
             if compress:
                 text = await asyncio.to_thread(compress.compress, text)
             if text:
@@ -213,8 +212,9 @@ async def _protobuf(listing: Listing, walked: Walk) -> Iterator[bytes] | None:
     first = walked.again(shown.joining())
     size = 0
     while not first.done:
-        size += len(writer.items(listing.part(first.step())))
-        await asyncio.sleep(0)
+        size += await listing.call.request.in_turn(
+            lambda: len(writer.items(listing.part(first.step())))
+        )
     meta = writer.meta(listing.meta(first))
     before, behind = writer.envelope(size + len(meta))
 
