@@ -20,6 +20,7 @@ from kcpfast._core import tree
 
 AHEAD, STEP, RESERVE = 8 << 20, 4 << 20, 4 << 20
 _AGAIN_SECONDS = 1.0
+_LEAST = 64 << 10
 _UNABLE = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -61,8 +62,7 @@ class Space:
         code = tree.claim(self._handle, used, target - used) if self._claims else errno.EOPNOTSUPP
         if code in _UNABLE:
             self._claims = False
-            seen = os.fstatvfs(self._handle)
-            self._end = used + seen.f_bavail * seen.f_frsize
+            self._end = used + self._left()
         elif code == 0:
             self._end = target
 
@@ -72,11 +72,21 @@ class Space:
         what = "no space left on the disk" if self.full else "the disk is nearly full"
         self.short = f"{what}: there is room for {room >> 10} KiB, {RESERVE >> 10} are a reserve"
 
-    def met_the_end(self) -> None:
-        """Take note that a write found no room, whatever was believed."""
+    def is_out(self, code: int) -> bool:
+        """Tell whether an error means that there is no room; if so, take note of it.
+
+        LMDB calls a write that was cut short by a full disk an input/output error.
+        """
+        if code not in NO_ROOM and not (code == errno.EIO and self._left() < _LEAST):
+            return False
         self._end, self._tried = 0, time.monotonic()
         self.full = True
         self.short = "no space left on the disk: a write found no room"
+        return True
+
+    def _left(self) -> int:
+        seen = os.fstatvfs(self._handle)
+        return seen.f_bavail * seen.f_frsize
 
     def close(self) -> None:
         """Let the file go."""

@@ -41,7 +41,7 @@ from kcpfast.store.contract import (
     Unstamp,
     Write,
 )
-from kcpfast.store.space import NO_ROOM, Space
+from kcpfast.store.space import Space
 
 LOG = logging.getLogger("kcpfast.store")
 _BATCH = 512
@@ -179,8 +179,6 @@ class Writer:
             self._look()
             result = job.run()
         except Exception as error:
-            if _code(error) in NO_ROOM:
-                self._space.met_the_end()
             result = self._meaning(error)
         _on(job.loop, _settle, job.future, result)
 
@@ -198,9 +196,8 @@ class Writer:
             except Exception as error:
                 if _code(error) == kernel.MAP_FULL and self._grown():
                     continue
-                if _code(error) in NO_ROOM:
-                    self._space.met_the_end()
-                if len(batch) > 1 and _is_of_one(error):  # one cannot be written: the others can
+                splits = self._space.is_out(_code(error)) or _is_of_one(error)
+                if splits and len(batch) > 1:  # one cannot be written: the others can
                     return [outcome for commit in batch for outcome in self.outcomes([commit])]
                 failure = self._meaning(error)
                 return [Outcome(commit.future, failure, _NOTHING) for commit in batch]
@@ -224,7 +221,7 @@ class Writer:
         if isinstance(error, StoreError):
             return error
         failure: StoreError
-        if _code(error) in NO_ROOM:
+        if self._space.is_out(_code(error)):
             failure = Full(self._space.short)
         elif _is_of_one(error):
             failure = StoreError(f"cannot write: {error}")
@@ -267,7 +264,7 @@ def _code(error: Exception) -> int:
 def _is_of_one(error: Exception) -> bool:
     """Tell whether an error is about one commit, and says nothing about the next."""
     if isinstance(error, OSError):
-        return error.errno in (*_OF_ONE, *NO_ROOM)
+        return error.errno in _OF_ONE
     return isinstance(error, StoreError | TypeError | ValueError | LookupError | MemoryError)
 
 

@@ -24,13 +24,18 @@ class Refusal(NamedTuple):
 class ServerProcess:
     """`kcpfast start` on a root directory and a free port; ready once constructed."""
 
-    def __init__(self, root: Path, *flags: str) -> None:
-        """Start it; AssertionError with what it said if it does not become ready."""
+    def __init__(
+        self, root: Path, *flags: str, within: Sequence[str] = (), log: Path | None = None
+    ) -> None:
+        """Start it; AssertionError with what it said if it does not become ready.
+
+        `within` is the beginning of a command line that runs what follows it.
+        """
         self.root = root
-        self.log = root.with_name(root.name + ".log")
-        with self.log.open("ab") as log:
+        self.log = log or root.with_name(root.name + ".log")
+        with self.log.open("ab") as said:
             self._process = subprocess.Popen(
-                command(root, *flags), stdout=subprocess.PIPE, stderr=log, text=True
+                [*within, *command(root, *flags)], stdout=subprocess.PIPE, stderr=said, text=True
             )
         assert self._process.stdout is not None
         self.ready = self._process.stdout.readline()
