@@ -9,9 +9,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 KERNELS := $(wildcard kcpfast/_core/*.py kcpfast/_core/*.pyx kcpfast/_core/*.pxd)
 ARGS ?=
+SECONDS ?= 1800
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
-.PHONY: build start test doors bench bench-compare growth load lint binary wheel clean
+.PHONY: build start test doors bench bench-compare growth load soak lint binary wheel clean
 
 build: $(VENV)/built
 
@@ -24,6 +25,10 @@ test: build $(VENV)/tools $(VENV)/kubectl
 # Every way to an object, asked by everybody, for some ten minutes; `make test` does it briefly.
 doors: build $(VENV)/tools
 	KCPFAST_DOORS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/doors --timeout 3600
+
+# Kills, faults, churn and overload; SECONDS=300 makes it shorter. The last line says how it was.
+soak: build $(VENV)/tools
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.soak $(SECONDS)
 
 lint: build $(VENV)/tools
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/test_source.py

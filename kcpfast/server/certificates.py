@@ -36,6 +36,8 @@ def _write(path: Path, data: bytes, mode: int) -> None:
     handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(handle, "wb") as file:
         file.write(data)
+        file.flush()
+        os.fsync(handle)
     partial.rename(path)
 
 

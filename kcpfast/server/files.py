@@ -27,7 +27,7 @@ def admin_tokens(store: Path) -> dict[str, User]:
         for name in missing:
             kept[name] = {"token": secrets.token_urlsafe(32), "uid": new_uid()}
         if missing:
-            write_private(store, json.dumps(kept, indent=1))
+            write_private(store, json.dumps(kept, indent=1), durable=True)
     except (OSError, ValueError) as error:
         raise StartError(f"cannot use {store}: {error}") from None
     return {
@@ -36,12 +36,18 @@ def admin_tokens(store: Path) -> dict[str, User]:
     }
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
+def write_private(path: Path, text: str, *, durable: bool = False) -> None:
+    """Write a file that only its owner may read, whole or not at all.
+
+    What is not `durable` may be empty after a power cut: it is written anew at each start.
+    """
     partial = path.with_name(path.name + ".partial")
     handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w") as file:
         file.write(text)
+        if durable:
+            file.flush()
+            os.fsync(handle)
     partial.rename(path)
 
 

@@ -66,6 +66,15 @@ void faults_begin(const char *where, int what, int which, long number, long more
     pthread_mutex_unlock(&lock);
 }
 
+/* A plan may come with the environment: FAULTS="mode kinds at", FAULTS_FOLDER. */
+__attribute__((constructor)) static void faults_planned(void) {
+    const char *plan = getenv("FAULTS"), *where = getenv("FAULTS_FOLDER");
+    int what, which;
+    long number;
+    if (plan && where && sscanf(plan, "%d %d %ld", &what, &which, &number) == 3)
+        faults_begin(where, what, which, number, 0, EIO, (unsigned)number);
+}
+
 long faults_count(void) { return count; }
 
 static int path_of(int fd, char *path) {

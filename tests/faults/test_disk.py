@@ -107,6 +107,7 @@ FAILURES = [
 ]
 
 
+@pytest.mark.timeout(60 * MORE)
 @pytest.mark.parametrize(("what", "kinds", "error", "more"), [*CUTS, *FAILURES])
 def test_each_call_of_work(
     disk: Disk, folders: Path, what: int, kinds: int, error: int, more: int
@@ -270,6 +271,7 @@ class Faulty(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
+@pytest.mark.timeout(120 * MORE)
 def test_any_history_with_any_faults(disk: Disk) -> None:
     Faulty.disk = disk
     options = settings(max_examples=20 * MORE, stateful_step_count=15, deadline=None)
