@@ -183,8 +183,13 @@ class Writer:
         _on(job.loop, _settle, job.future, result)
 
     def _write(self, batch: list[Commit]) -> None:
-        """Write a batch and have its outcomes delivered, by the loop of its first commit."""
-        _on(batch[0].loop, self._deliver, self.outcomes(batch))
+        """Write a batch and have its outcomes delivered, on the loop of who waits for them."""
+        outcomes = self.outcomes(batch)
+        if all(commit.loop is batch[0].loop for commit in batch):
+            _on(batch[0].loop, self._deliver, outcomes)
+            return
+        for commit, outcome in zip(batch, outcomes, strict=True):
+            _on(commit.loop, self._deliver, [outcome])
 
     def outcomes(self, batch: list[Commit]) -> list[Outcome]:
         """Write a batch in one transaction; return what became of each commit."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ from kcpfast.store.contract import (
     Write,
 )
 from kcpfast.store.lmdb import LmdbStore
+from kcpfast.store.writer import Commit
 from kcpfast.telemetry.metrics import exposition
 
 
@@ -186,22 +186,19 @@ async def test_only_what_subscribers_heard_of_can_be_forgotten(store: Store) -> 
 
 
 async def test_the_thread_outlives_loops(tmp_path: Path) -> None:
-    """Whose loop is closed before the answer hears nothing; the next one is served."""
+    """Whose loop is closed before the answer hears nothing; whoever waits with it is served."""
     opened = LmdbStore(tmp_path)
-
-    def abandon() -> None:
-        loop = asyncio.new_event_loop()
-        task = loop.create_task(opened.commit([Put(b"a", b"x")]))
-        loop.call_soon(loop.stop)
-        loop.run_forever()
-        task.cancel()
-        loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
-        loop.close()
-
-    thread = threading.Thread(target=abandon)
-    thread.start()
-    thread.join()
-    assert await opened.commit([Put(b"b", b"x")]) in (1, 2)
+    closed, loop = asyncio.new_event_loop(), asyncio.get_running_loop()
+    futures = [closed.create_future(), loop.create_future()]
+    closed.close()
+    with opened._mapped:
+        batch = [
+            Commit([Put(b"a%d" % at, b"x")], each, future)
+            for at, (each, future) in enumerate(zip((closed, loop), futures, strict=True))
+        ]
+        opened._writer._write(batch)
+    assert await futures[1] == 2
+    assert await opened.commit([Put(b"b", b"x")]) == 3
     opened.close()
 
 
