@@ -13,6 +13,7 @@ from tests.doors import world as worlds
 from tests.doors.asking import ACCEPT, COLLECTIONS, METHODS, NEW, SLOW, Asker, Door, Question
 from tests.doors.world import (
     BOUND,
+    CLAIMED,
     DEPOT,
     ITSELF,
     KINDS,
@@ -20,6 +21,7 @@ from tests.doors.world import (
     MAPS,
     NAMESPACES,
     OFFERS,
+    ROOMS,
     SHOP,
     World,
 )  # fmt: skip
@@ -69,6 +71,11 @@ DOORS = (
 )
 
 
+# What is asked for at a view most of the time: what it shows.
+SHOWN = {
+    name: (*kinds, *(CLAIMED if name == "boxes" else ())) for name, (_, kinds) in OFFERS.items()
+}
+SHOWN[SLOW] = (LAMPS, ROOMS, MAPS, ITSELF)
 PARTS = {"status": ("get", "patch", "update"), "scale": ("get",), "token": ("create",)}
 UNFIT = {"watch": ("yaml", "partials"), "list": ("partial",), "deletecollection": ("partial",)}
 NAMES = st.sampled_from([f"mk{number}x" for number in range(1, 200)])
@@ -79,15 +86,18 @@ def asker(of: Random, door: Door | None = None) -> Asker:
     who = of.choice((*PEOPLE, *PEOPLE[:3], *PEOPLE[:3]))
     if door is not None and door.export and of.random() < 0.6:
         who = of.choice(PROVIDERS)
-    if of.random() < 0.2:
-        wanted, groups = of.choice(WANTED)
+    if of.random() < 0.25:
+        wanted, groups = of.choice((*WANTED, *WANTED[:3]))
         who = who._replace(wanted=wanted, asked=groups)
     return who
 
 
 def question(of: Random, facts: Facts, world: World) -> Question:
     """Return any question, mostly about something that is there."""
+    door = of.choice(DOORS)
     kind = of.choice((*KINDS, LAMPS, LAMPS, MAPS, BOUND, ITSELF))
+    if door.export in SHOWN and of.random() < 0.7:
+        kind = of.choice(SHOWN[door.export])
     part = of.choice(kind.parts) if kind.parts and of.random() < 0.35 else ""
     verb = of.choice(PARTS.get(part, READS if kind in (BOUND, ITSELF) else tuple(METHODS)))
     whole = verb in ("list", "watch") and of.random() < 0.5
@@ -95,7 +105,6 @@ def question(of: Random, facts: Facts, world: World) -> Question:
     collection = verb in COLLECTIONS
     forms = [each for each in ACCEPT if each not in UNFIT.get(verb, ("partials",))]
     form = of.choice(forms if part in ("", "status") else ["json", "yaml"])
-    door = of.choice(DOORS)
     found = Question(
         asker(of, door), door, verb, kind, part, namespace, "", form,
         of.choice(("", "", "a")) if collection else "",

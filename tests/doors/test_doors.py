@@ -224,7 +224,7 @@ class Doors(RuleBasedStateMachine):
             for _ in range(2):  # the second time it may be remembered
                 seen = self.send(asked)
                 assert agree(asked, seen, wanted), (asked, seen, wanted)
-            if seen.status in (403, 404) and asked.name[:2] == "mk":
+            if seen.status in (403, 404) and asked.name[:2] == "mk" and not asked.spelled:
                 self.compare(asked, seen)
 
     def send(self, asked: Question) -> Seen:

@@ -79,6 +79,7 @@ PLURALS = tuple(each.resource for each in KINDS if not each.builtin)
 SHOP, DEPOT = "root:shop", "root:depot"
 OFFERS = {"lights": (SHOP, (LAMPS, ROOMS)), "sets": (SHOP, (DECKS,)), "boxes": (DEPOT, (CRATES,))}
 BOUND_IN = ("root:home", "root:away", "root:baby", DEPOT)
+SELECTORS = {"root:away": {"matchLabels": {"tier": "a"}}}
 CLAIMED = (MAPS, SECRETS, ACCOUNTS, LAMPS, EXPORTED)
 
 
@@ -163,7 +164,11 @@ class _Builder:
         identity = await self.exports()
         for path in BOUND_IN:
             for name in OFFERS:
-                await self.create(path, BINDINGS, bound(name, name, answers_of(identity)))
+                await self.create(
+                    path,
+                    BINDINGS,
+                    bound(name, name, answers_of(identity, "Accepted", SELECTORS.get(path))),
+                )
         await self.inside.settle()
         for path in self.clusters:
             await self.create(path, CRDS, gadgets())
@@ -257,7 +262,13 @@ BASE: dict[str, list[Any]] = {
                 "verbs": ["get", "patch", "update"],
                 "apiGroups": ["x.example.com", "apps", ""],
                 "resources": ["*"],
-            }
+            },
+            {
+                "verbs": ["delete", "list"],
+                "apiGroups": ["x.example.com", "apps", ""],
+                "resources": ["*"],
+                "resourceNames": [f"mk{number}x" for number in range(1, 200, 3)],
+            },
         ],
         subject("User", "bob"),
     ],
