@@ -41,6 +41,11 @@ class Source(NamedTuple):
     export: Object | None
 
     @property
+    def identity(self) -> str:
+        """The identity of the export, "" while it has none."""
+        return ((self.export or {}).get("status") or {}).get("identityHash") or ""
+
+    @property
     def place(self) -> tuple[str, str]:
         """Cluster and name of an export that was found."""
         assert self.export is not None
@@ -108,6 +113,10 @@ class BindingController:
         if offered is None:
             return self._wait(where, new, source)
         identity, found = offered
+        if self._is_replaced(where, new, source):
+            text = f"APIExport {source.place[1]} is not the one that was bound: bind it anew"
+            conditions.mark_false(new, _VALID, "APIExportReplaced", text)
+            return []
         conditions.mark_true(new, _VALID)
         problem = self._conflict(where, found)
         if problem:
@@ -123,7 +132,7 @@ class BindingController:
         more = self._file(where, place, found, identity)
         filed = self._objects.store.index_get(index.consumer(*place, where.cluster, where.name))
         if not filed:
-            more += self._filed(where, place, [])
+            more += self._filed(where, place, bindings.Terms(identity, []))
         self._judge_claims(new, source)
         return more
 
@@ -136,7 +145,7 @@ class BindingController:
             text = f"Error getting APIExport {shown}: not found"
             conditions.mark_false(new, _VALID, "APIExportNotFound", text)
             return None
-        identity = (source.export.get("status") or {}).get("identityHash") or ""
+        identity = source.identity
         if not identity:
             text = f"APIExport {shown} is missing status.identityHash"
             conditions.mark_false(new, _VALID, "MissingIdentityHash", text, "Warning")
@@ -156,10 +165,36 @@ class BindingController:
         return self._filed(where, (source.cluster, name), None)
 
     def _filed(
-        self, where: Target, export: tuple[str, str], force: Sequence[dict[str, Any]] | None
+        self, where: Target, export: tuple[str, str], terms: bindings.Terms | None
     ) -> list[Write]:
         store = self._objects.store
-        return bindings.file_consumer(store, export, where.cluster, where.name, force)
+        return bindings.file_consumer(store, export, where.cluster, where.name, terms)
+
+    def _is_replaced(self, where: Target, binding: Object, source: Source) -> bool:
+        """Tell whether a binding that is bound finds another export by its reference.
+
+        A workspace was made anew at the path, or an export with another identity: whoever did that
+        is not whom the claims were granted. kcp follows the reference.
+        """
+        status = binding["status"]
+        if status.get("phase") != "Bound":
+            return False
+        owner = status.get("apiExportClusterName") or ""
+        return owner != source.cluster or self._bound_to(where, binding) not in (
+            "",
+            source.identity,
+        )
+
+    def _bound_to(self, where: Target, binding: Object) -> str:
+        """Return the identity that a binding is bound to, "" if that is not known."""
+        status = binding["status"]
+        place = (status.get("apiExportClusterName") or "", bindings.reference(binding)["name"])
+        key = index.consumer(*place, where.cluster, where.name)
+        terms = bindings.terms_of(self._objects.store.index_get(key) or bindings.WAITING)
+        if terms is not None and terms.identity:
+            return terms.identity
+        bound = status.get("boundResources") or ()
+        return next((each["schema"]["identityHash"] for each in bound), "")
 
     def _conflict(self, where: Target, found: Sequence[Offer]) -> str:
         """Return what keeps a binding from its names, "" if nothing does."""
@@ -204,10 +239,17 @@ class BindingController:
     ) -> None:
         """Put the claims in force into effect: what is withdrawn first, what is granted last."""
         found = await self._objects.read(where)
-        if found is None or source.export is None or found["status"].get("phase") != "Bound":
+        if found is None or source.export is None or not source.identity:
             return
-        force = bindings.in_force(source.export, found)
-        label = export_hash(*source.place)
+        if found["status"].get("phase") != "Bound":
+            return
+        force, place, identity = (
+            bindings.in_force(source.export, found), source.place, source.identity,
+        )  # fmt: skip
+        if self._is_replaced(where, found, source):  # what was granted to the one before, ends
+            force, place = [], (found["status"]["apiExportClusterName"], source.place[1])
+            identity = self._bound_to(where, found)
+        label = export_hash(*place)
 
         def show(new: Object, applied: Sequence[Mapping[str, Any]]) -> None:
             if applied:
@@ -221,14 +263,15 @@ class BindingController:
         async def withdraw(old: Object) -> Change:
             new = await self._objects.copy(where, old)
             show(new, kept)
-            return Change(new, [*writes, *self._filed(where, source.place, kept)])
+            terms = bindings.Terms(identity, kept)
+            return Change(new, [*writes, *self._filed(where, place, terms)])
 
         async def grant(old: Object) -> Change:
             new = await self._objects.copy(where, old)
             show(new, force)
             conditions.mark_true(new, "PermissionClaimsApplied")
             conditions.summarize(new)
-            return Change(new, self._filed(where, source.place, force))
+            return Change(new, self._filed(where, place, bindings.Terms(identity, force)))
 
         changed = {claims.storage(each) for each in (*before, *force) if each not in kept}
         if changed:

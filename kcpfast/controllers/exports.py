@@ -270,7 +270,7 @@ def _judge_identity(export: Object, identity: str, secret: str) -> None:
 
 
 def _of_consumers(objects: Objects, cluster: str, export: str) -> Iterable[Write]:
-    for consumer, binding, _ in consumers(objects.store, (cluster, export)):
+    for consumer, binding, _ in consumers(objects.store, (cluster, export), ""):
         yield Stamp(index.mark("apibinding", consumer, binding))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -104,15 +104,15 @@ def file_consumer(
     export: tuple[str, str],
     cluster: str,
     binding: str,
-    claims: Sequence[dict[str, Any]] | None,
+    terms: Terms | None,
 ) -> list[Write]:
-    """Return what tells an export of a consumer, unless it knows: the claims in force, None while
-    the binding waits.
+    """Return what tells an export of a consumer, unless it knows: the terms of a binding, None
+    while it waits.
 
     Its endpoint slices are told of the first one. While there is another they know already; that
     it is still there when the new one comes is then part of the commit.
     """
-    own, filed = index.consumer(*export, cluster, binding), consumer_entry(claims)
+    own, filed = index.consumer(*export, cluster, binding), consumer_entry(terms)
     known = store.index_get(own)
     if known is not None:
         return [Index(own, filed)] if known != filed else []
@@ -121,21 +121,43 @@ def file_consumer(
     return [Index(own, filed), Stamp(index.mark("slices", *export))]
 
 
-def consumer_entry(claims: Sequence[dict[str, Any]] | None) -> bytes:
+class Terms(NamedTuple):
+    """What a binding has agreed to: the claims in force, and with whom: the export of an identity.
+
+    Who makes an export of the same name anew, with another identity, is somebody else.
+    """
+
+    identity: str
+    claims: Sequence[Mapping[str, Any]]
+
+
+def consumer_entry(terms: Terms | None) -> bytes:
     """Return what is filed of a consumer."""
-    return WAITING if claims is None else msgspec.json.encode(list(claims))
+    return WAITING if terms is None else msgspec.json.encode([terms.identity, list(terms.claims)])
+
+
+def terms_of(entry: bytes) -> Terms | None:
+    """Return the terms in an entry; entries of before them hold claims alone."""
+    if entry == WAITING:
+        return None
+    found = msgspec.json.decode(entry)
+    if found and isinstance(found[0], str):
+        return Terms(*found)
+    return Terms("", found)
 
 
 def consumers(
-    store: Store, export: tuple[str, str], cluster: str = ""
-) -> Iterable[tuple[str, str, list[dict[str, Any]] | None]]:
+    store: Store, export: tuple[str, str], identity: str, cluster: str = ""
+) -> Iterable[tuple[str, str, Sequence[Mapping[str, Any]] | None]]:
     """Yield (cluster, binding, claims in force) of an export's consumers, or of one of them.
 
-    The claims are None for a binding that is not bound yet.
+    The claims are None for a binding that is not bound yet, or to an export of another identity.
     """
     for key, data in store.index_scan(index.consumer(*export, cluster)):
         _, _, _, found, binding = key.decode().split("\0")
-        yield found, binding, None if data == WAITING else msgspec.json.decode(data)
+        terms = terms_of(data)
+        meant = terms is not None and terms.identity in ("", identity)
+        yield found, binding, terms.claims if terms is not None and meant else None
 
 
 def consequences(store: Store) -> Consequence:

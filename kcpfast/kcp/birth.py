@@ -155,7 +155,7 @@ class Maker:
             self._objects.store, self.cluster, name, origin, export.offers, export.identity
         )
         self.writes += bindings.file_consumer(
-            self._objects.store, origin, self.cluster, name, force
+            self._objects.store, origin, self.cluster, name, bindings.Terms(export.identity, force)
         )
         self.writes += claims.index_writes(self.cluster, export_hash(*origin), (), force)
         # What is born in this very commit gets its labels a moment later.

@@ -74,8 +74,12 @@ class Parts(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What an export shows: its resources by (group, plural, version), and its claims."""
+    """What an export shows: its resources by (group, plural, version), and its claims.
 
+    Shown is what is bound to an export of this identity.
+    """
+
+    identity: str
     served: Mapping[tuple[str, str, str], Served]
     claims: Mapping[tuple[str, str], Mapping[str, Any]]
     fingerprint: bytes
@@ -84,7 +88,7 @@ class Content(NamedTuple):
 # What exports (cluster and name) show.
 Contents = Derived[tuple[str, str], Content]
 MAX_CONTENTS = 256
-_GONE = Content({}, {}, b"")
+_GONE = Content("", {}, {}, b"")
 
 
 class ApiExportView:
@@ -119,7 +123,7 @@ class ApiExportView:
         offered = [(each["group"], each["name"]) for each in exports.resources(export)]
         origins = [(place, each.resource.origin) for place, each in served.items()]
         shown = [offered, list(claimed.values()), identity, origins]
-        return Content(served, claimed, msgspec.json.encode(shown))
+        return Content(identity, served, claimed, msgspec.json.encode(shown))
 
     def _resources(
         self, export: dict[str, Any], claimed: Mapping[tuple[str, str], Mapping[str, Any]]
@@ -220,7 +224,10 @@ class ApiExportView:
         self, cluster: str
     ) -> Iterable[tuple[str, str, Sequence[Mapping[str, Any]] | None]]:
         """Yield the bindings of one cluster to the export; a path is no cluster."""
-        return bindings.consumers(self._store, self._export, cluster) if cluster else ()
+        identity = self._content.identity
+        if not cluster or not identity:
+            return ()
+        return bindings.consumers(self._store, self._export, identity, cluster)
 
     def _is_bound(self, cluster: str, wanted: Attributes) -> bool:
         row = self._parts.catalog.row(cluster, wanted.group, wanted.resource)
@@ -274,7 +281,9 @@ class ApiExportView:
         """
         if cluster != WILDCARD:
             return None
-        found = (each for each, _, _ in bindings.consumers(self._store, self._export))
+        identity = self._content.identity
+        filed = bindings.consumers(self._store, self._export, identity)
+        found = (each for each, _, force in filed if force is not None)
         return list(dict.fromkeys(found))
 
     def _is_consumer(self, cluster: str) -> bool:
