@@ -91,7 +91,7 @@ class Authorizer:
         if cluster.startswith("system:"):
             return False
         state = self._clusters.state(cluster)
-        if state is None or state.phase not in _OPEN_PHASES:
+        if state is None or state.phase not in _OPEN_PHASES or state.is_home_of_another(user):
             return False
         if not _has_required_groups(state, user, who):
             return False

@@ -10,7 +10,7 @@ from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
 from kcpfast.meta import cluster as names
 from kcpfast.meta.errors import ApiError, bad_request, not_found
 from kcpfast.meta.texts import embedded_object, signed
-from kcpfast.meta.user import Attributes
+from kcpfast.meta.user import Attributes, User
 from kcpfast.registry import index, values
 from kcpfast.registry.derived import Derived
 from kcpfast.registry.objects import Objects, Target
@@ -44,6 +44,14 @@ class State(NamedTuple):
     initializers: tuple[str, ...]
     terminators: tuple[str, ...]
     max_objects: int | None
+    # Name and uid of the user whose home it is, ("", "") for other workspaces.
+    home_of: tuple[str, str] = ("", "")
+
+    def is_home_of_another(self, user: User) -> bool:
+        """Tell whether it is the home of a user of this name who is somebody else: by the uid, if
+        both have one."""
+        name, uid = self.home_of
+        return bool(name == user.name and uid and user.uid and uid != user.uid)
 
 
 class Clusters:
@@ -164,7 +172,17 @@ def _state(found: Object) -> State:
         tuple(status.get("initializers") or ()),
         tuple(status.get("terminators") or ()),
         _integer(annotations.get(MAX_OBJECTS)),
+        _home_of(found),
     )
+
+
+def _home_of(found: Object) -> tuple[str, str]:
+    """Return whose home a logical cluster is: it has a maker, and no Workspace stands for it."""
+    spec = found.get("spec") or {}
+    maker = spec.get("createdBy") or {}
+    if spec.get("owner") or not maker:
+        return "", ""
+    return maker.get("username") or "", maker.get("uid") or ""
 
 
 def lock_writes(objects: Objects, cluster: str, holders: Mapping[str, Lock | None]) -> list[Write]:

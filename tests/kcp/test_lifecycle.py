@@ -2,6 +2,8 @@
 
 import pytest
 
+from kcpfast.auth.authenticate import _digest
+from kcpfast.meta.user import AUTHENTICATED, User
 from tests.fix_inside import Inside, Json
 from tests.kcp.provider import BINDINGS, EXPORTS, NAME, SCHEMAS, export, schema
 from tests.kcp.test_views import pages, spied, watched
@@ -131,6 +133,18 @@ async def test_everybody_has_a_home_of_their_own(inside: Inside) -> None:
     assert (
         await inside.send("GET", "/clusters/user:ann/api/v1/namespaces", user="ann")
     ).status == (200)
+
+
+async def test_a_home_is_not_for_the_next_of_the_same_name(inside: Inside) -> None:
+    path = f"/clusters/root{SPACES}/~"
+    tokens = inside.running.server._front._authenticator._tokens
+    tokens[_digest("ann")] = User("ann", "7", (AUTHENTICATED,))
+    home = (await inside.send("GET", path, token="ann")).body["spec"]["cluster"]
+    inside_of_it = f"/clusters/{home}/api/v1/namespaces"
+    for uid, status in (("7", 200), ("8", 403), ("", 200)):
+        tokens[_digest("ann")] = User("ann", uid, (AUTHENTICATED,))
+        assert (await inside.send("GET", path, token="ann")).status == status
+        assert (await inside.send("GET", inside_of_it, token="ann")).status == status
 
 
 async def test_a_sleeping_cluster_answers_nobody(inside: Inside) -> None:

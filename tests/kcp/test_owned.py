@@ -220,13 +220,13 @@ async def test_what_is_new_has_no_status_of_its_own(inside: Inside, home: str) -
 POLICY = "/apis/admissionregistration.k8s.io/v1"
 
 
-@pytest.mark.parametrize(
-    "row", [*TABLE, *SETTLED], ids=lambda row: f"{row.place[1]} {'.'.join(row.path)}"
-)
+# The expression of the policy writes annotations and labels.
+TEXTS = [row for row in (*TABLE, *SETTLED) if row.path[1] in ("annotations", "labels")]
+
+
+@pytest.mark.parametrize("row", TEXTS, ids=lambda row: f"{row.place[1]} {'.'.join(row.path)}")
 async def test_no_policy_of_a_workspace_changes_it(inside: Inside, home: str, row: Field) -> None:
     """A mutating policy that its admin has registered runs behind the server's own plugins."""
-    if row.path[0] != "metadata" or row.path[1] == "finalizers":
-        pytest.skip("the expression of the policy writes annotations and labels")
     group, plural = row.place
     key = key_of(row)
     expression = (

@@ -33,6 +33,15 @@ def handlers(making: Workspaces, clusters: Clusters) -> dict[tuple[str, str, str
             with contextlib.suppress(Conflict):  # another request of the user was faster
                 await api.objects.store.commit(making.home(cluster, call.user))
             found = clusters.logical_cluster(cluster)
+        state = clusters.state(cluster)
+        owner = state.home_of[0] if state is not None else ""
+        # Another may have had this name, or have one with the same hash.
+        if (
+            state is not None
+            and owner
+            and (owner != call.user.name or state.is_home_of_another(call.user))
+        ):
+            raise _not_permitted()
         if found is None or found["status"]["phase"] in ("", "Scheduling", "Initializing"):
             raise _not_yet()
         return answer.respond_json(call, 200, _workspace(found, cluster))
@@ -43,7 +52,11 @@ def handlers(making: Workspaces, clusters: Clusters) -> dict[tuple[str, str, str
 def _check_may_create(making: Workspaces, call: Call) -> None:
     wanted = Attributes("create", _GROUP, "v1alpha1", _PLURAL, name=NAME)
     if not making.authorizer.allows(call.user, ROOT, wanted):
-        raise forbidden(_PLURAL, _GROUP, NAME, "workspace access not permitted")
+        raise _not_permitted()
+
+
+def _not_permitted() -> ApiError:
+    return forbidden(_PLURAL, _GROUP, NAME, "workspace access not permitted")
 
 
 def _not_yet() -> ApiError:
