@@ -10,9 +10,10 @@ BIN := $(VENV)/bin
 KERNELS := $(wildcard kcpfast/_core/*.py kcpfast/_core/*.pyx kcpfast/_core/*.pxd)
 ARGS ?=
 SECONDS ?= 1800
+SEED ?= 1
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
-.PHONY: build start test doors bench bench-compare growth load soak lint binary wheel clean
+.PHONY: build start test fuzz doors bench bench-compare growth load soak lint binary wheel clean
 
 build: $(VENV)/built
 
@@ -29,6 +30,13 @@ doors: build $(VENV)/tools
 # Kills, faults, churn and overload; SECONDS=300 makes it shorter. The last line says how it was.
 soak: build $(VENV)/tools
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.soak $(SECONDS)
+
+# Coverage guides it where atheris can be installed (Linux, the Pythons it has wheels for).
+fuzz: build $(VENV)/tools
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--config-settings editable_mode=compat --editable ".[fuzz]" \
+		|| echo "atheris cannot be installed here: seeds alone guide this"
+	@$(BIN)/python -m tests.fuzz $(SECONDS) $(SEED)
 
 lint: build $(VENV)/tools
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/test_source.py

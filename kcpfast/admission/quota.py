@@ -28,6 +28,8 @@ from kcpfast.store.contract import Below, number
 QUOTAS = BY_PLACE["", "v1", "resourcequotas"]
 WHOLE_NAMESPACE, WHOLE = "admin", "experimental.quota.kcp.io/cluster-scoped"
 _MAX_PLACES = 8192
+# A counter has 63 bits, a quantity may be larger.
+_MOST = 1 << 62
 
 
 class Quota(NamedTuple):
@@ -111,7 +113,7 @@ class Quotas:
         storage = target.resource.storage
         key = counter(target.cluster, target.namespace, storage, whole=quota.whole)
         used = number(self._store.index_get(key))
-        limits = {name: int(parse(quota.hard[name])[0]) for name in names}
+        limits = {name: min(int(parse(quota.hard[name])[0]), _MOST) for name in names}
         exceeded = sorted(name for name in names if used >= limits[name])
         if exceeded:
             raise review.refuse(

@@ -120,6 +120,8 @@ class Reading:
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request target."""
+        if self._parser.get_method() == b"PRI":  # the parser would wait for the rest of the preface
+            raise Refused(505, "HTTP/2 is not spoken here")
         self._url += url
         self._count(len(url))
         _check_head(len(self._url))

@@ -249,3 +249,34 @@ def test_a_refusal_cannot_fail(error: ApiError) -> None:
     answer = refusal(None, error)
     found = json.loads(answer.body)
     assert (found["kind"], found["code"], answer.status) == ("Status", error.code, error.code)
+
+
+AMOUNTS = [
+    "1e999",
+    "1e-999",
+    "9" * 4000,
+    "9" * 30,
+    "0.5",
+    "-1",
+    "٣",
+    "1Ei",
+    "99999999999999Ei",
+    "x",
+]
+
+
+@pytest.mark.parametrize("backing", ["lmdb"], indirect=True)
+async def test_no_quantity_is_a_fault(inside: Inside) -> None:
+    quotas = CONFIG_MAPS.replace("configmaps", "resourcequotas")
+    for number, amount in enumerate(AMOUNTS):
+        quota = {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": f"q{number}"},
+            "spec": {"hard": {"configmaps": amount, "limits.cpu": amount}},
+        }
+        got = await inside.send("POST", quotas, quota)
+        assert got.status in (201, 422), (amount, got.body)
+    await inside.settle()
+    got = await inside.send("POST", CONFIG_MAPS, config_map("a"))
+    assert got.status in (201, 403), got.body

@@ -22,7 +22,7 @@ MERGE, PATCH = "application/merge-patch+json", "application/json-patch+json"
 STRATEGIC, APPLY = "application/strategic-merge-patch+json", "application/apply-patch+yaml"
 NAMES = ("a", "b", "c", "d")
 # One request in so many has something wrong in it; some of those are answered well all the same.
-SPOILED_PERCENT = 40
+SPOILED_PERCENT = 35
 
 
 class Sent(NamedTuple):
@@ -52,9 +52,11 @@ def request(choices: Choices, where: Places) -> Sent:
     kind = choices.number(16)
     if kind == 15:
         made = _of_no_object(choices)
+    elif kind == 13 and spoiled:
+        made = _raw(sample, choices)
     elif kind == 14:
         made = _to_subresource(sample, choices, where, spoiled=spoiled)
-    elif not sample.stored or kind < 5:
+    elif not sample.stored or (kind < 5 and sample.name != "cluster"):
         made = _create(sample, choices, where, spoiled=spoiled)
     elif kind < 8:
         made = _patch(sample, choices, where, spoiled=spoiled)
@@ -77,7 +79,7 @@ class _Made(NamedTuple):
 
 def _addressed(made: _Made, choices: Choices, where: Places, *, spoiled: bool) -> Sent:
     """Complete a request by where it goes, who sends it and in which form answers are wanted."""
-    at = choices.pick(where.views) if choices.chance(6) else choices.pick(where.clusters)
+    at = choices.pick(where.views) if choices.chance(4) else _cluster(made.path, choices, where)
     accept = choices.pick(ACCEPTS[:7]) if choices.chance(30) else JSON
     token = where.tokens[0] if choices.chance(25) else where.tokens[1]
     path, query = made.path, list(made.query)
@@ -107,6 +109,16 @@ def _addressed(made: _Made, choices: Choices, where: Places, *, spoiled: bool) -
             body[:at_byte] + choices.take(choices.number(4)) + body[at_byte + choices.number(3) :]
         )
     return Sent(made.method, at + path, text, headers, body, spoiled)
+
+
+def _cluster(path: str, choices: Choices, where: Places) -> str:
+    """Return a cluster that serves the resource in a path."""
+    found = [at for part, at in zip(ONLY_IN, where.clusters, strict=True) if part in path]
+    return found[0] if found else choices.pick(where.clusters)
+
+
+# What is served in the first cluster of the places, in the second, in the third.
+ONLY_IN = ("/x.example.com/", "/g.example.com/", "/core.kcp.io/v1alpha1/shards")
 
 
 def _strange_headers(choices: Choices) -> dict[bytes, bytes]:
@@ -227,6 +239,8 @@ def _named(sample: Sample, choices: Choices) -> tuple[str, Json]:
 
 def _update(sample: Sample, choices: Choices, where: Places, *, spoiled: bool) -> _Made:
     path, obj = _named(sample, choices)
+    if not _is_builtin(sample):
+        obj["metadata"]["resourceVersion"] = "0"
     _spoil(obj, sample, choices, where, spoiled=spoiled)
     media, body = _encoded(obj, choices, builtin=_is_builtin(sample))
     return _Made("PUT", path, media, body)
@@ -353,11 +367,65 @@ def _to_subresource(sample: Sample, choices: Choices, where: Places, *, spoiled:
             _json(scale),
             (("fieldManager", "me"),),
         )
+    if not sample.subresources and not spoiled:
+        return _read(sample, choices, spoiled=False)
     path, obj = _named(sample, choices)
     part = choices.pick(sample.subresources or ("status",))
+    if not _is_builtin(sample):
+        obj["metadata"]["resourceVersion"] = "0"
     obj["status"] = choices.pick(({}, {"phase": "Ready"}, {"conditions": []}, {"size": 1}))
     _spoil(obj, sample, choices, where, spoiled=spoiled)
     return _Made("PUT", f"{path}/{part}", *_encoded(obj, choices, builtin=_is_builtin(sample)))
+
+
+CEL = (
+    *("self", "object", "oldObject", "request", "params", "variables", ".spec", ".size", ".name"),
+    *(" == ", " + ", " in ", " && ", "!", "?", ":", "(", ")", "[", "]", "{", "}", ",", "1", "1.5"),
+    *("'a'", "b'a'", "null", "true", "has(", "size(", ".all(x, ", ".map(x, ", ".exists(x, ", "x"),
+    *(".matches(", "'[a-'", "timestamp(", "duration(", "quantity(", "'1h'", "string(", "int("),
+    *("cidr(", "ip(", "url(", ".format([", "'%s'", "optional.of(", ".orValue(", "cel.bind(y, "),
+    *("9" * 30, "-", "/", "%", "0", "dyn(", "type(", ".split(','", ".join()", "'٣'", "\x00"),
+)
+MEDIA = (JSON, YAML, PROTOBUF, MERGE, PATCH, STRATEGIC, APPLY)
+
+
+def cel(choices: Choices) -> str:
+    """Return an expression, or something like one."""
+    return "".join(choices.pick(CEL) for _ in range(1 + choices.number(14)))
+
+
+def _raw(sample: Sample, choices: Choices) -> _Made:
+    """Bytes as they come: in a body of any kind, in a selector, in an expression."""
+    way = choices.number(4)
+    if way == 0:
+        kind = choices.pick(("labelSelector", "fieldSelector", "continue"))
+        text = choices.take(choices.number(40)).decode("utf-8", "replace")
+        return _Made("GET", _collection(sample), query=((kind, text),))
+    if way == 1:
+        body = choices.take(choices.number(100))
+        if choices.chance(50):
+            body = b"k8s\0" + body
+        path, method = choices.pick(
+            ((_collection(sample), "POST"), (_named(sample, choices)[0], "PATCH"))
+        )
+        return _Made(method, path, choices.pick(MEDIA), body, (("fieldManager", "me"),))
+    name = f"e{choices.number(1 << 16):x}"
+    policy, crd = (next(each for each in SAMPLES if each.kind == kind) for kind in RULED_KINDS)
+    ruled = policy if way == 2 else crd
+    obj = built(ruled, name)
+    if ruled is policy:
+        obj["spec"]["validations"][0]["expression"] = cel(choices)
+        obj["spec"]["variables"][0]["expression"] = cel(choices)
+        obj["spec"]["matchConditions"] = [{"name": "c", "expression": cel(choices)}]
+    else:
+        spec = obj["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+        spec["x-kubernetes-validations"] = [
+            {"rule": cel(choices), "messageExpression": cel(choices)}
+        ]
+    return _Made("POST", _collection(ruled), JSON, _json(obj))
+
+
+RULED_KINDS = ("ValidatingAdmissionPolicy", "CustomResourceDefinition")
 
 
 def _of_no_object(choices: Choices) -> _Made:

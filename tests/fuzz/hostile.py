@@ -136,7 +136,7 @@ QUERY = {
         *("a in (", "a=b=c", ",", "a>1", "a<9", "a>٣", "a>" + "9" * 30, "=", "a in ()", "\x00"),
     ),
     "fieldSelector": (
-        *("metadata.name=a", "metadata.namespace=default", "metadata.name!=a"),
+        *("metadata.name=a", "metadata.name!=a", "metadata.namespace=default"),
         *("metadata.name=a,metadata.name=b", "metadata.name=", "status.phase=Active", "a=b"),
         *("metadata.name=a\\,b", "metadata.name=\\", "spec.x=٣", "=", "metadata.labels=a"),
     ),

@@ -9,7 +9,14 @@ CORE, RBAC = "/api/v1", "/apis/rbac.authorization.k8s.io/v1"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 APIS, TENANCY = "/apis/apis.kcp.io", "/apis/tenancy.kcp.io/v1alpha1"
 AUTHENTICATION, AUTHORIZATION = "/apis/authentication.k8s.io/v1", "/apis/authorization.k8s.io/v1"
-CSR = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0K"
+CSR = (
+    "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIR01HNENBUUF3RERFS01BZ0dBMVVFQXd3QllU"
+    "QlpNQk1HQnlxR1NNNDlBZ0VHQ0NxR1NNNDlBd0VIQTBJQQpCUGNQTXdjdW9XZTQ4bkxXK25rYzlMSURVaDkzQjRI"
+    "aFcvTVpsM3NWWk55d2tBZDJtakZNd3UyMVY1dHpZRDhvCnRFM0ptZ2hUNzhNYmtqRDF0eUw0L0ZPZ0FEQUtCZ2dx"
+    "aGtqT1BRUURBZ05JQURCRkFpRUF5bHNlanhPSlRuSFAKVnBZZWE0WWRBQis1QWpwSU9TRnFJU054MmhuaE4xUUNJ"
+    "SDkxcyt1bkRUSUpTVlBhendaUU5mUUtNNWR2TzBKaApKODBEdWxyczVhLzAKLS0tLS1FTkQgQ0VSVElGSUNBVEUg"
+    "UkVRVUVTVC0tLS0tCg=="
+)
 RULE = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
 HOOKED = {"apiGroups": ["x"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["*"]}
 CLAIM = {"group": "", "resource": "configmaps", "verbs": ["get", "list"]}

@@ -19,6 +19,7 @@ from kcpfast.transport.messages import Request, Response, Stream
 from tests.fix_inside import CA, CONFIG_MAPS, TOKENS, URL, Inside, config_map
 from tests.fuzz.choices import Choices
 from tests.fuzz.grammar import NAMES, Places, Sent, built, request
+from tests.fuzz.pipe import exchange
 from tests.fuzz.samples import SAMPLES
 from tests.kcp.provider import READ, Market
 
@@ -174,7 +175,10 @@ class World:
 
     async def ask(self, data: bytes) -> Finding | None:
         """Send the request that some bytes stand for; return what is wrong with the answer."""
-        sent = request(Choices(data), self.places)
+        choices = Choices(data)
+        if choices.chance(15):
+            return await self._exchange(choices)
+        sent = request(choices, self.places)
         asked = Request(sent.method, sent.path, sent.query, dict(sent.headers), sent.body)
         why = ""
         try:
@@ -185,6 +189,15 @@ class World:
             self.counts["valid"] += status < 400
         except Exception as error:
             why = f"serve raises {error!r}"
+        return await self._found(sent, why)
+
+    async def _exchange(self, choices: Choices) -> Finding | None:
+        """Do the same over a connection, HTTP included."""
+        sent, why = await exchange(self.inside.running.server.serve, choices, self.places)
+        return await self._found(sent, why)
+
+    async def _found(self, sent: Sent, why: str) -> Finding | None:
+        """Let the controllers finish; return what was wrong, and what they found faulty."""
         await self.inside.settle()
         faults = self.faults.taken()
         if faults:

@@ -108,7 +108,7 @@ def _check_amount(name: str, amount: object, field: str) -> list[Cause]:
     if value < 0:
         return [field_invalid(field, amount, "must be greater than or equal to 0")]
     whole = name in _COUNTED or ("/" in name and "kubernetes.io/" not in name)
-    if whole and value % 1:
+    if whole and value != value.to_integral_value():
         return [field_invalid(field, amount, "must be an integer")]
     return []
 
