@@ -12,6 +12,7 @@ from kcpfast.transport.account import Account
 from kcpfast.transport.connection import Connection, Service
 from kcpfast.transport.messages import Serve
 from kcpfast.transport.secure import Tls
+from kcpfast.transport.turns import Turns
 from tests.fuzz.choices import Choices
 from tests.fuzz.grammar import Places, Sent, request
 
@@ -110,7 +111,7 @@ def _message(choices: Choices, where: Places) -> bytes:
 async def exchange(serve: Serve, choices: Choices, where: Places) -> tuple[Sent, str]:
     """Send what the bytes stand for; return it, and what is wrong with what came back."""
     sent = pieces(choices, where)
-    connection = Connection(Service(serve, not_understood, set(), {}))
+    connection = Connection(Service(serve, not_understood, set(), {}, Turns()))
     pipe = Pipe()
     connection.connection_made(cast("Tls", pipe))
     for piece in sent:
