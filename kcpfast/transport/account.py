@@ -23,7 +23,7 @@ class Owner(Protocol):
     """What a holder stands for."""
 
     def cut(self) -> None:
-        """Give up everything that is held, now."""
+        """Give up what is held, now; being told so again, hang up."""
 
 
 class Party:
@@ -82,8 +82,10 @@ class Account:
                 self.refusals += self.held > self.ceiling
                 return self.held <= self.ceiling
             self.cuts += 1
+            before = self.held
             payer.owner.cut()
-            payer.close()
+            if self.held >= before:
+                payer.close()
         return True
 
 
@@ -118,9 +120,9 @@ class Holder:
         return False
 
     def give(self, size: int) -> None:
-        """Hold less."""
+        """Hold less; never less than nothing: what was refused is not given back."""
         if self._account is not None:
-            self._add(self._account, -size)
+            self._add(self._account, -min(size, self.held))
 
     def _add(self, account: Account, size: int) -> None:
         self.held += size

@@ -420,14 +420,16 @@ class Connection:
         It is told so where that can be: a watch by 410, who waits for nothing by 429.
         """
         self._forget_waiting()
-        if self._sink is not None:
+        if self.closing:
+            self._abort()
+        elif self._sink is not None:
             self._sink.cut()
         elif self._busy():
             self._abort()
             if self._task is not AT_ONCE:
                 # Not at once: a task that has not begun would leave its coroutine as it is.
                 self._loop.call_soon(self._task.cancel)
-        elif not self.closing:
+        else:
             self._give_up(Refused(429, FULL))
 
     def _abort(self) -> None:

@@ -156,9 +156,10 @@ class Tls(asyncio.Protocol):
         self._paused = True
         if self._queue is None:
             self._queue = deque()
-            self._charge(_PIECE)  # what waits below
             if self._upper is not None:
                 self._upper.pause_writing()
+            if not self.holder.take(_PIECE):  # what waits below
+                self.cut()
 
     def resume_writing(self) -> None:
         """Go on with what waits; pass it on once there is nothing more."""
@@ -167,10 +168,11 @@ class Tls(asyncio.Protocol):
             first = self._queue.popleft()
             rest = self._send(first)
             self._waiting -= len(first) - len(rest)
-            self.holder.give(len(first) - len(rest))
             self._begun = bool(rest)
             if rest:
                 self._queue.appendleft(rest)
+            else:
+                self.holder.give(_whole(first))
         if not self._paused:
             self._all_sent()
 
@@ -240,10 +242,13 @@ class Tls(asyncio.Protocol):
         if self._queue is None:
             data = self._send(data)
             self._begun = bool(data)
-        if self._queue is not None and data:
-            self._queue.append(data)
-            self._waiting += len(data)
-            self._charge(len(data))
+        if self._queue is None or not data:
+            return
+        if not self.holder.take(_whole(data)):
+            self.cut()
+            return
+        self._queue.append(data)
+        self._waiting += len(data)
 
     def _send(self, data: bytes | memoryview) -> memoryview:
         """Encrypt and send as long as it is taken; return the rest."""
@@ -258,15 +263,11 @@ class Tls(asyncio.Protocol):
             at = end
         return view[at:]
 
-    def _charge(self, size: int) -> None:
-        if not self.holder.take(size):
-            self.cut()
-
     def drop(self) -> bool:
         """Forget what waits; False if something of it is gone already, and its rest with it."""
-        if not self._queue:
+        if self._queue is None:
             return True
-        self.holder.give(self._waiting)
+        self.holder.give(sum(map(_whole, self._queue)))
         self._queue.clear()
         self._waiting = 0
         whole, self._begun = not self._begun, False
@@ -322,3 +323,8 @@ class Tls(asyncio.Protocol):
         if name == "ssl_object":
             return self._tls
         return self._lower.get_extra_info(name, default) if self._lower is not None else default
+
+
+def _whole(data: bytes | memoryview) -> int:
+    """Return the bytes that are held for the sake of what is left of them."""
+    return len(data) if isinstance(data, bytes) else len(data.obj)  # type: ignore[arg-type]

@@ -220,3 +220,31 @@ async def test_what_a_request_claims_is_given_back_when_it_is_answered(
         answer = await line.ask(claim % size)
         assert answer.status == status
         assert served.account.held == CONNECTION
+
+
+async def test_what_is_refused_is_forgotten(served: Served, line: Line) -> None:
+    """Not only by the account: whatever still holds the reader, it has no body any more."""
+    line.writer.write(length(MAX_BODY) + b"x" * (MAX_BODY - 1))
+    await until(lambda: served.account.held > MAX_BODY)
+    opened = next(iter(served.service.open))
+    reading = opened._reading
+    assert reading is not None
+    opened.cut()
+    assert (len(reading._body), served.account.held) == (0, CONNECTION)
+    assert (await line.answer()).status == 429
+
+
+async def test_what_is_sent_in_part_is_held_whole(
+    served: Served, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "WRITE_SECONDS", 5.0)
+    line.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    line.writer.write(get(b"/huge").replace(b"huge", b"large") * 6)
+    await until(lambda: served.account.held > 1_000_000)
+    queue = next(iter(served.service.open)).transport._queue  # type: ignore[union-attr]
+    assert queue
+    assert len(queue[0]) < 1_000_000, "a part of it is sent"
+    line.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    for _ in range(6):
+        assert len((await line.answer()).body) == 1_000_000
+    await until(lambda: served.account.held == CONNECTION)

@@ -1,0 +1,286 @@
+"""Clients that misbehave against a server that may take 64 MiB more than at its start.
+
+A thousand connections do one thing each that makes a server hold memory: half a request, answers
+and events that nobody reads, bodies that grow when they are decoded. Meanwhile another client asks
+for an object, and opens a connection, as often as it can; none of its requests may fail. Printed is
+by how much the process grew at most (pages of files, which the store's are, left out) and the
+longest that the other client waited.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import multiprocessing
+import resource
+import ssl
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from bench.load.client import target
+from bench.load.local import Server
+
+MAPS = "/clusters/root/api/v1/namespaces/default/configmaps"
+OBJECT = "/clusters/root/api/v1/namespaces/default"
+ROOM = 64 << 20
+OBJECTS, SIZE = 600, 50_000
+MB = 1 << 20
+AT_ONCE, ROUNDS = 50, 60
+BUSY, SEEN = 256, 20
+
+
+class Client(NamedTuple):
+    """Where the server is, and what a client says in each request."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext
+    token: str
+
+    def request(self, method: str, path: str, *headers: str, body: bytes = b"") -> bytes:
+        """Return a request as it is sent."""
+        lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {self.token}"]
+        if body:
+            lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        return "\r\n".join([*lines, *headers, "", ""]).encode() + body
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection."""
+        return await asyncio.open_connection(self.host, self.port, ssl=self.tls)
+
+
+def half_a_head(client: Client) -> bytes:
+    small = "\r\n".join(f"{number:x}:" for number in range(8000))
+    return client.request("GET", OBJECT, small)[:-2]
+
+
+def half_a_body(client: Client) -> bytes:
+    return client.request("POST", MAPS, body=b"x" * 3 * MB)[:-1]
+
+
+def pipeline(client: Client) -> bytes:
+    return client.request("GET", MAPS) + client.request("POST", MAPS, body=b"x" * MB) * 5
+
+
+def growing(client: Client) -> bytes:
+    body = b'{"kind":"ConfigMap","apiVersion":"v1","data":[' + b"{}," * 900_000 + b"{}]}"
+    return client.request("POST", MAPS, body=body) * 3
+
+
+def unread(*headers: str, query: str = "") -> Callable[[Client], bytes]:
+    return lambda client: client.request("GET", MAPS + query, *headers) * 4
+
+
+TABLE = "Accept: application/json;as=Table;v=v1;g=meta.k8s.io"
+WAYS: Mapping[str, Callable[[Client], bytes]] = {
+    "nothing said": lambda _client: b"",
+    "half a head": half_a_head,
+    "half a body": half_a_body,
+    "bodies in a pipeline": pipeline,
+    "bodies that grow": growing,
+    "lists unread": unread(),
+    "Tables unread": unread(TABLE),
+    "protobuf lists unread": unread("Accept: application/vnd.kubernetes.protobuf"),
+    "compressed lists unread": unread("Accept-Encoding: gzip"),
+    "selected lists unread": unread(query="?labelSelector=a!%3Db"),
+    "watches unread": unread(query="?watch=1"),
+    "new events unread": unread(query="?watch=1&resourceVersion=REVISION"),
+}
+
+
+class Waited(NamedTuple):
+    """The longest waits of the client that behaves, in seconds, and what it was refused."""
+
+    answer: float
+    connection: float
+    refused: int
+
+
+async def misbehave(client: Client, text: bytes) -> asyncio.StreamWriter | None:
+    try:
+        _, writer = await client.connect()
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(text)
+    except OSError:
+        return None
+    return writer
+
+
+async def behave(client: Client, until: asyncio.Event) -> Waited:
+    """Ask for an object, over an old connection and over new ones."""
+    text = client.request("GET", OBJECT)
+    answers, connections, refused = [0.0], [0.0], 0
+    reader, writer = await client.connect()
+    while not until.is_set():
+        begun = time.perf_counter()
+        refused += await ask(reader, writer, text)
+        answers.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        other = await client.connect()
+        refused += await ask(*other, text)
+        connections.append(time.perf_counter() - begun)
+        other[1].transport.abort()
+        await asyncio.sleep(0.05)
+    writer.transport.abort()
+    return Waited(max(answers), max(connections), refused)
+
+
+async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, text: bytes) -> bool:
+    """Tell whether a request is refused; OSError or EOFError if it is not answered."""
+    writer.write(text)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = head.lower().partition(b"content-length:")[2].split()[0]
+    await reader.readexactly(int(length))
+    return b" 200 " not in head.splitlines()[0]
+
+
+async def crowd(client: Client, good: Client, text: bytes, count: int, writes: bytes) -> Waited:
+    """Have many connections misbehave, for some seconds after the last has come."""
+    until = asyncio.Event()
+    behaving = asyncio.create_task(behave(good, until))
+    open_ = []
+    for _ in range(0, count, AT_ONCE):
+        open_ += await asyncio.gather(*[misbehave(client, text) for _ in range(AT_ONCE)])
+    reader, writer = await good.connect()
+    for _ in range(ROUNDS):
+        if writes:
+            await ask(reader, writer, writes)
+        await asyncio.sleep(0.05)
+    until.set()
+    writer.transport.abort()
+    found = await behaving
+    for each in open_:
+        if each is not None:
+            each.transport.abort()
+    return found
+
+
+def fill(server: Server) -> None:
+    """Store what is listed: 30 MB."""
+    with target(server.kubeconfig) as found:
+        for number in range(OBJECTS):
+            meta, data = {"name": f"o-{number:04}"}, {"p": "x" * SIZE}
+            obj = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
+            found.ask("POST", MAPS, json.dumps(obj).encode())
+
+
+def revision(server: Server) -> int:
+    with target(server.kubeconfig) as found:
+        meta = json.loads(found.ask("GET", MAPS + "?limit=1").body)["metadata"]
+    return int(meta["resourceVersion"])
+
+
+def clients(server: Server) -> tuple[Client, Client]:
+    """Return the client that misbehaves and the one that does not."""
+    config = yaml.safe_load(server.kubeconfig.read_text())
+    base = next(each["cluster"] for each in config["clusters"] if each["name"] == "base")
+    ca = base64.b64decode(base["certificate-authority-data"]).decode()
+    tls = ssl.create_default_context(cadata=ca)
+    tls.check_hostname = False
+    users = {each["name"]: each["user"]["token"] for each in config["users"]}
+    host, _, port = base["server"].removeprefix("https://").partition(":")
+    bad, good = (Client(host, int(port), tls, users[name]) for name in ("kcp-admin", "shard-admin"))
+    return bad, good
+
+
+async def sampled(server: Server, until: asyncio.Event) -> float:
+    """Return the most private memory that a server had, in MiB."""
+    most = 0.0
+    while not until.is_set():
+        most = max(most, server.process.private() / 1024)
+        await asyncio.sleep(0.02)
+    return most
+
+
+async def one_way(server: Server, name: str, count: int) -> str:
+    """Return the line about one way to misbehave."""
+    before, (bad, good), writes = server.process.private() / 1024, clients(server), b""
+    text = WAYS[name](bad).replace(b"REVISION", b"%d" % revision(server))
+    if "watches" in name or "events" in name:
+        change = json.dumps({"data": {"p": "y" * SIZE}}).encode()
+        writes = good.request("PATCH", f"{MAPS}/o-0000", body=change)
+        writes = writes.replace(b"application/json", b"application/merge-patch+json", 1)
+    until = asyncio.Event()
+    sampling = asyncio.create_task(sampled(server, until))
+    waited = await crowd(bad, good, text, count, writes)
+    until.set()
+    most = await sampling - before
+    return (
+        f"{name:24} {most:6.1f} MiB more, answer {waited.answer * 1000:5.0f} ms, "
+        f"connection {waited.connection * 1000:5.0f} ms, refused {waited.refused}"
+    )
+
+
+async def busy_clients(client: Client, count: int) -> None:
+    """List without end, over many connections."""
+
+    async def one() -> None:
+        reader, writer = await client.connect()
+        while True:
+            writer.write(client.request("GET", MAPS))
+            await reader.readuntil(b"\r\n\r\n")
+            while size := int(await reader.readline(), 16):
+                await reader.readexactly(size + 2)
+            await reader.readline()
+
+    await asyncio.gather(*[one() for _ in range(count)])
+
+
+async def new_connections(client: Client) -> str:
+    """Return the line about new connections while others are busy, in another process."""
+    taken = []
+    for _ in range(SEEN):
+        begun = time.perf_counter()
+        reader, writer = await client.connect()
+        await ask(reader, writer, client.request("GET", OBJECT))
+        taken.append(time.perf_counter() - begun)
+        writer.transport.abort()
+        await asyncio.sleep(0.1)
+    return f"a new connection beside {BUSY} busy clients is served after {max(taken):.2f} s at most"
+
+
+def measure_connections(server: Server) -> str:
+    """Measure how long a new TLS connection waits while many clients list."""
+    _, good = clients(server)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        pool.apply_async(_busy, (server.kubeconfig,))
+        time.sleep(5)
+        return asyncio.run(new_connections(good))
+
+
+def _busy(kubeconfig: Path) -> None:
+    asyncio.run(busy_clients(clients(Server(kubeconfig.parent))[0], BUSY))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--connections", type=int, default=1000)
+    parser.add_argument("--only", default="", help="ways whose names have this in them")
+    given = parser.parse_args()
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder) / "root")
+        server.start()
+        fill(server)
+        server.stop()
+        server.start()
+        room = int(server.process.resident() * 1024) + ROOM
+        print(measure_connections(server), flush=True)
+        server.stop()
+        for name in WAYS:
+            if given.only in name:
+                server.start("--max-memory", str(room))
+                print(asyncio.run(one_way(server, name, given.connections)), flush=True)
+                server.stop()
+
+
+if __name__ == "__main__":
+    main()
