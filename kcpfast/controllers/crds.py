@@ -22,6 +22,7 @@ from kcpfast.store.keys import storage_name
 
 CRDS = BY_PLACE["apiextensions.k8s.io", "v1", "customresourcedefinitions"]
 _RETRY = 0.5
+_LISTS = ("shortNames", "categories")
 _REASONS = {
     "plural": "PluralConflict",
     "singular": "SingularConflict",
@@ -66,7 +67,8 @@ class CrdController:
             used = taken(self._catalog, where.cluster, group, names["plural"], source)
             found = conflicts(names, used)
             status = new.setdefault("status", {})
-            status["acceptedNames"] = _accepted(names, {key for key, _, _ in found})
+            refused = {key for key, _, _ in found}
+            status["acceptedNames"] = _accepted(names, refused, status.get("acceptedNames") or {})
             established = _is(old, "Established")
             accepted = [_names_condition(found)]
             if not found and not established:
@@ -83,8 +85,9 @@ class CrdController:
 
     async def _file(self, where: Target, crd: Object) -> list[Write]:
         spec, cluster = crd["spec"], where.cluster
+        names = crd["status"]["acceptedNames"]
         made = definition.definition(
-            spec, spec["names"], lambda version: version["schema"]["openAPIV3Schema"]
+            spec, names, lambda version: version["schema"]["openAPIV3Schema"]
         )
         size = self._objects.size(where)
         digest, data = await self._objects.aside.run(size, cluster, definition.encode, made)
@@ -148,14 +151,21 @@ class CrdController:
         return DONE
 
 
-def _accepted(names: Mapping[str, Any], refused: set[str]) -> dict[str, Any]:
-    found = {key: names[key] for key in SINGLE if key not in refused and names.get(key)}
+def _accepted(
+    names: Mapping[str, Any], refused: set[str], before: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the names that a CRD has: those asked for and, where others have them, its old ones.
+
+    Rule: calculateNamesAndConditions of apiextensions-apiserver. It is served by these: whoever
+    asks for a name that is taken takes it from nobody.
+    """
+    given: dict[str, Any] = {
+        key: (before if key in refused else names).get(key) for key in (*SINGLE, *_LISTS)
+    }
+    found = {key: given[key] for key in SINGLE if given[key]}
     found.setdefault("plural", "")
     found.setdefault("kind", "")
-    for key in ("shortNames", "categories"):
-        if names.get(key) and key not in refused:
-            found[key] = list(names[key])
-    return found
+    return found | {key: list(given[key]) for key in _LISTS if given[key]}
 
 
 def _names_condition(found: list[tuple[str, str, Any]]) -> dict[str, Any]:

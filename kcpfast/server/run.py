@@ -80,7 +80,7 @@ async def _serve(config: Config, making: Making, started: float) -> None:
         certificate = config.certificate.read_bytes()
         ca = certificate.decode()
         url = config.url(await listener.bind(config, context))
-        parts = wire.core(store, ca, caches=_remembers())
+        parts = wire.core(store, ca)
         if store.revision() == 0:
             await store.commit(installation(parts.objects, url))
         settings = wire.Settings(
@@ -125,14 +125,6 @@ def _open_store(root: Path) -> LmdbStore:
         raise StartError(_why(error, root)) from None
     except OSError as error:
         raise StartError(f"cannot use {folder}: {error.strerror}") from None
-
-
-def _remembers() -> bool:
-    """Tell whether anything may be remembered of the store: not where an answer is in doubt."""
-    if os.environ.get("KCPFAST_CACHES") != "off":
-        return True
-    print("kcpfast: KCPFAST_CACHES=off, nothing is remembered of the store", file=sys.stderr)
-    return False
 
 
 def _read_tokens(path: Path) -> dict[str, User]:

@@ -6,6 +6,8 @@ standing in one of the lists below.
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -62,6 +64,8 @@ from kcpfast.server import wakes
 from kcpfast.store.contract import Store
 from kcpfast.watch.hub import Hub
 
+LOG = logging.getLogger("kcpfast.server")
+
 
 class Settings(NamedTuple):
     """What the rooms need to know of this installation."""
@@ -83,13 +87,10 @@ class Core(NamedTuple):
     clusters: Clusters
 
 
-def core(opened: Store, ca: str, *, caches: bool = True) -> Core:
-    """Return the registry over a store; `ca` goes into every namespace.
-
-    Without `caches` all that depends on the store is worked out each time it is asked for.
-    """
+def core(opened: Store, ca: str) -> Core:
+    """Return the registry over a store; `ca` goes into every namespace."""
     consequences: dict[tuple[str, str], Sequence[Consequence]] = {}
-    store = Reader(opened, remembers=caches)
+    store = Reader(opened, remembers=_remembers())
     objects = Objects(store, consequences)
     clusters = Clusters(objects, store)
     consequences |= {
@@ -110,6 +111,14 @@ def core(opened: Store, ca: str, *, caches: bool = True) -> Core:
     for kind, waking in wakes.consequences().items():
         consequences[kind] = (*consequences.get(kind, ()), waking)
     return Core(store, objects, Catalog(store, list(SYSTEM.values())), clusters)
+
+
+def _remembers() -> bool:
+    """Tell whether anything may be remembered of the store: not where an answer is in doubt."""
+    if os.environ.get("KCPFAST_CACHES") != "off":
+        return True
+    LOG.warning("KCPFAST_CACHES=off: nothing is remembered of the store")
+    return False
 
 
 class Running(NamedTuple):

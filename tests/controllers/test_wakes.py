@@ -8,25 +8,52 @@ if it changes a single object or entry of the index, somebody slept through what
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Coroutine, Iterable
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from kcpfast.registry import index
-from kcpfast.server import wire
+from kcpfast.server import wakes, wire
 from kcpfast.server.bootstrap import installation
+from kcpfast.server.consistency import _objects as objects
 from kcpfast.store.contract import Stamp, Store, Write
-from kcpfast.store.keys import place
+from kcpfast.store.keys import object_key
 from kcpfast.store.memory import MemoryStore
 from kcpfast.store.subscribers import Subscribers
-from tests.fix_inside import CA, TOKENS, URL, Inside, Json, config_map
+from tests.controllers.waking import (
+    CLAIMED,
+    CONFIG_MAPS,
+    CRDS,
+    NAMESPACES,
+    NEEDED,
+    OTHER,
+    PARTITIONS,
+    QUOTAS,
+    ROLES,
+    SCENES,
+    WORKSPACES,
+    A,
+    B,
+    Step,
+    crd,
+    endpoint_slice,
+    partition,
+    quota,
+    role,
+    workspace,
+)
+from tests.fix_inside import CA, JSON, MERGE, TOKENS, URL, Inside, Json, config_map
 from tests.kcp.provider import BINDINGS, EXPORTS, NAME, SCHEMAS, SLICES, binding, export, schema
 from tests.models.consistency import problems
 
+T = TypeVar("T")
 # What is reconciled by the name of an object of a kind, and what for a whole workspace.
 BY_NAME = {
     "apibinding": "apis.kcp.io/apibindings",
@@ -47,17 +74,28 @@ BY_CLUSTER = ("aggregation", "apibinding-names", "quota", "quotas")
 def everything(store: Store) -> list[Write]:
     """Return the marks of all work there could be."""
     marks: set[tuple[str, str, str]] = set()
-    for item in store.scan(b"").items:
-        storage, cluster, namespace, name = place(item.key)
-        kind = storage.decode().partition(":")[0]
+    for found in objects(store):
+        (storage, cluster, namespace, name), kind = found.place, found.kind
         marks |= {(each, cluster, name) for each, of in BY_NAME.items() if of == kind}
         marks |= {(each, cluster, "") for each in BY_CLUSTER}
         marks |= {("claims", cluster, storage.decode()), ("quota", cluster, namespace)}
         if kind == "/secrets":
             marks.add(("identity", cluster, f"{namespace}/{name}"))
+            account, uid = owner_of_token(found.obj)
+            key = object_key(b"/serviceaccounts", cluster, namespace, account)
+            if account and store.get(key) is None:
+                marks.add(("tokens", cluster, f"{namespace}\0{uid}"))
         if kind == BY_NAME["crd"]:
             marks.add(("crd-names", cluster, name.partition(".")[2]))
     return [Stamp(index.mark(*each)) for each in sorted(marks)]
+
+
+def owner_of_token(secret: Json) -> tuple[str, str]:
+    """Return name and uid of the account whose token a Secret holds."""
+    notes = secret["metadata"].get("annotations") or {}
+    words = ("kubernetes.io/service-account.name", "kubernetes.io/service-account.uid")
+    name, uid = (notes.get(each, "") for each in words)
+    return name, uid
 
 
 def said(store: Store) -> dict[bytes, bytes]:
@@ -75,71 +113,106 @@ def differences(before: dict[bytes, bytes], after: dict[bytes, bytes]) -> list[A
     ]
 
 
-async def check(inside: Inside) -> None:
-    """Let the twin look at everything; nothing may change."""
+async def twin(inside: Inside) -> list[Any]:
+    """Return what changes if everything is looked at again."""
     await inside.settle(hurry=True)
     before = said(inside.store)
     await inside.store.commit(everything(inside.store))
     await inside.settle(hurry=True)
-    assert differences(before, said(inside.store)) == []
-    assert problems(inside.store, settled=True) == []
+    return [*differences(before, said(inside.store)), *problems(inside.store, settled=True)]
 
 
-# ------------------------------------------------------------------------- what may happen
-
-OTHER = "y.example.com"
-AT = ("/clusters/root:a", "/clusters/root:b")
-WORKSPACES = "/clusters/root/apis/tenancy.kcp.io/v1alpha1/workspaces"
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-QUOTAS = "/api/v1/namespaces/default/resourcequotas"
-ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
-PARTITIONS = "/apis/topology.kcp.io/v1alpha1/partitions"
-CLAIMED = [
-    {"group": "", "resource": "configmaps", "verbs": ["*"]},
-    {"group": "", "resource": "secrets", "verbs": ["*"]},
-]
-Asked = tuple[str, str, Json | None]
+# ------------------------------------------------------------------------- scenes
 
 
-def crd(plural: str, kind: str) -> Json:
-    names = {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"}
-    shape = {"openAPIV3Schema": {"type": "object"}}
-    version = {"name": "v1", "served": True, "storage": True, "schema": shape}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{NAME}"},
-        "spec": {"group": NAME, "names": names, "scope": "Namespaced", "versions": [version]},
-    }
+class World:
+    """A server over a store in memory, which outlives it; `a` and `b` are workspaces."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, key: Path, kind: str) -> None:
+        self.loop, self.key = loop, key
+        self.store = MemoryStore()
+        self.run(self.store.commit(installation(wire.core(self.store, CA).objects, URL)))
+        self.start()
+        for name in ("a", "b"):
+            self.send("POST", WORKSPACES, workspace(name, kind))
+
+    def run(self, doing: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(doing)
+
+    def start(self) -> None:
+        """Begin a server over what is on disk; nothing of the one before is left."""
+        self.store._subscribers = Subscribers()
+        parts = wire.core(self.store, CA)
+        running = wire.server(parts, wire.Settings(URL, CA, self.key, TOKENS))
+        self.inside = Inside(parts, running)
+
+        async def listen() -> None:
+            running.controllers.start()
+
+        self.run(listen())
+
+    def send(self, method: str, path: str, body: Json | None = None, turns: int = 0) -> int:
+        """Send a request, then let the controllers have some turns."""
+
+        async def sent() -> int:
+            media = MERGE if method == "MERGE" else JSON
+            verb = "PATCH" if method == "MERGE" else method
+            got = await self.inside.send(verb, path, body, token="master", media=media)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            return got.status
+
+        status = self.run(sent())
+        assert status < 500, (method, path, body)
+        return status
+
+    def kill(self) -> None:
+        """Cut off between two commits what is being done; the marks are there."""
+        runtime = self.inside.running.controllers
+        runtime._stopped = True
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        for timer in runtime._timers.values():
+            timer.cancel()
+        self.run(asyncio.sleep(0))
+        self.start()
+
+    def end(self) -> None:
+        self.run(self.inside.running.controllers.stop())
+        self.loop.close()
 
 
-def endpoint_slice(path: str, of: str, partition: str) -> Json:
-    spec: Json = {"export": {"path": path, "name": of}}
-    return {
-        "apiVersion": "apis.kcp.io/v1alpha1",
-        "kind": "APIExportEndpointSlice",
-        "metadata": {"name": "mine"},
-        "spec": spec | ({"partition": partition} if partition else {}),
-    }
+def play(steps: Iterable[Step], account_key: Path, *, kill: bool = False) -> list[Any]:
+    """Do one step after the other; return what the twin changes in the end."""
+    world = World(asyncio.new_event_loop(), account_key, "organization")
+    try:
+        for step in steps:
+            assert world.send(*step) < 300, step
+            if kill:
+                world.kill()
+            world.run(world.inside.settle())
+        return world.run(twin(world.inside))
+    finally:
+        world.end()
 
 
-def quota(hard: dict[str, str]) -> Json:
-    made = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}}
-    return made | {"spec": {"hard": hard}}
+@pytest.mark.parametrize("kill", [False, True], ids=["", "killed after each step"])
+@pytest.mark.parametrize("scene", SCENES)
+def test_whoever_read_something_is_woken(account_key: Path, scene: str, kill: bool) -> None:
+    assert play(chain(*SCENES[scene]), account_key, kill=kill) == []
 
 
-def role(name: str, labels: dict[str, str], verbs: list[str], *, sums_up: bool) -> Json:
-    meta = {"name": name, "labels": labels}
-    rule_ = {"apiGroups": [""], "resources": ["pods"], "verbs": verbs}
-    made: Json = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
-    chosen = {"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"in": "sum"}}]}}
-    return made | {"metadata": meta} | (chosen if sums_up else {"rules": [rule_]})
+@pytest.mark.parametrize("row", wakes.TABLE, ids=lambda row: f"{row.kind[1]} {row.controller}")
+def test_each_row_is_needed(
+    account_key: Path, monkeypatch: pytest.MonkeyPatch, row: wakes.Wake
+) -> None:
+    same = [each for each in wakes.TABLE if each[0::2] == row[0::2]]
+    monkeypatch.setattr(wakes, "TABLE", [each for each in wakes.TABLE if each not in same])
+    for scene in NEEDED[row.kind[1], row.controller]:
+        assert play(chain(*SCENES[scene]), account_key) != []
 
 
-def workspace(name: str, kind: str) -> Json:
-    spec = {"type": {"name": kind, "path": "root"}}
-    made = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "Workspace"}
-    return made | {"metadata": {"name": name}, "spec": spec}
+# ------------------------------------------------------------------------- any history
 
 
 def some(*values: Any) -> st.SearchStrategy[Any]:
@@ -193,21 +266,14 @@ OTHERS: Made = st.one_of(
             sums_up=st.booleans(),
         ),
     ),
-    st.tuples(st.just("/api/v1/namespaces/default/configmaps"), st.builds(config_map, some("c"))),
+    st.tuples(st.just(CONFIG_MAPS), st.builds(config_map, some("c"))),
     st.tuples(
-        st.just("/api/v1/namespaces"),
+        st.just(NAMESPACES),
         st.builds(lambda name: {"metadata": {"name": name}}, some("n", "kcp-system")),
     ),
     st.tuples(
         st.just(PARTITIONS),
-        st.builds(
-            lambda: {
-                "apiVersion": "topology.kcp.io/v1alpha1",
-                "kind": "Partition",
-                "metadata": {"name": "p"},
-                "spec": {"selector": {}},
-            }
-        ),
+        st.builds(partition),
     ),
 )
 GONE = st.one_of(
@@ -235,58 +301,25 @@ class Controllers(RuleBasedStateMachine):
 
     @initialize(kind=some("universal", "organization"))
     def begin(self, kind: str) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.store = MemoryStore()
-        self.start()
-        self.loop.run_until_complete(
-            self.store.commit(installation(wire.core(self.store, CA).objects, URL))
-        )
-        self.start()
-        for name in ("a", "b"):
-            self.send("POST", WORKSPACES, workspace(name, kind))
+        self.world = World(asyncio.new_event_loop(), self.key, kind)
+        self.send = self.world.send
 
-    def start(self) -> None:
-        """Begin a server over what is on disk; nothing of the one before is left."""
-        self.store._subscribers = Subscribers()
-        parts = wire.core(self.store, CA)
-        if self.store.revision():
-            running = wire.server(parts, wire.Settings(URL, CA, self.key, TOKENS))
-            self.inside = Inside(parts, running)
-            self.loop.run_until_complete(self._listen())
-
-    async def _listen(self) -> None:
-        self.inside.running.controllers.start()
-
-    def send(self, method: str, path: str, body: Json | None = None, turns: int = 0) -> int:
-        """Send a request, then let the controllers have some turns."""
-
-        async def sent() -> int:
-            got = await self.inside.send(method, path, body, token="master")
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            return got.status
-
-        status = self.loop.run_until_complete(sent())
-        assert status < 500, (method, path, body)
-        return status
-
-    @rule(at=some(*AT), made=TRADED | OTHERS, turns=some(0, 3, 9, 200))
+    @rule(at=some(A, B), made=TRADED | OTHERS, turns=some(0, 3, 9, 200))
     def make(self, at: str, made: tuple[str, Json], turns: int) -> None:
         """Create an object or, if there is one of that name, give it this spec."""
         path, obj = made
         if self.send("POST", at + path, obj, turns) == 409:
-            old = self.loop.run_until_complete(
-                self.inside.send("GET", f"{at}{path}/{obj['metadata']['name']}")
-            )
+            inside = self.world.inside
+            old = self.world.run(inside.send("GET", f"{at}{path}/{obj['metadata']['name']}"))
             kept = {"metadata": {**old.body.get("metadata", {}), **obj["metadata"]}}
             self.send("PUT", f"{at}{path}/{obj['metadata']['name']}", {**obj, **kept}, turns)
 
-    @rule(at=some(*AT), made=TRADED, turns=some(0, 3, 9, 200))
+    @rule(at=some(A, B), made=TRADED, turns=some(0, 3, 9, 200))
     def trade(self, at: str, made: tuple[str, Json], turns: int) -> None:
         """The same of what exports and bindings are made of: here one thing waits for another."""
         self.make(at, made, turns)
 
-    @rule(at=some(*AT), path=GONE, turns=some(0, 3, 9, 200))
+    @rule(at=some(A, B), path=GONE, turns=some(0, 3, 9, 200))
     def delete(self, at: str, path: str, turns: int) -> None:
         self.send("DELETE", at + path, None, turns)
 
@@ -301,21 +334,12 @@ class Controllers(RuleBasedStateMachine):
 
     @rule()
     def kill(self) -> None:
-        """What was being done is cut off between two commits; the marks are there."""
-        runtime = self.inside.running.controllers
-        runtime._stopped = True
-        for task in asyncio.all_tasks(self.loop):
-            task.cancel()
-        for timer in runtime._timers.values():
-            timer.cancel()
-        self.loop.run_until_complete(asyncio.sleep(0))
-        self.start()
+        self.world.kill()
 
     def teardown(self) -> None:
-        if hasattr(self, "inside"):
-            self.loop.run_until_complete(check(self.inside))
-            self.loop.run_until_complete(self.inside.running.controllers.stop())
-            self.loop.close()
+        if hasattr(self, "world"):
+            assert self.world.run(twin(self.world.inside)) == []
+            self.world.end()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -323,5 +347,13 @@ def key_of_accounts(account_key: Path) -> None:
     Controllers.key = account_key
 
 
-Controllers.TestCase.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+# Failures are told as they are: to make them smaller would take minutes.
+Controllers.TestCase.settings = settings(
+    max_examples=int(os.environ.get("KCPFAST_WAKES", "30")),
+    stateful_step_count=20,
+    deadline=None,
+    derandomize="KCPFAST_WAKES" not in os.environ,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 TestControllers = Controllers.TestCase
