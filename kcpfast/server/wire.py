@@ -87,10 +87,13 @@ class Core(NamedTuple):
     clusters: Clusters
 
 
-def core(opened: Store, ca: str) -> Core:
-    """Return the registry over a store; `ca` goes into every namespace."""
+def core(opened: Store, ca: str, *, caches: bool | None = None) -> Core:
+    """Return the registry over a store; `ca` goes into every namespace.
+
+    Without `caches` nothing is remembered of the store; None does as the environment says.
+    """
     consequences: dict[tuple[str, str], Sequence[Consequence]] = {}
-    store = Reader(opened, remembers=_remembers())
+    store = Reader(opened, remembers=_remembers() if caches is None else caches)
     objects = Objects(store, consequences)
     clusters = Clusters(objects, store)
     consequences |= {
