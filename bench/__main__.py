@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench import row
+from bench import row, stall
 from bench.load import suite
 from bench.load.__main__ import plan
 from bench.load.local import PROGRAM, Server
@@ -110,9 +110,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--kubeconfig", type=Path, help="a running server")
     parser.add_argument("--command", default=PROGRAM, help="what starts a server: dist/kcpfast")
-    parser.add_argument("--only", choices=["micro", "whole"], help="half of it")
+    parser.add_argument("--only", choices=["micro", "whole", "stall"], help="a part of it")
     parser.add_argument("--json", type=Path, default=RESULT)
     asked = parser.parse_args()
+    if asked.only == "stall":
+        stall.measure(asked.command)
+        return
     where = row.machine()
     rows = [] if asked.only == "whole" else micro()
     if asked.only != "micro":
@@ -125,6 +128,8 @@ def main() -> None:
         rows += found
     print(f"{row.title(where)}\n\n{row.table(rows)}")
     row.write(asked.json, where, rows)
+    if asked.only is None and asked.kubeconfig is None:
+        stall.measure(asked.command)
 
 
 if __name__ == "__main__":

@@ -287,7 +287,7 @@ def run(
         if not quiet:
             taken = time.perf_counter() - begun
             print(
-                line(row.name, wait, ONE if row.connections == 1 else TOGETHER),
+                line(row.name, wait, _most(row)),
                 f"{taken:7.2f} s  {_codes(made)}{_codes(codes)}",
                 flush=True,
             )
@@ -303,6 +303,11 @@ def run(
             print(line(*rows[-1], TOGETHER))
     prober.stop()
     return rows
+
+
+def _most(row: Nasty) -> float:
+    """Return what everybody may wait: for one request, or for many at once."""
+    return TOGETHER if row.pipelined or row.connections > 1 else ONE
 
 
 def line(name: str, wait: Wait, most: float) -> str:
@@ -327,20 +332,21 @@ def main() -> None:
         host, port, ca, pid = asked.probe
         probe(Place(host, int(port), ca, int(pid)))
         return
+    measure(asked.command, asked.only, asked.subject)
+
+
+def measure(command: str, only: str = "", subject: str = "") -> None:
+    """Start a server, send the catalogue or a part of it, print the table."""
     with tempfile.TemporaryDirectory() as folder:
         tokens = Path(folder) / "tokens"
         tokens.write_text(_TOKENS)
-        server = Server(Path(folder) / "root", asked.command)
+        server = Server(Path(folder) / "root", command)
         try:
             server.start("--token-auth-file", str(tokens))
             with target(server.kubeconfig, "base") as to:
                 prepare(to)
                 print("      wait   server worked")
-                run(
-                    Place(to.host, to.port, str(to.ca), server.process.pid),
-                    asked.only,
-                    asked.subject,
-                )
+                run(Place(to.host, to.port, str(to.ca), server.process.pid), only, subject)
         finally:
             server.stop()
 

@@ -17,7 +17,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from time import perf_counter
 
-# What a round of the loop may spend on requests before it looks at the sockets again.
+# What may be spent on requests before the loop looks at all sockets again.
 ROUND_SECONDS = 0.01
 
 
@@ -29,24 +29,28 @@ class Turns:
         self.waited = 0
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._round = -1.0
         self._spent = 0.0
+        self._over = False
         self._waiting: OrderedDict[Hashable, deque[Callable[[], None]]] = OrderedDict()
         self._first: deque[Callable[[], None]] = deque()
 
     def have_time(self) -> bool:
-        """Tell whether this round has time for another turn, and nobody waits for one."""
-        now = self._loop.time()  # uvloop's stands still within a round
-        if now != self._round:
-            self._round = now
-            self._spent = 0.0
-        return not (self._waiting or self._first) and self._spent <= ROUND_SECONDS
+        """Tell whether there is time for another turn now, and nobody waits for one."""
+        return not (self._over or self._waiting or self._first)
 
     def spend(self, turn: Callable[[], None]) -> None:
         """Have a turn now."""
         begun = self._clock()
         turn()
         self._spent += self._clock() - begun
+        if self._spent > ROUND_SECONDS and not self._over:
+            self._over = True
+            self._loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        """Begin another round: what was spent may have been in several, each had its sockets."""
+        self._over = False
+        self._spent = 0.0
 
     def wait(self, who: Hashable, turn: Callable[[], None]) -> None:
         """Have a turn in one of the next rounds."""
