@@ -97,7 +97,7 @@ class Server:
         self._reader = reader
         self._seats = seats
         self._discovery = Discovery(reader)
-        self._openapi = OpenApi(reader)
+        self._openapi = OpenApi(reader, api.aside)
         self._plans = Plans(reader)
         self._logs = LOG.isEnabledFor(logging.INFO)
         reader.subscribe(ending(api.hub))
@@ -191,7 +191,7 @@ class Server:
             if moved is not None:
                 return moved
         if not route_.plural:
-            return self._health.answer if is_health(route_.rest) else self._page(call)
+            return self._page(call)
         assert call.view is not None
         call.served = call.view.find(
             call.cluster, route_.group, route_.version, route_.plural, route_.identity
@@ -206,13 +206,17 @@ class Server:
         special = (route_.group, route_.plural, route_.subresource, call.attributes.verb)
         return self._api.handlers.get(special, usual)
 
-    def _page(self, call: Call) -> Response:
+    def _page(self, call: Call) -> Handler | Response:
         path = call.route.rest
+        if is_health(path):
+            return self._health.answer
+        if path.startswith("/openapi/"):
+            return self._openapi.serve
         page = self._pages.get(path if path == "/" else path.rstrip("/"))
         if page is not None:
             return page(call)
-        found = self._discovery.answer(call) or self._openapi.answer(call)
-        return found or self._front.page(call) or plain(404, "404 page not found\n", call.headers)
+        found = self._discovery.answer(call) or self._front.page(call)
+        return found or plain(404, "404 page not found\n", call.headers)
 
 
 def _error_of(request: Request, error: Exception) -> ApiError:

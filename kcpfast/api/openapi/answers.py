@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import kcpfast
-from kcpfast.api.context import Call
+from kcpfast.api.answer import plain
+from kcpfast.api.context import Api, Call
 from kcpfast.api.discovery import grouped
 from kcpfast.api.negotiate import clauses
 from kcpfast.api.pages.health import version_info
@@ -22,6 +23,7 @@ from kcpfast.registry.derived import Shared
 from kcpfast.registry.reader import Reader
 from kcpfast.transport.heads import http_date
 from kcpfast.transport.messages import Header, Response
+from kcpfast.work.aside import LONG, Aside
 
 if TYPE_CHECKING:
     from kcpfast.api.openapi.documents import Document, Documents
@@ -38,13 +40,22 @@ _VARY = (b"Vary", b"Accept")
 class OpenApi:
     """Answers below /openapi."""
 
-    def __init__(self, reader: Reader) -> None:
-        """Make documents when the first is asked for."""
+    def __init__(self, reader: Reader, aside: Aside | None = None) -> None:
+        """Make documents when the first is asked for; `aside` is where `serve` makes them."""
+        self._aside = aside or Aside()
         self._made: Documents | None = None
         # Few, because they hold on to all that they describe; who asks for one asks for several.
         self._known: Shared[Mapping[str, Unit]] = Shared(
             reader, _KEPT_BYTES, lambda _units: _UNITS_BYTES
         )
+
+    async def serve(self, _api: Api, call: Call) -> Response:
+        """Answer with a document: that of a thousand kinds is not made on the loop.
+
+        All that is kept of documents is used in that other thread only.
+        """
+        found = await self._aside.run(LONG, call.user.name, self.answer, call)
+        return found or plain(404, "404 page not found\n", call.headers)
 
     def answer(self, call: Call) -> Response | None:
         """Return the document, None for other paths."""
@@ -67,6 +78,10 @@ class OpenApi:
         return self._made
 
     def _units(self, call: Call) -> Mapping[str, Unit]:
+        """Return what there is to describe; the store is read on the loop's thread."""
+        return self._aside.on_loop(self._served, call)
+
+    def _served(self, call: Call) -> Mapping[str, Unit]:
         from kcpfast.api.openapi.units import units  # noqa: PLC0415 - not at start
 
         view, cluster = call.view, call.cluster
