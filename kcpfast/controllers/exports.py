@@ -13,7 +13,6 @@ from kcpfast.kcp.birth import NAMESPACES, Maker
 from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.exports import (
     SECRET_NAMESPACE,
-    find_export,
     hash_of_secret,
     identity_secret,
     new_identity_key,
@@ -130,18 +129,20 @@ class ExportController:
 
     async def secret(self, cluster: str, name: str) -> Outcome:
         """Look again at exports whose identity a secret (`namespace/name`) holds."""
+        exports = await self._objects.read_all(API_EXPORTS, cluster)
         await self._stamp(
             Stamp(index.mark("apiexport", cluster, export["metadata"]["name"]))
-            for export in self._objects.all(API_EXPORTS, cluster)
+            for export in exports
             if "/".join(_secret(export) or ("", "")) == name
         )
         return DONE
 
     async def schema(self, cluster: str, name: str) -> Outcome:
         """Look again at exports that offer a schema."""
+        exports = await self._objects.read_all(API_EXPORTS, cluster)
         await self._stamp(
             Stamp(index.mark("apiexport", cluster, export["metadata"]["name"]))
-            for export in self._objects.all(API_EXPORTS, cluster)
+            for export in exports
             if any(each["schema"] == name for each in resources(export))
         )
         return DONE
@@ -188,7 +189,8 @@ class ExportController:
         with Notes(self._objects.store) as notes:
             owner = self._owner(cluster, reference)
         read = notes.basis()
-        export = find_export(self._objects, owner, reference["name"]) if owner else None
+        exported = Target(API_EXPORTS, owner, "", reference["name"])
+        export = await self._objects.read(exported) if owner else None
         consumer = index.consumer(owner, reference["name"])
         bound = export is not None and bool(self._objects.store.index_scan(consumer, limit=1))
         problem = self._partition_problem(cluster, found)

@@ -15,12 +15,13 @@ from kcpfast.kcp.admit.schemas import suffix
 from kcpfast.kcp.authorizer import Authorizer, is_master
 from kcpfast.kcp.bindings import EXPORT_LABEL, FINALIZER
 from kcpfast.kcp.clusters import Clusters
-from kcpfast.kcp.exports import find_export
+from kcpfast.kcp.kinds import API_EXPORTS
 from kcpfast.meta.cluster import PATH_ANNOTATION, export_hash
 from kcpfast.meta.errors import ApiError, Cause, field_invalid, field_required
 from kcpfast.meta.names import dns_subdomain
 from kcpfast.meta.selectors import check_object
 from kcpfast.meta.user import Attributes, User
+from kcpfast.registry.objects import Target
 from kcpfast.resources.resource import Object
 
 EXPORTS = ("apis.kcp.io", "apiexports")
@@ -49,7 +50,8 @@ class Binders:
             found = self._clusters.resolve(path)
         except ApiError:
             return ""
-        return found if find_export(self._clusters.objects, found, name) is not None else ""
+        there = self._clusters.objects.record(Target(API_EXPORTS, found, "", name)) is not None
+        return found if there else ""
 
     def may_bind(self, user: User, cluster: str, name: str) -> bool:
         """Tell whether a user has the verb `bind` on an export."""
