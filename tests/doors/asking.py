@@ -12,7 +12,7 @@ from kcpfast.kcp.effective import scoped
 from kcpfast.meta.user import AUTHENTICATED, SERVICE_ACCOUNTS, UNAUTHENTICATED, Attributes, User
 from kcpfast.transport.messages import NOBODY, Peer, Request, Response, Stream
 from tests.api.test_verbs import Lines
-from tests.doors.world import EXPORTED, KINDS, OFFERS, PLURALS, SHOP, TOKENS, Kind, World, thing
+from tests.doors.world import KINDS, OFFERS, PLURALS, SHOP, TOKENS, Kind, World, thing
 from tests.fix_inside import Inside, Json
 from tests.models.facts import Export, Facts, Thing
 from tests.models.persons import ACCOUNT, HOME, SCOPES
@@ -330,9 +330,8 @@ class Twin:
         self.rights = Rights(facts)
         self.then = self.rights
         if before is not None:
-            # Rights are those of now, and exports a part of them.
-            kinds = [(each.group, each.resource) for each in KINDS if each is not EXPORTED]
-            self.then = Rights(facts.mixed(before, kinds))
+            kinds = [(each.group, each.resource) for each in KINDS]
+            self.then = Rights(facts.mixed(before, kinds, "mk"))
 
     def acting(self, who: Asker, cluster: str) -> User:
         """Return who somebody is at a door; Denied if they may not be whom they want to be."""

@@ -148,6 +148,8 @@ RULES = st.one_of(
     st.just({"verbs": ["bind"], "apiGroups": ["apis.kcp.io"], "resources": ["apiexports"]}),
     st.just({"verbs": ["initialize", "use"], "apiGroups": ["tenancy.kcp.io"],
              "resources": ["workspacetypes"]}),
+    st.just({"verbs": ["create"], "apiGroups": ["rbac.authorization.k8s.io"],
+             "resources": ["*"]}),
     st.just({"verbs": ["create"], "apiGroups": ["tenancy.kcp.io", "apis.kcp.io"],
              "resources": ["*"]}),
     st.just({"verbs": ["access"], "nonResourceURLs": ["/"]}),

@@ -9,9 +9,10 @@ from typing import NamedTuple
 from kcpfast.meta.user import Attributes, User
 from kcpfast.transport.messages import Response
 from tests.doors.asking import Asker, Client, Door, Seen, Twin
-from tests.doors.world import OFFERS, SHOP
+from tests.doors.world import DECKS, LAMPS, MAPS, OFFERS, RBAC_GROUP, SHOP
 from tests.fix_inside import Json
-from tests.models.rights import Denied
+from tests.models.persons import persons
+from tests.models.rights import Denied, allows
 
 APIS, TENANCY = "apis.kcp.io", "tenancy.kcp.io"
 PLURALS = {
@@ -19,7 +20,15 @@ PLURALS = {
     "apiexportendpointslices": (APIS, "v1alpha1", "APIExportEndpointSlice"),
     "workspaces": (TENANCY, "v1alpha1", "Workspace"),
     "workspacetypes": (TENANCY, "v1alpha1", "WorkspaceType"),
+    "clusterroles": (RBAC_GROUP, "v1", "ClusterRole"),
 }
+# What a new role may grant: verb, group, resource.
+GRANTS = tuple(
+    (verb, kind.group, resource)
+    for kind in (LAMPS, MAPS, DECKS)
+    for verb in ("get", "create", "*")
+    for resource in (kind.resource, "*")
+)
 NOWHERE = "nosuch"
 
 
@@ -35,7 +44,11 @@ class Making(NamedTuple):
 def making(of: Random, who: Asker, door: Door) -> Making:
     """Return any such question."""
     plural = of.choice(tuple(PLURALS))
-    to = "slow" if plural == "workspaces" else of.choice((*OFFERS, NOWHERE))
+    to = of.choice((*OFFERS, NOWHERE))
+    if plural == "workspaces":
+        to = "slow"
+    elif plural == "clusterroles":
+        to = "/".join(of.choice(GRANTS))
     return Making(who, door._replace(export=""), plural, to)
 
 
@@ -46,10 +59,16 @@ async def ask_making(client: Client, asked: Making) -> Seen:
     headers |= {b"content-type": b"application/json", b"accept": b"application/json"}
     path = f"{asked.door.prefix(client.world)}/apis/{group}/{version}/{asked.plural}"
     obj = {"apiVersion": f"{group}/{version}", "kind": kind, "metadata": {"name": "asked"}}
-    body = json.dumps(obj | {"spec": _spec(asked)}).encode()
+    obj |= _rules(asked) if kind == "ClusterRole" else {"spec": _spec(asked)}
+    body = json.dumps(obj).encode()
     got = await client.raw("POST", (path, "dryRun=All"), headers, body, asked.who.peer())
     assert isinstance(got, Response)
     return Seen(got.status, frozenset(), got.body)
+
+
+def _rules(asked: Making) -> Json:
+    verb, group, resource = asked.to.split("/")
+    return {"rules": [{"verbs": [verb], "apiGroups": [group], "resources": [resource]}]}
 
 
 def _spec(asked: Making) -> Json:
@@ -77,7 +96,23 @@ def expected_making(twin: Twin, asked: Making) -> int:
         return 403
     if cluster == "*":
         return 405
+    if asked.plural == "clusterroles":
+        return 201 if _may_grant(twin, user, cluster, asked) else 403
     return 201 if _may_refer(twin, user, cluster, asked) else 403
+
+
+def _may_grant(twin: Twin, user: User, cluster: str, asked: Making) -> bool:
+    """Nobody grants by a role what they do not hold, unless they may escalate it."""
+    escalate = Attributes("escalate", RBAC_GROUP, "*", "clusterroles", name="asked")
+    if twin.rights.decide(user, cluster, escalate):
+        return True
+    verb, group, resource = asked.to.split("/")
+    wanted, who = Attributes(verb, group, "", resource), persons(user, cluster)
+    return any(
+        allows(rule, wanted) and not rule.get("resourceNames")
+        for place in dict.fromkeys(("system:admin", cluster))
+        for rule in twin.rights.rules(place, who, "")
+    )
 
 
 def _may_refer(twin: Twin, user: User, cluster: str, asked: Making) -> bool:

@@ -208,6 +208,10 @@ class _Builder:
                 continue
             await self.create(path, f"{RBAC}/clusterroles", role(name, rules))
             await self.create(path, f"{RBAC}/clusterrolebindings", granting(name, name, subjects))
+        watches = {"verbs": ["watch", "deletecollection"], "apiGroups": ["*"], "resources": ["*"]}
+        await self.create(path, f"{RBAC}/clusterroles", role("follow", [watches]))
+        bob = granting("follow", "follow", [subject("User", "bob")], "RoleBinding")
+        await self.create(path, f"{RBAC}/namespaces/default/rolebindings", bob)
         await self.create(path, f"{RBAC}/clusterroles", gathering())
         carol = granting("gathered", "gathered", [subject("User", "carol")])
         await self.create(path, f"{RBAC}/clusterrolebindings", carol)
@@ -251,6 +255,11 @@ BASE: dict[str, list[Any]] = {
     "use": [
         [
             {"verbs": ["*"], "apiGroups": ["x.example.com", "apps", ""], "resources": ["*"]},
+            {
+                "verbs": ["create"],
+                "apiGroups": [RBAC_GROUP, "tenancy.kcp.io", "apis.kcp.io"],
+                "resources": ["*"],
+            },
             {"verbs": ["impersonate"], "apiGroups": [""], "resources": ["users", "groups"]},
         ],
         subject("Group", "team-a"),

@@ -61,11 +61,17 @@ class Facts:
             thing = Thing(group, resource, identity, cluster, namespace, name, revision, obj)
             self.things.setdefault((group, resource), []).append(thing)
 
-    def mixed(self, before: Facts, kinds: Iterable[tuple[str, str]]) -> Facts:
-        """Return these facts with the objects of some kinds as they were before."""
+    def mixed(self, before: Facts, kinds: Iterable[tuple[str, str]], named: str) -> Facts:
+        """Return these facts with the objects of some kinds as they were before.
+
+        Those whose name begins so: others are what rights depend on.
+        """
         found = copy(self)
-        found._by_cluster = None
-        found.things = self.things | {kind: before.things.get(kind, []) for kind in kinds}
+        found._by_cluster, found.things = None, dict(self.things)
+        for kind in kinds:
+            now = [each for each in self.all(*kind) if not each.name.startswith(named)]
+            then = [each for each in before.all(*kind) if each.name.startswith(named)]
+            found.things[kind] = now + then
         return found
 
     def all(self, group: str, resource: str, cluster: str = "") -> list[Thing]:
