@@ -50,12 +50,57 @@ class CallFailed(Exception):
     """A webhook could not be asked, or its answer cannot be understood."""
 
 
+class _Cause(msgspec.Struct):
+    reason: str | None = None
+    message: str | None = None
+    field: str | None = None
+
+
+class _Details(msgspec.Struct):
+    """StatusDetails: what of it a client is told."""
+
+    name: str | None = None
+    group: str | None = None
+    kind: str | None = None
+    uid: str | None = None
+    retry: int | None = msgspec.field(name="retryAfterSeconds", default=None)
+    causes: list[_Cause] | None = None
+
+
+class _Status(msgspec.Struct):
+    message: str | None = None
+    reason: str | None = None
+    code: int | None = None
+    details: _Details | None = None
+
+
+class _Response(msgspec.Struct):
+    """AdmissionResponse, with Go's leave to say null for nothing."""
+
+    uid: str | None = None
+    allowed: bool | None = None
+    patch: str | None = None
+    patch_type: str | None = msgspec.field(name="patchType", default=None)
+    status: _Status | None = None
+    warnings: list[str] | None = None
+    audit: dict[str, str] | None = msgspec.field(name="auditAnnotations", default=None)
+
+
+class _Answer(msgspec.Struct):
+    response: _Response
+    version: str | None = msgspec.field(name="apiVersion", default=None)
+    kind: str | None = None
+
+
+_decode_answer = msgspec.json.Decoder(_Answer).decode
+
+
 class Verdict(NamedTuple):
     """What a webhook answers; `status` is that of a refusal."""
 
     allowed: bool
     patch: Any
-    status: Mapping[str, Any]
+    status: _Status
     warnings: Sequence[str]
     audit: Mapping[str, str]
 
@@ -209,17 +254,16 @@ async def _call(hook: Hook, looking: Evaluation, calls: Calls) -> Verdict:
 def _understood(body: bytes, uid: str, version: str) -> Verdict:
     """Return what an answer says; CallFailed if it is none, or none to this request."""
     try:
-        found = msgspec.json.decode(body)
-        response = found["response"]
-        given = (found.get("apiVersion"), found.get("kind"))
+        found = _decode_answer(body)
+        response, given = found.response, (found.version, found.kind)
         verdict = Verdict(
-            bool(response.get("allowed")),
+            bool(response.allowed),
             _decoded_patch(response, version),
-            response.get("status") or {},
-            [str(each) for each in response.get("warnings") or ()],
-            dict(response.get("auditAnnotations") or {}),
+            response.status or _Status(),
+            response.warnings or (),
+            response.audit or {},
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ValueError, RecursionError) as error:
         raise CallFailed(f"received invalid webhook response: {error}") from None
     if version == "v1":
         if given != (f"{_GROUP}/v1", _KIND):
@@ -227,19 +271,18 @@ def _understood(body: bytes, uid: str, version: str) -> Verdict:
                 "received invalid webhook response: expected webhook response of "
                 f"{_GROUP}/v1, Kind={_KIND}, got {given[0]}, Kind={given[1]}"
             )
-        if response.get("uid") != uid:
+        if response.uid != uid:
             raise CallFailed(
                 "received invalid webhook response: expected response.uid="
-                f'"{uid}", got "{response.get("uid") or ""}"'
+                f'"{uid}", got "{response.uid or ""}"'
             )
     return verdict
 
 
-def _decoded_patch(response: Mapping[str, Any], version: str) -> Any:
-    encoded = response.get("patch")
+def _decoded_patch(response: _Response, version: str) -> Any:
+    encoded, kind = response.patch, response.patch_type
     if not encoded:
         return None
-    kind = response.get("patchType")
     if version == "v1" and kind != "JSONPatch":
         raise ValueError(f'webhook returned response.patch but patchType is "{kind or ""}"')
     return msgspec.json.decode(b64decode(encoded, validate=True))
@@ -253,18 +296,23 @@ def _take(hook: Hook, review: Review, verdict: Verdict) -> None:
         return
     status = verdict.status
     denied = f'admission webhook "{hook.name}" denied the request'
-    why = status.get("message") or status.get("reason")
-    details = dict(status.get("details") or {})
-    causes = [
-        Cause(each.get("reason", ""), each.get("message", ""), each.get("field", ""))
-        for each in details.pop("causes", None) or ()
-    ]
+    why, details = status.message or status.reason, status.details or _Details()
+    shown = {
+        "name": details.name,
+        "group": details.group,
+        "kind": details.kind,
+        "uid": details.uid,
+        "retryAfterSeconds": details.retry,
+    }
     raise ApiError(
-        status.get("reason") or "",
+        status.reason or "",
         f"{denied}: {why}" if why else f"{denied} without explanation",
-        details=details or None,
-        causes=causes,
-        code=max(int(status.get("code") or 0), 400),
+        details={key: value for key, value in shown.items() if value} or None,
+        causes=[
+            Cause(each.reason or "", each.message or "", each.field or "")
+            for each in details.causes or ()
+        ],
+        code=min(max(status.code or 0, 400), 599),
     )
 
 

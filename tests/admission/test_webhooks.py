@@ -337,3 +337,30 @@ async def test_bound_resources_ask_their_provider(inside: Inside, called: Called
     cluster = called.asked[0]["object"]["metadata"]["annotations"]["kcp.io/cluster"]
     assert cluster == home.removeprefix("/clusters/")
     assert [each["path"] for each in called.asked] == ["/grow"]
+
+
+# Refusals that are not of the types of a Status: what is none is a failure of the webhook.
+ODD: list[tuple[Json, int, str]] = [
+    ({"status": {"code": 10**9, "message": "no"}}, 599, "denied the request: no"),
+    ({"status": {"code": -1, "message": "no"}}, 400, "denied the request: no"),
+    ({"status": {"details": {"causes": [{"field": None}], "retryAfterSeconds": 3}}}, 400, "denied"),
+    ({"status": {"code": "many"}}, 500, "received invalid webhook response"),
+    ({"status": {"message": ["no"]}}, 500, "received invalid webhook response"),
+    ({"status": {"details": {"causes": [1]}}}, 500, "received invalid webhook response"),
+    ({"status": {"details": {"retryAfterSeconds": "soon"}}}, 500, "received invalid"),
+    ({"status": "no"}, 500, "received invalid webhook response"),
+    ({"warnings": "w"}, 500, "received invalid webhook response"),
+    ({"auditAnnotations": {"a": 1}}, 500, "received invalid webhook response"),
+    ({"allowed": "no"}, 500, "received invalid webhook response"),
+]
+
+
+@pytest.mark.parametrize(("given", "code", "text"), ODD)
+async def test_a_refusal_is_of_its_types(
+    inside: Inside, called: Called, given: Json, code: int, text: str
+) -> None:
+    called.answers["/odd"] = lambda request: {"allowed": False} | given
+    await register(inside, hooks("Validating", called.hook("/odd")))
+    got = await offer(inside)
+    assert (got.status, got.body["code"]) == (code, code)
+    assert text in got.body["message"]
