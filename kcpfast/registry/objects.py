@@ -16,6 +16,7 @@ from kcpfast.meta.errors import (
     MODIFIED,
     ApiError,
     already_exists,
+    bad_request,
     conflict,
     internal,
     no_room,
@@ -164,7 +165,10 @@ class Objects:
         """Store a new object: what `prepare` returns, asked again if the ground moved under it.
 
         AlreadyExists if there is one of that name; a generated name is tried again instead.
+        BadRequest where there is no logical cluster: a path without `/clusters/`.
         """
+        if not target.cluster:
+            raise bad_request("no logical cluster on request: it has no path below /clusters/")
         for attempt in range(_ATTEMPTS):
             change = await prepare()
             assert change.new is not None

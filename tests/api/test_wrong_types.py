@@ -280,3 +280,12 @@ async def test_no_quantity_is_a_fault(inside: Inside) -> None:
     await inside.settle()
     got = await inside.send("POST", CONFIG_MAPS, config_map("a"))
     assert got.status in (201, 403), got.body
+
+
+async def test_nothing_is_stored_outside_of_a_logical_cluster(inside: Inside) -> None:
+    made = kcps("APIExportEndpointSlice", "apis.kcp.io/v1alpha1", export={"name": "a"})
+    for method, path in (("POST", SLICES), ("PATCH", f"{SLICES}/a?fieldManager=me")):
+        inside.at = ""
+        media = JSON if method == "POST" else APPLY
+        got = await inside.send(method, path, made, token="master", media=media)
+        assert (got.status, got.body["reason"]) == (400, "BadRequest"), got.body
