@@ -6,8 +6,9 @@ from collections.abc import Hashable
 
 import msgspec
 
-from kcpfast.admission.chain import Review
+from kcpfast.admission.chain import CREATE, Review
 from kcpfast.admission.matching import converted, is_scale
+from kcpfast.meta.cluster import CLUSTER_ANNOTATION
 from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import ApiError, internal
 from kcpfast.registry.typed import conform
@@ -62,11 +63,57 @@ def rewrite(review: Review, made: Object, matched: Resource) -> bool:
         conform(review.resource, new)
     except ApiError as error:
         raise internal(f"the mutated object cannot be decoded: {error.message}") from None
+    _keep(review, new)
     if new == review.obj:
         return False
     review.obj.clear()
     review.obj.update(new)
     return True
+
+
+def _keep(review: Review, new: Object) -> None:
+    """Put back, in place, what a request of this kind cannot change: its admission cannot either.
+
+    A kube-apiserver drops it once more behind admission (BeforeCreate and BeforeUpdate of
+    k8s.io/apiserver/pkg/registry/rest, and the strategies of subresources).
+    """
+    old, part = review.obj, review.subresource
+    meta = new["metadata"]
+    for key in _SERVERS if review.operation == CREATE else (*_SERVERS, "name"):
+        _put_back(meta, old["metadata"], key)
+    annotations = dict(meta.get("annotations") or {})
+    _put_back(annotations, old["metadata"].get("annotations") or {}, CLUSTER_ANNOTATION)
+    if annotations or meta.get("annotations") is not None:
+        meta["annotations"] = annotations
+    if part:
+        written = _WRITTEN.get(part, part)
+        for key in {*new, *old} - {written, "metadata"}:
+            _put_back(new, old, key)
+        if not review.resource.builtin:
+            new["metadata"] = old["metadata"]
+    elif review.resource.status:
+        _put_back(new, old, "status")
+
+
+# What of metadata the server alone says, and which member of an object its subresources write.
+_SERVERS = (
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "generation",
+    "namespace",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+)
+_WRITTEN = {"approval": "status", "finalize": "spec"}
+
+
+def _put_back(new: Object, old: Object, key: str) -> None:
+    if key in old:
+        new[key] = old[key]
+    else:
+        new.pop(key, None)
 
 
 def _rescale(review: Review, made: Object) -> bool:

@@ -10,7 +10,7 @@ workspace. kcp guards fewer (README).
 Not in the table, because an authorizer or a schema settles them for everybody but system:masters:
 the status of APIBindings and APIExports (`authorizer.py`), of Workspaces and WorkspaceTypes (the
 maximal permission policy of tenancy.kcp.io), references of APIBindings (a rule of their schema),
-`kcp.io/cluster` (`registry/identity.py`), who asks for a certificate (`admission/certificates.py`).
+`kcp.io/cluster` and what else the server says of all objects (`registry/identity.py`).
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ Values = dict[tuple[str, ...], Any]
 CLUSTERS: Place = ("core.kcp.io", "logicalclusters")
 SPACES: Place = ("tenancy.kcp.io", "workspaces")
 BINDINGS: Place = ("apis.kcp.io", "apibindings")
+REQUESTS: Place = ("certificates.k8s.io", "certificatesigningrequests")
 _ALL: Place = ("*", "*")
 # As in kcp, these stand for the server itself.
 KEEPERS = (MASTERS, BOOTSTRAPPER_GROUP, *CLUSTER_ADMIN_GROUPS)
@@ -106,6 +107,10 @@ SETTLED = (
     _annotation(("apis.kcp.io", "apiexports"), "kcp.io/path", KEEPERS, "where an export is"),
     _annotation(("tenancy.kcp.io", "workspacetypes"), "kcp.io/path", KEEPERS, "where a type is"),
     _annotation(BINDINGS, "kcp.io/path", KEEPERS, "where a binding is"),
+    Field(REQUESTS, ("spec", "username"), (), "who asks for a certificate"),
+    Field(REQUESTS, ("spec", "uid"), (), "who asks for a certificate"),
+    Field(REQUESTS, ("spec", "groups"), (), "who asks for a certificate"),
+    Field(REQUESTS, ("spec", "extra"), (), "who asks for a certificate"),
 )
 _KEYED = ("annotations", "labels", "finalizers")
 
@@ -173,7 +178,9 @@ def _all_values(review: Review) -> Values:
     if labels:
         found |= _values(_EVERYWHERE, review.obj)
     for row in _COMPARED.get(review.place, ()):
-        found |= _values(row, review.obj)
+        # What has no owner is said once, at creation; afterwards it is put back behind admission.
+        if row.owners or review.operation == CREATE:
+            found |= _values(row, review.obj)
     return found
 
 
