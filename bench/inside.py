@@ -11,6 +11,8 @@ from typing import Any, cast
 
 import uvloop
 
+from kcpfast._core.heads import Heads
+from kcpfast.api.limits.seats import Limits
 from kcpfast.auth.rbac import Rbac
 from kcpfast.kcp.authorizer import Authorizer
 from kcpfast.kcp.policies import Policies
@@ -77,10 +79,11 @@ class Wire(asyncio.Transport):
 
 def repeated(serve: Serve, text: bytes, times: int, loop: asyncio.AbstractEventLoop) -> Any:
     """Return what sends a request many times over one connection; it returns the bytes written."""
-    service = Service(serve, lambda code, _text: Response(code), set(), {}, Turns())
+    known: dict[bytes, Heads] = {}
 
     async def run() -> int:
         wire = Wire()
+        service = Service(serve, lambda code, _text: Response(code), set(), known, Turns())
         connection = Connection(service)
         connection.connection_made(cast("Tls", wire))
         for _ in range(times):
@@ -103,7 +106,7 @@ class Inside:
         self.store = LmdbStore(folder)
         self.parts = wire.core(self.store, CA)
         self.run(self.store.commit(installation(self.parts.objects, URL)))
-        settings = wire.Settings(URL, CA, key, {"admin": ADMIN})
+        settings = wire.Settings(URL, CA, key, {"admin": ADMIN}, limits=Limits(0, 0))
         self.running = wire.server(self.parts, settings)
 
     def __enter__(self) -> Inside:

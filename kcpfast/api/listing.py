@@ -32,8 +32,9 @@ from kcpfast.store.contract import Compacted, Item, Joining, Page, Store, number
 from kcpfast.store.ranges import scan_within
 
 _MATCHES = ("Exact", "NotOlderThan")
-# So many bytes of objects are read, and held, at once.
-PIECE = 128 * 1024
+# So many bytes of objects are read, and held, at once; or so many while the client takes them as
+# fast as they are read, and nobody else waits.
+PIECE, LONG_PIECE = 128 * 1024, 512 * 1024
 
 
 class Token(NamedTuple):
@@ -142,7 +143,8 @@ class Walk:
     """One page of a list, read piece by piece, all of it as it was at one revision.
 
     `revision` is known from the first piece on; `done`: there is no further piece; `last` is then
-    the key behind which a next page begins, empty if there is none.
+    the key behind which a next page begins, empty if there is none. `piece` may be set: about how
+    many bytes the next piece has.
     """
 
     def __init__(
@@ -154,6 +156,7 @@ class Walk:
         self.revision = self._seen = max(token.revision, 0)
         self.length, self.done, self.last = 0, False, b""
         self._after, self._sent = token.after, b""
+        self.piece = PIECE
 
     @property
     def limited(self) -> bool:
@@ -183,7 +186,7 @@ class Walk:
             return None
         left = self._limit and self._limit - self.length
         found = self._store.join(
-            self._selected.prefix, self._after, left, self._form, PIECE, self._seen
+            self._selected.prefix, self._after, left, self._form, self.piece, self._seen
         )
         if found is None:
             self._form = None
@@ -217,8 +220,8 @@ class Walk:
     def _read(self, limit: int) -> Page:
         prefix, ranges = self._selected.prefix, self._selected.ranges
         if ranges is None:
-            return self._store.scan(prefix, self._after, limit, self.revision, PIECE)
-        return scan_within(self._store, ranges, self._after, limit, self.revision, PIECE)
+            return self._store.scan(prefix, self._after, limit, self.revision, self.piece)
+        return scan_within(self._store, ranges, self._after, limit, self.revision, self.piece)
 
 
 def walk(api: Api, call: Call, selected: Selection, form: Joining | None = None) -> Walk:

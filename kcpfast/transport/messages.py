@@ -80,6 +80,10 @@ class Request:
         """Who sends it, as far as the connection knows: whoever authenticates in that way."""
         return self.headers.get(b"authorization") or self.peer.common_name
 
+    def is_crowded(self) -> bool:
+        """Tell whether others wait for their turn."""
+        return self.turns is not None and not self.turns.have_time()
+
     async def in_turn(self, work: Callable[[], T]) -> T:
         """Do more of the work on this request once others had their turn; return its result."""
         loop = asyncio.get_running_loop()

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -249,6 +249,20 @@ class Tls(asyncio.Protocol):
             return
         self._queue.append(data)
         self._waiting += len(data)
+
+    def is_waiting(self) -> bool:
+        """Tell whether what is written now has to wait."""
+        return self._queue is not None
+
+    def write_together(self, parts: Sequence[bytes]) -> None:
+        """Write what is not to be torn apart: if a part of it is sent, the rest cannot be dropped.
+
+        To be called while nothing waits.
+        """
+        for part in parts:
+            self.write(part)
+        if self._queue:
+            self._begun = True
 
     def _send(self, data: bytes | memoryview) -> memoryview:
         """Encrypt and send as long as it is taken; return the rest."""

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from kcpfast.transport.connection import Connection
 
 
+# What is longer is not copied to be framed.
+_LONG = 64 * 1024
+
+
 class _Framed:
     """The chunk that was framed last: many sinks are given the same bytes one after the other."""
 
@@ -42,9 +46,13 @@ class StreamSink:
         """Send one chunk."""
         if self._connection is None or self._connection.transport is None:
             return
-        if self._chunked:
-            data = _LAST.chunk(data)
-        self._connection.transport.write(data)
+        transport = self._connection.transport
+        if not self._chunked:
+            transport.write(data)
+        elif len(data) > _LONG and not transport.is_waiting():
+            transport.write_together((b"%x\r\n" % len(data), data, b"\r\n"))
+        else:
+            transport.write(_LAST.chunk(data))
 
     def pending(self) -> int:
         """Return the bytes that wait in this process."""

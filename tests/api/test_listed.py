@@ -88,8 +88,8 @@ async def read(answer: Response | Stream, reader: Reader) -> bytes:
 
 
 def small(monkeypatch: pytest.MonkeyPatch, size: int = 1500) -> None:
-    for module in (listing, listed):
-        monkeypatch.setattr(module, "PIECE", size)
+    for module, name in ((listing, "PIECE"), (listed, "PIECE"), (listed, "LONG_PIECE")):
+        monkeypatch.setattr(module, name, size)
 
 
 FORMS = [

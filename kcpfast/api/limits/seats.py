@@ -29,6 +29,8 @@ WAIT_SECONDS = 1.0
 _TIMES = 3
 # One of so many seats is kept for the system.
 _KEPT = 8
+# So many times the number of seats may wait for one, of each user.
+_QUEUED = 4
 _READS = ("get", "list")
 _ELECTING = ("get", "create", "update", "patch")
 
@@ -122,7 +124,7 @@ class Pool:
     async def wait(self, seat: Seat) -> None:
         """Wait for a seat; ApiError 429 if too many of this user do, or if it takes too long."""
         queue = self._waiting.get(seat.flow)
-        if not self._waits or (queue is not None and len(queue) >= self.size):
+        if not self._waits or (queue is not None and len(queue) >= _QUEUED * self.size):
             raise too_many_requests()
         loop = asyncio.get_running_loop()
         granted: asyncio.Future[None] = loop.create_future()

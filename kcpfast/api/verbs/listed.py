@@ -19,7 +19,7 @@ import msgspec
 from kcpfast.api import answer
 from kcpfast.api.answer import MEDIA, Shape
 from kcpfast.api.context import Api, Call
-from kcpfast.api.listing import PIECE, Piece, Walk, first_meta, list_meta
+from kcpfast.api.listing import LONG_PIECE, PIECE, Piece, Walk, first_meta, list_meta
 from kcpfast.api.negotiate import JSON, PROTOBUF, YAML
 from kcpfast.api.selection import Selection
 from kcpfast.meta.errors import ApiError
@@ -84,7 +84,7 @@ async def _in_pieces(listing: Listing, walked: Walk, parts: list[bytes]) -> Stre
         headers += answer.ZIPPED
 
     def start(sink: Sink) -> Callable[[], None]:
-        sending = _send(call, sink, texts, zipped=zipped)
+        sending = _send(call, sink, walked, texts, zipped=zipped)
         task = asyncio.get_running_loop().create_task(sending)
 
         def stop() -> None:
@@ -134,7 +134,9 @@ async def _written(
     return media, _json(listing, walked, parts)
 
 
-async def _send(call: Call, sink: Sink, texts: Iterator[bytes], *, zipped: bool) -> None:
+async def _send(
+    call: Call, sink: Sink, walked: Walk, texts: Iterator[bytes], *, zipped: bool
+) -> None:
     """Send a list as fast as it is read; what cannot be sent to its end is torn off."""
     holder, held = call.request.holder, _COMPRESSOR if zipped else 0
     if not holder.take(held):
@@ -148,6 +150,8 @@ async def _send(call: Call, sink: Sink, texts: Iterator[bytes], *, zipped: bool)
             if text:
                 sink.write(text)
             del text  # who sends it holds it
+            quick = not sink.pending() and not call.request.is_crowded()
+            walked.piece = LONG_PIECE if quick else PIECE
             if not await sink.drained():
                 return
         if compress:
