@@ -119,6 +119,11 @@ class Holder:
         self._add(account, -size)
         return False
 
+    def is_scarce(self) -> bool:
+        """Tell whether a quarter of all room is taken: who can do with less is to take less."""
+        account = self._account
+        return account is not None and account.held * 4 > account.ceiling > 0
+
     def give(self, size: int) -> None:
         """Hold less; never less than nothing: what was refused is not given back."""
         if self._account is not None:

@@ -81,8 +81,9 @@ class Request:
         return self.headers.get(b"authorization") or self.peer.common_name
 
     def is_crowded(self) -> bool:
-        """Tell whether others wait for their turn."""
-        return self.turns is not None and not self.turns.have_time()
+        """Tell whether others wait for their turn, or room is scarce."""
+        crowded = self.turns is not None and not self.turns.have_time()
+        return crowded or self.holder.is_scarce()
 
     async def in_turn(self, work: Callable[[], T]) -> T:
         """Do more of the work on this request once others had their turn; return its result."""
