@@ -2,6 +2,7 @@
 
 spaces tree             make -n workspaces below --parent, over -p connections
 create update get       ConfigMaps of 1 KB in --parent
+beside                  the GETs once more while another client makes workspaces and RoleBindings
 list table page         -n times all of them, as kubectl asks for them, the first 500
 watch event             -n creates for -p watchers, at once or one by one
 idle                    -p watches that nothing happens to
@@ -25,7 +26,8 @@ from bench import row
 from bench.load import suite
 from bench.load.client import target
 from bench.load.local import listening
-from bench.load.runs import RUNS, Plan
+from bench.load.runs import Plan
+from bench.load.suite import RUNS
 from bench.row import Row
 
 

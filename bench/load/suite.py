@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from bench.load.runs import RUNS, Plan, workspace
+from bench.load import runs
+from bench.load.churn import beside
+from bench.load.runs import Plan, Run, workspace
 from bench.row import Row
 
 
@@ -18,6 +20,7 @@ class Step(NamedTuple):
     prefix: str = "o"
 
 
+RUNS = {**runs.RUNS, "beside": Run(beside, workspaces=True)}
 STEPS = (
     Step("idle", 0, 2000),
     Step("spaces", 1000, 8, "s"),
@@ -27,6 +30,7 @@ STEPS = (
     Step("create", 2000, 128, "m"),
     Step("update", 3000, 16),
     Step("get", 30_000, 64),
+    Step("beside", 60_000, 64),
     Step("list", 20, 1),
     Step("table", 20, 1),
     Step("page", 20, 1),
