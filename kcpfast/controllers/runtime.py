@@ -110,9 +110,10 @@ class Runtime:
 
     async def _work(self, key: bytes) -> None:
         controller, cluster, name = index.marked(key)
-        seen = number(self._store.index_get(key))
+        seen = 0
         outcome: Outcome = DONE
         try:
+            seen = number(self._store.index_get(key))
             reconcile = self._reconcilers.get(controller)
             if reconcile is not None and seen:
                 outcome = await reconcile(cluster, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import os
 import signal
@@ -50,6 +51,8 @@ def run(config: Config, making: Making, started: float) -> None:
     `started` is when the process was started, as time.monotonic tells.
     """
     log.begin(config.verbosity)
+    # A damaged page of LMDB's own ends the process by a signal: it shall say where it was.
+    faulthandler.enable()
     try:
         uvloop.run(_serve(config, making, started))
     except (OSError, StoreError) as error:
