@@ -18,6 +18,7 @@ their arguments, and nobody else may change them either.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from heapq import merge
 from typing import Any, TypeAlias
 
 from kcpfast._core.fields import in_order
@@ -27,6 +28,7 @@ from kcpfast.patch.path_element import element_order, element_text, parse_elemen
 FieldSet: TypeAlias = "dict[str, FieldSet]"
 
 SELF = "."
+_RUN = 8192
 LEAF: FieldSet = {}
 
 
@@ -226,5 +228,10 @@ def _in_order(fields: FieldSet) -> list[str]:
     elements: list[str] = in_order(list(fields))
     # Members and "." are in order as text, and come before all others as text, too.
     if elements and elements[-1][0] > "f":
-        elements.sort(key=element_order)
+        # In runs: one long sort would hold the interpreter lock to its end.
+        runs = [
+            sorted(elements[start : start + _RUN], key=element_order)
+            for start in range(0, len(elements), _RUN)
+        ]
+        return runs[0] if len(runs) == 1 else list(merge(*runs, key=element_order))
     return elements
