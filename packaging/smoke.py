@@ -7,6 +7,7 @@ By root, everything is tried once more as an ordinary user.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -135,6 +136,12 @@ def play(who: Stranger) -> None:
         who.run(who.folder / "home" / "bin" / name, line, wanted)
 
 
+def wait_until_gone(folder: Path) -> None:
+    """Wait for the last process that runs from a folder: one that was killed may take its time."""
+    with (folder / "kcpfast.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
 def try_as(file: Path, user: int) -> None:
     """Play the story as a user: with a server that is killed, then with one that is told to go."""
     with tempfile.TemporaryDirectory() as name:
@@ -149,6 +156,7 @@ def try_as(file: Path, user: int) -> None:
             server.wait()
         if len(who.left_behind()) != 1:
             raise Failed(f"killed, it leaves what it cannot remove: {who.left_behind()}")
+        wait_until_gone(who.left_behind()[0])
         server = serve(who, port)
         try:
             who.run(who.file, "ws tree", "org")
