@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -39,6 +40,22 @@ def _write(path: Path, data: bytes, mode: int) -> None:
         file.flush()
         os.fsync(handle)
     partial.rename(path)
+
+
+def _key(path: Path, make: Callable[[], Any]) -> Any:
+    """Return the key that a file holds; if there is no such file, make both.
+
+    A key without its certificate is what a start that was killed leaves behind, or somebody's own
+    beside a certificate whose name was mistyped. ValueError if it cannot be read without more.
+    """
+    if path.exists():
+        try:
+            return serialization.load_pem_private_key(path.read_bytes(), None)
+        except (TypeError, ValueError, UnsupportedAlgorithm) as error:
+            raise ValueError(f"{path} holds no key that can be used: {error}") from None
+    key = make()
+    _private(path, key)
+    return key
 
 
 def _name(common: str) -> x509.Name:
@@ -89,9 +106,9 @@ def _alternative(host: str) -> x509.GeneralName:
 
 def make_server(certificate: Path, key_file: Path, hosts: Sequence[str]) -> None:
     """Make the server's certificate; the file also holds the CA that signed it."""
-    authority_key = ec.generate_private_key(ec.SECP256R1())
+    authority_key = _curve()
     authority = _authority("kcpfast-serving-ca", authority_key)
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = _key(key_file, _curve)
     names = [_alternative(host) for host in dict.fromkeys(hosts)]
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
@@ -104,7 +121,6 @@ def make_server(certificate: Path, key_file: Path, hosts: Sequence[str]) -> None
         .sign(authority_key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
-    _private(key_file, key)
     _write(certificate, leaf.public_bytes(pem) + authority.public_bytes(pem), 0o644)
 
 
@@ -113,15 +129,18 @@ def make_client_ca(certificate: Path, key_file: Path) -> None:
 
     Its key is RSA (PKCS #1): tools in Go name that algorithm in the certificates they sign with it.
     """
-    key = _rsa()
+    key = _key(key_file, _rsa)
     authority = _authority("kcpfast-client-ca", key)
-    _private(key_file, key)
     _write(certificate, authority.public_bytes(serialization.Encoding.PEM), 0o644)
 
 
 def make_account_key(path: Path) -> None:
     """Make the key that service account tokens are signed with."""
     _private(path, _rsa())
+
+
+def _curve() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
 
 
 def _rsa() -> rsa.RSAPrivateKey:

@@ -164,6 +164,33 @@ def test_a_client_ca_that_is_there_is_kept(kept: str, root: Path, start: Start) 
     assert (root / "client-ca.crt").read_bytes() == made
 
 
+@pytest.mark.parametrize(
+    ("flag", "key"), [("tls-cert-file", "apiserver.key"), ("client-ca-file", "client-ca.key")]
+)
+def test_a_key_whose_certificate_is_missing_is_kept(
+    flag: str, key: str, root: Path, start: Start
+) -> None:
+    """Its name was mistyped, or the start that made both was killed between the two."""
+    kept = (root / key).read_bytes()
+    missing = (root / key).with_suffix(".pem")
+    start(root, f"--{flag}", str(missing)).stop()
+    assert (root / key).read_bytes() == kept
+    made = x509.load_pem_x509_certificate(missing.read_bytes())
+    own = serialization.load_pem_private_key(kept, None)
+    assert made.public_key() == own.public_key()
+    start(root).stop()
+
+
+def test_a_key_that_cannot_be_read_is_kept(root: Path) -> None:
+    (root / "apiserver.crt").unlink()
+    (root / "apiserver.key").write_text("somebody's own")
+    code, error = refused(root)
+    assert code == 1
+    assert "apiserver.key holds no key that can be used" in error
+    assert error.count("\n") == 1
+    assert (root / "apiserver.key").read_text() == "somebody's own"
+
+
 # ----------------------------------------------------------------------------- flags
 
 
