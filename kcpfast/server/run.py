@@ -90,10 +90,10 @@ async def _serve(config: Config, making: Making, started: float) -> None:
             url, ca, config.account_key, tokens, config.max_objects, _limits(config)
         )
         running = wire.server(parts, settings)
+        listener.account.ceiling = _ceiling(config)
         running.controllers.start()
         upkeep = Upkeep(store, parts.objects)
         upkeep.start()
-        listener.account.ceiling = _ceiling(config)
         try:
             await listener.start(running.server)
             write_private(config.kubeconfig, kubeconfig(url, certificate, tokens))

@@ -70,4 +70,6 @@ def test_clients_get_what_the_process_does_not_take(tmp_path: Path) -> None:
 def test_a_server_does_not_start_with_less_than_it_takes(
     tmp_path: Path, given: str, said: str
 ) -> None:
-    assert f"--max-memory: {said}" in refused(tmp_path / "root", "--max-memory", given).error
+    error = refused(tmp_path / "root", "--max-memory", given).error
+    assert error.startswith(f"kcpfast: --max-memory: {said}")
+    assert error.count("\n") == 1
