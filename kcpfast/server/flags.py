@@ -25,7 +25,7 @@ class Flag(NamedTuple):
 
 
 FLAGS = (
-    Flag("root-directory", ".kcpfast", "directory of the data; base of relative paths"),
+    Flag("root-directory", ".kcpfast", "directory of the data; base of default paths"),
     Flag("bind-address", "0.0.0.0", "address to listen on"),
     Flag("secure-port", "6443", "port to listen on; 0 takes any free one"),
     Flag("external-hostname", "", "host name that URLs are made with"),
