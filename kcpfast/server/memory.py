@@ -14,6 +14,8 @@ _SUFFIXES = {
     "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40,
 }  # fmt: skip
 _SHARE = 4
+# On a small machine a quarter would not do for the process alone.
+_SMALLEST = 128 << 20
 # Half of what there is is counted out to clients: the other half is what allocation wastes.
 _LEAST = 32 << 20
 _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
@@ -28,10 +30,13 @@ def parse(text: str) -> int:
 
 
 def usual(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int:
-    """Return a quarter of the memory that this process may use: the machine's or its cgroups'."""
+    """Return a quarter of the memory that this process may use: the machine's or its cgroups'.
+
+    A server needs some, however small the machine: 128 MiB are taken there.
+    """
     lines = (proc / "meminfo").read_text().splitlines()
     total = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:"))
-    return min([total, *_limits(proc, cgroups)]) // _SHARE
+    return max(min([total, *_limits(proc, cgroups)]) // _SHARE, _SMALLEST)
 
 
 def _limits(proc: Path, cgroups: Path) -> Iterator[int]:

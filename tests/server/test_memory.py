@@ -27,7 +27,7 @@ def test_what_is_no_quantity_is_refused(text: str) -> None:
 
 
 GROUPS = [
-    # /proc/self/cgroup, limits by file; the memory of which a quarter is taken
+    # /proc/self/cgroup, limits by file; the memory of which a quarter is taken (128 MiB at least)
     ("", {}, 8 * GI),
     ("0::/\n", {}, 8 * GI),
     ("0::/a/b\n", {"a/b/memory.max": "max\n", "a/memory.max": str(2 * GI)}, 2 * GI),
@@ -36,6 +36,7 @@ GROUPS = [
     ("5:cpu,memory:/a\n1:cpu:/b\n", {"memory/a/memory.limit_in_bytes": str(GI)}, GI),
     ("5:cpu:/a\n", {"memory/a/memory.limit_in_bytes": str(GI)}, 8 * GI),
     ("5:memory:/a\n", {"memory/memory.limit_in_bytes": str(GI)}, GI),
+    ("0::/small\n", {"small/memory.max": str(256 * MI)}, 512 * MI),
 ]
 
 
