@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.load.client import target
 from tests.harness.process import ServerProcess
 
 LIST = Path(__file__).with_suffix(".json")
@@ -28,6 +29,24 @@ code = main()
 print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 sys.exit(code)
 """
+
+# Starts a server that tells, at its end, what its main thread has imported since it was ready.
+_LATE = """
+import sys, threading
+loaded, main = [], threading.get_ident()
+def heard(event, args):
+    if event == "import" and threading.get_ident() == main:
+        loaded.append(args[0])
+sys.addaudithook(heard)
+sys.argv = ["kcpfast", *sys.argv[1:]]
+from kcpfast.__main__ import main as run
+del loaded[:]
+code = run()
+print(*loaded, file=sys.stderr)
+sys.exit(code)
+"""
+# Packages that take tens of milliseconds to load.
+_LARGE = {"cryptography", "jwt", "re2"}
 
 
 # What an installation of Python loads before any program.
@@ -96,6 +115,35 @@ def test_start_loads_what_is_listed(server: ServerProcess, tmp_path: Path) -> No
 @same_python
 def test_ws_loads_what_is_listed(server: ServerProcess) -> None:
     assert differences("ws", loaded_by_ws(server.kubeconfig)) == {"new": [], "gone": []}
+
+
+def test_nothing_large_is_loaded_on_the_loop(tmp_path: Path) -> None:
+    """Neither for the first write nor for the first signed token; both need much."""
+    words = ["start", "--root-directory", str(tmp_path / "root"), "--secure-port", "0"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _LATE, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert " is ready at " in process.stdout.readline()
+    while "api-resources" not in process.stdout.readline():
+        continue
+    workspaces = "/clusters/root/apis/tenancy.kcp.io/v1alpha1/workspaces"
+    body = b'{"apiVersion":"tenancy.kcp.io/v1alpha1","kind":"Workspace","metadata":{"name":"a"}}'
+    with target(tmp_path / "root" / "admin.kubeconfig", "base") as to:
+        assert to.ask("POST", workspaces, body).status == 201
+        accounts = "/clusters/root:a/api/v1/namespaces/default/serviceaccounts"
+        account = b'{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"b"}}'
+        assert to.ask("POST", accounts, account).status == 201
+        asked = b'{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{}}'
+        assert to.ask("POST", f"{accounts}/b/token", asked).status == 201
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=10)
+    loaded = said.splitlines()[-1].split()
+    assert not [each for each in loaded if each.partition(".")[0] in _LARGE]
+    assert not [each for each in loaded if each.startswith("kcpfast.schema.cel.")]
 
 
 if __name__ == "__main__":

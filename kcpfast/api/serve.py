@@ -29,7 +29,7 @@ from kcpfast.api.verbs.read import get
 from kcpfast.api.verbs.update import update
 from kcpfast.api.verbs.watch import ending, watch
 from kcpfast.auth.authenticate import bearer
-from kcpfast.auth.tokens import unverified_cluster
+from kcpfast.auth.tokens import PACKAGES, signed, unverified_cluster
 from kcpfast.meta.errors import (
     ApiError,
     bad_request,
@@ -76,6 +76,9 @@ _METHODS = {
     "POST": ("create", "create"),
     "PUT": ("update", "update"),
 }
+_READS = frozenset(("GET", "HEAD"))
+# What most writes need sooner or later; a start does without.
+_FOR_WRITES = ("re2", "kcpfast.schema.cel.whole", "kcpfast.admission.policies")
 _AUDIT_ID = b"Audit-Id"
 # The id of a request that brought none: unique, not random.
 _COUNTED_ID = line(_AUDIT_ID, new_uid()[:24].encode() + b"%012x")
@@ -97,6 +100,8 @@ class Server:
         self._reader = reader
         self._seats = seats
         self._discovery = Discovery(reader)
+        # Whether what is needed for signed tokens, and for what is written, is loaded.
+        self._verifies = self._writes = False
         self._openapi = OpenApi(reader, api.aside)
         self._plans = Plans(reader)
         self._logs = LOG.isEnabledFor(logging.INFO)
@@ -118,6 +123,9 @@ class Server:
                 call, found = known
             else:
                 call = Call(request, _route(request))
+                if not self._verifies and signed(bearer(request)):
+                    await self._api.aside.load(*PACKAGES)
+                    self._verifies = True
                 found = self._step_by_step(call)
             request.holder.join(call.flow)
             if isinstance(found, Response):
@@ -142,6 +150,9 @@ class Server:
 
     async def _in_its_turn(self, call: Call, handler: Handler) -> Response | Stream:
         """Serve a call that has found a seat; ApiError 429 if there is none."""
+        if not self._writes and call.request.method not in _READS:
+            await self._api.aside.load(*_FOR_WRITES)
+            self._writes = True
         seat = self._seats.of(call)
         if seat is None:
             return await handler(self._api, call)

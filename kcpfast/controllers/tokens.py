@@ -11,7 +11,7 @@ from base64 import b64encode
 from typing import Any
 
 from kcpfast.admission.chain import Plugin, Review
-from kcpfast.auth.tokens import ACCOUNTS, SECRETS, ServiceAccountTokens
+from kcpfast.auth.tokens import ACCOUNTS, PACKAGES, SECRETS, ServiceAccountTokens
 from kcpfast.controllers.runtime import DONE, Outcome
 from kcpfast.meta.errors import Cause, go_value, invalid
 from kcpfast.registry.objects import Change, Objects, Target, object_prefix
@@ -37,7 +37,7 @@ class TokenSecrets:
         """Return the plugin that fills Secrets."""
         return [Plugin("ServiceAccountTokens", self._fill, places=(("", "secrets"),), mutates=True)]
 
-    def _fill(self, review: Review) -> None:
+    async def _fill(self, review: Review) -> None:
         secret = review.obj
         annotations: dict[str, Any] = secret["metadata"].get("annotations") or {}
         name = annotations.get(ACCOUNT)
@@ -54,6 +54,7 @@ class TokenSecrets:
         data["ca.crt"] = self._ca
         data["namespace"] = b64encode(account.namespace.encode()).decode()
         if not data.get("token"):
+            await self._objects.aside.load(*PACKAGES)
             token = self._accounts.issue_legacy(account, uid, secret["metadata"])
             data["token"] = b64encode(token.encode()).decode()
         secret["data"] = data

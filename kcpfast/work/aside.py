@@ -22,6 +22,7 @@ import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
+from importlib import import_module
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -31,8 +32,9 @@ T = TypeVar("T")
 SMALL = 16 * 1024
 # More than SMALL: for what is known to be long in another way.
 LONG = SMALL + 1
-# Objects that a collector goes through in a few milliseconds.
+# Objects that a collector goes through in a few milliseconds, and the text that may hold as many.
 _MANY = 50_000
+_MUCH = 128 * 1024
 # How long the loop waits for the interpreter when it has something to do while a job runs.
 _SWITCH_SECONDS = 0.001
 
@@ -44,6 +46,7 @@ class _Job(NamedTuple):
     loop: asyncio.AbstractEventLoop
     future: _Answer[Any]
     call: Callable[[], Any]
+    size: int
 
 
 class Aside:
@@ -52,6 +55,7 @@ class Aside:
     def __init__(self) -> None:
         """Begin without a thread: the first job starts it."""
         self.jobs = 0
+        self._loaded: set[str] = set()
         self._thread: threading.Thread | None = None
         self._awake = threading.Condition()
         self._waiting: OrderedDict[Hashable, deque[_Job]] = OrderedDict()
@@ -70,7 +74,7 @@ class Aside:
         loop = asyncio.get_running_loop()
         future: _Answer[T] = loop.create_future()
         self.jobs += 1
-        self._add(who, _Job(loop, future, lambda: step(*args, **kwargs)))
+        self._add(who, _Job(loop, future, lambda: step(*args, **kwargs), size))
         found, error = await future
         if error is None:
             return found  # type: ignore[return-value]
@@ -79,6 +83,16 @@ class Aside:
         finally:
             # They know this frame: they would keep each other, and all of the job.
             del error, future
+
+    async def load(self, *modules: str) -> None:
+        """Have modules loaded that a start does without, for a call that is going to need them.
+
+        To find, read and run the files of a large package takes tens of milliseconds.
+        """
+        for module in modules:
+            if module not in self._loaded:
+                await self.run(LONG, Aside, import_module, module)
+                self._loaded.add(module)
 
     def on_loop(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call something on the loop's thread, from a job or from there."""
@@ -120,7 +134,7 @@ class Aside:
                 try:
                     _run(job)
                 finally:
-                    _spare()
+                    _spare(job.size)
                     gc.enable()
             del job
 
@@ -137,7 +151,7 @@ class Aside:
 
 def _run(job: _Job) -> None:
     """Do a job and have its outcome delivered; nothing here may keep it longer than that."""
-    loop, future, call = job
+    loop, future, call, _ = job
     outcome: tuple[Any, BaseException | None]
     try:
         outcome = call(), None
@@ -154,11 +168,12 @@ def _deliver(future: _Answer[Any], outcome: tuple[Any, BaseException | None]) ->
         future.set_result(outcome)
 
 
-def _spare() -> None:
+def _spare(size: int) -> None:
     """Spare the collector what a job has made: a million decoded values and not one cycle.
 
     It would go through all of them at its next turn, which holds everybody up. They go when
-    nobody refers to them, as ever.
+    nobody refers to them, as ever. What it counts are objects made less objects gone, so that
+    it knows of none where an earlier job's have gone meanwhile: the size tells of those.
     """
-    if gc.get_count()[0] > _MANY:
+    if size > _MUCH or gc.get_count()[0] > _MANY:
         gc.freeze()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import weakref
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,3 +88,29 @@ async def test_a_job_asks_the_loop() -> None:
     thread, said = await aside.run(LONG, "a", job)
     assert thread == here == aside.on_loop(threading.get_ident)
     assert "invalid literal" in said
+
+
+async def test_modules_are_loaded_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "loaded_beside_the_loop"
+    (tmp_path / f"{name}.py").write_text("import threading\nthread = threading.get_ident()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    aside = Aside()
+    for _ in range(2):
+        await aside.load(name)
+    assert sys.modules.pop(name).thread != threading.get_ident()
+    assert aside.jobs == 1
+
+
+async def test_the_collector_is_spared_what_is_made_while_as_much_goes() -> None:
+    aside, lists = Aside(), [list[int]() for _ in range(120_000)]
+
+    def replace() -> list[list[int]]:
+        made = []
+        for _ in range(120_000):
+            made.append(list[int]())
+            lists.pop()
+        return made
+
+    kept = await aside.run(1 << 20, "a", replace)
+    await aside.run(LONG, "a", int)  # begun when all is done for the job before
+    assert len(gc.get_objects(generation=0)) < len(kept) / 2
