@@ -15,7 +15,9 @@ from bench.nasty.shot import (
     Shot,
     config,
     core,
+    custom,
     definition,
+    path,
     post,
     text,
 )
@@ -39,6 +41,15 @@ def _maps() -> list[Shot]:
 
 def _terms(number: int) -> str:
     return quote(",".join(f"a{n}!=b" for n in range(number)))
+
+
+def _one(how: str, accept: str, query: str = "") -> Nasty:
+    large = config("large", data={f"k{n}": "" for n in range(180_000)})
+    return Nasty(
+        f"one of 2.9 MB, {how}",
+        lambda: [_get(f"{_MAPS}/large{query}", accept)],
+        lambda: [post(_MAPS, large)],
+    )
 
 
 def _within(number: int) -> str:
@@ -98,17 +109,22 @@ LISTED = [
     Nasty("the same in protobuf", lambda: [_get(_MAPS, PROTOBUF)]),
     Nasty("the same in YAML", lambda: [_get(_MAPS, YAML)]),
     Nasty("the same, pretty", lambda: [_get(f"{_MAPS}?pretty=1")]),
-    Nasty("the same by 1,000 terms", lambda: [_get(f"{_MAPS}?labelSelector={_terms(4_000)}")]),
+    Nasty("the same by 500 terms", lambda: [_get(f"{_MAPS}?labelSelector={_terms(500)}")]),
     Nasty("the same but 5,000 values", lambda: [_get(f"{_MAPS}?labelSelector={_within(7_000)}")]),
     Nasty(
-        "the same by 2,000 fields",
+        "the same by 500 fields",
         lambda: [
             _get(
                 f"{_MAPS}?fieldSelector="
-                + quote(",".join(f"metadata.name!=a{n}" for n in range(2_000)))
+                + quote(",".join(f"metadata.name!=a{n}" for n in range(500)))
             )
         ],
     ),
+    _one("in YAML", YAML),
+    _one("in protobuf", PROTOBUF),
+    _one("pretty", JSON, "?pretty=1"),
+    _one("as Table", TABLE, "?includeObject=Object"),
+    _one("as metadata", "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"),
     Nasty(
         "pages of 1 by a selector",
         lambda: [_get(f"{_MAPS}?limit=1&labelSelector=l%3Dv{n}") for n in range(20)],
@@ -133,8 +149,8 @@ LISTED = [
         ],
     ),
     Nasty(
-        "the same by 1,000 terms, for nothing",
-        lambda: [_get(f"{_MAPS}?watch=1&timeoutSeconds=2&labelSelector=no,{_terms(1_000)}")],
+        "a watch by 500 terms, for nothing",
+        lambda: [_get(f"{_MAPS}?watch=1&timeoutSeconds=2&labelSelector=no,{_terms(499)}")],
     ),
     Nasty("a watch of Tables", lambda: [_get(f"{_MAPS}?watch=1&timeoutSeconds=2", TABLE)]),
     Nasty(
@@ -149,13 +165,13 @@ LISTED = [
         watches=lambda: _selecting(300, "fieldSelector=metadata.name"),
     ),
     Nasty(
-        "100 watches by 1,000 terms see 20 updates",
+        "100 watches by 500 terms see 20 updates",
         lambda: [
             Shot("PATCH", f"{_MAPS}/m1", b'{"data":{"k":"%d"}}' % n, "application/merge-patch+json")
             for n in range(20)
         ],
         watches=lambda: [
-            f"{_MAPS}?watch=1&resourceVersion=@&labelSelector=no{n},{_terms(1_000)}"
+            f"{_MAPS}?watch=1&resourceVersion=@&labelSelector=no{n},{_terms(499)}"
             for n in range(100)
         ],
     ),
@@ -243,7 +259,8 @@ LISTED = [
     Nasty("100 workspaces go", lambda: [Shot("DELETE", _WORKSPACES)]),
     Nasty("20,000 go at once", lambda: [Shot("DELETE", f"{_MAPS}?labelSelector=l")]),
     Nasty(
-        "10,000 things with an owner that goes",
+        "3,000 objects whose definition goes",
         lambda: [Shot("DELETE", f"{DEFINITIONS}/things.stall.example.com")],
+        lambda: [post(path(), custom(f"t{n}", spec={"free": {"n": n}})) for n in range(3_000)],
     ),
 ]

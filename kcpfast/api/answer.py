@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from kcpfast.api.context import Call
+from kcpfast.api.context import Api, Call
 from kcpfast.api.negotiate import JSON, PROTOBUF, YAML, Form, negotiate
 from kcpfast.meta.cluster import CLUSTER_ANNOTATION
 from kcpfast.meta.errors import ApiError, bad_request, method_not_allowed, too_many_requests
@@ -21,6 +21,8 @@ from kcpfast.resources.resource import Resource
 from kcpfast.resources.rows import partials, rows
 from kcpfast.store.contract import Joining
 from kcpfast.transport.messages import Response
+from kcpfast.work import pieces
+from kcpfast.work.aside import SMALL
 
 MEDIA = {JSON: b"application/json", YAML: b"application/yaml", PROTOBUF: PROTOBUF.encode()}
 _COMPRESS_FROM = 128 * 1024  # as kube-apiserver
@@ -163,16 +165,42 @@ def respond(call: Call, form: Form, status: int, body: bytes) -> Response:
         body = to_yaml(body)
     elif form.media == PROTOBUF:
         media, body = to_protobuf(body)
-    elif call.parameter("pretty") not in ("", "0", "false"):
+    elif _is_pretty(call):
         body = msgspec.json.format(body, indent=2)
     return Response(status, body, media, call.headers)
 
 
-def saved(call: Call, shown: Shape, stored: Saved, status: int) -> Response:
+async def saved(api: Api, call: Call, shown: Shape, stored: Saved, status: int) -> Response:
     """Return the answer to a write: the object as it is now."""
+    if len(stored.value) > SMALL:
+        return await _large(api, call, shown, stored, status)
+    return _saved(call, shown, stored, status)
+
+
+async def read(api: Api, call: Call, shown: Shape, revision: int, value: bytes) -> Response:
+    """Return the answer to a read of one object, as it is stored."""
+    if len(value) > SMALL:
+        return await _large(api, call, shown, Saved({}, revision, value), 200)
+    return respond(call, shown.form, 200, shown.one(revision, value))
+
+
+async def _large(api: Api, call: Call, shown: Shape, stored: Saved, status: int) -> Response:
+    """Return an answer that goes over a large object: beside the loop, unless it is as stored."""
+    form, resource = shown.form, shown.resource
+    plain_json = form.media == JSON and not form.kind and not _is_pretty(call)
+    as_stored = plain_json and stored.revision and resource.from_storage is None
+    size = 0 if as_stored else resource.weigh(len(stored.value))
+    return await api.aside.run(size, call.user.name, _saved, call, shown, stored, status)
+
+
+def _saved(call: Call, shown: Shape, stored: Saved, status: int) -> Response:
     revision, value = stored.revision, stored.value
     body = shown.one(revision, value) if revision else _unsaved(shown, stored)
     return respond(call, shown.form, status, body)
+
+
+def _is_pretty(call: Call) -> bool:
+    return call.parameter("pretty") not in ("", "0", "false")
 
 
 def _unsaved(shown: Shape, stored: Saved) -> bytes:
@@ -212,7 +240,7 @@ def to_protobuf(body: bytes) -> tuple[bytes, bytes]:
     from kcpfast.resources.protobuf import encode  # noqa: PLC0415 - typed clients only
 
     try:
-        return MEDIA[PROTOBUF], encode(msgspec.json.decode(body))
+        return MEDIA[PROTOBUF], encode(pieces.decode(body))
     except ValueError:
         return MEDIA[JSON], body
 

@@ -42,6 +42,7 @@ HELD = [
     "may somebody of 100,000 groups",
     "a binding of 25,000 subjects",
     "a quota of 50,000 resources",
+    "one of 2.9 MB, in protobuf",
 ]
 
 
@@ -89,6 +90,7 @@ async def opened(key: Path) -> Inside:
 async def send(server: Inside, shot: Shot) -> int:
     path, _, query = shot.path.partition("?")
     headers = {b"authorization": b"Bearer master", b"content-type": shot.media.encode()}
+    headers[b"accept"] = shot.headers.get("Accept", "application/json").encode()
     whole = server.at + path
     answer = await server.running.server.serve(
         Request(shot.method, whole, query, headers, shot.body)

@@ -61,4 +61,4 @@ async def create(api: Api, call: Call) -> Response:
 
     target = target._replace(name="")
     saved = await api.objects.create(target, prepare, dry_run=options.dry_run, who=who)
-    return answer.saved(call, shown, saved, 201)
+    return await answer.saved(api, call, shown, saved, 201)

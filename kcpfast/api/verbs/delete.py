@@ -31,7 +31,7 @@ async def delete(api: Api, call: Call) -> Response:
     options = delete_options(call, _body(call))
     saved, gone = await _delete_one(api, call, call.target, options)
     if not gone:
-        return answer.saved(call, shown, saved, 200)
+        return await answer.saved(api, call, shown, saved, 200)
     details = {
         "name": call.route.name,
         "group": resource.group,

@@ -68,7 +68,7 @@ async def patch(api: Api, call: Call) -> Response:
 
     change, who = changing(api, call, options, make), call.user.name
     saved = await api.objects.revise(call.target, change, dry_run=options.dry_run, who=who)
-    return answer.saved(call, shown, saved, 200)
+    return await answer.saved(api, call, shown, saved, 200)
 
 
 def _check_options(call: Call, options: WriteOptions, *, applies: bool) -> None:
@@ -152,7 +152,7 @@ async def _apply(api: Api, call: Call, options: WriteOptions, shown: answer.Shap
     for _ in range(2):
         if call.route.subresource or api.objects.record(target) is not None:
             saved = await _apply_to_existing(api, call, options)
-            return answer.saved(call, shown, saved, 200)
+            return await answer.saved(api, call, shown, saved, 200)
         call.check_may("create")
         try:
             saved = await _apply_to_nothing(api, call, options)
@@ -160,7 +160,7 @@ async def _apply(api: Api, call: Call, options: WriteOptions, shown: answer.Shap
             if error.reason != "AlreadyExists":
                 raise
         else:
-            return answer.saved(call, shown, saved, 201)
+            return await answer.saved(api, call, shown, saved, 201)
     raise bad_request("the object comes and goes")
 
 

@@ -21,4 +21,4 @@ async def get(api: Api, call: Call) -> Response:
     record = api.objects.store.get(key)
     if record is None or not call.sees(key, record.value):
         raise not_found(resource.plural, resource.group, call.route.name)
-    return answer.respond(call, shown.form, 200, shown.one(*record))
+    return await answer.read(api, call, shown, *record)

@@ -44,7 +44,7 @@ async def update(api: Api, call: Call) -> Response:
     saved = await api.objects.revise(
         call.target, change, dry_run=options.dry_run, who=call.user.name
     )
-    return answer.saved(call, shown, saved, 200)
+    return await answer.saved(api, call, shown, saved, 200)
 
 
 def changing(

@@ -73,7 +73,12 @@ def _list(item: str, obj: Mapping[str, Any]) -> bytes:
 # ------------------------------------------------------------------------- wire format
 
 
+_SHORT = [bytes((value,)) for value in range(0x80)]
+
+
 def _varint(value: int) -> bytes:
+    if 0 <= value < 0x80:  # nearly always: numbers of fields, lengths of names
+        return _SHORT[value]
     value &= (1 << 64) - 1
     out = bytearray()
     while value > 0x7F:
@@ -139,15 +144,15 @@ def _writer(field: Field) -> Write:
 
 def _map_writer(number: int, kind: str) -> Write:
     write, wire = _scalar(kind)
-    key = _key(2, wire)
+    outer, inner, key = _key(number, 2), _key(1, 2), _key(2, wire)
+
+    def entry(name: str, value: Any) -> bytes:
+        text = name.encode()
+        data = inner + _varint(len(text)) + text + key + write(value)
+        return outer + _varint(len(data)) + data
 
     def write_map(value: Mapping[str, Any]) -> bytes:
-        return b"".join(
-            [
-                _delimited(number, _delimited(1, name.encode()) + key + write(each))
-                for name, each in value.items()
-            ]
-        )
+        return b"".join([entry(name, each) for name, each in value.items()])
 
     return write_map
 
