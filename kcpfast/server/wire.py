@@ -154,7 +154,7 @@ def server(parts: Core, settings: Settings) -> Running:
         *Certificates(authorizer.allows).plugins(),
         *Escalation(authorizer, objects.aside).plugins(),
         *making.plugins(),
-        *schemas.plugins(),
+        *schemas.plugins(parts.catalog.is_static),
         *admit_exports.plugins(binders),
         *tenancy.plugins(binders),
         *admit_claims.plugins(marked),

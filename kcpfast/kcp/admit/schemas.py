@@ -7,16 +7,18 @@ subresources, those of CRDs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
+from kcpfast.meta.cluster import ROOT
 from kcpfast.meta.errors import OMITTED, Cause, field_invalid, field_required
 from kcpfast.registry.strategies import crd
 from kcpfast.registry.typed import type_causes
 from kcpfast.resources.resource import Object
 
 PLACE = ("apis.kcp.io", "apiresourceschemas")
+_CRDS = ("apiextensions.k8s.io", "customresourcedefinitions")
 _PROPS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
 _PREFIX = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 # Groups of Kubernetes that have no dot.
@@ -28,13 +30,31 @@ def suffix(plural: str, group: str) -> str:
     return f".{plural}.{group or 'core'}"
 
 
-def plugins() -> list[Plugin]:
-    """Return the plugins of schemas."""
+def plugins(is_static: Callable[[str, str], bool]) -> list[Plugin]:
+    """Return the plugins of schemas; `is_static` tells what every workspace has."""
+
+    def names(review: Review) -> None:
+        _check_free(review, is_static)
+
     name = "tenancy.kcp.io/APIResourceSchema"
     return [
+        Plugin("kcp.io/BuiltInResources", names, (CREATE,), (PLACE, _CRDS)),
         Plugin(name, _create, (CREATE,), (PLACE,)),
         Plugin(name, _update, (UPDATE,), (PLACE,), mutates=True),
     ]
+
+
+def _check_free(review: Review, is_static: Callable[[str, str], bool]) -> None:
+    """Refuse another definition of what every workspace has, in whatever version.
+
+    Admission, claims and policies know a resource by group and plural: there is one of that name.
+    Root defines kcp's own.
+    """
+    spec = review.obj.get("spec") or {}
+    group, plural = spec.get("group") or "", (spec.get("names") or {}).get("plural") or ""
+    cluster = review.target.cluster
+    if is_static(group, plural) and cluster != ROOT and not cluster.startswith("system:"):
+        raise review.refuse(f"{plural}.{group or 'core'} is built in")
 
 
 def _create(review: Review) -> None:

@@ -230,8 +230,18 @@ class ApiExportView:
         return bindings.consumers(self._store, self._export, identity, cluster)
 
     def _is_bound(self, cluster: str, wanted: Attributes) -> bool:
+        """Tell whether it is what the export itself brought, in the very version asked for: of the
+        same name there may be something else in another version, built in and only claimed."""
+        place = (wanted.group, wanted.resource, wanted.version)
+        shown = self._content.served.get(place)
+        if shown is not None and not self._is_own(shown.resource):
+            return False
         row = self._parts.catalog.row(cluster, wanted.group, wanted.resource)
         return row is not None and (row.shared.export_cluster, row.shared.export) == self._export
+
+    def _is_own(self, resource: Resource) -> bool:
+        origin = resource.origin
+        return origin is not None and (origin.export_cluster, origin.export) == self._export
 
     def _sees_content(self, user: User, wanted: Attributes) -> bool:
         cluster, name = self._export
