@@ -23,6 +23,7 @@ from typing import Any
 from kcpfast.controllers.removal import stored_target
 from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.controllers.strays import Strays
+from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index, values
 from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.deletion import deleted, set_finalizers
@@ -196,7 +197,10 @@ class GarbageCollector:
             return MISPLACED
         namespace = target.namespace if resource.namespaced else ""
         owner = Target(resource, target.cluster, namespace, reference["name"])
-        meta = self._metadata(owner.key())
+        try:
+            meta = self._metadata(owner.key())
+        except ApiError:
+            return DANGLING  # nothing can have that name
         if meta.get("uid") != reference["uid"]:
             return DANGLING
         return WAITING if awaited(meta) == FOREGROUND else SOLID

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kcpfast.controllers.removal import stored_target
+from kcpfast.meta.errors import ApiError
 from kcpfast.meta.objectmeta import now
 from kcpfast.registry import index, values
 from kcpfast.registry.catalog import Catalog
@@ -81,7 +82,10 @@ class Strays:
     ) -> bool:
         place = namespace if resource.namespaced else ""
         target = Target(resource, dependent.cluster, place, reference["name"])
-        record = self._objects.record(target)
+        try:
+            record = self._objects.record(target)
+        except ApiError:
+            return False  # nothing can have that name
         return record is not None and values.metadata(record.value)["uid"] == reference["uid"]
 
     async def _warn(self, dependent: Target, obj: Object, reference: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """What has owners goes with the last of them."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -87,6 +88,14 @@ async def test_a_dead_reference_is_dropped_where_an_owner_lives(inside: Inside) 
     await make(inside, "b", ref(a), ref(a, name="never", uid="nobody"))
     await inside.settle()
     assert await owners_of(inside, "b") == ["a"]
+
+
+@pytest.mark.parametrize("name", ["x\0y", "\0", "x" * 600, "\u00e9" * 300])
+async def test_an_owner_of_an_impossible_name_is_not_there(inside: Inside, name: str) -> None:
+    await make(inside, "b", {"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": "x"})
+    await asyncio.wait_for(inside.settle(), 5)
+    assert await names(inside) == []
+    assert marks(inside) == []
 
 
 async def test_an_unknown_kind_holds_what_it_may_own(inside: Inside) -> None:
