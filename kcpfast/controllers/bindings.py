@@ -90,8 +90,8 @@ class BindingController:
     async def names(self, cluster: str, _name: str) -> Outcome:
         """Look again at bindings that wait for a name."""
         for binding in await self._objects.read_all(API_BINDINGS, cluster):
-            condition = conditions.find(binding, _INITIAL) or conditions.find(binding, _CURRENT)
-            if condition is not None and condition["status"] != "True":
+            found = (conditions.find(binding, kind) for kind in (_INITIAL, _CURRENT))
+            if any(each is not None and each["status"] != "True" for each in found):
                 await self.binding(cluster, binding["metadata"]["name"])
         return DONE
 

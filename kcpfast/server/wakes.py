@@ -91,7 +91,8 @@ def _names(crd: Object) -> Any:
 def _bound(binding: Object) -> Any:
     status = binding.get("status") or {}
     bound = status.get("boundResources") or ()
-    return [(each["group"], each["resource"]) for each in bound] or None
+    # Of a schema in the place of another the names may be others, too.
+    return [(each["group"], each["resource"], each["schema"]["UID"]) for each in bound] or None
 
 
 def _applied(binding: Object) -> Any:
@@ -132,7 +133,7 @@ def _group(target: Target, crd: Object) -> Iterable[Item]:
 
 
 def _groups(target: Target, binding: Object) -> Iterable[Item]:
-    return [(target.cluster, group) for group, _ in _bound(binding) or ()]
+    return [(target.cluster, group) for group, *_ in _bound(binding) or ()]
 
 
 def _claimed(target: Target, binding: Object) -> Iterable[Item]:
