@@ -43,7 +43,7 @@ class Covering:
     def __init__(self, owned: Iterable[Rule]) -> None:
         """File the rules."""
         self.steps = 0
-        self._filed: set[tuple[str, str, str, str]] = set()
+        self._filed: set[tuple[str, str, str, str | None]] = set()
         self._wide: dict[_Wide, None] = {}
         self._paths: set[tuple[str, str]] = set()
         self._beginnings: dict[int, set[tuple[str, str]]] = {}
@@ -58,12 +58,13 @@ class Covering:
                 beginning = path.rstrip("*")
                 self._beginnings.setdefault(len(beginning), set()).add((verb, beginning))
         members = [rule.get(name) or () for name in _RESOURCE_MEMBERS]
-        names = rule.get("resourceNames") or ("",)
+        # A rule without names is filed under None: "" is a name, too, that of requests for none.
+        names: Sequence[str | None] = rule.get("resourceNames") or (None,)
         self._step(sum(map(len, members)) + len(names))
         if prod(map(len, members)) * len(names) <= _FILED:
             self._filed.update(product(*members, names))
         else:
-            only = frozenset(names) if rule.get("resourceNames") else None
+            only = frozenset(rule["resourceNames"]) if rule.get("resourceNames") else None
             verbs, groups, resources = map(frozenset, members)
             self._wide[_Wide(verbs, groups, resources, only)] = None
 
@@ -95,7 +96,7 @@ class Covering:
         if rule.get("nonResourceURLs") or not all(members):
             return False
         verbs, groups, resources = map(frozenset, members)
-        if ("*", "*", "*", "") in self._filed:
+        if ("*", "*", "*", None) in self._filed:
             return True
         names = frozenset(rule.get("resourceNames") or ())
         for wide in self._wide:
@@ -118,7 +119,8 @@ class Covering:
         if single.subresource:
             resources[f"*/{single.subresource}"] = None
         verbs, groups = {single.verb, "*"}, {single.group, "*"}
-        names = {single.name, ""}
+        # What a rule without names grants is more than what one for the name "" does.
+        names = {single.name or None, None}
         self._step(8)
         if any(each in self._filed for each in product(verbs, groups, resources, names)):
             return True
@@ -128,7 +130,7 @@ class Covering:
                 not verbs.isdisjoint(wide.verbs)
                 and not groups.isdisjoint(wide.groups)
                 and not wide.resources.isdisjoint(resources)
-                and (wide.names is None or single.name in wide.names)
+                and (wide.names is None or (single.name != "" and single.name in wide.names))
             ):
                 return True
         return False

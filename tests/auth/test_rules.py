@@ -53,6 +53,9 @@ def test_rule_allows(given: Any, wanted: Attributes, allowed: bool) -> None:
     assert allows(given, wanted) is allowed
 
 
+BARE = rule("get", resources="pods") | {"resourceNames": [""]}
+# One that grants too much to be filed by single rights.
+WIDE = rule("get", resources="pods") | {"resourceNames": ["", *map(str, range(70)), "a"]}
 COVERS = [
     # owned, wanted, are all of them covered?
     ([rule("*", "*", "*")], [rule("get,list", "a,b", "c,d/e", "f")], True),
@@ -65,6 +68,14 @@ COVERS = [
     ([rule("get", resources="*")], [rule("get", resources="pods/log")], True),
     ([rule("get", urls="/a/*")], [rule("get", urls="/a/b,/a/*")], True),
     ([rule("get", urls="/a/b")], [rule("get", urls="/a/*")], False),
+    # A rule for the name "" is one for requests without a name, not for all names.
+    ([BARE], [rule("get", resources="pods")], False),
+    ([BARE], [rule("get", resources="pods", names="a")], False),
+    ([WIDE], [rule("get", resources="pods")], False),
+    ([WIDE], [rule("get", resources="pods", names="a")], True),
+    ([BARE | {"resourceNames": ["", "a"]}], [rule("get", resources="pods")], False),
+    ([rule("get", resources="pods")], [BARE], True),
+    ([rule("get", resources="pods")], [WIDE], True),
     ([], [], True),
 ]  # fmt: skip
 
