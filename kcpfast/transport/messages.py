@@ -111,9 +111,12 @@ class Request:
         self.held += size
 
     def header(self, name: bytes) -> str:
-        """Return a header's value, repeated ones joined by commas; "" if absent."""
+        """Return a header's value, repeated ones joined by commas; "" if absent.
+
+        Names of users and groups stand in headers: all of them are read as UTF-8.
+        """
         value = self.headers.get(name)
-        return value.replace(b"\n", b", ").decode("latin-1") if value else ""
+        return value.replace(b"\n", b", ").decode("utf-8", "replace") if value else ""
 
     def header_values(self, name: bytes) -> list[str]:
         """Return each value of a repeated header."""
