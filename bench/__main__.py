@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench import row, stall
+from bench import overload, row, stall
 from bench.load import suite
 from bench.load.__main__ import plan
 from bench.load.local import PROGRAM, Server
@@ -110,11 +110,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--kubeconfig", type=Path, help="a running server")
     parser.add_argument("--command", default=PROGRAM, help="what starts a server: dist/kcpfast")
-    parser.add_argument("--only", choices=["micro", "whole", "stall"], help="a part of it")
+    parser.add_argument(
+        "--only", choices=["micro", "whole", "stall", "overload"], help="a part of it"
+    )
     parser.add_argument("--json", type=Path, default=RESULT)
     asked = parser.parse_args()
     if asked.only == "stall":
         stall.measure(asked.command)
+        return
+    if asked.only == "overload":
+        overload.measure(asked.command)
         return
     where = row.machine()
     rows = [] if asked.only == "whole" else micro()
@@ -130,6 +135,7 @@ def main() -> None:
     row.write(asked.json, where, rows)
     if asked.only is None and asked.kubeconfig is None:
         stall.measure(asked.command)
+        overload.measure(asked.command)
 
 
 if __name__ == "__main__":

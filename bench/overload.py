@@ -3,8 +3,8 @@
 A thousand connections do one thing each that makes a server hold memory: half a request, answers
 and events that nobody reads, bodies that grow when they are decoded. Meanwhile another client asks
 for an object, and opens a connection, as often as it can; none of its requests may fail. Printed is
-by how much the process grew at most (pages of files, which the store's are, left out) and the
-longest that the other client waited.
+by how much the process grew at most (pages of files, which the store's are, left out), what is left
+of that some seconds after all have gone, and the longest that the other client waited.
 """
 
 from __future__ import annotations
@@ -12,20 +12,23 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import contextlib
 import json
 import multiprocessing
+import random
 import resource
+import socket
 import ssl
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
 from bench.load.client import target
-from bench.load.local import Server
+from bench.load.local import PROGRAM, Server
 
 MAPS = "/clusters/root/api/v1/namespaces/default/configmaps"
 OBJECT = "/clusters/root/api/v1/namespaces/default"
@@ -33,6 +36,9 @@ ROOM = 64 << 20
 OBJECTS, SIZE = 600, 50_000
 MB = 1 << 20
 AT_ONCE, ROUNDS = 50, 60
+# What a slow reader takes, and how often; and how long after all have gone is looked again.
+SIP, SIP_SECONDS, AFTER_SECONDS = 8192, 0.5, 8.0
+HOOKS = "/clusters/root/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 BUSY, SEEN = 256, 20
 
 
@@ -78,20 +84,77 @@ def unread(*headers: str, query: str = "") -> Callable[[Client], bytes]:
     return lambda client: client.request("GET", MAPS + query, *headers) * 4
 
 
+def creates(client: Client) -> bytes:
+    texts = []
+    for number in range(3):
+        obj = {"metadata": {"generateName": f"big-{number}-"}, "data": {"p": "z" * (MB - 4096)}}
+        body = json.dumps(obj).encode()
+        texts.append(client.request("POST", MAPS, body=body.ljust(3 * MB - 100)))
+    return b"".join(texts)
+
+
+def patches(client: Client) -> bytes:
+    body = json.dumps({"data": {f"k{number}": "v" * 60 for number in range(9000)}}).encode()
+    text = client.request("PATCH", f"{MAPS}/o-0001", body=body) * 3
+    return text.replace(b"application/json", b"application/merge-patch+json")
+
+
+def hooked(client: Client) -> bytes:
+    obj = {"metadata": {"generateName": "hooked-"}, "data": {"p": "z" * 500_000}}
+    return client.request("POST", MAPS, body=json.dumps(obj).encode()) * 2
+
+
+def hello(_client: Client) -> bytes:
+    """Return the first message of a TLS handshake."""
+    out = ssl.MemoryBIO()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), out, server_hostname="x").do_handshake()
+    return out.read()
+
+
+class Way(NamedTuple):
+    """How to misbehave: what is sent; `secret`: over TLS; `slow`: some of the answer is read.
+
+    `events`: somebody else changes objects meanwhile; `hook`: a webhook hangs.
+    """
+
+    text: Callable[[Client], bytes]
+    secret: bool = True
+    slow: bool = False
+    events: bool = False
+    hook: bool = False
+
+
 TABLE = "Accept: application/json;as=Table;v=v1;g=meta.k8s.io"
-WAYS: Mapping[str, Callable[[Client], bytes]] = {
-    "nothing said": lambda _client: b"",
-    "half a head": half_a_head,
-    "half a body": half_a_body,
-    "bodies in a pipeline": pipeline,
-    "bodies that grow": growing,
-    "lists unread": unread(),
-    "Tables unread": unread(TABLE),
-    "protobuf lists unread": unread("Accept: application/vnd.kubernetes.protobuf"),
-    "compressed lists unread": unread("Accept-Encoding: gzip"),
-    "selected lists unread": unread(query="?labelSelector=a!%3Db"),
-    "watches unread": unread(query="?watch=1"),
-    "new events unread": unread(query="?watch=1&resourceVersion=REVISION"),
+PROTOBUF = "Accept: application/vnd.kubernetes.protobuf"
+GZIP = "Accept-Encoding: gzip"
+WAYS: Mapping[str, Way] = {
+    "nothing said": Way(lambda _client: b""),
+    "half a handshake": Way(hello, secret=False),
+    "half of half a handshake": Way(lambda client: hello(client)[:-1], secret=False),
+    "half a head": Way(half_a_head),
+    "half a body": Way(half_a_body),
+    "bodies in a pipeline": Way(pipeline),
+    "bodies that grow": Way(growing),
+    "creates of 3 MB": Way(creates),
+    "patches of 600 KB": Way(patches),
+    "creates, webhook hangs": Way(hooked, hook=True),
+    "lists unread": Way(unread()),
+    "Tables unread": Way(unread(TABLE)),
+    "protobuf lists unread": Way(unread(PROTOBUF)),
+    "compressed lists unread": Way(unread(GZIP)),
+    "selected lists unread": Way(unread(query="?labelSelector=a!%3Db")),
+    "lists slow": Way(unread(), slow=True),
+    "protobuf lists slow": Way(unread(PROTOBUF), slow=True),
+    "compressed lists slow": Way(unread(GZIP), slow=True),
+    "watches unread": Way(unread(query="?watch=1"), events=True),
+    "watches slow": Way(unread(query="?watch=1"), slow=True, events=True),
+    "new events unread": Way(unread(query="?watch=1&resourceVersion=REVISION"), events=True),
+    "selected events unread": Way(
+        unread(query="?watch=1&labelSelector=a!%3Db&resourceVersion=REVISION"), events=True
+    ),
 }
 
 
@@ -103,14 +166,32 @@ class Waited(NamedTuple):
     refused: int
 
 
-async def misbehave(client: Client, text: bytes) -> asyncio.StreamWriter | None:
+async def misbehave(client: Client, way: Way, text: bytes) -> asyncio.StreamWriter | None:
+    sock = socket.socket()
+    sock.setblocking(False)
+    if way.slow:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SIP)
     try:
-        _, writer = await client.connect()
+        await asyncio.get_running_loop().sock_connect(sock, (client.host, client.port))
+        tls = {"ssl": client.tls, "server_hostname": "x"} if way.secret else {}
+        _, writer = await asyncio.open_connection(sock=sock, **tls)  # type: ignore[arg-type]
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         writer.write(text)
     except OSError:
+        sock.close()
         return None
     return writer
+
+
+async def sip(open_: list[asyncio.StreamWriter]) -> None:
+    """Read a bit from each now and then: what little is in the socket."""
+    while True:
+        await asyncio.sleep(SIP_SECONDS)
+        for switch in ("resume_reading", "pause_reading"):
+            for writer in open_:
+                if not writer.transport.is_closing():
+                    getattr(writer.transport, switch)()
+            await asyncio.sleep(0.05)
 
 
 async def behave(client: Client, until: asyncio.Event) -> Waited:
@@ -141,32 +222,42 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, text: 
     return b" 200 " not in head.splitlines()[0]
 
 
-async def crowd(client: Client, good: Client, text: bytes, count: int, writes: bytes) -> Waited:
+async def crowd(client: Client, good: Client, way: Way, text: bytes, count: int) -> Waited:
     """Have many connections misbehave, for some seconds after the last has come."""
     until = asyncio.Event()
     behaving = asyncio.create_task(behave(good, until))
-    open_ = []
+    open_: list[asyncio.StreamWriter] = []
+    sipping = asyncio.create_task(sip(open_ if way.slow else []))
     for _ in range(0, count, AT_ONCE):
-        open_ += await asyncio.gather(*[misbehave(client, text) for _ in range(AT_ONCE)])
+        some = await asyncio.gather(*[misbehave(client, way, text) for _ in range(AT_ONCE)])
+        open_ += [each for each in some if each is not None]
     reader, writer = await good.connect()
+    change = json.dumps({"data": {"p": noise()}}).encode()
+    writes = good.request("PATCH", f"{MAPS}/o-0000", body=change)
+    writes = writes.replace(b"application/json", b"application/merge-patch+json", 1)
     for _ in range(ROUNDS):
-        if writes:
+        if way.events:
             await ask(reader, writer, writes)
         await asyncio.sleep(0.05)
     until.set()
+    sipping.cancel()
     writer.transport.abort()
     found = await behaving
     for each in open_:
-        if each is not None:
-            each.transport.abort()
+        each.transport.abort()
     return found
+
+
+def noise() -> str:
+    """Return a text that no compression makes much shorter."""
+    return base64.b64encode(random.Random(0).randbytes(SIZE * 3 // 4)).decode()
 
 
 def fill(server: Server) -> None:
     """Store what is listed: 30 MB."""
     with target(server.kubeconfig) as found:
         for number in range(OBJECTS):
-            meta, data = {"name": f"o-{number:04}"}, {"p": "x" * SIZE}
+            meta, data = {"name": f"o-{number:04}"}, {"p": noise()}
             obj = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
             found.ask("POST", MAPS, json.dumps(obj).encode())
 
@@ -199,22 +290,41 @@ async def sampled(server: Server, until: asyncio.Event) -> float:
     return most
 
 
+@contextlib.contextmanager
+def hanging(server: Server) -> Iterator[None]:
+    """Have a webhook asked about ConfigMaps that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, target(server.kubeconfig) as to:
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}/"
+        hook = {
+            "name": "hangs.example.com", "clientConfig": {"url": url}, "sideEffects": "None",
+            "admissionReviewVersions": ["v1"], "timeoutSeconds": 30, "failurePolicy": "Ignore",
+            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"],
+                       "operations": ["CREATE"]}],
+        }  # fmt: skip
+        obj = {"metadata": {"name": "hangs"}, "webhooks": [hook]}
+        to.ask("POST", HOOKS, json.dumps(obj).encode())
+        try:
+            yield
+        finally:
+            to.ask("DELETE", f"{HOOKS}/hangs")
+
+
 async def one_way(server: Server, name: str, count: int) -> str:
     """Return the line about one way to misbehave."""
-    before, (bad, good), writes = server.process.private() / 1024, clients(server), b""
-    text = WAYS[name](bad).replace(b"REVISION", b"%d" % revision(server))
-    if "watches" in name or "events" in name:
-        change = json.dumps({"data": {"p": "y" * SIZE}}).encode()
-        writes = good.request("PATCH", f"{MAPS}/o-0000", body=change)
-        writes = writes.replace(b"application/json", b"application/merge-patch+json", 1)
+    before, (bad, good), way = server.process.private() / 1024, clients(server), WAYS[name]
+    text = way.text(bad).replace(b"REVISION", b"%d" % revision(server))
     until = asyncio.Event()
     sampling = asyncio.create_task(sampled(server, until))
-    waited = await crowd(bad, good, text, count, writes)
-    until.set()
-    most = await sampling - before
+    with hanging(server) if way.hook else contextlib.nullcontext():
+        waited = await crowd(bad, good, way, text, count)
+        until.set()
+        most = await sampling - before
+        await asyncio.sleep(AFTER_SECONDS)
+    after = server.process.private() / 1024 - before
     return (
-        f"{name:24} {most:6.1f} MiB more, answer {waited.answer * 1000:5.0f} ms, "
-        f"connection {waited.connection * 1000:5.0f} ms, refused {waited.refused}"
+        f"{name:26} {most:6.1f} MiB more, {after:5.1f} after, "
+        f"answer {waited.answer * 1000:5.0f} ms, connection {waited.connection * 1000:5.0f} ms, "
+        f"refused {waited.refused}"
     )
 
 
@@ -260,26 +370,36 @@ def _busy(kubeconfig: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="bench.overload", description=__doc__)
+    parser.add_argument("--command", default=PROGRAM, help="what starts a server: dist/kcpfast")
     parser.add_argument("--connections", type=int, default=1000)
     parser.add_argument("--only", default="", help="ways whose names have this in them")
     given = parser.parse_args()
+    measure(given.command, given.only, given.connections)
+
+
+def measure(command: str, only: str = "", connections: int = 1000) -> None:
+    """Start a server for each way to misbehave, and print what it came to."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder) / "root")
-        server.start()
-        fill(server)
-        server.stop()
-        server.start()
-        room = int(server.process.resident() * 1024) + ROOM
-        print(measure_connections(server), flush=True)
-        server.stop()
-        for name in WAYS:
-            if given.only in name:
-                server.start("--max-memory", str(room))
-                print(asyncio.run(one_way(server, name, given.connections)), flush=True)
-                server.stop()
+        server = Server(Path(folder) / "root", command)
+        try:
+            server.start()
+            fill(server)
+            server.stop()
+            server.start()
+            room = int(server.process.resident() * 1024) + ROOM
+            if not only:
+                print(measure_connections(server), flush=True)
+            server.stop()
+            for name in WAYS:
+                if only in name:
+                    server.start("--max-memory", str(room))
+                    print(asyncio.run(one_way(server, name, connections)), flush=True)
+                    server.stop()
+        finally:
+            server.stop()
 
 
 if __name__ == "__main__":

@@ -1,13 +1,17 @@
 """How much memory a server may take: `--max-memory`, or a quarter of what there is.
 
 What clients make it hold (transport/account.py) has the part of that which the server itself, at
-its start, does not take; some is left to what allocation wastes.
+its start, does not take; some is left to what allocation wastes. Free memory that the allocator
+keeps goes back to the system when it has grown.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from kcpfast._core import heap
 
 _SUFFIXES = {
     "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
@@ -18,6 +22,11 @@ _SHARE = 4
 _SMALLEST = 128 << 20
 # Half of what there is is counted out to clients: the other half is what allocation wastes.
 _LEAST = 32 << 20
+# Larger blocks are the system's again once they are free; one heap is enough, as one thread works.
+_MAPPED, _TOP, _ARENAS = 128 * 1024, 128 * 1024, 1
+# Growth of so much is looked through for what is free.
+_SLACK = 8 << 20
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
 
@@ -81,3 +90,33 @@ def ceiling(most: int, proc: Path = _PROC) -> int:
         least = (own + _LEAST >> 20) + 1
         raise ValueError(f"{most >> 20} MiB are too little, it takes {least}Mi at least")
     return (most - own) // 2
+
+
+class Heap:
+    """The memory of this process that no file stands behind; `trims` counts what was given back."""
+
+    def __init__(self, proc: Path = _PROC) -> None:
+        """Tell the allocator to keep little, before anything large is asked for."""
+        heap.fix(_MAPPED, _TOP, _ARENAS)
+        self.trims = 0
+        self._statm = proc / "self/statm"
+        self._seen = self._least = self._private()
+
+    def tidy_growth(self) -> None:
+        """Give back what is free if there is more in use than when this was last done."""
+        if self._private() > self._seen + _SLACK:
+            self._trim()
+
+    def tidy(self) -> None:
+        """Give back what is free if there is more in use than at the start."""
+        if self._private() > self._least + _SLACK:
+            self._trim()
+
+    def _trim(self) -> None:
+        heap.trim()
+        self.trims += 1
+        self._seen = self._private()
+
+    def _private(self) -> int:
+        fields = self._statm.read_bytes().split()
+        return (int(fields[1]) - int(fields[2])) * _PAGE

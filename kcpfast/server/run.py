@@ -67,7 +67,7 @@ def _why(error: Exception, root: Path) -> str:
 
 
 async def _serve(config: Config, making: Making, started: float) -> None:
-    store, listener = _open_store(config.root), _Listener()
+    heap, store, listener = memory.Heap(), _open_store(config.root), _Listener()
     try:
         tokens = admin_tokens(config.token_store)
         if config.token_file is not None:
@@ -92,8 +92,9 @@ async def _serve(config: Config, making: Making, started: float) -> None:
         running = wire.server(parts, settings)
         listener.account.ceiling = _ceiling(config)
         running.controllers.start()
-        upkeep = Upkeep(store, parts.objects)
+        upkeep = Upkeep(store, parts.objects, heap.tidy)
         upkeep.start()
+        listener.account.tidy = heap.tidy_growth
         try:
             await listener.start(running.server)
             write_private(config.kubeconfig, kubeconfig(url, certificate, tokens))

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+from collections.abc import Callable
 
 from kcpfast.controllers.expiry import expire
 from kcpfast.registry.objects import Objects
@@ -24,11 +25,16 @@ MAPPED_BYTES = 32 << 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
+def _nothing() -> None:
+    pass
+
+
 class Upkeep:
     """Keeps a store small while a server runs."""
 
-    def __init__(self, store: Store, objects: Objects) -> None:
-        """Begin with nothing to do."""
+    def __init__(self, store: Store, objects: Objects, tidy: Callable[[], None] = _nothing) -> None:
+        """Begin with nothing to do; `tidy` gives back memory that is free."""
+        self._tidy = tidy
         self._store = store
         self._objects = objects
         self._task: asyncio.Task[None] | None = None
@@ -60,6 +66,7 @@ class Upkeep:
             await self._store.compact(self._store.published())
         if _mapped() > self._mapped + MAPPED_BYTES:
             await self._store.let_go()
+        self._tidy()
 
     async def round(self, now: int) -> None:
         """Do what is due at a time of the store's clock (milliseconds)."""

@@ -10,13 +10,15 @@ and answers of the usual size.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Protocol
 
 # TLS, buffers of the usual size and the objects around them.
 CONNECTION = 24 * 1024
 # Over the ceiling so many parts of it are made free at once: looking for who pays takes time.
 _PARTS = 32
+# After so much was taken, whoever watches over memory is to look at what it really comes to.
+_LOOK = 4 << 20
 
 
 class Owner(Protocol):
@@ -47,7 +49,18 @@ class Account:
         self.held = self.most = 0
         # How many were cut off, and how many were refused.
         self.cuts = self.refusals = 0
+        # To be set: called now and then while more is held, to give back what is free.
+        self.tidy: Callable[[], None] | None = None
+        self._taken = 0
         self._parties: dict[Hashable, Party] = {}
+
+    def note(self, size: int) -> None:
+        """Count what is taken, however soon it is given back: it leaves holes in the heap."""
+        self._taken += size
+        if self._taken >= _LOOK:
+            self._taken = 0
+            if self.tidy is not None:
+                self.tidy()
 
     def open(self, owner: Owner, key: Hashable) -> Holder:
         """Return a holder with nothing; it belongs to a party until it is closed."""
@@ -111,6 +124,7 @@ class Holder:
         if account is None:
             return True
         self._add(account, size)
+        account.note(size)
         if account.held <= account.ceiling or not account.ceiling:
             account.most = max(account.most, account.held)
             return True

@@ -80,8 +80,9 @@ class Tls(asyncio.Protocol):
         self._queue: deque[bytes | memoryview] | None = None
         self._waiting = 0
         self._paused = self._begun = False
-        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._in, self._out, server_side=True)
+        self._in: Any = ssl.MemoryBIO()
+        self._out: Any = ssl.MemoryBIO()
+        self._tls: Any = context.wrap_bio(self._in, self._out, server_side=True)
         self._make = make
         self._lower: Any = None
         self._upper: Upper | None = None
@@ -105,7 +106,11 @@ class Tls(asyncio.Protocol):
         self._stop_timer()
         self._lower = None
         self._queue = None
+        self._ended = True
+        # By hand: nobody knows when a collector comes by, and they hold more than all else here.
+        self._tls = self._in = self._out = None
         self.holder.close()
+        self.holder = UNCOUNTED
         upper, self._upper = self._upper, None
         if upper is not None:
             upper.connection_lost(error)
@@ -181,7 +186,7 @@ class Tls(asyncio.Protocol):
         self.holder.give(_PIECE)
         if self._upper is not None:
             self._upper.resume_writing()
-        if self._closing:
+        if self._closing and self._lower is not None:
             self._say_goodbye()
 
     def cut(self) -> None:

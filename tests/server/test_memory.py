@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,20 @@ def test_a_server_does_not_start_with_less_than_it_takes(
     error = refused(tmp_path / "root", "--max-memory", given).error
     assert error.startswith(f"kcpfast: --max-memory: {said}")
     assert error.count("\n") == 1
+
+
+def test_free_memory_is_given_back_when_it_has_grown(tmp_path: Path) -> None:
+    (tmp_path / "self").mkdir()
+    statm = tmp_path / "self/statm"
+    statm.write_text("0 5000 1000 0 0 0 0\n")
+    heap = memory.Heap(tmp_path)
+    pages = 8 * MI // os.sysconf("SC_PAGE_SIZE")
+    trims = []
+    for private in (4000, 4000 + pages, 4001 + pages):
+        statm.write_text(f"0 {private + 1000} 1000 0 0 0 0\n")
+        heap.tidy_growth()
+        trims.append(heap.trims)
+    heap.tidy_growth()  # it has not grown since
+    trims.append(heap.trims)
+    heap.tidy()
+    assert [*trims, heap.trims] == [0, 0, 1, 1, 2]

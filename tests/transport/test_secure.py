@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import ssl
 from collections.abc import Callable
 
@@ -36,6 +37,34 @@ async def test_older_versions_are_refused(tls: Keys) -> None:
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
     with pytest.raises((ssl.SSLError, ConnectionError)):
         await connect(served.port, context)
+    served.listener.close()
+
+
+async def test_who_is_gone_leaves_nothing_to_a_collector(tls: Keys) -> None:
+    """A thousand that were cut off would hold 50 MB until it comes by."""
+
+    def kept() -> int:
+        return sum(
+            isinstance(each, ssl.SSLObject) and each.server_side for each in gc.get_objects()
+        )
+
+    served = await listen(tls.server)
+    gc.collect()
+    gc.disable()
+    try:
+        before = kept()
+        for path in (b"/large", b"/stream", b"/a"):
+            line = await connect(served.port, tls.client())
+            line.writer.write(get(path))
+            await line.reader.readline()
+            assert kept() == before + 1
+            line.close()
+            while served.service.open:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0)
+            assert kept() == before
+    finally:
+        gc.enable()
+    assert served.account.held == 0
     served.listener.close()
 
 
