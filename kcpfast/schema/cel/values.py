@@ -301,11 +301,49 @@ def type_name(value: object) -> str:
 
 def equal(one: object, other: object) -> bool:
     """Compare two values of any types: cel-spec, "Equality"; numbers compare across types."""
+    check_weight(one)
     return _equal(one, other, [0])
 
 
 _FREE_STEPS = 20
 _CONTAINERS = frozenset((dict, list, ListView, MapView, ObjectView))
+# So many values may be walked over by what does not pay for each.
+_HEAVIEST = 200_000
+# What is printed at once, which nobody can interrupt.
+_PRINTED = 50_000
+_PER_TEXT = 6  # 64 characters weigh as much as a value
+
+
+def weight(value: object, most: int) -> int:
+    """Return how many values a value holds, told by walking: what stands in it twice counts twice.
+
+    A list of two lists of two lists and so on is short and has no end for who walks over it. The
+    count stops soon after `most`.
+    """
+    found, inner = 0, [value]
+    while inner and found <= most:
+        one: Any = inner.pop()
+        kind = type(one)
+        raw = one.raw if kind in _CONTAINERS and kind not in (dict, list) else one
+        if isinstance(raw, Mapping):
+            parts: Any = raw.values()
+        elif isinstance(raw, list):
+            parts = raw
+        else:
+            parts = [one.held] if isinstance(one, Optional) and one is not NONE else ()
+        found += len(parts)
+        for part in parts:
+            if isinstance(part, str):
+                found += len(part) >> _PER_TEXT
+            elif type(part) not in _PLAIN:
+                inner.append(part)
+    return found
+
+
+def check_weight(value: object) -> None:
+    """Refuse to walk over a value that holds too many; CelError as for a spent budget."""
+    if type(value) not in _PLAIN and weight(value, _HEAVIEST) > _HEAVIEST:
+        raise CelError("operation cancelled: actual cost limit exceeded", cancelled=True)
 
 
 def equal_within(one: object, other: object, budget: Budget) -> bool:
@@ -313,8 +351,13 @@ def equal_within(one: object, other: object, budget: Budget) -> bool:
 
     Upstream counts the outermost size only, at a tenth; large objects would cost too little here.
     """
-    steps = [0]
-    result = _written_alike(one, other, steps) or _equal(one, other, steps)
+    steps, heavy = [0], 0
+    if type(one) not in _PLAIN:
+        heavy = weight(one, budget.remaining)
+        if heavy > budget.remaining:
+            budget.charge(heavy)
+    light = heavy <= _PRINTED
+    result = (light and _written_alike(one, other, steps)) or _equal(one, other, steps)
     if steps[0] > _FREE_STEPS:
         budget.charge(steps[0] - _FREE_STEPS)
     return result

@@ -13,6 +13,8 @@ NESTED: object = 1
 for _ in range(3000):
     NESTED = [NESTED]
 WIDE = {str(index): [index] * 10 for index in range(1000)}
+# Short to write, without an end for who walks over it.
+DOUBLED = "optional.of([1])" + ".optMap(x, [x, x])" * 50
 
 REFUSED = {
     "parentheses": "(" * 50_000 + "1" + ")" * 49_000,
@@ -42,6 +44,13 @@ REFUSED = {
     "formatted objects": "l.all(x, '%s'.format([d]) != '')",
     "deep values": "[n] == [n + []]",
     "deep text": "'%s'.format([n])",
+    "doubled lists compared": f"{DOUBLED} == {DOUBLED}",
+    "doubled lists in a list": f"{DOUBLED} in [{DOUBLED}]",
+    "doubled lists counted out": f"[{DOUBLED}, {DOUBLED}].distinct() == []",
+    "doubled lists written": f"'%s'.format([{DOUBLED}.value()])",
+    "doubled texts written": "'%s'.format([optional.of([s + s])"
+    + ".optMap(x, [x, x])" * 50
+    + ".value()])",
     "many patterns": "l.all(x, l.all(y, !s.matches('(a|b|ab)*c' + string(x * 1000 + y))))",
     "product of counts": "s.matches('((a{100}){100}){100}')",
     "deep pattern": "s.matches('" + "(" * 5000 + "a" + ")" * 5000 + "')",

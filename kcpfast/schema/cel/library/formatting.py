@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from ..base import CelError
-from ..values import Duration, Timestamp, TypeValue, kind_of, type_name
+from ..values import Duration, Timestamp, TypeValue, check_weight, kind_of, type_name
 from .conversions import text_of_double
 from .times import to_text
 
@@ -68,6 +68,7 @@ def format_text(template: str, args: Any, charge: Callable[[int], object] = lamb
         value = args[used]
         if kind_of(value) not in verb.kinds:
             raise CelError(misfit(verb, type_name(value)))
+        check_weight(value)
         parts.append(verb.write(value, precision))
         if len(parts[-1]) > _LONG:
             charge(len(parts[-1]))
