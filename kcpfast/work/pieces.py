@@ -72,7 +72,8 @@ def _members(text: bytes, places: list[int], level: int) -> dict[str, Any]:
     return found
 
 
-_NAME = re.compile(rb'\s*"(?:[^"\\]|\\.)*"\s*:')
+# Never back again: a name may have megabytes, and nobody can interrupt a match.
+_NAME = re.compile(rb'\s*+"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*+:', re.DOTALL)
 
 
 def _behind_name(text: bytes, start: int, stop: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -71,3 +72,12 @@ def test_no_piece_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     value = {"a": [[n] * 3 for n in range(200)], "b": {f"k{n}": {"c": n} for n in range(100)}}
     assert pieces.decode(json.dumps(value).encode()) == value
     assert max(lengths) < 40
+
+
+@pytest.mark.parametrize("inner", [b"/", b"\\n", b"\\\\ab"])
+def test_a_long_name_is_soon_read_over(inner: bytes) -> None:
+    text = b'"%b":1' % (inner * (2_000_000 // len(inner)))
+    begun = time.process_time()
+    assert pieces._behind_name(text, 0, len(text)) == len(text) - 1
+    assert pieces._behind_name(text, 0, len(text) - 2) == 0
+    assert time.process_time() - begun < 0.06
