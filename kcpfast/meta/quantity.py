@@ -16,13 +16,17 @@ _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 
 
+# Longer ones are no amounts of anything, and no numbers that can be reckoned with.
+_LONGEST = 1000
+
+
 class QuantityError(ValueError):
     """The text is no quantity."""
 
 
 def parse(text: str) -> tuple[Decimal, str]:
     """Return the value of a quantity and its suffix; QuantityError if it is none."""
-    found = _QUANTITY.fullmatch(text)
+    found = _QUANTITY.fullmatch(text) if len(text) <= _LONGEST else None
     if found is None:
         raise QuantityError(
             "quantities must match the regular expression "
@@ -48,9 +52,10 @@ def canonical(text: str) -> str:
     if not nano:
         return "0"
     whole, exponent = int(nano), -9
-    while whole % 1000 == 0 and exponent < 18:
+    scientific = suffix[:1] in ("e", "E") and len(suffix) > 1
+    while whole % 1000 == 0 and (scientific or exponent < 18):
         whole, exponent = whole // 1000, exponent + 3
-    if suffix[:1] in ("e", "E") and len(suffix) > 1:
+    if scientific:
         return f"{sign}{whole}" + (f"e{exponent}" if exponent else "")
     name = next(name for name, each in _DECIMAL.items() if each == exponent)
     return f"{sign}{whole}{name}"
