@@ -35,6 +35,8 @@ LONG = SMALL + 1
 # Objects that a collector goes through in a few milliseconds, and the text that may hold as many.
 _MANY = 50_000
 _MUCH = 128 * 1024
+# What was spared is looked through after so long, or so many times that if jobs go on and on.
+_THAW_SECONDS, _MOST_DELAYS = 10.0, 6
 # How long the loop waits for the interpreter when it has something to do while a job runs.
 _SWITCH_SECONDS = 0.001
 
@@ -60,6 +62,7 @@ class Aside:
         self._awake = threading.Condition()
         self._waiting: OrderedDict[Hashable, deque[_Job]] = OrderedDict()
         self._local = threading.local()
+        self._running = self._frozen = False
 
     async def run(
         self, size: int, who: Hashable, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs
@@ -129,14 +132,48 @@ class Aside:
         while True:
             job = self._next()
             if not job.future.cancelled():
-                self._local.loop = job.loop
+                self._local.loop = loop = job.loop
+                self._running = True
                 gc.disable()
                 try:
                     _run(job)
                 finally:
-                    _spare(job.size)
+                    self._spare(loop, job.size)
                     gc.enable()
+                    self._running = False
             del job
+
+    def _spare(self, loop: asyncio.AbstractEventLoop, size: int) -> None:
+        """Spare the collector what a job has made: a million decoded values and not one cycle.
+
+        It would go through all of them at its next turn, which holds everybody up. They go when
+        nobody refers to them, as ever. What it counts are objects made less objects gone, so that
+        it knows of none where an earlier job's have gone meanwhile: the size tells of those. What
+        else there was, cycles too, is spared for a while.
+        """
+        if size <= _MUCH and gc.get_count()[0] <= _MANY:
+            return
+        gc.freeze()
+        if not self._frozen:
+            self._frozen = True
+            with contextlib.suppress(RuntimeError):  # the loop was closed
+                loop.call_soon_threadsafe(self._thaw_later, loop, 0)
+
+    def _thaw_later(self, loop: asyncio.AbstractEventLoop, delays: int) -> None:
+        loop.call_later(_THAW_SECONDS, self._thaw, loop, delays)
+
+    def _thaw(self, loop: asyncio.AbstractEventLoop, delays: int) -> None:
+        """Have the collector go through what was spared, when little of it is left.
+
+        A connection that was open then may be a cycle by now, and would be kept for ever.
+        """
+        if delays < _MOST_DELAYS and (self._running or self._waiting):
+            self._thaw_later(loop, delays + 1)
+            return
+        self._frozen = False
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
 
     def _next(self) -> _Job:
         with self._awake:
@@ -166,14 +203,3 @@ def _run(job: _Job) -> None:
 def _deliver(future: _Answer[Any], outcome: tuple[Any, BaseException | None]) -> None:
     if not future.cancelled():
         future.set_result(outcome)
-
-
-def _spare(size: int) -> None:
-    """Spare the collector what a job has made: a million decoded values and not one cycle.
-
-    It would go through all of them at its next turn, which holds everybody up. They go when
-    nobody refers to them, as ever. What it counts are objects made less objects gone, so that
-    it knows of none where an earlier job's have gone meanwhile: the size tells of those.
-    """
-    if size > _MUCH or gc.get_count()[0] > _MANY:
-        gc.freeze()

@@ -114,3 +114,21 @@ async def test_the_collector_is_spared_what_is_made_while_as_much_goes() -> None
     kept = await aside.run(1 << 20, "a", replace)
     await aside.run(LONG, "a", int)  # begun when all is done for the job before
     assert len(gc.get_objects(generation=0)) < len(kept) / 2
+
+
+async def test_cycles_that_were_spared_are_found_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Peer:
+        def __init__(self) -> None:
+            self.myself = self
+
+    monkeypatch.setattr("kcpfast.work.aside._MANY", -1)
+    monkeypatch.setattr("kcpfast.work.aside._THAW_SECONDS", 0.01)
+    open_, aside = Peer(), Aside()
+    seen = weakref.ref(open_)
+    await aside.run(LONG, "a", int)
+    while not gc.get_freeze_count():  # noqa: ASYNC110 - by the thread
+        await asyncio.sleep(0)
+    del open_
+    async with asyncio.timeout(10):
+        while seen() is not None:  # noqa: ASYNC110 - by the collector
+            await asyncio.sleep(0.01)
