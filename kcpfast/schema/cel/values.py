@@ -307,43 +307,57 @@ def equal(one: object, other: object) -> bool:
 
 _FREE_STEPS = 20
 _CONTAINERS = frozenset((dict, list, ListView, MapView, ObjectView))
-# So many values may be walked over by what does not pay for each.
-_HEAVIEST = 200_000
+# Up to here nobody asks how often a value stands in another; above, not more than so many times.
+_LIGHT, _SHARED = 20_000, 4
 # What is printed at once, which nobody can interrupt.
 _PRINTED = 50_000
 _PER_TEXT = 6  # 64 characters weigh as much as a value
 
 
-def weight(value: object, most: int) -> int:
-    """Return how many values a value holds, told by walking: what stands in it twice counts twice.
+def check_weight(value: object) -> int:
+    """Return how many values a value holds, what stands in it twice counted twice.
 
-    A list of two lists of two lists and so on is short and has no end for who walks over it. The
-    count stops soon after `most`.
+    CelError as for a spent budget if it is mostly the same again: a list of two lists of two lists
+    and so on is short, and has no end for who walks over it. Nothing that was decoded is like that.
     """
-    found, inner = 0, [value]
-    while inner and found <= most:
-        one: Any = inner.pop()
-        kind = type(one)
-        raw = one.raw if kind in _CONTAINERS and kind not in (dict, list) else one
-        if isinstance(raw, Mapping):
-            parts: Any = raw.values()
-        elif isinstance(raw, list):
-            parts = raw
-        else:
-            parts = [one.held] if isinstance(one, Optional) and one is not NONE else ()
-        found += len(parts)
-        for part in parts:
-            if isinstance(part, str):
-                found += len(part) >> _PER_TEXT
-            elif type(part) not in _PLAIN:
-                inner.append(part)
+    if type(value) in _PLAIN:
+        return 0
+    known: dict[int, int] = {0: 0}
+    found = _weigh(value, known)
+    if found > _LIGHT and found > _SHARED * known[0]:
+        raise CelError("operation cancelled: actual cost limit exceeded", cancelled=True)
     return found
 
 
-def check_weight(value: object) -> None:
-    """Refuse to walk over a value that holds too many; CelError as for a spent budget."""
-    if type(value) not in _PLAIN and weight(value, _HEAVIEST) > _HEAVIEST:
-        raise CelError("operation cancelled: actual cost limit exceeded", cancelled=True)
+def _weigh(value: Any, known: dict[int, int]) -> int:
+    """Weigh a value; `known` holds what was weighed before by its id, and under 0 all of that."""
+    kind = type(value)
+    raw = value.raw if kind in _CONTAINERS and kind not in (dict, list) else value
+    if id(raw) in known:
+        return known[id(raw)]
+    if isinstance(raw, Mapping):
+        parts: Any = raw.values()
+    elif isinstance(raw, list):
+        parts = raw
+    else:
+        parts = [value.held] if isinstance(value, Optional) and value is not NONE else ()
+    found = len(parts) + 1
+    for part in parts:
+        if type(part) is str:
+            found += _weight_of_text(part, known)
+        elif type(part) not in _PLAIN:
+            found += _weigh(part, known)
+    known[id(raw)] = found
+    known[0] += len(parts) + 1
+    return found
+
+
+def _weight_of_text(text: str, known: dict[int, int]) -> int:
+    found = len(text) >> _PER_TEXT
+    if found and id(text) not in known:
+        known[id(text)] = found
+        known[0] += found
+    return found
 
 
 def equal_within(one: object, other: object, budget: Budget) -> bool:
@@ -351,11 +365,9 @@ def equal_within(one: object, other: object, budget: Budget) -> bool:
 
     Upstream counts the outermost size only, at a tenth; large objects would cost too little here.
     """
-    steps, heavy = [0], 0
-    if type(one) not in _PLAIN:
-        heavy = weight(one, budget.remaining)
-        if heavy > budget.remaining:
-            budget.charge(heavy)
+    steps, heavy = [0], check_weight(one)
+    if heavy > budget.remaining:
+        budget.charge(heavy)
     light = heavy <= _PRINTED
     result = (light and _written_alike(one, other, steps)) or _equal(one, other, steps)
     if steps[0] > _FREE_STEPS:
