@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
@@ -23,7 +23,7 @@ from kcpfast.server.certificates import make_account_key
 from kcpfast.store.lmdb import LmdbStore
 from kcpfast.transport.account import UNCOUNTED
 from kcpfast.transport.connection import Connection, Service
-from kcpfast.transport.messages import Request, Response, Serve
+from kcpfast.transport.messages import Request, Response, Serve, Stream
 from kcpfast.transport.secure import Tls
 from kcpfast.transport.turns import Turns
 
@@ -77,13 +77,52 @@ class Wire(asyncio.Transport):
         return False
 
 
+class Read:
+    """The sink of a client that reads as fast as is written; `whole` is what it has read."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.whole: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self._parts.append(data)
+
+    def pending(self) -> int:
+        return 0
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(callback)
+
+    async def drained(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.whole.set_result(b"".join(self._parts))
+
+    def cut(self) -> None:
+        self.whole.set_exception(ConnectionResetError("torn off"))
+
+
+async def read(answer: Response | Stream) -> Response:
+    """Return a whole answer, that of a long list as well."""
+    if isinstance(answer, Response):
+        return answer
+    sink = Read()
+    stop = answer.start(sink)
+    body = await sink.whole
+    stop()
+    return Response(200, body, answer.content_type, answer.headers, answer.lines)
+
+
 def repeated(serve: Serve, text: bytes, times: int, loop: asyncio.AbstractEventLoop) -> Any:
     """Return what sends a request many times over one connection; it returns the bytes written."""
     known: dict[bytes, Heads] = {}
 
     async def run() -> int:
         wire = Wire()
-        service = Service(serve, lambda code, _text: Response(code), set(), known, Turns())
+        turns = Turns(lambda: 0.0)  # there is time for all
+        service = Service(serve, lambda code, _text: Response(code), set(), known, turns)
         connection = Connection(service)
         connection.connection_made(cast("Tls", wire))
         for _ in range(times):
@@ -151,8 +190,11 @@ class Inside:
         """Return the answers to requests that are made at once."""
         serve = self.running.server.serve
 
-        async def all_of_them() -> list[Any]:
-            return await asyncio.gather(*(serve(request(*each, accept)) for each in asked))
+        async def one(each: tuple[str, str, bytes]) -> Response:
+            return await read(await serve(request(*each, accept)))
+
+        async def all_of_them() -> list[Response]:
+            return await asyncio.gather(*map(one, asked))
 
         found: list[Response] = self.run(all_of_them())
         assert all(each.status in (200, 201) for each in found), found[0]

@@ -30,7 +30,7 @@ async def create(api: Api, call: Call) -> Response:
     options = write_options(call, "CreateOptions")
     target = call.target
 
-    aside, who = api.aside.run, call.user.name
+    aside, who, weight = api.aside.run, call.user.name, call.weigh()
 
     def finish(obj: Object) -> list[str]:
         strategy(resource).prepare_create(obj)
@@ -39,7 +39,7 @@ async def create(api: Api, call: Call) -> Response:
 
     async def prepare() -> Change:
         call.warnings.clear()
-        obj = await aside(call.weigh(), who, read_object, call, resource, options.validation, True)
+        obj = await aside(weight, who, read_object, call, resource, options.validation, True)
         if obj["metadata"].get("resourceVersion") not in (None, "", "0"):
             raise bad_request("resourceVersion should not be set on objects to be created")
         given = obj["metadata"].get("namespace") or ""
@@ -55,7 +55,7 @@ async def create(api: Api, call: Call) -> Response:
         review.warnings, review.claim = call.warnings, call.request.claim
         review.size = len(call.request.body)
         await api.admission.mutate(review)
-        call.warnings += await aside(call.weigh(), who, finish, obj)
+        call.warnings += await aside(weight, who, finish, obj)
         await api.admission.validate(review)
         return Change(obj, review.more)
 

@@ -15,7 +15,7 @@ maximal permission policy of tenancy.kcp.io), references of APIBindings (a rule 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from kcpfast.admission.chain import CREATE, Plugin, Review
@@ -176,7 +176,10 @@ def _all_values(review: Review) -> Values:
     found: Values = {}
     labels = review.obj["metadata"].get("labels")
     if labels:
-        found |= _values(_EVERYWHERE, review.obj)
+        for key in labels:
+            if key.startswith(CLAIMED):
+                found = _values(_EVERYWHERE, review.obj)
+                break
     for row in _COMPARED.get(review.place, ()):
         # What has no owner is said once, at creation; afterwards it is put back behind admission.
         if row.owners or review.operation == CREATE:
@@ -203,10 +206,10 @@ def _values(row: Field, obj: Object) -> Values:
     *parents, last = row.path
     holder: Any = obj
     for each in parents:
-        holder = holder.get(each) if isinstance(holder, Mapping) else None
+        holder = holder.get(each) if isinstance(holder, dict) else None
     if parents[-1:] == ["finalizers"]:
         return {row.path: True} if last in (holder or ()) else {}
-    if not isinstance(holder, Mapping):
+    if not isinstance(holder, dict):
         return {}
     if last.endswith("*"):
         found = (key for key in holder if key.startswith(last[:-1]))
