@@ -22,17 +22,29 @@ ANY, OBJECT, ARRAY, STRING, INTEGER, NUMBER, BOOLEAN, INT_OR_STRING = 0, 1, 2, 3
 
 MAX_DEPTH = 400
 MAX_ERRORS = 1000
+# A short list of empty objects grows by a long default each: so many bytes of defaults are filled
+# into one object. etcd, and so Kubernetes, takes no object of half of it.
+MAX_DEFAULTS = 4 * 1024 * 1024
 MAX_UNKNOWN = 100  # as sigs.k8s.io/json: so many strict errors are kept
 _STRIDE: cython.int = 2048  # values between two moments without the lock
 _AN_INTEGER = ("integer", "")
 _OF_DECODERS = (TYPE, FORMAT, RANGE, TOO_DEEP)
 
 
+class Overgrown(ValueError):
+    """The defaults of a schema would make an object larger than anybody may store."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__(f"the defaults of the object are too large: limit is {MAX_DEFAULTS}")
+
+
 @cython.cclass
 class Node:
     """One place of a schema; attributes are set by the compiler, then never changed.
 
-    `properties` maps names to Nodes, `defaults` names to callables that make the default value.
+    `properties` maps names to Nodes, `defaults` names to (what makes the default value, its size
+    as JSON in bytes).
     `checks` are called as check(value, errors) and append what they find; `list_keys` are those by
     which items of a list are told apart.
     """
@@ -202,13 +214,15 @@ class Report:
     """What one pass found: `unknown` paths that were pruned, `errors` as described above.
 
     With `decodes` only what a typed decoder would refuse is an error. `most` errors are kept, and
-    nothing is validated once there are so many; `steps` counts the values that were visited.
+    nothing is validated once there are so many; `steps` counts the values that were visited,
+    `filled` the bytes of the defaults that were filled in.
     """
 
     unknown = cython.declare(list, visibility="public")
     decodes = cython.declare(cython.bint, visibility="public")
     most = cython.declare(cython.Py_ssize_t, visibility="public")
     steps = cython.declare(cython.int, visibility="public")
+    filled = cython.declare(cython.Py_ssize_t, visibility="public")
     errors = cython.declare(list, visibility="public")
     prune = cython.declare(cython.bint, visibility="public")
     default = cython.declare(cython.bint, visibility="public")
@@ -219,6 +233,7 @@ class Report:
         self.decodes = False
         self.most = MAX_ERRORS
         self.steps = 0
+        self.filled = 0
         self.unknown = []
         self.errors = []
         self.prune = prune
@@ -228,7 +243,10 @@ class Report:
 
 @cython.ccall
 def run(node: Node, value: object, report: Report) -> object:
-    """Run the passes that `report` chose over `value` and return it (changed in place)."""
+    """Run the passes that `report` chose over `value` and return it (changed in place).
+
+    Overgrown if its defaults take too much.
+    """
     _visit(node, value, report, 0)
     return value
 
@@ -351,13 +369,15 @@ def _visit_object(node: Node, value: dict, report: Report, depth: cython.int):  
     known: object
     dropped: list | None = None  # type: ignore[type-arg]
     if report.default and node.defaults:
-        for name, make in node.defaults.items():
-            if name not in value:
-                value[name] = make()
-            elif value[name] is None:
+        for name, (make, size) in node.defaults.items():
+            if name in value:
                 child = properties[name]
-                if not child.nullable:
-                    value[name] = make()
+                if value[name] is not None or child.nullable:
+                    continue
+            report.filled += size
+            if report.filled > MAX_DEFAULTS:
+                raise Overgrown
+            value[name] = make()
     for name, item in value.items():
         known = properties.get(name)
         if known is None:

@@ -10,6 +10,7 @@ from time import perf_counter
 from urllib.parse import quote
 
 from kcpfast._core.routing import Route, route
+from kcpfast._core.schema import Overgrown
 from kcpfast.api.answer import compressed, compressible, plain, refusal
 from kcpfast.api.body import parse_json
 from kcpfast.api.context import Api, Call, Handler
@@ -33,6 +34,7 @@ from kcpfast.auth.tokens import PACKAGES, signed, unverified_cluster
 from kcpfast.meta.errors import (
     ApiError,
     bad_request,
+    entity_too_large,
     forbidden,
     internal,
     method_not_allowed,
@@ -234,6 +236,8 @@ def _error_of(request: Request, error: Exception) -> ApiError:
     """Return what a client is told of an error; what is our fault is logged."""
     if isinstance(error, ApiError):
         return error
+    if isinstance(error, Overgrown):
+        return entity_too_large(str(error))
     if isinstance(error, TooMuch):
         return too_many_requests()
     if isinstance(error, StoreError):

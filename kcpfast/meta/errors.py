@@ -235,6 +235,11 @@ def internal(message: str) -> ApiError:
     return ApiError("InternalError", text, details=details)
 
 
+def entity_too_large(message: str) -> ApiError:
+    """413: what is sent, or what it becomes, is more than an object may be."""
+    return ApiError("RequestEntityTooLarge", message)
+
+
 def no_room(message: str) -> ApiError:
     """507: the disk is full. Kubernetes has no reason that says so; the code is of RFC 4918."""
     return ApiError("InsufficientStorage", message)

@@ -230,7 +230,9 @@ class SchemaCompiler:
         if node.embedded and self._meta is not None:
             node.properties["metadata"] = self._meta
         node.defaults = {
-            name: _maker(each["default"]) for name, each in properties.items() if "default" in each
+            name: (_maker(each["default"]), len(msgspec.json.encode(each["default"])))
+            for name, each in properties.items()
+            if "default" in each
         }
         additional = schema.get("additionalProperties")
         if isinstance(additional, Mapping):

@@ -73,3 +73,30 @@ async def test_body_that_there_is_no_room_for_is_refused(
     assert said["message"] == "Too many requests, please try again later."
     assert account.held == 0
     assert (await ask(inside, account, "x" * LARGE, method, path)).status in (200, 409)
+
+
+async def test_a_short_body_does_not_grow_by_defaults_without_end(inside: Inside) -> None:
+    """Five thousand empty objects in fifteen kilobytes, each given twenty by the schema."""
+    lamp = {"type": "object", "properties": {"d": {"type": "string", "default": "x" * 20_000}}}
+    spec = {"type": "object", "properties": {"l": {"type": "array", "items": lamp}}}
+    schema = {"type": "object", "properties": {"spec": spec}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    crd = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "lamps.x.example.com"},
+        "spec": {
+            "group": "x.example.com",
+            "scope": "Cluster",
+            "names": {"plural": "lamps", "kind": "Lamp", "listKind": "LampList"},
+            "versions": [version],
+        },
+    }
+    made = await inside.send("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
+    assert made.status == 201
+    await inside.settle()
+    obj = {"apiVersion": "x.example.com/v1", "kind": "Lamp", "metadata": {"name": "a"}}
+    for number, status in ((100, 201), (5000, 413)):
+        obj |= {"metadata": {"name": f"l{number}"}, "spec": {"l": [{} for _ in range(number)]}}
+        answer = await inside.send("POST", "/apis/x.example.com/v1/lamps", obj)
+        assert answer.status == status, answer.body
