@@ -8,12 +8,18 @@ match (Go's regexp.FindAll).
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 
 from kcpfast.schema.pattern import Pattern, compile_pattern
 
 from .base import CelError
 
 Charge = Callable[[int], object]
+
+# A pattern as x.*y|x looks through the rest of the text at each match, here as in Go: cost is
+# counted by lengths and does not see that. Who waits behind one job shall not wait for minutes.
+_MOST_SECONDS = 1.0
+_CHECKED = 256
 
 # What reading a pattern costs at run time; patterns written in the source are read before.
 _READ_COST, _READ_COST_PER_CHAR = 500, 4
@@ -47,7 +53,10 @@ def find(text: str, pattern: str | Pattern, charge: Charge = _free) -> str:
 def find_all(
     text: str, pattern: str | Pattern, limit: int = -1, charge: Charge = _free
 ) -> list[str]:
-    """Return the matches, at most `limit` of them when that is not negative."""
+    """Return the matches, at most `limit` of them when that is not negative.
+
+    CelError, cancelled, if looking for them takes too long.
+    """
     if isinstance(pattern, str):
         try:
             pattern = compiled(pattern, charge)
@@ -57,7 +66,10 @@ def find_all(
             raise CelError(f"Illegal regex: {error.message}") from None
     found: list[str] = []
     last = -1
-    for start, end in pattern.spans(text):
+    until = perf_counter() + _MOST_SECONDS
+    for number, (start, end) in enumerate(pattern.spans(text)):
+        if number % _CHECKED == 0 and perf_counter() > until:
+            raise CelError("operation cancelled: actual cost limit exceeded", cancelled=True)
         if len(found) == limit:
             break
         if start != end or start != last:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kcpfast.schema.cel import CelError
+from kcpfast.schema.cel import CelError, regex
 from kcpfast.schema.cel.regex import find_all, matches
 from kcpfast.schema.pattern import Pattern
 
@@ -73,3 +73,13 @@ def test_wrong_pattern(source: str, message: str) -> None:
     with pytest.raises(CelError) as caught:
         matches("", source)
     assert caught.value.message == f"error parsing regexp: {message}"
+
+
+def test_looking_for_matches_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each match of this pattern looks through all that follows it."""
+    text, pattern = "x" * 2000, regex.compiled("x.*y|x")
+    assert len(regex.find_all(text, pattern)) == len(text)
+    monkeypatch.setattr(regex, "_MOST_SECONDS", -1.0)
+    with pytest.raises(CelError) as raised:
+        regex.find_all(text, pattern)
+    assert raised.value.cancelled
