@@ -22,8 +22,9 @@ import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
+from functools import partial
 from importlib import import_module
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,11 +45,26 @@ _SWITCH_SECONDS = 0.001
 _Answer = asyncio.Future[tuple[T | None, BaseException | None]]
 
 
-class _Job(NamedTuple):
-    loop: asyncio.AbstractEventLoop
-    future: _Answer[Any]
-    call: Callable[[], Any]
-    size: int
+class _Job:
+    """A call, and the future that whoever asked for it waits for."""
+
+    __slots__ = ("call", "future", "loop", "size")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        future: _Answer[Any],
+        call: Callable[[], Any],
+        size: int,
+    ) -> None:
+        self.loop = loop
+        self.future: _Answer[Any] | None = future
+        self.call: Callable[[], Any] | None = call
+        self.size = size
+
+    def drop(self) -> None:
+        """Hold nothing any more: nobody waits, and its turn may come much later."""
+        self.call = self.future = None
 
 
 class Aside:
@@ -77,15 +93,20 @@ class Aside:
         loop = asyncio.get_running_loop()
         future: _Answer[T] = loop.create_future()
         self.jobs += 1
-        self._add(who, _Job(loop, future, lambda: step(*args, **kwargs), size))
-        found, error = await future
+        job = _Job(loop, future, partial(step, *args, **kwargs), size)
+        self._add(who, job)
+        try:
+            found, error = await future
+        except asyncio.CancelledError:
+            job.drop()
+            raise
         if error is None:
             return found  # type: ignore[return-value]
         try:
             raise error
         finally:
             # They know this frame: they would keep each other, and all of the job.
-            del error, future
+            del error, future, job
 
     async def load(self, *modules: str) -> None:
         """Have modules loaded that a start does without, for a call that is going to need them.
@@ -131,7 +152,7 @@ class Aside:
     def _work(self) -> None:
         while True:
             job = self._next()
-            if not job.future.cancelled():
+            if job.call is not None:
                 self._local.loop = loop = job.loop
                 self._running = True
                 gc.disable()
@@ -188,7 +209,9 @@ class Aside:
 
 def _run(job: _Job) -> None:
     """Do a job and have its outcome delivered; nothing here may keep it longer than that."""
-    loop, future, call, _ = job
+    loop, future, call = job.loop, job.future, job.call
+    if call is None or future is None:
+        return  # nobody has waited since a moment ago
     outcome: tuple[Any, BaseException | None]
     try:
         outcome = call(), None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import sys
 import threading
@@ -88,6 +89,29 @@ async def test_a_job_asks_the_loop() -> None:
     thread, said = await aside.run(LONG, "a", job)
     assert thread == here == aside.on_loop(threading.get_ident)
     assert "invalid literal" in said
+
+
+async def test_who_does_not_wait_any_more_leaves_nothing_behind() -> None:
+    """A job that waits for its turn holds what it would work on only as long as somebody waits."""
+
+    class Body:
+        def seen(self) -> None:
+            raise AssertionError("nobody waits for this")
+
+    going, aside, body = threading.Event(), Aside(), Body()
+    first = asyncio.ensure_future(aside.run(LONG, "a", going.wait, 30))
+    second = asyncio.ensure_future(aside.run(LONG, "a", body.seen))
+    await asyncio.sleep(0)
+    second.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await second
+    kept = weakref.ref(body)
+    del body, second
+    await asyncio.sleep(0)  # this step was run by the end of the second, and knows it
+    gc.collect()
+    assert kept() is None
+    going.set()
+    assert await first
 
 
 async def test_modules_are_loaded_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
