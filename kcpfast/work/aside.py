@@ -62,6 +62,11 @@ class _Job:
         self.call: Callable[[], Any] | None = call
         self.size = size
 
+    def is_awaited(self) -> bool:
+        """Tell whether anybody waits; who is cancelled does not, even before it drops the job."""
+        future = self.future
+        return future is not None and not future.cancelled()
+
     def drop(self) -> None:
         """Hold nothing any more: nobody waits, and its turn may come much later."""
         self.call = self.future = None
@@ -152,7 +157,7 @@ class Aside:
     def _work(self) -> None:
         while True:
             job = self._next()
-            if job.call is not None:
+            if job.is_awaited():
                 self._local.loop = loop = job.loop
                 self._running = True
                 gc.disable()
