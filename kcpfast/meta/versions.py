@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
+_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?", re.ASCII)
 
 
 def version_order(version: str) -> tuple[int, int, int, str]:
