@@ -4,6 +4,10 @@ Every buffer that a client can fill is charged to the holder of its connection, 
 client to its party. Over the ceiling the party that holds most pays, with what holds most of it:
 the request that asks for more is refused, or another connection is cut off. Nobody else notices.
 
+A request that is running holds what it holds until it has ended, whether its connection lives or
+not. Until it has, who is cut off is on its way out: its part is not there yet for who asks for
+much, and does not count against who asks for little.
+
 What is small is not counted: a connection is charged at its beginning what it holds with requests
 and answers of the usual size.
 """
@@ -24,8 +28,11 @@ _LOOK = 4 << 20
 class Owner(Protocol):
     """What a holder stands for."""
 
-    def cut(self) -> None:
-        """Give up what is held, now; being told so again, hang up."""
+    def cut(self) -> bool:
+        """Give up what is held, now; being told so again, hang up.
+
+        True if more is given back once a request that is running has ended, as it is told to.
+        """
 
 
 class Party:
@@ -47,6 +54,8 @@ class Account:
         """Begin with nothing held."""
         self.ceiling = ceiling
         self.held = self.most = 0
+        # Those on their way out: they are not asked again.
+        self.leaving = Party(self)
         # How many were cut off, and how many were refused.
         self.cuts = self.refusals = 0
         # To be set: called now and then while more is held, to give back what is free.
@@ -86,20 +95,33 @@ class Account:
         party.holders[holder] = None
 
     def make_room(self, asking: Holder) -> bool:
-        """Cut off who holds most until all is below the ceiling; False if that is who asks."""
+        """Cut off who holds most until all is below the ceiling; False if there is no room yet."""
         goal = self.ceiling - self.ceiling // _PARTS
-        while self.held > goal and self._parties:
+        while self.held - self.leaving.held > goal and self._parties:
             party = max(self._parties.values(), key=lambda each: each.held)
             payer = max(party.holders, key=lambda each: (each.held, each is not asking))
             if payer is asking:
-                self.refusals += self.held > self.ceiling
-                return self.held <= self.ceiling
-            self.cuts += 1
-            before = self.held
-            payer.owner.cut()
-            if self.held >= before:
-                payer.close()
-        return True
+                break
+            self._cut(payer)
+        if self.held <= self.ceiling or self._is_small(asking):
+            return True
+        self.refusals += 1
+        return False
+
+    def _is_small(self, asking: Holder) -> bool:
+        """Tell whether who asks holds little, and the others will soon be below the ceiling."""
+        little = asking.party.held * _PARTS <= self.ceiling
+        return little and self.held - self.leaving.held <= self.ceiling
+
+    def _cut(self, payer: Holder) -> None:
+        self.cuts += 1
+        before = self.held
+        if payer.owner.cut():
+            self.leave(payer)
+            payer.party = self.leaving
+            payer.party.held += payer.held
+        elif self.held >= before:
+            payer.close()
 
 
 class Holder:
@@ -118,7 +140,7 @@ class Holder:
     def take(self, size: int) -> bool:
         """Hold more; False, with nothing more held, if there is no room for it and none is made.
 
-        Once it is closed nothing is counted any more.
+        Once it is closed nothing is counted any more: who goes on has an heir.
         """
         account = self._account
         if account is None:
@@ -151,9 +173,19 @@ class Holder:
     def join(self, key: Hashable) -> None:
         """Belong to a party from now on."""
         account = self._account
-        if account is not None and self.party.key != key:
+        if account is not None and self.party.key != key and self.party is not account.leaving:
             account.leave(self)
             account.enter(self, key)
+
+    def heir(self, owner: Owner, size: int) -> Holder:
+        """Return a holder that takes over so much of this one, which is about to be closed."""
+        account = self._account
+        if account is None:
+            return self
+        found = Holder(account, owner, self.party)
+        self.give(size)
+        found._add(account, size)
+        return found
 
     def close(self) -> None:
         """Hold nothing any more."""
@@ -167,8 +199,9 @@ class Holder:
 class _Nobody:
     """The owner of what no connection holds."""
 
-    def cut(self) -> None:
+    def cut(self) -> bool:
         """Do nothing."""
+        return False
 
 
 # For requests that came over no connection.

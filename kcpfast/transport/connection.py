@@ -78,6 +78,7 @@ class Connection:
         "_last_block",
         "_loop",
         "_reading",
+        "_running",
         "_sink",
         "_stream_closed",
         "_task",
@@ -103,6 +104,8 @@ class Connection:
         self._waiting: list[Request | Refused] = []
         self._waiting_bytes = 0
         self._task: Any = None
+        # The request that is being answered.
+        self._running: Request | None = None
         self._stream_closed: Callable[[], None] | None = None
         self._sink: StreamSink | None = None
         # There while the client does not read.
@@ -128,9 +131,11 @@ class Connection:
         """Let go; a request that is running goes on to its end, a stream is told."""
         self.closing = True
         self.service.open.discard(self)
-        if self._reading is not None:
-            self._reading.release()
-            self._reading = None
+        self._forget_waiting()
+        running = self._running
+        if running is not None:
+            running.holder = running.holder.heir(self, running.held)
+        self._end_reading()
         self.resume_writing()
         if self._timer:
             self._timer.cancel()
@@ -159,11 +164,17 @@ class Connection:
         try:
             reading.feed(data)
         except Refused as refused:
-            self._give_up(refused)
+            if not self.closing:  # it has not been given up already, by what was read before
+                self._give_up(refused)
         if reading.upgrade:
             self.closing = True
         if not reading.begun:
-            self._reading = None
+            self._end_reading()
+
+    def _end_reading(self) -> None:
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.end()
 
     def _is_known(self, alone: Cut) -> bool:
         """Queue a request if its headers were parsed before."""
@@ -255,6 +266,8 @@ class Connection:
         """Give back what a request was charged with: it is answered, or will not be."""
         request.holder.give(request.held)
         request.held = 0
+        if self.transport is None:
+            request.holder.close()
 
     def _forget_waiting(self) -> None:
         for each in self._waiting:
@@ -277,9 +290,7 @@ class Connection:
 
     def _give_up(self, refused: Refused) -> None:
         self.closing = True
-        if self._reading is not None:
-            self._reading.release()
-            self._reading = None
+        self._end_reading()
         refused.__traceback__ = refused.__context__ = None
         self._waiting.append(refused)
         if not self._busy():
@@ -311,6 +322,8 @@ class Connection:
         if was_full and not self._is_full() and self.transport:
             self.transport.resume_reading()
         self._task = AT_ONCE
+        if isinstance(following, Request):
+            self._running = following
         waiting = begin(self._loop, self._answer(following))
         if waiting is not None:
             self._task = waiting
@@ -330,7 +343,8 @@ class Connection:
             answer = self.service.refuse(500, "Internal error occurred")
             request.keep_alive = False
         finally:
-            if request.held:
+            self._running = None
+            if request.held or self.transport is None:
                 self._let_go(request)
         keep = request.keep_alive and not (self.closing and not self._waiting)
         if isinstance(answer, Stream):
@@ -347,6 +361,7 @@ class Connection:
             self.closing = True
             self._forget_waiting()
         if self._drained is not None:
+            del request, answer, body  # what is not sent yet the transport holds
             await self.until_drained()
         self._next()
 
@@ -414,23 +429,28 @@ class Connection:
         if closed:
             closed()
 
-    def cut(self) -> None:
+    def cut(self) -> bool:
         """Give up what this client holds: there is no room, and it holds most.
 
-        It is told so where that can be: a watch by 410, who waits for nothing by 429.
+        It is told so where that can be: a watch by 410, who waits for nothing by 429. True if its
+        request ends in a moment.
         """
         self._forget_waiting()
-        if self.closing:
+        task = self._task
+        if task is not None and task is not AT_ONCE:
+            # Not at once: a task that has not begun would leave its coroutine as it is. And who is
+            # cancelled knows its frames, which know this connection.
+            self._task = AT_ONCE
+            self._loop.call_soon(task.cancel)
+            self._abort()
+            return True
+        if self.closing or (self._sink is None and self._busy()):
             self._abort()
         elif self._sink is not None:
             self._sink.cut()
-        elif self._busy():
-            self._abort()
-            if self._task is not AT_ONCE:
-                # Not at once: a task that has not begun would leave its coroutine as it is.
-                self._loop.call_soon(self._task.cancel)
         else:
             self._give_up(Refused(429, FULL))
+        return self._running is not None
 
     def _abort(self) -> None:
         if self.transport is not None:

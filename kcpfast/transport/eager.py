@@ -50,10 +50,15 @@ class _Begun:
                 step = partial(self._coroutine.send, (yield awaited))
             except BaseException as error:  # it is the coroutine's to handle
                 step = partial(self._coroutine.throw, error)
+            # What is raised below knows this frame: neither is kept in it, they would keep each
+            # other, and all that the request holds.
+            awaited = None
             try:
                 awaited = step()
             except StopIteration:
                 return
+            finally:
+                del step
 
 
 async def _go_on(coroutine: Coroutine[Any, Any, None], awaited: Any) -> None:

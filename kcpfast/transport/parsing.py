@@ -91,15 +91,20 @@ class Reading:
         self.release()
 
     def release(self) -> None:
-        """Forget what has come, and give back what it is charged with.
-
-        Done by hand: who refuses a message holds on to its reader, by the trace of an exception.
-        """
+        """Forget what has come, and give back what it is charged with."""
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._body = bytearray()
         self._holder.give(self._charged)
         self._size = self._charged = 0
+
+    def end(self) -> None:
+        """Forget everything: nothing more is fed.
+
+        By hand: the parser knows this by its callbacks, and a collector may come much later.
+        """
+        self.release()
+        del self._parser, self._owner
 
     def _count(self, size: int) -> None:
         """Count what a message holds; 429 if there is no room for it."""

@@ -48,8 +48,8 @@ class Upper(Protocol):
     def resume_writing(self) -> None:
         """Hear that it does again."""
 
-    def cut(self) -> None:
-        """Give up everything that is held, now."""
+    def cut(self) -> bool:
+        """Give up everything that is held, now; see account.Owner."""
 
 
 class Tls(asyncio.Protocol):
@@ -109,11 +109,11 @@ class Tls(asyncio.Protocol):
         self._ended = True
         # By hand: nobody knows when a collector comes by, and they hold more than all else here.
         self._tls = self._in = self._out = None
-        self.holder.close()
-        self.holder = UNCOUNTED
         upper, self._upper = self._upper, None
         if upper is not None:
             upper.connection_lost(error)
+        self.holder.close()
+        self.holder = UNCOUNTED
 
     def data_received(self, data: bytes) -> None:
         """Decrypt what is there."""
@@ -189,12 +189,12 @@ class Tls(asyncio.Protocol):
         if self._closing and self._lower is not None:
             self._say_goodbye()
 
-    def cut(self) -> None:
-        """Give up everything that is held, now."""
+    def cut(self) -> bool:
+        """Give up everything that is held, now; see account.Owner."""
         if self._upper is not None:
-            self._upper.cut()
-        else:
-            self.abort()
+            return self._upper.cut()
+        self.abort()
+        return False
 
     def eof_received(self) -> bool:
         """Close when the other end has closed."""

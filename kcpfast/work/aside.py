@@ -40,36 +40,42 @@ _MUCH = 128 * 1024
 _THAW_SECONDS, _MOST_DELAYS = 10.0, 6
 # How long the loop waits for the interpreter when it has something to do while a job runs.
 _SWITCH_SECONDS = 0.001
-
-
-_Answer = asyncio.Future[tuple[T | None, BaseException | None]]
+# What a call returned, or what it raised.
+_Outcome = tuple[Any, BaseException | None]
 
 
 class _Job:
     """A call, and the future that whoever asked for it waits for."""
 
-    __slots__ = ("call", "future", "loop", "size")
+    __slots__ = ("begun", "call", "ended", "future", "loop", "size")
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        future: _Answer[Any],
-        call: Callable[[], Any],
-        size: int,
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, call: Callable[[], Any], size: int) -> None:
         self.loop = loop
-        self.future: _Answer[Any] | None = future
+        self.future: asyncio.Future[_Outcome] = loop.create_future()
         self.call: Callable[[], Any] | None = call
         self.size = size
+        self.begun = self.ended = False
 
-    def is_awaited(self) -> bool:
-        """Tell whether anybody waits; who is cancelled does not, even before it drops the job."""
-        future = self.future
-        return future is not None and not future.cancelled()
+    def begin(self) -> bool:
+        """Tell whether anybody waits for it, before it is called.
 
-    def drop(self) -> None:
-        """Hold nothing any more: nobody waits, and its turn may come much later."""
-        self.call = self.future = None
+        Who is cancelled does not, even before it learns of it and drops the job.
+        """
+        self.begun = self.call is not None and not self.future.cancelled()
+        return self.begun
+
+    def end(self, outcome: _Outcome) -> None:
+        """Tell who waits, on the loop."""
+        self.ended = True
+        if not self.future.done():
+            self.future.set_result(outcome)
+
+    async def go_on(self) -> None:
+        """Wait for the end of what is begun, however often that is to be cancelled."""
+        while not self.ended:
+            self.future = self.loop.create_future()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.future
 
 
 class Aside:
@@ -91,27 +97,29 @@ class Aside:
         """Return what a step returns, or raise what it raises: called here if its size is small.
 
         `who` is for whom it is: they take turns. A job of somebody who does not wait any more is
-        not begun.
+        not begun; one that is begun is waited for even by who is cancelled.
         """
         if size <= SMALL:
             return step(*args, **kwargs)
         loop = asyncio.get_running_loop()
-        future: _Answer[T] = loop.create_future()
         self.jobs += 1
-        job = _Job(loop, future, partial(step, *args, **kwargs), size)
+        job = _Job(loop, partial(step, *args, **kwargs), size)
         self._add(who, job)
         try:
-            found, error = await future
+            found, error = await job.future
         except asyncio.CancelledError:
-            job.drop()
+            # What is begun cannot be stopped, and who is charged with what it holds is charged to
+            # its end; what is not begun is to hold nothing until its turn comes.
+            if not self._dropped(job):
+                await job.go_on()
             raise
         if error is None:
-            return found  # type: ignore[return-value]
+            return found  # type: ignore[no-any-return]
         try:
             raise error
         finally:
             # They know this frame: they would keep each other, and all of the job.
-            del error, future, job
+            del error, job
 
     async def load(self, *modules: str) -> None:
         """Have modules loaded that a start does without, for a call that is going to need them.
@@ -157,7 +165,7 @@ class Aside:
     def _work(self) -> None:
         while True:
             job = self._next()
-            if job.is_awaited():
+            if job is not None:
                 self._local.loop = loop = job.loop
                 self._running = True
                 gc.disable()
@@ -201,7 +209,15 @@ class Aside:
         gc.collect()
         gc.freeze()
 
-    def _next(self) -> _Job:
+    def _dropped(self, job: _Job) -> bool:
+        """Drop a job that nobody waits for; False if it is begun."""
+        with self._awake:
+            if not job.begun:
+                job.call = None
+            return not job.begun
+
+    def _next(self) -> _Job | None:
+        """Wait for a job and begin it; None if nobody waits for it any more."""
         with self._awake:
             while not self._waiting:
                 self._awake.wait()
@@ -209,25 +225,19 @@ class Aside:
             job = jobs.popleft()
             if jobs:
                 self._waiting[who] = jobs  # behind the others
-            return job
+            return job if job.begin() else None
 
 
 def _run(job: _Job) -> None:
     """Do a job and have its outcome delivered; nothing here may keep it longer than that."""
-    loop, future, call = job.loop, job.future, job.call
-    if call is None or future is None:
-        return  # nobody has waited since a moment ago
-    outcome: tuple[Any, BaseException | None]
+    outcome: _Outcome
+    call, job.call = job.call, None
+    assert call is not None
     try:
         outcome = call(), None
     except BaseException as raised:  # whoever waits handles it
         outcome = None, raised
     with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
-        loop.call_soon_threadsafe(_deliver, future, outcome)
+        job.loop.call_soon_threadsafe(job.end, outcome)
     # An error knows this frame, and the future knows the error.
-    del job, future, call, outcome
-
-
-def _deliver(future: _Answer[Any], outcome: tuple[Any, BaseException | None]) -> None:
-    if not future.cancelled():
-        future.set_result(outcome)
+    del job, call, outcome

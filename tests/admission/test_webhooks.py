@@ -214,7 +214,7 @@ async def test_what_a_call_holds_is_charged_to_the_request(inside: Inside, calle
     await register(inside, hooks("Validating", called.hook("/long")))
 
     class Owner:
-        def cut(self) -> None:
+        def cut(self) -> bool:
             raise AssertionError
 
     for ceiling, status in ((100_000, 429), (500_000, 429), (5_000_000, 500)):

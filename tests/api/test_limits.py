@@ -20,7 +20,7 @@ JSON, YAML, PROTOBUF = (
 
 
 class Nobody:
-    def cut(self) -> None:
+    def cut(self) -> bool:
         raise AssertionError("who asks is refused, and not cut off")
 
 

@@ -202,7 +202,7 @@ async def test_compressor_is_charged_while_a_list_is_sent(
     from kcpfast.transport.account import Account  # noqa: PLC0415
 
     class Owner:
-        def cut(self) -> None:
+        def cut(self) -> bool:
             raise AssertionError
 
     small(monkeypatch)

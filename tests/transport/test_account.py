@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
 
-from kcpfast.transport import connection
+from kcpfast.transport import connection, secure
 from kcpfast.transport.account import CONNECTION, Account, Holder
-from kcpfast.transport.parsing import MAX_BODY
+from kcpfast.transport.connection import Connection
+from kcpfast.transport.messages import Request
+from kcpfast.transport.parsing import MAX_BODY, Reading, Refused
 from tests.fix_tls import Tls
 from tests.transport.test_connection import BODY, HOST, begin, get, until
 from tests.transport.wire import Line, Served, connect, listen
@@ -20,11 +24,14 @@ MB = 1024 * 1024
 
 
 class Owner:
-    def __init__(self) -> None:
-        self.is_cut = False
+    """Of a request that `runs`, or of none."""
 
-    def cut(self) -> None:
+    def __init__(self, *, runs: bool = False) -> None:
+        self.is_cut, self.runs = False, runs
+
+    def cut(self) -> bool:
         self.is_cut = True
+        return self.runs
 
 
 def opened(account: Account, party: str, size: int) -> Holder:
@@ -60,6 +67,51 @@ def test_who_holds_most_pays(held: str, asking: int, cut: str, room: bool) -> No
     assert gone == sorted(int(each) for each in cut.split())
 
 
+LEAVING = [
+    # sizes asked for below a ceiling of 100 while 100 of somebody else's are to be given back
+    ("b3", True),  # little: nobody notices
+    ("b4", False),
+    ("b60", False),
+    ("b1 b1 b1", True),
+    ("b3 b1", False),  # all of a client's together
+    ("b3 c3 d3", True),
+]
+
+
+@pytest.mark.parametrize(("asked", "room"), LEAVING)
+def test_what_a_running_request_holds_is_counted_until_it_has_ended(asked: str, room: bool) -> None:
+    account = Account(100)
+    running = account.open(Owner(runs=True), "a")
+    assert running.take(100)
+    other = opened(account, "b", 1)
+    assert not other.take(50), "there is room for it once the first has ended"
+    assert (account.held, account.cuts, account.refusals) == (101, 1, 1)
+    other.close()
+    answers = [account.open(Owner(), each[0]).take(int(each[1:])) for each in asked.split()]
+    assert all(answers) is room
+    assert account.cuts == 1, "it is not told again"
+    running.join("z")  # it goes on a bit
+    running.give(100)
+    running.close()
+    assert account.open(Owner(), "b").take(60)
+    assert account.leaving.held == 0
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_heir_goes_on_with_its_part(closed: bool) -> None:
+    account = Account(100)
+    connection_ = opened(account, "a", 80)
+    heir = connection_.heir(Owner(runs=True), 50)
+    if closed:
+        connection_.close()
+    assert account.held == 50 if closed else 80
+    assert heir.take(10)
+    assert heir.party.held == account.held
+    heir.give(60)
+    heir.close()
+    assert (account.held, heir.take(1 << 30)) == (0 if closed else 30, True)
+
+
 def test_who_is_closed_or_has_moved_counts_where_it_is() -> None:
     account = Account(100)
     first, second = opened(account, "address", 60), opened(account, "address", 20)
@@ -69,6 +121,7 @@ def test_who_is_closed_or_has_moved_counts_where_it_is() -> None:
     assert first.take(1000)
     first.join("other")
     first.give(5)
+    assert first.heir(Owner(), 5) is first
     assert account.held == 20
 
 
@@ -210,6 +263,74 @@ async def test_request_of_who_is_cut_off_is_given_up(served: Served, line: Line)
     opened.cut()
     assert await line.ended()
     assert served.echo.seen[0].held == 0
+
+
+HELD = BODY.replace(b"/", b"/hold", 1) + b"Content-Length: %d\r\n\r\n" % MAX_BODY
+
+
+async def test_request_of_who_has_hung_up_is_charged_until_it_ends(
+    served: Served, line: Line
+) -> None:
+    line.writer.write(HELD + b"x" * MAX_BODY + get(b"/a") * 3)
+    await until(lambda: served.echo.seen)
+    line.close()
+    await until(lambda: not served.service.open)
+    assert MAX_BODY <= served.account.held <= 2 * MAX_BODY
+    served.echo.seen[0].claim(MB)
+    held = served.account.held
+    assert held > MAX_BODY + MB
+    # Who asks for much waits until it has ended, as it is told to.
+    other = served.account.open(Owner(), "other")
+    assert not other.take(8 * MB - held + 1)
+    assert (served.account.held, served.account.cuts) == (held, 1)
+    await until(lambda: served.account.held == 0)
+    assert other.take(8 * MB)
+    other.close()
+    assert len(served.echo.seen) == 1, "what waited behind it is not begun"
+
+
+GONE = {
+    "in the middle of a head": b"GET / HTTP/1.1\r\n" + SMALL_HEADERS[:1000],
+    "in the middle of a body": length(MAX_BODY) + b"x" * 100_000,
+    "while it is answered": HELD + b"x" * MAX_BODY + get(b"/a"),
+    "while nothing is read": get(b"/huge") * 2,
+    "after nonsense": b"GET / HTTP/1.1\r\n:\r\n\r\n",
+    "after too many wait": get(b"/hold") + WHOLE * 12,
+}
+
+
+@pytest.mark.parametrize("cut", [True, False])
+@pytest.mark.parametrize("when", GONE)
+async def test_nothing_is_left_of_who_is_gone(
+    served: Served, tls: Tls, when: str, cut: bool
+) -> None:
+    """By itself: a collector goes through what a large job has left after a time."""
+    gc.collect()
+    before = _alive()
+    gc.disable()
+    try:
+        line = await connect(served.port, tls.client())
+        line.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        line.writer.write(GONE[when])
+        await until(lambda: served.service.open)
+        await until(lambda: served.account.held > CONNECTION or when == "after nonsense")
+        if cut:
+            next(iter(served.service.open)).cut()
+        line.close()
+        await until(lambda: not served.service.open)
+        served.echo.released.set()
+        served.echo.seen.clear()
+        await until(lambda: served.account.held == 0)
+        async with asyncio.timeout(5):
+            while _alive() != before:  # noqa: ASYNC110 - who is refused is listened to for a moment
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()
+
+
+def _alive() -> Counter[str]:
+    kinds = (Connection, Reading, Request, Refused, secure.Tls, Holder)
+    return Counter(type(each).__name__ for each in gc.get_objects() if isinstance(each, kinds))
 
 
 async def test_what_a_request_claims_is_given_back_when_it_is_answered(

@@ -114,6 +114,43 @@ async def test_who_does_not_wait_any_more_leaves_nothing_behind() -> None:
     assert await first
 
 
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("fails", [False, True])
+async def test_who_is_cancelled_waits_for_the_end_of_what_is_begun(times: int, fails: bool) -> None:
+    """Whoever is charged with what a job holds is charged until it has ended."""
+    begun, going, aside, kept = threading.Event(), threading.Event(), Aside(), list[Any]()
+
+    class Large:
+        pass
+
+    def job() -> Large:
+        large = Large()
+        kept.append(weakref.ref(large))
+        begun.set()
+        going.wait(30)
+        if fails:
+            raise LookupError(repr(large))
+        return large
+
+    gc.disable()
+    try:
+        waiting = asyncio.ensure_future(aside.run(LONG, "a", job))
+        while not begun.is_set():  # noqa: ASYNC110 - by the thread
+            await asyncio.sleep(0)
+        for _ in range(times):
+            waiting.cancel()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        going.set()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert await aside.run(LONG, "a", int) == 0
+        assert kept[0]() is None
+    finally:
+        gc.enable()
+
+
 async def test_modules_are_loaded_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "loaded_beside_the_loop"
     (tmp_path / f"{name}.py").write_text("import threading\nthread = threading.get_ident()\n")
