@@ -110,7 +110,7 @@ class Account:
 
     def _is_small(self, asking: Holder) -> bool:
         """Tell whether who asks holds little, and the others will soon be below the ceiling."""
-        little = asking.party.held * _PARTS <= self.ceiling
+        little = asking.held * _PARTS <= self.ceiling
         return little and self.held - self.leaving.held <= self.ceiling
 
     def _cut(self, payer: Holder) -> None:

@@ -135,6 +135,7 @@ class Connection:
         running = self._running
         if running is not None:
             running.holder = running.holder.heir(self, running.held)
+            running.gone = True
         self._end_reading()
         self.resume_writing()
         if self._timer:
@@ -438,8 +439,8 @@ class Connection:
         self._forget_waiting()
         task = self._task
         if task is not None and task is not AT_ONCE:
-            # Not at once: a task that has not begun would leave its coroutine as it is. And who is
-            # cancelled knows its frames, which know this connection.
+            # Not at once: a task that has not begun would leave its coroutine as it is. And a task
+            # that is cancelled knows its frames, which know this connection.
             self._task = AT_ONCE
             self._loop.call_soon(task.cancel)
             self._abort()

@@ -34,12 +34,14 @@ class Request:
     `headers` maps lower-case names to values; a repeated header's values are joined by a newline,
     which cannot stand in a value. `cut` is there if this client sent the same headers before: who
     answers may remember by its `heads` and `line` what they came to, and may not change them.
-    `holder` is what this request is charged to, with `held` bytes until it is answered.
+    `holder` is what this request is charged to, with `held` bytes until it is answered. `gone`:
+    nobody waits for the answer any more.
     """
 
     __slots__ = (
         "body",
         "cut",
+        "gone",
         "headers",
         "held",
         "holder",
@@ -73,6 +75,7 @@ class Request:
         self.cut: Cut | None = None
         self.holder = UNCOUNTED
         self.held = 0
+        self.gone = False
         self.turns: Turns | None = None
 
     @property
@@ -86,23 +89,34 @@ class Request:
         return crowded or self.holder.is_scarce()
 
     async def in_turn(self, work: Callable[[], T]) -> T:
-        """Do more of the work on this request once others had their turn; return its result."""
+        """Do more of the work on this request once others had their turn; return its result.
+
+        CancelledError if nobody waits for the answer any more.
+        """
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
+        done: asyncio.Future[None] = loop.create_future()
+        results: list[T] = []
+        errors: list[Exception] = []
 
         def turn() -> None:
+            if self.gone:
+                done.cancel()
             if done.cancelled():
                 return
             try:
-                done.set_result(work())
+                results.append(work())
             except Exception as error:
-                done.set_exception(error)
+                errors.append(error)
+            done.set_result(None)
 
         if self.turns is None:
             loop.call_soon(turn)
         else:
             self.turns.wait(self.client, turn)
-        return await done
+        await done
+        if errors:
+            raise errors.pop()  # which knows this frame: they would keep each other
+        return results.pop()
 
     def claim(self, size: int) -> None:
         """Charge what working on this takes, until it is answered; TooMuch if there is no room."""

@@ -13,6 +13,7 @@ import yaml
 
 from kcpfast.api import listing
 from kcpfast.api.verbs import listed
+from kcpfast.transport.account import Account
 from kcpfast.transport.messages import Request, Response, Stream
 from tests.fix_inside import CONFIG_MAPS, Inside, config_map
 
@@ -60,6 +61,13 @@ class Reader:
     def cut(self) -> None:
         self.is_cut = True
         self.done.set()
+
+
+class Owner:
+    """Of a request that is refused, and not cut off."""
+
+    def cut(self) -> bool:
+        raise AssertionError
 
 
 @pytest.fixture
@@ -199,12 +207,6 @@ async def test_compressor_is_charged_while_a_list_is_sent(
     filled: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who has no room for it is cut off before anything is sent."""
-    from kcpfast.transport.account import Account  # noqa: PLC0415
-
-    class Owner:
-        def cut(self) -> bool:
-            raise AssertionError
-
     small(monkeypatch)
     account = Account(100_000)
     headers = {b"accept-encoding": b"gzip", b"authorization": b"Bearer admin"}
@@ -214,6 +216,38 @@ async def test_compressor_is_charged_while_a_list_is_sent(
     assert await read(await filled.running.server.serve(request), reader) == b""
     assert reader.is_cut
     assert account.held == 0
+
+
+@pytest.mark.parametrize("accept", [JSON, TABLE, PROTOBUF, "application/yaml"])
+@pytest.mark.parametrize("query", ["", "labelSelector=odd%3D1"])
+async def test_what_has_gathered_is_charged_while_it_waits(
+    filled: Inside, monkeypatch: pytest.MonkeyPatch, accept: str, query: str
+) -> None:
+    """For its turn, and then to be sent; who has no room for it is refused."""
+    small(monkeypatch, 5000)
+    monkeypatch.setattr(listing, "PIECE", 1500)
+    headers = {b"accept": accept.encode(), b"authorization": b"Bearer admin"}
+    answers, most = [], []
+    for ceiling in (1 << 20, 2000):
+        account = Account(ceiling)
+        request = Request("GET", filled.at + CONFIG_MAPS, query, headers)
+        request.holder = account.open(Owner(), "client")
+        answers.append(await filled.running.server.serve(request))
+        most.append(account.most)
+        assert account.held == 0
+        if isinstance(answers[-1], Stream):
+            reader = Reader(0)
+            answers[-1].start(reader)
+            await asyncio.sleep(0)
+            assert (account.held >= 5000) is (accept != PROTOBUF), "that begins anew"
+            reader.goes_on.set()
+            await reader.done.wait()
+            assert account.held == 0
+    assert isinstance(answers[0], Stream)
+    assert isinstance(answers[1], Response)
+    assert answers[1].status == 429
+    assert most[0] >= 5000
+    assert most[1] <= 2000
 
 
 @pytest.mark.parametrize("backing", ["memory", "lmdb"], indirect=True)

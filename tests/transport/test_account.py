@@ -73,7 +73,7 @@ LEAVING = [
     ("b4", False),
     ("b60", False),
     ("b1 b1 b1", True),
-    ("b3 b1", False),  # all of a client's together
+    ("b3 b4", False),
     ("b3 c3 d3", True),
 ]
 

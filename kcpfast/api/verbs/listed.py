@@ -24,7 +24,7 @@ from kcpfast.api.negotiate import JSON, PROTOBUF, YAML
 from kcpfast.api.selection import Selection
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import values
-from kcpfast.transport.messages import Response, Sink, Stream
+from kcpfast.transport.messages import Response, Sink, Stream, TooMuch
 
 LOG = logging.getLogger("kcpfast.api")
 # What a compressor holds.
@@ -61,30 +61,41 @@ class Listing(NamedTuple):
 
 
 async def answer_list(listing: Listing, walked: Walk) -> Response | Stream:
-    """Answer with what is walked; others have their turn between its pieces."""
+    """Answer with what is walked; others have their turn between its pieces.
+
+    While it waits, for a turn or to be sent, it is charged with what has gathered.
+    """
+    request = listing.call.request
+    holder, held = request.holder, 0
     parts: list[bytes] = []
-    part, size = listing.part(walked.step()), 0
-    while True:
-        if part:
-            parts.append(part)
-            size += len(part)
-        if walked.done:
-            body = listing.shown.around(listing.meta(walked), b",".join(parts))
-            return answer.respond(listing.call, listing.shown.form, 200, body)
-        if size >= PIECE:
-            return await _in_pieces(listing, walked, parts)
-        part = await listing.call.request.in_turn(lambda: listing.part(walked.step()))
+    part = listing.part(walked.step())
+    try:
+        while True:
+            if part:
+                parts.append(part)
+            if walked.done:
+                body = listing.shown.around(listing.meta(walked), b",".join(parts))
+                return answer.respond(listing.call, listing.shown.form, 200, body)
+            if not holder.take(len(part)):
+                raise TooMuch
+            held += len(part)
+            if held >= PIECE:
+                return await _in_pieces(listing, walked, parts)
+            part = await request.in_turn(lambda: listing.part(walked.step()))
+    finally:
+        holder.give(held)
 
 
 async def _in_pieces(listing: Listing, walked: Walk, parts: list[bytes]) -> Stream:
     call = listing.call
-    media, texts = await _written(listing, walked, _parts(listing, walked, parts))
+    media, texts = await _written(listing, walked, parts)
+    gathered = sum(map(len, parts))
     headers, zipped = list(call.headers), answer.takes_gzip(call)
     if zipped:
         headers += answer.ZIPPED
 
     def start(sink: Sink) -> Callable[[], None]:
-        sending = _send(call, sink, walked, texts, zipped=zipped)
+        sending = _send(call, sink, walked, texts, gathered, zipped=zipped)
         task = asyncio.get_running_loop().create_task(sending)
 
         def stop() -> None:
@@ -118,15 +129,16 @@ def _after_comma(part: bytes) -> bytes:
 
 
 async def _written(
-    listing: Listing, walked: Walk, parts: Iterator[bytes]
+    listing: Listing, walked: Walk, gathered: list[bytes]
 ) -> tuple[str, Iterator[bytes]]:
-    """Return the media type of a list and its text in pieces."""
+    """Return the media type of a list and its text in pieces; `gathered` is used or emptied."""
     media = listing.shown.form.media
     if media == PROTOBUF:
-        found = await _protobuf(listing, walked)
+        found = await _protobuf(listing, walked, gathered)
         if found is not None:
             return PROTOBUF, found
         media = JSON
+    parts = _parts(listing, walked, gathered)
     if media == YAML:
         return YAML, _flow(_json(listing, walked, parts))
     if listing.call.parameter("pretty") not in ("", "0", "false"):
@@ -135,11 +147,14 @@ async def _written(
 
 
 async def _send(
-    call: Call, sink: Sink, walked: Walk, texts: Iterator[bytes], *, zipped: bool
+    call: Call, sink: Sink, walked: Walk, texts: Iterator[bytes], gathered: int, *, zipped: bool
 ) -> None:
-    """Send a list as fast as it is read; what cannot be sent to its end is torn off."""
+    """Send a list as fast as it is read; what cannot be sent to its end is torn off.
+
+    `gathered` are the bytes that it begins with.
+    """
     holder, held = call.request.holder, _COMPRESSOR if zipped else 0
-    if not holder.take(held):
+    if not holder.take(held + gathered):
         sink.cut()
         return
     try:
@@ -147,6 +162,9 @@ async def _send(
         while (text := await call.request.in_turn(lambda: next(texts, None))) is not None:
             if compress:
                 text = await asyncio.to_thread(compress.compress, text)
+            if gathered:
+                holder.give(gathered)
+                gathered = 0
             if text:
                 sink.write(text)
             del text  # who sends it holds it
@@ -164,7 +182,7 @@ async def _send(
         LOG.exception("a list of %s is torn off", call.route.plural)
         sink.cut()
     finally:
-        holder.give(held)
+        holder.give(held + gathered)
 
 
 def _json(listing: Listing, walked: Walk, parts: Iterator[bytes]) -> Iterator[bytes]:
@@ -203,7 +221,9 @@ def _indented_after_comma(part: bytes) -> bytes:
     return b",\n" + _indented(part) if part else b""
 
 
-async def _protobuf(listing: Listing, walked: Walk) -> Iterator[bytes] | None:
+async def _protobuf(
+    listing: Listing, walked: Walk, gathered: list[bytes]
+) -> Iterator[bytes] | None:
     """Return a list in protobuf, None if no message of its objects is known."""
     from kcpfast.resources.protobuf import ListWriter  # noqa: PLC0415 - typed clients only
 
@@ -213,6 +233,7 @@ async def _protobuf(listing: Listing, walked: Walk) -> Iterator[bytes] | None:
         writer = ListWriter(version, kind)
     except ValueError:
         return None
+    gathered.clear()  # all of it is read again
     first = walked.again(shown.joining())
     size = 0
     while not first.done:
