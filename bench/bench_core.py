@@ -54,6 +54,10 @@ def item(at: int) -> dict[str, Any]:
 
 OBJECT = {"spec": {"mode": "fast", "items": [item(at) for at in range(20)]}}
 TEXT = json.dumps(OBJECT).encode()
+META = {
+    "labels": {"app.kubernetes.io/name": "load", "tier": "web"},
+    "annotations": {"kcp.io/cluster": "1je5usrqkko9gikw", "example.com/note": "x" * 80},
+}
 
 
 def interpreted(name: str) -> ModuleType:
@@ -117,6 +121,18 @@ def test_validate(benchmark: Any, side: Any) -> None:
         return report.errors
 
     assert benchmark(run) == []
+
+
+@BOTH
+def test_same(benchmark: Any, side: Any) -> None:
+    """Two equal objects of 1.5 KB compared as JSON."""
+    assert benchmark(side("decoded").same, OBJECT, json.loads(TEXT))
+
+
+@BOTH
+def test_plain_metadata(benchmark: Any, side: Any) -> None:
+    """Labels and annotations of an object found to be right."""
+    assert benchmark(side("decoded").is_plain, META)
 
 
 @BOTH

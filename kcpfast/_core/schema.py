@@ -228,9 +228,9 @@ class Report:
     default = cython.declare(cython.bint, visibility="public")
     validate = cython.declare(cython.bint, visibility="public")
 
-    def __init__(self, prune: bool, default: bool, validate: bool) -> None:
-        """Choose the passes."""
-        self.decodes = False
+    def __init__(self, prune: bool, default: bool, validate: bool, decodes: bool = False) -> None:
+        """Choose the passes; `decodes`: values are held to what Go's decoder takes."""
+        self.decodes = decodes
         self.most = MAX_ERRORS
         self.steps = 0
         self.filled = 0

@@ -41,7 +41,6 @@ class Review:
         "old",
         "operation",
         "options",
-        "owned",
         "size",
         "subresource",
         "target",
@@ -68,8 +67,6 @@ class Review:
         self.dry_run = False
         self.options: Callable[[], dict[str, Any]] = dict
         self.more: list[Write] = []
-        # What the server has said of the object by itself, for who compares it in the end.
-        self.owned: Any = None
         self.audit: dict[str, str] = {}
         self.warnings: list[str] = []
         self.claim: Callable[[int], None] = _free

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from kcpfast.admission.webhooks import Webhooks
 
 _ALL = (CREATE, UPDATE, DELETE)
+# Notes what a review's object may not lose; what it returns raises ApiError if it has.
+Kept = Callable[[Review], Callable[[], None]]
 # Bytes that an expression costs even of nothing.
 _LEAST = 256
 
@@ -30,11 +32,15 @@ _LEAST = 256
 class Dynamic:
     """The two plugins."""
 
-    def __init__(self, objects: Objects, catalog: Catalog, reader: Reader, decide: Decide) -> None:
+    def __init__(
+        self, objects: Objects, catalog: Catalog, reader: Reader, decide: Decide, kept: Kept
+    ) -> None:
         """Read what is registered through the registry; `decide` answers for the authorizer.
 
         What is judged beside the loop asks the loop for everything that is not in the request.
+        `kept` guards what webhooks and policies may not change.
         """
+        self._kept = kept
         self._objects, self._catalog, self._aside = objects, catalog, objects.aside
         self._decide: Decide = lambda user, cluster, wanted: self._aside.on_loop(
             decide, user, cluster, wanted
@@ -81,17 +87,23 @@ class Dynamic:
             return None
         from kcpfast.admission.rewriting import Seen  # noqa: PLC0415 - see above
 
-        seen = Seen()
+        seen, compare = Seen(), self._kept(review)
         weight = _weight(registered.mutating_policies, review)
         if weight > SMALL or registered.mutating_hooks:
-            return self._mutate_in_turns(registered, review, seen, weight)
+            return self._mutate_in_turns(registered, review, seen, weight, compare)
         self._mutating.run(registered, review, seen)
         seen.again = True
         self._mutating.run(registered, review, seen)
+        compare()
         return None
 
     async def _mutate_in_turns(
-        self, registered: Registered, review: Review, seen: Seen, weight: int
+        self,
+        registered: Registered,
+        review: Review,
+        seen: Seen,
+        weight: int,
+        compare: Callable[[], None],
     ) -> None:
         """Let policies and webhooks change the object; who wants to look again does so once."""
         run, who = self._aside.run, review.user.name
@@ -103,6 +115,7 @@ class Dynamic:
         await run(weight, who, self._mutating.run, registered, review, seen)
         if hooks:
             await self._webhooks.mutate(hooks, review, seen)
+        compare()
 
     def _validate(self, review: Review) -> Awaitable[None] | None:
         registered = self._registry.of(review)

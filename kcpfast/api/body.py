@@ -21,12 +21,16 @@ from kcpfast.registry.typed import MAX_DEPTH, check_depth, check_head, conform, 
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.work import pieces
 
+_JSON = JSON.encode()
 # As sigs.k8s.io/json: a client reads no more.
 _MOST_STRICT = 100
 
 
 def media_type(call: Call, default: str = JSON) -> str:
     """Return the media type of the body, without parameters."""
+    given = call.request.headers.get(b"content-type")
+    if not given or given == _JSON:
+        return JSON if given else default
     return call.request.header(b"content-type").partition(";")[0].strip().lower() or default
 
 
@@ -96,6 +100,8 @@ def read_object(call: Call, resource: Resource, validation: str, new: bool = Fal
 def check_type(resource: Resource, obj: Any) -> None:
     """Check apiVersion and kind, fill them in where a built-in kind leaves them out."""
     version, kind = check_head(obj)
+    if kind == resource.kind and version == resource.api_version:
+        return
     if resource.builtin:
         given = (version or resource.api_version, kind or resource.kind)
         if given != (resource.api_version, resource.kind):

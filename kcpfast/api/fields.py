@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from kcpfast.api.context import Call
@@ -20,7 +21,7 @@ from kcpfast.resources.resource import Object, Resource
 
 def writer(call: Call, options: WriteOptions) -> Writer:
     """Return who writes: the fieldManager of the request, or what its User-Agent says."""
-    manager = options.manager or default_manager(call)
+    manager = options.manager or call.once("manager", partial(default_manager, call))
     return Writer(manager, call.resource.api_version, now(), call.route.subresource)
 
 

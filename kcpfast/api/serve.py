@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from itertools import count
 from posixpath import normpath
 from time import perf_counter
@@ -155,11 +156,11 @@ class Server:
         if not self._writes and call.request.method not in _READS:
             await self._api.aside.load(*_FOR_WRITES)
             self._writes = True
-        seat = self._seats.of(call)
+        seat = call.once("seat", partial(self._seats.of, call))
         if seat is None:
             return await handler(self._api, call)
-        if not seat.take():
-            await seat.wait()
+        if not seat.pool.enter(seat):
+            await seat.pool.wait(seat)
         try:
             answer = await handler(self._api, call)
         except BaseException:

@@ -1,4 +1,4 @@
-"""Copies of decoded JSON, and an equality: Python's own takes 1 for true.
+"""Copies of decoded JSON.
 
 `copy.deepcopy` keeps track of everything it has met; JSON has no cycles, and this takes a tenth of
 the time.
@@ -7,10 +7,6 @@ the time.
 from __future__ import annotations
 
 from typing import Any
-
-import msgspec
-
-_encode = msgspec.json.Encoder().encode
 
 
 def copy_json(value: Any) -> Any:
@@ -25,33 +21,3 @@ def copy_json(value: Any) -> Any:
             copy_json(item) if type(item) is dict or type(item) is list else item for item in value
         ]
     return value
-
-
-def same(one: Any, other: Any) -> bool:
-    """Tell whether two values are the same JSON: true is not 1, but 1.0 is."""
-    if one is other:
-        return True
-    kind = type(one)
-    if kind is not type(other):
-        numbers = kind in (int, float) and type(other) in (int, float)
-        return numbers and bool(one == other)
-    if one != other:
-        return False
-    if kind is dict or kind is list:
-        return _same_text(one, other) or _same_inside(one, other)
-    return True
-
-
-def _same_text(one: Any, other: Any) -> bool:
-    """Tell the same of containers that are equal for Python, if their text tells it: it is soon
-    written, and mostly the same."""
-    try:
-        return _encode(one) == _encode(other)
-    except ValueError:
-        return False  # a lone surrogate, which JSON text may hold but UTF-8 may not
-
-
-def _same_inside(one: Any, other: Any) -> bool:
-    if type(one) is dict:
-        return all(same(item, other[key]) for key, item in one.items())
-    return all(map(same, one, other))

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from kcpfast._core.decoded import is_label, is_subdomain, text_size
 from kcpfast.meta.bounded import kept_if_short
 from kcpfast.meta.errors import Cause, field_invalid
 
@@ -54,6 +55,8 @@ def _too_long(limit: int) -> str:
 
 def dns_label(value: str) -> list[str]:
     """Return what is wrong with a value as an RFC 1123 label."""
+    if is_label(value):
+        return []
     wrong = [_too_long(63)] if len(value) > 63 else []
     return wrong if _LABEL.fullmatch(value) else [*wrong, _LABEL_TEXT]
 
@@ -66,6 +69,8 @@ def dns_1035_label(value: str) -> list[str]:
 
 def dns_subdomain(value: str) -> list[str]:
     """Return what is wrong with a value as an RFC 1123 subdomain."""
+    if is_subdomain(value):
+        return []
     wrong = [_too_long(253)] if len(value) > 253 else []
     return wrong if _SUBDOMAIN.fullmatch(value) else [*wrong, _SUBDOMAIN_TEXT]
 
@@ -145,7 +150,7 @@ def check_annotations(annotations: Mapping[str, Any], field: str) -> list[Cause]
     causes = []
     for key in annotations:
         causes += [field_invalid(field, key, text) for text in qualified_name(key.lower())]
-    size = sum(len(key.encode()) + len(str(text).encode()) for key, text in annotations.items())
+    size = text_size(dict(annotations), True)
     if size > MAX_ANNOTATIONS:
         message = f"Too long: may not be more than {MAX_ANNOTATIONS} bytes"
         causes.append(Cause("FieldValueTooLong", message, field))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from kcpfast._core.decoded import is_plain
 from kcpfast.meta.errors import (
     Cause,
     field_forbidden,
@@ -83,19 +84,22 @@ def check_meta(
     if not name:
         causes.append(field_required(f"{field}.name", "name or generateName is required"))
     else:
-        causes += [field_invalid(f"{field}.name", name, text) for text in rule(name)]
+        for wrong in rule(name):
+            causes.append(field_invalid(f"{field}.name", name, wrong))
     namespace = meta.get("namespace", "")
     if namespaced and not namespace:
         causes.append(field_required(f"{field}.namespace"))
     elif namespaced:
-        where = f"{field}.namespace"
-        causes += [field_invalid(where, namespace, text) for text in dns_label(namespace)]
+        for wrong in dns_label(namespace):
+            causes.append(field_invalid(f"{field}.namespace", namespace, wrong))
     elif namespace:
         causes.append(field_forbidden(f"{field}.namespace", "not allowed on this type"))
     return causes + _check_common(meta, field)
 
 
 def _check_common(meta: Mapping[str, Any], field: str) -> list[Cause]:
+    if type(meta) is dict and is_plain(meta):
+        return []
     causes = []
     generation = meta.get("generation") or 0
     if isinstance(generation, int) and generation < 0:

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from kcpfast.meta.copies import same
+from kcpfast._core.decoded import same
 from kcpfast.meta.errors import ApiError, bad_request
 
 __all__ = ["ABSENT", "MAX_DEPTH", "check_depth", "refuse_too_deep", "same", "too_deep"]

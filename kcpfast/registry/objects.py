@@ -180,7 +180,7 @@ class Objects:
                 if self.store.get(key) is not None:
                     raise already_exists(named.resource.plural, named.resource.group, named.name)
                 return Saved(change.new, 0, value)
-            carried = await self._carried(len(value), who, named, None, change.new)
+            carried = await self.aside.run(len(value), who, self.carried, named, None, change.new)
             writes = [Put(key, value, 0), *change.more, *carried]
             try:
                 revision = await self._commit(writes)
@@ -225,7 +225,7 @@ class Objects:
                 return Saved(new if new is not None else old, 0, value)
             put = Put(key, value if kept is not None else None, record.revision)
             try:
-                carried = await self._carried(len(value) + size, who, target, old, kept)
+                carried = await aside(len(value) + size, who, self.carried, target, old, kept)
                 revision = await self._commit([put, *more, *carried])
             except Conflict:
                 continue
@@ -293,12 +293,6 @@ class Objects:
             else:
                 writes += consequence(target, old, new)
         return writes
-
-    async def _carried(
-        self, size: int, who: str, target: Target, old: Object | None, new: Object | None
-    ) -> list[Write]:
-        """Return the consequences for a commit: those of large objects are many."""
-        return await self.aside.run(size, who, self.carried, target, old, new)
 
 
 def reading(consequence: Consequence) -> Consequence:

@@ -30,23 +30,24 @@ def conform(resource: Resource, obj: Object) -> list[str]:
     What Go could not decode (a wrong type in a built-in kind, or in anybody's metadata) is 400;
     a wrong type in one of kcp's own kinds is 422, as by its schema.
     """
-    root = resource.program.root
+    root, builtin = resource.program.root, resource.builtin
     check_depth(obj)
     check_metadata(resource, obj)
-    found = core.Report(True, not resource.builtin, resource.builtin)
-    found.decodes = True
-    core.run(root, obj, found)
-    _refuse(resource.kind, resource.version, found.errors, "")
-    if not resource.builtin:
-        of_meta = core.Report(False, False, True)
-        of_meta.decodes = True
+    report = core.Report(True, not builtin, builtin, True)
+    core.run(root, obj, report)
+    if report.errors:
+        _refuse(resource.kind, resource.version, report.errors, "")
+    unknown: list[str] = report.unknown
+    if not builtin:
+        unknown.sort()
+        of_meta = core.Report(False, False, True, True)
         core.run(root.properties["metadata"], obj.setdefault("metadata", {}), of_meta)
         _refuse(resource.kind, resource.version, of_meta.errors, "metadata")
         if _is_kcps(resource.group):
             _check_types(resource, obj)
-    obj.setdefault("metadata", {})  # each pass drops what is empty
-    unknown: list[str] = found.unknown
-    return unknown if resource.builtin else sorted(unknown)
+    if "metadata" not in obj:
+        obj["metadata"] = {}  # each pass drops what is empty
+    return unknown
 
 
 def check_depth(value: Any) -> None:
@@ -70,8 +71,7 @@ def _is_kcps(group: str) -> bool:
 
 def _check_types(resource: Resource, obj: Object) -> None:
     """Refuse an object that admission, controllers and views could not read."""
-    report = core.Report(False, False, True)
-    report.decodes = True
+    report = core.Report(False, False, True, True)
     core.run(resource.program.root, obj, report)
     wrong = _type_causes(report)
     if wrong:
@@ -88,8 +88,7 @@ def type_causes(definition: str, value: Any, field: str) -> list[Cause]:
 
     For what kcp's own schemas leave open because it has a type elsewhere.
     """
-    report = core.Report(False, False, True)
-    report.decodes = True
+    report = core.Report(False, False, True, True)
     core.run(typed_program(definition).root, copy_json(value), report)
     found = _type_causes(report)
     return [each._replace(field=f"{field}.{each.field}".rstrip(".")) for each in found]
@@ -101,8 +100,7 @@ def conform_part(definition: str, kind: str, version: str, obj: Object) -> list[
     `definition` names a built-in definition, or "Scale".
     """
     check_depth(obj)
-    report = core.Report(True, False, True)
-    report.decodes = True
+    report = core.Report(True, False, True, True)
     core.run(_program(definition).root, obj, report)
     _refuse(kind, version, report.errors, "")
     unknown: list[str] = report.unknown
@@ -139,6 +137,9 @@ def check_head(obj: Any) -> tuple[str, str]:
     """
     if not isinstance(obj, dict):
         raise _headless(f"cannot unmarshal {go_kind(obj)} into Go value of type struct")
+    version, kind = obj.get("apiVersion"), obj.get("kind")
+    if isinstance(version, str) and isinstance(kind, str):
+        return version, kind
     found = []
     for key in ("apiVersion", "kind"):
         value = obj.get(key)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from kcpfast._core import schema as core
-from kcpfast.meta.copies import same
+from kcpfast._core.decoded import same
 
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]|\[([^\]]*)\]")
 # Stands for a value that has none before it.
@@ -57,7 +57,7 @@ class Ratchet:
 
     def _same(self, new: Any, old: Any) -> bool:
         if type(new) is not dict and type(new) is not list:
-            return same(new, old)
+            return bool(same(new, old))
         question = (id(new), id(old))  # both live as long as this does
         answer = self._compared.get(question)
         if answer is None:

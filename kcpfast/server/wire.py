@@ -146,9 +146,8 @@ def server(parts: Core, settings: Settings) -> Running:
     kinds = Exported(catalog)
     making = Workspaces(clusters, kinds, authorizer, settings.base_url)
     binders, marked = Binders(clusters, authorizer), Claims(store)
-    guard, note, compare = owned.plugins()
     plugins = [
-        guard,
+        owned.plugin(),
         *namespaces.plugins(objects, clusters.is_ending),
         *reserved.plugins(),
         *Certificates(authorizer.allows).plugins(),
@@ -159,9 +158,7 @@ def server(parts: Core, settings: Settings) -> Running:
         *tenancy.plugins(binders),
         *admit_claims.plugins(marked),
         *secrets.plugins(),
-        note,
-        compare,
-        *Dynamic(objects, catalog, store, authorizer.decide).plugins(),
+        *Dynamic(objects, catalog, store, authorizer.decide, owned.kept).plugins(),
         *Quotas(store, partial(clusters.object_limit, settings.max_objects)).plugins(),
     ]
     api = Api(

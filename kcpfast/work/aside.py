@@ -38,7 +38,8 @@ _MANY = 50_000
 _MUCH = 128 * 1024
 # What was spared is looked through after so long, or so many times that if jobs go on and on.
 _THAW_SECONDS, _MOST_DELAYS = 10.0, 6
-# How long the loop waits for the interpreter when it has something to do while a job runs.
+# How long the loop waits for the interpreter when it has something to do while a job runs. Only
+# then: the thread that writes would take it from the loop in the middle of a request.
 _SWITCH_SECONDS = 0.001
 # What a call returned, or what it raised.
 _Outcome = tuple[Any, BaseException | None]
@@ -157,7 +158,6 @@ class Aside:
         with self._awake:
             self._waiting.setdefault(who, deque()).append(job)
             if self._thread is None:
-                sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SECONDS))
                 self._thread = threading.Thread(target=self._work, name="aside", daemon=True)
                 self._thread.start()
             self._awake.notify()
@@ -168,12 +168,15 @@ class Aside:
             if job is not None:
                 self._local.loop = loop = job.loop
                 self._running = True
+                usual = sys.getswitchinterval()
+                sys.setswitchinterval(min(usual, _SWITCH_SECONDS))
                 gc.disable()
                 try:
                     _run(job)
                 finally:
                     self._spare(loop, job.size)
                     gc.enable()
+                    sys.setswitchinterval(usual)
                     self._running = False
             del job
 

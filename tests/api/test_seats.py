@@ -35,23 +35,23 @@ def test_seats_are_shared(size: int, users: str, wanted: dict[str, int]) -> None
     pool = Pool(size)
     for _ in range(500):
         for user in users:
-            Seat(pool, user, first=False).take()
+            pool.enter(Seat(pool, user, first=False))
     assert pool.users == wanted
     free = pool.size - pool.taken
-    assert Seat(pool, "system:x", first=True).take() is (free > 0 or not size)
+    assert pool.enter(Seat(pool, "system:x", first=True)) is (free > 0 or not size)
 
 
 def test_there_is_room_for_one_more() -> None:
     """However many one user asks for, another finds a seat."""
     pool = Pool(200)
-    while Seat(pool, "greedy", first=False).take():
+    while pool.enter(Seat(pool, "greedy", first=False)):
         continue
     for user in range(20):
-        assert Seat(pool, f"other-{user}", first=False).take()
+        assert pool.enter(Seat(pool, f"other-{user}", first=False))
 
 
 async def asking(pool: Pool, *flows: str, first: bool = False) -> list[asyncio.Task[None]]:
-    tasks = [asyncio.create_task(Seat(pool, flow, first).wait()) for flow in flows]
+    tasks = [asyncio.create_task(pool.wait(Seat(pool, flow, first))) for flow in flows]
     await asyncio.sleep(0)
     return tasks
 
@@ -59,7 +59,7 @@ async def asking(pool: Pool, *flows: str, first: bool = False) -> list[asyncio.T
 async def test_free_seat_goes_to_the_system_then_to_who_has_fewest() -> None:
     pool = Pool(8)
     for _ in range(4):
-        assert Seat(pool, "a", first=False).take()
+        assert pool.enter(Seat(pool, "a", first=False))
     for flow in "bcd":
         pool.add(flow)  # now there is but the one that is kept
     pool.add("system")

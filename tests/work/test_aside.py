@@ -32,6 +32,18 @@ async def test_the_loop_goes_on() -> None:
     assert await job
 
 
+async def test_the_interpreter_changes_hands_sooner_only_while_a_job_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usual, intervals, aside = sys.getswitchinterval(), list[float](), Aside()
+    monkeypatch.setattr(sys, "setswitchinterval", intervals.append)
+    for _ in range(2):
+        seen = await aside.run(LONG, "a", intervals.copy)
+    quick = seen[0]
+    assert quick < usual
+    assert seen == [quick, usual, quick]
+
+
 async def test_clients_take_turns() -> None:
     begun, order, aside = threading.Event(), list[str](), Aside()
     first = aside.run(LONG, "first", begun.wait, 30)

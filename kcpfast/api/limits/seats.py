@@ -50,17 +50,6 @@ class Seat(NamedTuple):
     flow: str
     first: bool
 
-    def take(self) -> bool:
-        """Take it if it is free."""
-        if not self.pool.fits(self):
-            return False
-        self.pool.add(self.flow)
-        return True
-
-    async def wait(self) -> None:
-        """Take it once it is free; ApiError 429 if that takes too long."""
-        await self.pool.wait(self)
-
     def leave(self) -> None:
         """Give it back."""
         self.pool.leave(self.flow)
@@ -104,6 +93,13 @@ class Pool:
             return free > 0
         free -= self.size // _KEPT
         return free > 0 and self.users.get(seat.flow, 0) < _TIMES * free
+
+    def enter(self, seat: Seat) -> bool:
+        """Take a seat if it is free."""
+        if not self.fits(seat):
+            return False
+        self.add(seat.flow)
+        return True
 
     def add(self, flow: str) -> None:
         """Give a seat to a user."""

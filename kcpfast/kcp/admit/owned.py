@@ -15,7 +15,7 @@ maximal permission policy of tenancy.kcp.io), references of APIBindings (a rule 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from kcpfast.admission.chain import CREATE, Plugin, Review
@@ -126,15 +126,10 @@ _OF_PLACE = _by_place(TABLE)
 _COMPARED = _by_place((*TABLE, *SETTLED))
 
 
-def plugins() -> tuple[Plugin, Plugin, Plugin]:
-    """Return the plugin at the beginning of the chain, the one in front of the workspace's own
-    webhooks and policies, and the one behind them."""
-    name, places = "kcp.io/OwnedFields", tuple(_OF_PLACE)
-    return (
-        Plugin(name, _guard, places=places, subresources=None, mutates=True),
-        Plugin(name, _note, subresources=None, mutates=True),
-        Plugin(name, _compare, subresources=None),
-    )
+def plugin() -> Plugin:
+    """Return the plugin, which belongs at the beginning of the chain."""
+    places = tuple(_OF_PLACE)
+    return Plugin("kcp.io/OwnedFields", _guard, places=places, subresources=None, mutates=True)
 
 
 def _guard(review: Review) -> None:
@@ -159,21 +154,26 @@ def _hold(review: Review, row: Field) -> None:
             _put_back(obj, path, value)
 
 
-def _note(review: Review) -> None:
-    """Note what the server says, before webhooks and policies may change it."""
-    review.owned = _all_values(review)
+def kept(review: Review) -> Callable[[], None]:
+    """Note what the server says of an object, before webhooks and policies may change it.
 
+    What is returned is called behind them: ApiError if they have changed any of it.
+    """
+    noted = _all_values(review)
 
-def _compare(review: Review) -> None:
-    """Refuse what webhooks or policies have changed of it."""
-    found, noted = _all_values(review), review.owned
-    if found != noted:
-        changed = [path for path in {**noted, **found} if noted.get(path) != found.get(path)]
-        raise review.refuse(f"{_shown(changed[0])} may not be changed by admission")
+    def compare() -> None:
+        values = _all_values(review)
+        if values != noted:
+            changed = [path for path in {**noted, **values} if noted.get(path) != values.get(path)]
+            raise review.refuse(f"{_shown(changed[0])} may not be changed by admission")
+
+    return compare
 
 
 def _all_values(review: Review) -> Values:
     found: Values = {}
+    if review.new is None:
+        return found  # it is deleted
     labels = review.obj["metadata"].get("labels")
     if labels:
         for key in labels:

@@ -6,9 +6,10 @@ Rules: k8s.io/kubernetes/pkg/apis/core/validation and pkg/registry/core.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
+from kcpfast._core.decoded import are_config_keys, text_size
 from kcpfast.meta.errors import (
     Cause,
     field_forbidden,
@@ -27,7 +28,9 @@ _ACCOUNT = "kubernetes.io/service-account.name"
 _IMMUTABLE = "field is immutable when `immutable` is set"
 
 
-def _check_keys(data: Mapping[str, Any], field: str) -> list[Cause]:
+def _check_keys(data: dict[str, Any], field: str) -> list[Cause]:
+    if are_config_keys(data):
+        return []
     return [field_invalid(f"{field}[{key}]", key, text) for key in data for text in config_key(key)]
 
 
@@ -40,7 +43,7 @@ def _check_config_map(obj: Object) -> list[Cause]:
         if key in binary
     ]
     causes += _check_keys(binary, "binaryData")
-    size = sum(len(str(value).encode()) for value in data.values())
+    size = text_size(data, False)
     size += sum(len(value) * 3 // 4 for value in binary.values())
     if size > MAX_DATA:
         causes.append(field_too_long("[]", MAX_DATA))
