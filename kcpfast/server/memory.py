@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 from kcpfast._core import heap
+from kcpfast.meta import quantity
 
-_SUFFIXES = {
-    "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
-    "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40,
-}  # fmt: skip
 _SHARE = 4
 # On a small machine a quarter would not do for the process alone.
 _SMALLEST = 128 << 20
@@ -32,10 +30,13 @@ _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
 def parse(text: str) -> int:
     """Return the bytes that a quantity as 512Mi or 2G means; ValueError if it is none."""
-    digits = text.rstrip("".join(_SUFFIXES))
-    if not (digits.isascii() and digits.isdecimal()) or text[len(digits) :] not in _SUFFIXES:
+    try:
+        size, _ = quantity.parse(text)
+    except quantity.QuantityError:
+        size = Decimal(-1)
+    if size < 0 or size != int(size):
         raise ValueError(f"{text} is no number of bytes (as 512Mi or 2Gi)")
-    return int(digits) * _SUFFIXES[text[len(digits) :]]
+    return int(size)
 
 
 def usual(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int:

@@ -15,13 +15,20 @@ MI, GI = 1 << 20, 1 << 30
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("1", 1), ("512Mi", 512 * MI), ("2Gi", 2 * GI), ("3G", 3 * 10**9), ("7k", 7000)],
+    [
+        ("1", 1),
+        ("512Mi", 512 * MI),
+        ("2Gi", 2 * GI),
+        ("3G", 3 * 10**9),
+        ("7k", 7000),
+        ("1.5Gi", 1536 * MI),
+    ],
 )
 def test_quantity_is_read(text: str, size: int) -> None:
     assert memory.parse(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "Mi", "-1", "1.5Gi", "1MiB", "1 Gi", "1iM", "1GiMi", "٣"])
+@pytest.mark.parametrize("text", ["", "Mi", "-1", "1.5", "1m", "1MiB", "1 Gi", "1iM", "1GiMi", "٣"])
 def test_what_is_no_quantity_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no number of bytes"):
         memory.parse(text)
