@@ -16,8 +16,8 @@ from kcpfast.meta.selectors import (
     FieldTerm,
     LabelSelector,
     SelectorError,
-    fields_match,
-    matches,
+    fields_test,
+    labels_test,
     parse_fields,
     parse_labels,
 )
@@ -112,7 +112,8 @@ def _test(
         allowed = clusters
         tests.append(lambda key, _value: allowed(place(key).cluster))
     if labels:
-        tests.append(lambda _key, value: matches(labels, noted(value, "labels", values.labels)))
+        passes = labels_test(labels)
+        tests.append(lambda _key, value: passes(noted(value, "labels", values.labels)))
     if fields:
         tests.append(_field_test(resource, fields))
     if not tests:
@@ -123,7 +124,7 @@ def _test(
 
 
 def _field_test(resource: Resource, fields: FieldSelector) -> Test:
-    decode = partial(values.decode, resource, 0)
+    decode, passes = partial(values.decode, resource, 0), fields_test(fields)
     by_key = all(term.field.startswith("metadata.") for term in fields)
 
     def test(key: bytes, value: bytes) -> bool:
@@ -137,6 +138,6 @@ def _field_test(resource: Resource, fields: FieldSelector) -> Test:
             found = resource.fields[field](obj)
             return "" if found is None else jsonpath.text(found)
 
-        return fields_match(fields, read)
+        return passes(read)
 
     return test

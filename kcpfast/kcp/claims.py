@@ -7,14 +7,14 @@ the export's virtual workspace finds them as any label selector does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from kcpfast.kcp.kinds import SYSTEM
 from kcpfast.meta.cluster import claim_hash
-from kcpfast.meta.selectors import LabelSelector, Requirement, SelectorError, from_object, matches
+from kcpfast.meta.selectors import LabelSelector, Requirement, SelectorError, from_object, labels_test
 from kcpfast.registry import index
 from kcpfast.registry.derived import Derived
 from kcpfast.registry.reader import Reader
@@ -119,11 +119,11 @@ def _filed(claim: Claim) -> bytes:
 
 
 class Mark(NamedTuple):
-    """A label that objects of a storage carry if they are selected."""
+    """A label that objects of a storage carry if their other labels are `selected`."""
 
     label: str
     value: str
-    selector: LabelSelector
+    selected: Callable[[Mapping[str, str]], bool]
 
 
 class Claims:
@@ -151,13 +151,13 @@ class Claims:
         return {
             mark.label: mark.value
             for mark in self.marks(cluster, of)
-            if matches(mark.selector, own)
+            if mark.selected(own)
         }
 
 
 def _mark(export: str, data: bytes) -> Mark:
     value, selector = msgspec.json.decode(data)
-    return Mark(LABEL + export, value, selects(selector))
+    return Mark(LABEL + export, value, labels_test(selects(selector)))
 
 
 def own_labels(labels: Mapping[str, str] | None) -> dict[str, str]:

@@ -60,6 +60,69 @@ def matches(selector: Iterable[Requirement], labels: Mapping[str, str] | None) -
     return all(requirement.matches(found) for requirement in selector)
 
 
+def labels_test(selector: LabelSelector) -> Callable[[Mapping[str, str]], bool]:
+    """Return what tells whether labels satisfy all terms.
+
+    The terms are sorted by their keys once, so that an object costs what its own labels are, and
+    not what the terms are: a selector may have hundreds, and look at many thousands of objects.
+    """
+    needed = frozenset(term.key for term in selector if term.operator not in ("absent", "notin"))
+    by_key: dict[str, list[Requirement]] = {}
+    for term in selector:
+        by_key.setdefault(term.key, []).append(term)
+    merged = {key: _merged(terms) for key, terms in by_key.items()}
+    keys = frozenset(merged)
+
+    def test(labels: Mapping[str, str]) -> bool:
+        if not needed <= labels.keys():
+            return False
+        return all(merged[key].matches(labels[key]) for key in keys.intersection(labels))
+
+    return test
+
+
+class _Merged(NamedTuple):
+    """All terms about one key: a value that is there must pass them."""
+
+    allowed: frozenset[str] | None
+    denied: frozenset[str]
+    above: int | None
+    below: int | None
+
+    def matches(self, value: str) -> bool:
+        if value in self.denied or (self.allowed is not None and value not in self.allowed):
+            return False
+        if self.above is None and self.below is None:
+            return True
+        try:
+            number = signed(value)
+        except ValueError:
+            return False
+        above = self.above is None or number > self.above
+        return above and (self.below is None or number < self.below)
+
+
+def _merged(terms: Iterable[Requirement]) -> _Merged:
+    allowed: frozenset[str] | None = None
+    denied: set[str] = set()
+    above: int | None = None
+    below: int | None = None
+    for _, operator, values in terms:
+        if operator == "absent":
+            allowed = frozenset()
+        elif operator == "in":
+            allowed = values if allowed is None else allowed & values
+        elif operator == "notin":
+            denied |= values
+        elif operator in "<>":
+            bound = signed(next(iter(values)))
+            if operator == ">":
+                above = bound if above is None else max(above, bound)
+            else:
+                below = bound if below is None else min(below, bound)
+    return _Merged(allowed, frozenset(denied), above, below)
+
+
 def parse_labels(text: str) -> LabelSelector:
     """Parse the `labelSelector` of a query; SelectorError with upstream's kind of text."""
     if len(text) > _MAX_SELECTOR:
@@ -273,6 +336,25 @@ def _field_term(text: str) -> FieldTerm:
     raise SelectorError(f"invalid selector: '{text}'; can't understand '{text}'")
 
 
-def fields_match(selector: FieldSelector, read: Callable[[str], str]) -> bool:
-    """Tell whether an object satisfies all terms; `read` returns the text of a field."""
-    return all((read(term.field) == term.value) is term.equal for term in selector)
+def fields_test(selector: FieldSelector) -> Callable[[Callable[[str], str]], bool]:
+    """Return what tells whether an object satisfies all terms.
+
+    It is given what returns the text of a field, and asks once for each field, however many terms.
+    """
+    equal: dict[str, set[str]] = {}
+    other: dict[str, set[str]] = {}
+    for term in selector:
+        (equal if term.equal else other).setdefault(term.field, set()).add(term.value)
+    fields = {
+        field: (equal.get(field, set()), other.get(field, set()))
+        for field in dict.fromkeys(term.field for term in selector)
+    }
+
+    def test(read: Callable[[str], str]) -> bool:
+        for field, (wanted, unwanted) in fields.items():
+            text = read(field)
+            if text in unwanted or (wanted and wanted != {text}):
+                return False
+        return True
+
+    return test

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from kcpfast.meta.selectors import (
     SelectorError,
+    _Merged,
     check_object,
-    fields_match,
+    fields_test,
     from_object,
+    labels_test,
     matches,
     parse_fields,
     parse_labels,
@@ -32,6 +34,39 @@ SELECTORS = [
 @pytest.mark.parametrize(("text", "passes"), SELECTORS)
 def test_labels_match(text: str, passes: bool) -> None:
     assert matches(parse_labels(text), LABELS) is passes
+
+
+_KEYS = st.sampled_from(["a", "b", "c"])
+_VALUES = st.sampled_from(["", "x", "1", "2", "3"])
+_TERMS = st.one_of(
+    _KEYS,
+    _KEYS.map("!{}".format),
+    st.builds("{}{}{}".format, _KEYS, st.sampled_from(["=", "!="]), _VALUES),
+    st.builds("{}{}{}".format, _KEYS, st.sampled_from("<>"), st.integers(0, 3)),
+    st.builds(
+        lambda key, word, listed: f"{key} {word} ({','.join(listed)})",
+        _KEYS,
+        st.sampled_from(["in", "notin"]),
+        st.lists(_VALUES, min_size=1, max_size=3),
+    ),
+)
+
+
+@given(st.lists(_TERMS, max_size=5), st.dictionaries(_KEYS, _VALUES))
+def test_terms_sorted_by_key_let_through_the_same(terms: list[str], labels: dict[str, str]) -> None:
+    selector = parse_labels(",".join(terms))
+    assert labels_test(selector)(labels) is matches(selector, labels)
+
+
+def test_an_object_costs_its_labels_and_not_the_terms(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    judge = _Merged.matches
+    monkeypatch.setattr(
+        _Merged, "matches", lambda term, value: asked.append(value) or judge(term, value)
+    )
+    passes = labels_test(parse_labels(",".join(f"a{n}!=b,a1!=c{n}" for n in range(250))))
+    assert passes({"a1": "x", "z": "y"})
+    assert asked == ["x"]
 
 
 WRONG = ["a=1,", ",", "a b", "a~1", "a in 1", "a in (1", "a=(", "(a)", "!", "a==", "A/B/c",
@@ -64,7 +99,14 @@ FIELDS = [
 @pytest.mark.parametrize(("text", "passes"), FIELDS)
 def test_fields_match(text: str, passes: bool) -> None:
     values = {"a": "1", "b": "2", "c": "x,y"}
-    assert fields_match(parse_fields(text), lambda field: values.get(field, "")) is passes
+    assert fields_test(parse_fields(text))(lambda field: values.get(field, "")) is passes
+
+
+def test_a_field_is_asked_for_once_however_many_terms() -> None:
+    asked: list[str] = []
+    passes = fields_test(parse_fields(",".join(f"a!={n}" for n in range(500))))
+    assert passes(lambda field: asked.append(field) or "x")  # type: ignore[func-returns-value]
+    assert asked == ["a"]
 
 
 @pytest.mark.parametrize("text", ["a", "a>1", "a in (b)"])
