@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kcpfast.admission.chain import CREATE, DELETE, UPDATE, Plugin, Review
 from kcpfast.admission.evaluation import Decide
 from kcpfast.admission.matching import Matcher
-from kcpfast.admission.registered import Policy, Registered, Registry
+from kcpfast.admission.registered import Policy, Registered, Registry, Unmade
 from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.objects import Objects
 from kcpfast.registry.reader import Reader
@@ -85,6 +85,23 @@ class Dynamic:
         registered = self._registry.of(review)
         if registered is None:
             return None
+        if isinstance(registered, Unmade):
+            return self._once_made(registered, review, self._mutate_by)
+        return self._mutate_by(registered, review)
+
+    async def _once_made(
+        self,
+        unmade: Unmade,
+        review: Review,
+        step: Callable[[Registered, Review], Awaitable[None] | None],
+    ) -> None:
+        """Go on with what is registered when it is ready to run."""
+        made = await self._aside.run(unmade.size, review.user.name, unmade.make)
+        pending = step(made, review)
+        if pending is not None:
+            await pending
+
+    def _mutate_by(self, registered: Registered, review: Review) -> Awaitable[None] | None:
         from kcpfast.admission.rewriting import Seen  # noqa: PLC0415 - see above
 
         seen, compare = Seen(), self._kept(review)
@@ -121,6 +138,11 @@ class Dynamic:
         registered = self._registry.of(review)
         if registered is None:
             return None
+        if isinstance(registered, Unmade):
+            return self._once_made(registered, review, self._validate_by)
+        return self._validate_by(registered, review)
+
+    def _validate_by(self, registered: Registered, review: Review) -> Awaitable[None] | None:
         weight = _weight(registered.validating_policies, review)
         if weight > SMALL or registered.validating_hooks:
             return self._validate_in_turns(registered, review, weight)
@@ -138,4 +160,5 @@ def _weight(policies: Sequence[Policy], review: Review) -> int:
     """Return what policies cost a request, as Aside asks."""
     if not policies:
         return 0
-    return int(sum(policy.weight for policy in policies) * (review.size + _LEAST))
+    weight = sum(policy.weight for policy in policies) * (review.size + _LEAST)
+    return int(weight) + sum(policy.cost for policy in policies)

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 from kcpfast.admission.chain import Review
 from kcpfast.admission.namespaces import NAMESPACES
-from kcpfast.meta.selectors import LabelSelector, from_object, matches
+from kcpfast.meta.selectors import from_object, labels_test
 from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.objects import Objects
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.resources.scale import scale_of
 
 FindNamespace = Callable[[Review], Object | None]
+Selects = Callable[[Mapping[str, str]], bool]
 
 
 class Rule(NamedTuple):
@@ -57,13 +58,16 @@ def _namespace(review: Review) -> str:
 
 
 class Criteria(NamedTuple):
-    """What a request must be like; without rules every request is covered."""
+    """What a request must be like; without rules every request is covered.
+
+    `namespaces` and `objects` tell whether labels are selected, None stands for all.
+    """
 
     rules: tuple[Rule, ...]
     excluded: tuple[Rule, ...]
     equivalent: bool
-    namespaces: LabelSelector
-    objects: LabelSelector
+    namespaces: Selects | None
+    objects: Selects | None
 
 
 def criteria(found: Mapping[str, Any], rules: str = "rules") -> Criteria:
@@ -72,9 +76,14 @@ def criteria(found: Mapping[str, Any], rules: str = "rules") -> Criteria:
         tuple(_rules(found.get(rules) or ())),
         tuple(_rules(found.get("excludeResourceRules") or ())),
         found.get("matchPolicy") != "Exact",
-        from_object(found.get("namespaceSelector") or {}),
-        from_object(found.get("objectSelector") or {}),
+        _selects(found.get("namespaceSelector")),
+        _selects(found.get("objectSelector")),
     )
+
+
+def _selects(selector: Mapping[str, Any] | None) -> Selects | None:
+    terms = from_object(selector)
+    return labels_test(terms) if terms else None
 
 
 def _rules(found: Iterable[Mapping[str, Any]]) -> Iterator[Rule]:
@@ -100,11 +109,9 @@ class Matcher:
     def match(self, wanted: Criteria, review: Review) -> Resource | None:
         """Return the resource as which a request is looked at, None if it is not.
 
-        NotFound if the request is in a namespace that is not there.
+        NotFound if the request is in a namespace that is not there. What is stored is asked of the
+        loop, so that this may be called beside it.
         """
-        return self._objects.aside.on_loop(self._match, wanted, review)
-
-    def _match(self, wanted: Criteria, review: Review) -> Resource | None:
         if not self._selects_object(wanted.objects, review):
             return None
         if self._covered(wanted.excluded, review, equivalent=wanted.equivalent) is not None:
@@ -128,24 +135,24 @@ class Matcher:
 
     def _equivalents(self, resource: Resource) -> Iterator[Resource]:
         """Yield the other faces of a stored kind: versions, or both groups of events."""
+        others: Iterable[Resource] = ()
         if resource.origin is not None and resource.origin.hash and not resource.builtin:
-            others: Iterable[Resource] = self._catalog.from_origin(resource.origin).values()
-        else:
-            others = ()
+            found = self._objects.aside.on_loop(self._catalog.from_origin, resource.origin)
+            others = found.values()
         for other in (*others, *self._catalog.static()):
             same = (other.group, other.version) == (resource.group, resource.version)
             if other.storage == resource.storage and not same:
                 yield other
 
-    def _selects_object(self, selector: LabelSelector, review: Review) -> bool:
-        return not selector or any(
-            matches(selector, obj["metadata"].get("labels"))
+    def _selects_object(self, selects: Selects | None, review: Review) -> bool:
+        return selects is None or any(
+            selects(obj["metadata"].get("labels") or {})
             for obj in (shown(review, review.new), shown(review, review.old))
             if obj is not None
         )
 
-    def _selects_namespace(self, selector: LabelSelector, review: Review) -> bool:
-        if not selector:
+    def _selects_namespace(self, selects: Selects | None, review: Review) -> bool:
+        if selects is None:
             return True
         if review.resource is NAMESPACES:
             found = review.new if review.operation != "DELETE" else review.old
@@ -153,7 +160,7 @@ class Matcher:
             found = self.namespace(review)
         else:
             return True
-        return matches(selector, found["metadata"].get("labels") if found else None)
+        return selects((found["metadata"].get("labels") if found else None) or {})
 
     def namespace(self, review: Review) -> Object | None:
         """Return the namespace that a request is in, None if it is in none."""

@@ -9,10 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from kcpfast.admission.evaluation import Failed
-from kcpfast.meta.selectors import from_object, matches
+from kcpfast.meta.selectors import from_object, labels_test
+from kcpfast.registry import values
 from kcpfast.registry.catalog import Catalog
-from kcpfast.registry.objects import Objects, Target
+from kcpfast.registry.objects import Objects, Target, object_prefix
 from kcpfast.resources.resource import Object
+
+# Bytes that are read at once.
+_PIECE = 128 * 1024
 
 
 class Params:
@@ -37,17 +41,8 @@ class Params:
         """
         if kind is None or reference is None:
             return [None]
-        collect = self._objects.aside.on_loop
-        return collect(self._collect, cluster, kind, reference, namespace)
-
-    def _collect(
-        self,
-        cluster: str,
-        kind: Mapping[str, Any],
-        reference: Mapping[str, Any],
-        namespace: str,
-    ) -> list[Object | None]:
-        where = self._place(cluster, kind, reference, namespace)
+        on_loop = self._objects.aside.on_loop
+        where = on_loop(self._place, cluster, kind, reference, namespace)
         found = self._find(where, reference)
         if not found and reference.get("parameterNotFoundAction") == "Deny":
             raise Failed("no params found for policy binding with `Deny` parameterNotFoundAction")
@@ -76,10 +71,21 @@ class Params:
         return Target(served.resource, cluster, given or namespace, "")
 
     def _find(self, where: Target, reference: Mapping[str, Any]) -> list[Object]:
-        selector = reference.get("selector")
+        """Read them on the loop, as little at a time as others do not notice; decode them here."""
+        on_loop, selector = self._objects.aside.on_loop, reference.get("selector")
         if selector is None:
-            found = self._objects.find(where._replace(name=reference["name"]))
-            return [found] if found is not None else []
-        wanted = from_object(selector)
-        listed = self._objects.all(where.resource, where.cluster, where.namespace)
-        return [each for each in listed if matches(wanted, each["metadata"].get("labels"))]
+            record = on_loop(self._objects.record, where._replace(name=reference["name"]))
+            return [values.decode(where.resource, *record)] if record is not None else []
+        selects = labels_test(from_object(selector))
+        within = object_prefix(where.resource, where.cluster, where.namespace)
+        after, found = b"", list[Object]()
+        while True:
+            page = on_loop(self._objects.store.scan, within, after, 0, 0, _PIECE)
+            found += [
+                values.decode(where.resource, item.revision, item.value)
+                for item in page.items
+                if selects(values.labels(item.value))
+            ]
+            after = page.last
+            if not after:
+                return found

@@ -2,25 +2,28 @@
 
 For a resource that is bound from an APIExport they are those of the export's workspace, as in kcp.
 What a workspace has is remembered while it holds; one that has none costs a look into that cache,
-and its counters once.
+and its counters once. Many or large ones take long to be made ready: that is done beside the event
+loop by whoever needs them first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from kcpfast.admission.chain import Review
 from kcpfast.admission.evaluation import Condition, Scope, conditions, scope_of
 from kcpfast.admission.matching import Criteria, criteria
-from kcpfast.registry import index
+from kcpfast.registry import index, values
 from kcpfast.registry.derived import Derived
-from kcpfast.registry.objects import Objects
+from kcpfast.registry.objects import Objects, object_prefix
 from kcpfast.registry.reader import Reader
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.resource import Object
 from kcpfast.schema.program import expression_weight
+from kcpfast.store.contract import Item
+from kcpfast.work.aside import LONG, SMALL
 
 GROUP = "admissionregistration.k8s.io"
 PLACES = (
@@ -33,21 +36,28 @@ PLACES = (
 )
 _KINDS = {plural: BY_PLACE[GROUP, "v1", plural] for plural in PLACES}
 _MAX_CLUSTERS = 4096
+# Bytes that take as long to read as it takes to look at one rule.
+_RULE = 32
 
 
 class Binding(NamedTuple):
-    """A binding of a policy: to which requests, with which parameters, to what effect."""
+    """A binding of a policy: to which requests, with which parameters, to what effect.
+
+    `cost` is that of its criteria and parameters, as of a Policy.
+    """
 
     name: str
     criteria: Criteria | None
     param: Mapping[str, Any] | None
     actions: tuple[str, ...]
+    cost: int = 0
 
 
 class Policy(NamedTuple):
     """A policy that is bound; `spec` as it is stored.
 
-    `weight` is how many times as long as reading an object it may take to judge it.
+    `weight` is how many times as long as reading an object it may take to judge it, `cost` what
+    it costs whatever the object, in bytes as for Aside.
     """
 
     name: str
@@ -58,12 +68,13 @@ class Policy(NamedTuple):
     scope: Scope
     bindings: tuple[Binding, ...]
     weight: float = 0.0
+    cost: int = 0
 
 
 class Hook(NamedTuple):
     """A webhook; `found` as it is stored, `key` names it among all of the workspace.
 
-    `weight` is that of its conditions, as of a Policy.
+    `weight` is that of its conditions, as of a Policy, and `cost` what it is to match it.
     """
 
     key: tuple[str, int]
@@ -72,6 +83,7 @@ class Hook(NamedTuple):
     criteria: Criteria
     conditions: tuple[Condition, ...]
     weight: float = 0.0
+    cost: int = 0
 
     @property
     def name(self) -> str:
@@ -89,16 +101,38 @@ class Registered(NamedTuple):
     validating_hooks: tuple[Hook, ...]
 
 
+class Unmade:
+    """What a workspace has, read and not yet made ready; `size` is what that costs (see Aside)."""
+
+    def __init__(self, cluster: str, found: dict[str, Sequence[Item]]) -> None:
+        """Take what is stored, by kind."""
+        self.size = sum(len(item.value) for items in found.values() for item in items)
+        self.made: Registered | None = None
+        self._cluster = cluster
+        self._found: dict[str, Sequence[Item]] | None = found
+
+    def make(self) -> Registered:
+        """Return it ready to run; only the first who asks makes it."""
+        found = self._found
+        if self.made is None and found is not None:
+            self.made = _made(self._cluster, found)
+        self._found = None
+        assert self.made is not None
+        return self.made
+
+
 class Registry:
     """Finds what is registered for a request."""
 
     def __init__(self, objects: Objects, reader: Reader) -> None:
         """Read configurations through the registry."""
         self._objects = objects
-        self._registered: Derived[str, Registered | None] = Derived(reader, _MAX_CLUSTERS)
+        self._registered: Derived[str, Unmade | None] = Derived(reader, _MAX_CLUSTERS)
 
-    def of(self, review: Review) -> Registered | None:
+    def of(self, review: Review) -> Registered | Unmade | None:
         """Return what may concern a request, None if there is nothing.
+
+        What is Unmade is to be made beside the loop.
 
         Configurations do not concern each other: who locked themselves out could not get back in.
         """
@@ -106,20 +140,39 @@ class Registry:
             return None
         origin = review.resource.origin
         cluster = (origin.export_cluster if origin is not None else "") or review.target.cluster
-        return self._registered.get(cluster, partial(self._load, cluster))
+        found = self._registered.get(cluster, partial(self._load, cluster))
+        return found and (found.made or found)
 
-    def _load(self, cluster: str) -> Registered | None:
-        counted = self._objects.store.index_get
-        if all(counted(index.total(cluster, kind.storage)) is None for kind in _KINDS.values()):
+    def _load(self, cluster: str) -> Unmade | None:
+        store = self._objects.store
+        if all(
+            store.index_get(index.total(cluster, kind.storage)) is None for kind in _KINDS.values()
+        ):
             return None
-        all_of = {plural: self._objects.all(kind, cluster) for plural, kind in _KINDS.items()}
-        return Registered(
+        found = Unmade(
             cluster,
-            tuple(_policies(all_of, "mutating")),
-            tuple(_hooks(all_of["mutatingwebhookconfigurations"])),
-            tuple(_policies(all_of, "validating")),
-            tuple(_hooks(all_of["validatingwebhookconfigurations"])),
+            {
+                plural: store.scan(object_prefix(kind, cluster)).items
+                for plural, kind in _KINDS.items()
+            },
         )
+        if found.size <= SMALL:
+            found.make()
+        return found
+
+
+def _made(cluster: str, found: Mapping[str, Sequence[Item]]) -> Registered:
+    all_of = {
+        plural: [values.decode(_KINDS[plural], item.revision, item.value) for item in items]
+        for plural, items in found.items()
+    }
+    return Registered(
+        cluster,
+        tuple(_policies(all_of, "mutating")),
+        tuple(_hooks(all_of["mutatingwebhookconfigurations"])),
+        tuple(_policies(all_of, "validating")),
+        tuple(_hooks(all_of["validatingwebhookconfigurations"])),
+    )
 
 
 def _policies(all_of: Mapping[str, list[Object]], kind: str) -> Iterator[Policy]:
@@ -133,21 +186,31 @@ def _policies(all_of: Mapping[str, list[Object]], kind: str) -> Iterator[Policy]
             criteria(within, "resourceRules") if within is not None else None,
             spec.get("paramRef"),
             tuple(spec.get("validationActions") or ()),
+            # How many and how large the parameters are is known when they have been read.
+            LONG if spec.get("paramRef") else _cost(within or {}, "resourceRules"),
         )
         bindings.setdefault(spec["policyName"], []).append(binding)
     for each in all_of[f"{kind}admissionpolicies"]:
         name, spec = each["metadata"]["name"], each["spec"]
         if name in bindings and "deletionTimestamp" not in each["metadata"]:
+            constraints = spec.get("matchConstraints") or {}
             yield Policy(
                 name,
                 spec,
                 spec.get("failurePolicy") != "Ignore",
-                criteria(spec.get("matchConstraints") or {}, "resourceRules"),
+                criteria(constraints, "resourceRules"),
                 conditions(spec.get("matchConditions") or ()),
                 scope_of(spec),
                 tuple(bindings[name]),
                 weight_of(spec) * len(bindings[name]),
+                _cost(constraints, "resourceRules") + sum(each.cost for each in bindings[name]),
             )
+
+
+def _cost(found: Mapping[str, Any], rules: str) -> int:
+    """Return what it costs to match a request: criteria have rules, which are looked at in turn."""
+    listed = (found.get(rules) or (), found.get("excludeResourceRules") or ())
+    return _RULE * sum(map(len, listed))
 
 
 # A policy runs once for each parameter; so many are as many as there usually are.
@@ -185,4 +248,5 @@ def _hooks(configurations: Iterable[Object]) -> Iterator[Hook]:
                 criteria(hook),
                 conditions(hook.get("matchConditions") or ()),
                 weight_of(hook),
+                _cost(hook, "rules"),
             )

@@ -152,7 +152,7 @@ class Webhooks:
     ) -> Coroutine[Any, Any, T]:
         """Run a step that evaluates the conditions of webhooks."""
         weight = sum(hook.weight for hook in hooks) * (review.size + _LEAST)
-        size = int(weight) + _LEAST * len(hooks)
+        size = int(weight) + sum(_LEAST + hook.cost for hook in hooks)
         return self._aside.run(size, review.user.name, step, *args, **kwargs)
 
     def _concerned(self, hooks: Sequence[Hook], review: Review) -> list[tuple[Hook, Evaluation]]:

@@ -14,7 +14,13 @@ import msgspec
 
 from kcpfast.kcp.kinds import SYSTEM
 from kcpfast.meta.cluster import claim_hash
-from kcpfast.meta.selectors import LabelSelector, Requirement, SelectorError, from_object, labels_test
+from kcpfast.meta.selectors import (
+    LabelSelector,
+    Requirement,
+    SelectorError,
+    from_object,
+    labels_test,
+)
 from kcpfast.registry import index
 from kcpfast.registry.derived import Derived
 from kcpfast.registry.reader import Reader
@@ -148,11 +154,7 @@ class Claims:
 
     def labels(self, cluster: str, of: bytes, own: Mapping[str, str]) -> dict[str, str]:
         """Return the claim labels for an object whose other labels are `own`."""
-        return {
-            mark.label: mark.value
-            for mark in self.marks(cluster, of)
-            if mark.selected(own)
-        }
+        return {mark.label: mark.value for mark in self.marks(cluster, of) if mark.selected(own)}
 
 
 def _mark(export: str, data: bytes) -> Mark:
