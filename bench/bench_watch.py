@@ -8,7 +8,8 @@ import pytest
 import uvloop
 
 from kcpfast.store.contract import Batch, Event
-from kcpfast.watch.hub import Form, Hub, Interest, Watch
+from kcpfast.watch.frames import Form, Interest
+from kcpfast.watch.hub import Hub, Watch
 
 PREFIX = b"/configmaps\x001je5usrqkko9gikw\0default\0"
 VALUE = b'v1\0","name":"a"},"data":{"k":"' + b"x" * 1000 + b'"}}'

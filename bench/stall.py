@@ -186,18 +186,18 @@ class Attacker:
         return body.partition(b'"resourceVersion":"')[2].partition(b'"')[0].decode() or "1"
 
     @contextlib.contextmanager
-    def watching(self, paths: list[str]) -> Iterator[None]:
+    def watching(self, watches: list[Shot]) -> Iterator[None]:
         """Hold watches open and read what they say."""
         revision, sockets = self.revision(), []
-        for path in paths:
+        for watch in watches:
             connection = self._place.connect()
             connection.connect()
-            connection.sock.sendall(self.wire(Shot("GET", path), revision))
+            connection.sock.sendall(self.wire(watch, revision))
             sockets.append(connection.sock)
         stop = threading.Event()
         reader = threading.Thread(target=_drain, args=(sockets, stop))
         reader.start()
-        time.sleep(0.3 if paths else 0)
+        time.sleep(0.3 if watches else 0)
         yield
         stop.set()
         reader.join()
@@ -207,7 +207,7 @@ class Attacker:
     def send(self, row: Nasty) -> list[int]:
         """Send a row of the catalogue; return the status codes of what is not pipelined."""
         shots = list(row.shots())
-        with self.watching(row.watches()):
+        with self.watching(list(row.watches())):
             if row.connections == 1:
                 return self.pipelined(shots) if row.pipelined else self.one_by_one(shots)
             threads = [
@@ -282,7 +282,9 @@ def run(
         prober.longest()
         begun = time.perf_counter()
         codes = attacker.send(row)
+        time.sleep(row.seconds)
         wait = prober.longest()
+        attacker.one_by_one(row.after())
         rows.append((row.name, wait))
         if not quiet:
             taken = time.perf_counter() - begun

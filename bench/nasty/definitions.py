@@ -13,15 +13,9 @@ from bench.nasty.shot import (
     definition,
     path,
     post,
+    ruled,
     text,
 )
-
-
-def _ruled(plural: str, rules: list[dict[str, str]], **more: Any) -> list[Shot]:
-    items = {"type": "integer"}
-    spec = {"type": "object", "properties": {"l": {"type": "array", "items": items}} | more}
-    schema = {"type": "object", "properties": {"spec": spec | {"x-kubernetes-validations": rules}}}
-    return [post(DEFINITIONS, definition(plural, plural.title(), schema))]
 
 
 def _fields(number: int, **more: Any) -> dict[str, Any]:
@@ -96,7 +90,7 @@ LISTED = [
     ),
     Nasty(
         "a definition of 1,500 rules",
-        lambda: _ruled("rules", [{"rule": f"size(self.l) != {n}"} for n in range(1_500)]),
+        lambda: ruled("rules", [{"rule": f"size(self.l) != {n}"} for n in range(1_500)]),
     ),
     Nasty(
         "a definition 90 deep",

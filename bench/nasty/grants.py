@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from bench.nasty.shot import (
+    ADMISSION,
     Nasty,
     Shot,
+    config,
     core,
+    drop,
+    named,
     post,
     text,
 )
 
-_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
-
-
-def _meta(name: str, **members: Any) -> dict[str, Any]:
-    return {"metadata": {"name": name}} | members
 
 
 def _rule(**more: Any) -> dict[str, Any]:
@@ -27,15 +26,20 @@ def _rule(**more: Any) -> dict[str, Any]:
 def _roles() -> list[Shot]:
     """Bind to the one who asks a role of 3,000 rules."""
     rules = [_rule(resourceNames=[f"n{n}"]) for n in range(3_000)]
-    subject = {"kind": "User", "name": "holder", "apiGroup": "rbac.authorization.k8s.io"}
     more = [
         _rule(verbs=["create", "update", "patch"], apiGroups=["*"], resources=["roles"]),
         {"nonResourceURLs": ["/"], "verbs": ["access"]},
     ]
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "held"}
+    return _held("held", rules + more)
+
+
+def _held(name: str, rules: list[Any]) -> list[Shot]:
+    """Bind a role to the holder."""
+    subject = {"kind": "User", "name": "holder", "apiGroup": "rbac.authorization.k8s.io"}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
     return [
-        post(f"{_RBAC}/clusterroles", _meta("held", rules=rules + more)),
-        post(f"{_RBAC}/clusterrolebindings", _meta("held", roleRef=role, subjects=[subject])),
+        post(f"{_RBAC}/clusterroles", named(name, rules=rules)),
+        post(f"{_RBAC}/clusterrolebindings", named(name, roleRef=role, subjects=[subject])),
     ]
 
 
@@ -44,7 +48,7 @@ _ROLES = f"{_RBAC}/namespaces/default/roles"
 
 
 def _grant(name: str, *rules: Any) -> list[Shot]:
-    return [Shot("POST", _ROLES, text(_meta(name, rules=rules)), headers=_HOLDER)]
+    return [Shot("POST", _ROLES, text(named(name, rules=rules)), headers=_HOLDER)]
 
 
 def _product(number: int) -> dict[str, Any]:
@@ -64,7 +68,7 @@ def _aggregated() -> list[Shot]:
         )
         for n in range(60)
     ]
-    whole = _meta("whole", rules=[], aggregationRule={"clusterRoleSelectors": [label] * 50})
+    whole = named("whole", rules=[], aggregationRule={"clusterRoleSelectors": [label] * 50})
     return [post(f"{_RBAC}/clusterroles", whole), *parts]
 
 
@@ -79,7 +83,7 @@ def _subjects(number: int) -> list[Shot]:
         {"kind": "User", "name": f"u{n}", "apiGroup": "rbac.authorization.k8s.io"}
         for n in range(number)
     ]
-    return [post(f"{_RBAC}/clusterrolebindings", _meta("many", roleRef=role, subjects=listed))]
+    return [post(f"{_RBAC}/clusterrolebindings", named("many", roleRef=role, subjects=listed))]
 
 
 def _exported(number: int) -> list[Shot]:
@@ -115,7 +119,7 @@ def _claimed(number: int) -> list[Shot]:
     return [post("/apis/apis.kcp.io/v1alpha2/apiexports", export)]
 
 
-def _hooks(number: int) -> list[Shot]:
+def _hooks(name: str, number: int, rules: int = 1) -> list[Shot]:
     hook = {
         "clientConfig": {"url": "https://127.0.0.1:1/"},
         "sideEffects": "None",
@@ -129,10 +133,13 @@ def _hooks(number: int) -> list[Shot]:
                 "operations": ["CREATE"],
                 "resources": ["pods"],
             }
-        ],
+        ]
+        * rules,
     }
+    if rules > 1:
+        del hook["objectSelector"]
     hooks = [hook | {"name": f"h{n}.example.com"} for n in range(number)]
-    return [post(f"{_ADMISSION}/validatingwebhookconfigurations", _meta("many", webhooks=hooks))]
+    return [post(f"{ADMISSION}/validatingwebhookconfigurations", named(name, webhooks=hooks))]
 
 
 LISTED = [
@@ -186,13 +193,50 @@ LISTED = [
     Nasty("a binding of 25,000 subjects", lambda: _subjects(25_000)),
     Nasty("an export of 15,000 resources", lambda: _exported(15_000)),
     Nasty("an export of 15,000 claims", lambda: _claimed(15_000)),
-    Nasty("5,000 webhooks", lambda: _hooks(5_000)),
+    Nasty("5,000 webhooks", lambda: _hooks("many", 5_000)),
+    Nasty(
+        "what is written after 5,000 webhooks",
+        lambda: [post(core("configmaps"), config(f"after{n}")) for n in range(10)],
+        after=lambda: [drop(f"{ADMISSION}/validatingwebhookconfigurations/many")],
+    ),
+    Nasty(
+        "what is written after a webhook of 15,000 rules",
+        lambda: [post(core("configmaps"), config(f"rules{n}")) for n in range(10)],
+        lambda: _hooks("rules", 1, 15_000),
+        after=lambda: [drop(f"{ADMISSION}/validatingwebhookconfigurations/rules")],
+    ),
+    Nasty(
+        "questions about a role of 2.5 MB",
+        lambda: [
+            Shot("GET", core("configmaps", f"n{n}"), headers=_HOLDER) for n in (0, 5, 9_999, 29_999)
+        ],
+        lambda: _held("heavy", [_rule(resourceNames=[f"m{n}"]) for n in range(30_000)]),
+        after=lambda: [drop(f"{_RBAC}/clusterrolebindings/heavy")],
+    ),
+    Nasty(
+        "questions about 20 roles of 1 MB",
+        lambda: [Shot("GET", core("configmaps", f"n{n}"), headers=_HOLDER) for n in range(4)],
+        lambda: [
+            shot
+            for role in range(20)
+            for shot in _held(
+                f"heavy{role}", [_rule(resourceNames=[f"m{n}"]) for n in range(12_000)]
+            )
+        ],
+        after=lambda: [drop(f"{_RBAC}/clusterrolebindings/heavy{n}") for n in range(20)],
+    ),
+    Nasty(
+        "questions about 5,000 bindings",
+        lambda: [Shot("GET", core("configmaps", f"n{n}"), headers=_HOLDER) for n in range(4)],
+        lambda: [shot for n in range(5_000) for shot in _held(f"b{n}", [_rule()])[1:]],
+        after=lambda: [drop(f"{_RBAC}/clusterrolebindings")],
+    ),
     Nasty(
         "a quota of 50,000 resources",
         lambda: [
             post(
                 core("resourcequotas"),
-                _meta("q", spec={"hard": {f"count/r{n}.example.com": "1" for n in range(50_000)}}),
+                named("q", spec={"hard": {f"count/r{n}.example.com": "1" for n in range(50_000)}}),
             )
         ],
     ),
@@ -201,7 +245,7 @@ LISTED = [
         lambda: [
             post(
                 core("resourcequotas"),
-                _meta("s", spec={"hard": {"pods": "1"}, "scopes": ["Terminating"] * 100_000}),
+                named("s", spec={"hard": {"pods": "1"}, "scopes": ["Terminating"] * 100_000}),
             )
         ],
     ),

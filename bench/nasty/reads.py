@@ -8,6 +8,7 @@ from urllib.parse import quote
 from bench.nasty.shot import (
     DEFINITIONS,
     JSON,
+    METADATA,
     PROTOBUF,
     TABLE,
     YAML,
@@ -17,6 +18,7 @@ from bench.nasty.shot import (
     core,
     custom,
     definition,
+    get,
     path,
     post,
     text,
@@ -25,10 +27,6 @@ from bench.nasty.shot import (
 MAPS = 20_000
 _MAPS = core("configmaps")
 _WORKSPACES = "/apis/tenancy.kcp.io/v1alpha1/workspaces"
-
-
-def _get(where: str, accept: str = JSON, **headers: str) -> Shot:
-    return Shot("GET", where, headers={"Accept": accept} | headers)
 
 
 def _maps() -> list[Shot]:
@@ -47,7 +45,7 @@ def _one(how: str, accept: str, query: str = "") -> Nasty:
     large = config("large", data={f"k{n}": "" for n in range(180_000)})
     return Nasty(
         f"one of 2.9 MB, {how}",
-        lambda: [_get(f"{_MAPS}/large{query}", accept)],
+        lambda: [get(f"{_MAPS}/large{query}", accept)],
         lambda: [post(_MAPS, large)],
     )
 
@@ -70,8 +68,8 @@ def _watched() -> Shot:
     )
 
 
-def _selecting(number: int, selector: str) -> list[str]:
-    return [f"{_MAPS}?watch=1&resourceVersion=@&{selector}%3Dv{n}" for n in range(number)]
+def _selecting(number: int, selector: str) -> list[Shot]:
+    return [get(f"{_MAPS}?watch=1&resourceVersion=@&{selector}%3Dv{n}") for n in range(number)]
 
 
 def _jwt(depth: int) -> str:
@@ -98,23 +96,23 @@ def _spaces(number: int, prefix: str) -> list[Shot]:
 _LABELS = "/apis?labelSelector="
 
 LISTED = [
-    Nasty("a list of 20,000", lambda: [_get(_MAPS)] * 3, _maps),
-    Nasty("the same, compressed", lambda: [_get(_MAPS, **{"Accept-Encoding": "gzip"})] * 2),
-    Nasty("the same as Table", lambda: [_get(_MAPS, TABLE)] * 2),
-    Nasty("the same as Table with objects", lambda: [_get(f"{_MAPS}?includeObject=Object", TABLE)]),
+    Nasty("a list of 20,000", lambda: [get(_MAPS)] * 3, _maps),
+    Nasty("the same, compressed", lambda: [get(_MAPS, **{"Accept-Encoding": "gzip"})] * 2),
+    Nasty("the same as Table", lambda: [get(_MAPS, TABLE)] * 2),
+    Nasty("the same as Table with objects", lambda: [get(f"{_MAPS}?includeObject=Object", TABLE)]),
     Nasty(
         "the same as metadata",
-        lambda: [_get(_MAPS, "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io")],
+        lambda: [get(_MAPS, "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io")],
     ),
-    Nasty("the same in protobuf", lambda: [_get(_MAPS, PROTOBUF)]),
-    Nasty("the same in YAML", lambda: [_get(_MAPS, YAML)]),
-    Nasty("the same, pretty", lambda: [_get(f"{_MAPS}?pretty=1")]),
-    Nasty("the same by 500 terms", lambda: [_get(f"{_MAPS}?labelSelector={_terms(500)}")]),
-    Nasty("the same but 5,000 values", lambda: [_get(f"{_MAPS}?labelSelector={_within(7_000)}")]),
+    Nasty("the same in protobuf", lambda: [get(_MAPS, PROTOBUF)]),
+    Nasty("the same in YAML", lambda: [get(_MAPS, YAML)]),
+    Nasty("the same, pretty", lambda: [get(f"{_MAPS}?pretty=1")]),
+    Nasty("the same by 500 terms", lambda: [get(f"{_MAPS}?labelSelector={_terms(500)}")]),
+    Nasty("the same but 5,000 values", lambda: [get(f"{_MAPS}?labelSelector={_within(7_000)}")]),
     Nasty(
         "the same by 500 fields",
         lambda: [
-            _get(
+            get(
                 f"{_MAPS}?fieldSelector="
                 + quote(",".join(f"metadata.name!=a{n}" for n in range(500)))
             )
@@ -124,35 +122,35 @@ LISTED = [
     _one("in protobuf", PROTOBUF),
     _one("pretty", JSON, "?pretty=1"),
     _one("as Table", TABLE, "?includeObject=Object"),
-    _one("as metadata", "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"),
+    _one("as metadata", METADATA),
     Nasty(
         "pages of 1 by a selector",
-        lambda: [_get(f"{_MAPS}?limit=1&labelSelector=l%3Dv{n}") for n in range(20)],
+        lambda: [get(f"{_MAPS}?limit=1&labelSelector=l%3Dv{n}") for n in range(20)],
     ),
     Nasty(
         "pages of a snapshot",
-        lambda: [_get(f"{_MAPS}?limit=500&resourceVersion=@&resourceVersionMatch=Exact")] * 4,
+        lambda: [get(f"{_MAPS}?limit=500&resourceVersion=@&resourceVersionMatch=Exact")] * 4,
         lambda: [
             Shot("PATCH", f"{_MAPS}/m{n}", b'{"data":{"k":"y"}}', "application/merge-patch+json")
             for n in range(3_000)
         ],
     ),
     Nasty(
-        "a whole snapshot", lambda: [_get(f"{_MAPS}?resourceVersion=@&resourceVersionMatch=Exact")]
+        "a whole snapshot", lambda: [get(f"{_MAPS}?resourceVersion=@&resourceVersionMatch=Exact")]
     ),
     Nasty(
         "a watch of 20,000 initial events",
         lambda: [
-            _get(
+            get(
                 f"{_MAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&timeoutSeconds=2"
             )
         ],
     ),
     Nasty(
         "a watch by 500 terms, for nothing",
-        lambda: [_get(f"{_MAPS}?watch=1&timeoutSeconds=2&labelSelector=no,{_terms(499)}")],
+        lambda: [get(f"{_MAPS}?watch=1&timeoutSeconds=2&labelSelector=no,{_terms(499)}")],
     ),
-    Nasty("a watch of Tables", lambda: [_get(f"{_MAPS}?watch=1&timeoutSeconds=2", TABLE)]),
+    Nasty("a watch of Tables", lambda: [get(f"{_MAPS}?watch=1&timeoutSeconds=2", TABLE)]),
     Nasty(
         "300 watches by labels see 1 MB",
         lambda: [_watched()] * 2,
@@ -171,15 +169,15 @@ LISTED = [
             for n in range(20)
         ],
         watches=lambda: [
-            f"{_MAPS}?watch=1&resourceVersion=@&labelSelector=no{n},{_terms(499)}"
+            get(f"{_MAPS}?watch=1&resourceVersion=@&labelSelector=no{n},{_terms(499)}")
             for n in range(100)
         ],
     ),
-    Nasty("30,000 parameters", lambda: [_get(f"{_MAPS}?limit=1&{'&'.join(['a=b'] * 15_000)}")]),
+    Nasty("30,000 parameters", lambda: [get(f"{_MAPS}?limit=1&{'&'.join(['a=b'] * 15_000)}")]),
     Nasty(
         "a continue token of 60 KB",
         lambda: [
-            _get(
+            get(
                 f"{_MAPS}?limit=1&continue="
                 + base64.urlsafe_b64encode(
                     text({"v": "meta.k8s.io/v1", "rv": 1, "start": "x" * 40_000})
@@ -212,12 +210,8 @@ LISTED = [
             Shot("GET", f"{_MAPS}?limit=1", headers={"Authorization": f"Bearer {_jwt(20_000)}"}),
         ],
     ),
-    Nasty(
-        "an Accept of 60 KB", lambda: [_get(f"{_MAPS}?limit=1", ",".join(["a/b;q=0.1"] * 6_000))]
-    ),
-    Nasty(
-        "a path of 60 KB", lambda: [_get("/api/v1/" + "a/" * 30_000), _get("/" + "../" * 20_000)]
-    ),
+    Nasty("an Accept of 60 KB", lambda: [get(f"{_MAPS}?limit=1", ",".join(["a/b;q=0.1"] * 6_000))]),
+    Nasty("a path of 60 KB", lambda: [get("/api/v1/" + "a/" * 30_000), get("/" + "../" * 20_000)]),
     Nasty(
         "1,000 headers",
         lambda: [Shot("GET", f"{_MAPS}?limit=1", headers={f"X-{n}": "y" for n in range(3_000)})],
@@ -226,25 +220,25 @@ LISTED = [
     Nasty(
         "OpenAPI of them, new",
         lambda: [
-            _get("/openapi/v2"),
-            _get("/openapi/v3"),
-            _get("/openapi/v3/apis/stall.example.com/v1"),
+            get("/openapi/v2"),
+            get("/openapi/v3"),
+            get("/openapi/v3/apis/stall.example.com/v1"),
             *_definitions(151)[150:],
-            _get("/openapi/v2", **{"Accept-Encoding": "gzip"}),
-            _get("/openapi/v2", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"),
+            get("/openapi/v2", **{"Accept-Encoding": "gzip"}),
+            get("/openapi/v2", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"),
         ],
     ),
     Nasty(
         "discovery of them, new",
         lambda: [
-            _get("/apis", "application/json;v=v2;g=apidiscovery.k8s.io;as=APIGroupDiscoveryList"),
+            get("/apis", "application/json;v=v2;g=apidiscovery.k8s.io;as=APIGroupDiscoveryList"),
             *_definitions(152)[151:],
-            _get("/apis", "application/json;v=v2;g=apidiscovery.k8s.io;as=APIGroupDiscoveryList"),
+            get("/apis", "application/json;v=v2;g=apidiscovery.k8s.io;as=APIGroupDiscoveryList"),
         ],
     ),
-    Nasty("1,000 lists in a pipeline", lambda: [_get(f"{_MAPS}?limit=500")] * 300, pipelined=True),
-    Nasty("5,000 gets in a pipeline", lambda: [_get(f"{_MAPS}/m1")] * 5_000, pipelined=True),
-    Nasty("64 connections list 20,000", lambda: [_get(_MAPS)], connections=64),
+    Nasty("1,000 lists in a pipeline", lambda: [get(f"{_MAPS}?limit=500")] * 300, pipelined=True),
+    Nasty("5,000 gets in a pipeline", lambda: [get(f"{_MAPS}/m1")] * 5_000, pipelined=True),
+    Nasty("64 connections list 20,000", lambda: [get(_MAPS)], connections=64),
     Nasty(
         "64 connections send 1 MB",
         lambda: [
@@ -254,7 +248,7 @@ LISTED = [
         ],
         connections=64,
     ),
-    Nasty("64 connections in Tables of 20,000", lambda: [_get(_MAPS, TABLE)], connections=32),
+    Nasty("64 connections in Tables of 20,000", lambda: [get(_MAPS, TABLE)], connections=32),
     Nasty("100 workspaces", lambda: _spaces(100, "w"), pipelined=True),
     Nasty("100 workspaces go", lambda: [Shot("DELETE", _WORKSPACES)]),
     Nasty("20,000 go at once", lambda: [Shot("DELETE", f"{_MAPS}?labelSelector=l")]),

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from bench.nasty.shot import (
-    DEFINITIONS,
+    ADMISSION,
     Nasty,
     Shot,
     config,
     core,
     custom,
-    definition,
+    drop,
+    named,
     path,
     post,
+    ruled,
 )
 
-_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 _TEN = "[1,2,3,4,5,6,7,8,9,10]"
 
 
@@ -27,7 +28,11 @@ def loops(depth: int, inner: str = "true") -> str:
     return inner
 
 
-def _policy(name: str, **spec: Any) -> list[Shot]:
+_ASKS = "authorizer.group('').resource('pods').name(string(v0)).check('get').allowed() || true"
+_MANY = [f"k{n}" for n in range(150_000)]
+
+
+def _policy(name: str, param: Any = None, **spec: Any) -> list[Shot]:
     """Return a policy for ConfigMaps with a label of its own name, and its binding."""
     matched = {
         "objectSelector": {"matchLabels": {"policy": name}},
@@ -41,16 +46,14 @@ def _policy(name: str, **spec: Any) -> list[Shot]:
         ],
     }
     whole = {"matchConstraints": matched, "validations": [{"expression": "true"}]} | spec
-    binding = {"policyName": name, "validationActions": ["Deny"]}
-    base = f"{_ADMISSION}/validatingadmissionpolicies"
+    binding: dict[str, Any] = {"policyName": name, "validationActions": ["Deny"]}
+    if param is not None:
+        binding["paramRef"] = param
+    base = f"{ADMISSION}/validatingadmissionpolicies"
     return [
-        post(base, _meta(name, spec=whole)),
-        post(f"{_ADMISSION}/validatingadmissionpolicybindings", _meta(name, spec=binding)),
+        post(base, named(name, spec=whole)),
+        post(f"{ADMISSION}/validatingadmissionpolicybindings", named(name, spec=binding)),
     ]
-
-
-def _meta(name: str, **members: Any) -> dict[str, Any]:
-    return {"metadata": {"name": name}} | members
 
 
 def _judged(name: str) -> list[Shot]:
@@ -78,15 +81,8 @@ def _webhook(name: str, expression: str) -> list[Shot]:
             }
         ],
     }
-    where = f"{_ADMISSION}/validatingwebhookconfigurations"
-    return [post(where, _meta(name, webhooks=[hook]))]
-
-
-def _ruled(plural: str, rules: list[dict[str, str]], **more: Any) -> list[Shot]:
-    items = {"type": "integer"}
-    spec = {"type": "object", "properties": {"l": {"type": "array", "items": items}} | more}
-    schema = {"type": "object", "properties": {"spec": spec | {"x-kubernetes-validations": rules}}}
-    return [post(DEFINITIONS, definition(plural, plural.title(), schema))]
+    where = f"{ADMISSION}/validatingwebhookconfigurations"
+    return [post(where, named(name, webhooks=[hook]))]
 
 
 def _of(plural: str, **spec: Any) -> list[Shot]:
@@ -135,11 +131,40 @@ LISTED = [
                 {
                     "expression": loops(
                         4,
-                        "authorizer.group('').resource('pods').name(string(v0)).check('get').allowed()",
+                        _ASKS,
                     )
                 }
             ],
         ),
+    ),
+    Nasty(
+        "a policy with 2,000 parameters",
+        lambda: _judged("params"),
+        lambda: [
+            *(post(core("secrets"), named(f"p{n}", stringData={"k": "v"})) for n in range(2_000)),
+            *_policy(
+                "params",
+                {"selector": {}, "parameterNotFoundAction": "Deny"},
+                paramKind={"apiVersion": "v1", "kind": "Secret"},
+            ),
+        ],
+        after=lambda: [drop(core("secrets"))],
+    ),
+    Nasty(
+        "a policy with 4 parameters of 2.5 MB",
+        lambda: _judged("large"),
+        lambda: [
+            *(
+                post(core("secrets"), named(f"l{n}", data=dict.fromkeys(_MANY, "")))
+                for n in range(4)
+            ),
+            *_policy(
+                "large",
+                {"selector": {}, "parameterNotFoundAction": "Deny"},
+                paramKind={"apiVersion": "v1", "kind": "Secret"},
+            ),
+        ],
+        after=lambda: [drop(core("secrets"))],
     ),
     Nasty(
         "a policy over 9,000 keys, twice",
@@ -186,7 +211,7 @@ LISTED = [
     Nasty(
         "a rule over 60 numbers, thrice",
         lambda: _of("cubes", l=list(range(60))),
-        lambda: _ruled(
+        lambda: ruled(
             "cubes",
             [{"rule": "self.l.all(a, self.l.all(b, self.l.all(c, a+b+c >= 0)))"}],
             l={"type": "array", "maxItems": 60, "items": {"type": "integer"}},
@@ -195,7 +220,7 @@ LISTED = [
     Nasty(
         "a rule for each of 400,000 items",
         lambda: _of("singles", l=[1] * 400_000),
-        lambda: _ruled(
+        lambda: ruled(
             "singles",
             [{"rule": "true"}],
             l={
@@ -207,7 +232,7 @@ LISTED = [
     Nasty(
         "rules broken by 100,000 items",
         lambda: _of("broken", l=[1] * 100_000),
-        lambda: _ruled(
+        lambda: ruled(
             "broken",
             [{"rule": "true"}],
             l={

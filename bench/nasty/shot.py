@@ -13,6 +13,7 @@ JSON_PATCH = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
+METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 GROUP = "stall.example.com"
 LIMIT = 3_000_000
@@ -35,8 +36,9 @@ class Nasty(NamedTuple):
     """A row of the catalogue.
 
     `before` is sent and waited for; then `shots` go over one connection after the other, or all at
-    once (`pipelined`), the same over so many `connections`. `watches` of these paths are open
-    meanwhile.
+    once (`pipelined`), the same over so many `connections`. `watches` are open meanwhile. `after`
+    takes away what would be in the way of other rows. The work goes on for `seconds` behind the
+    answer.
     """
 
     name: str
@@ -44,7 +46,9 @@ class Nasty(NamedTuple):
     before: Shots = tuple
     connections: int = 1
     pipelined: bool = False
-    watches: Callable[[], list[str]] = list
+    watches: Shots = tuple
+    after: Shots = tuple
+    seconds: float = 0.0
 
 
 def text(obj: Any) -> bytes:
@@ -80,9 +84,24 @@ def config(name: str, **members: Any) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta} | members
 
 
+def named(name: str, **members: Any) -> dict[str, Any]:
+    """Return an object that is in no namespace, or told of it by its path."""
+    return {"metadata": {"name": name}} | members
+
+
 def post(where: str, obj: Any, query: str = "") -> Shot:
     """Return a create."""
     return Shot("POST", where + query, text(obj))
+
+
+def get(where: str, accept: str = JSON, **headers: str) -> Shot:
+    """Return a read."""
+    return Shot("GET", where, headers={"Accept": accept} | headers)
+
+
+def drop(where: str) -> Shot:
+    """Return a deletion."""
+    return Shot("DELETE", where)
 
 
 def definition(plural: str, kind: str, schema: Any, **version: Any) -> dict[str, Any]:
@@ -98,4 +117,13 @@ def definition(plural: str, kind: str, schema: Any, **version: Any) -> dict[str,
     }
 
 
+def ruled(plural: str, rules: list[dict[str, str]], **more: Any) -> list[Shot]:
+    """Return the CRD of a kind whose spec has rules, and a list `l` of integers."""
+    items = {"type": "integer"}
+    spec = {"type": "object", "properties": {"l": {"type": "array", "items": items}} | more}
+    schema = {"type": "object", "properties": {"spec": spec | {"x-kubernetes-validations": rules}}}
+    return [post(DEFINITIONS, definition(plural, plural.title(), schema))]
+
+
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -165,7 +165,7 @@ def respond(call: Call, form: Form, status: int, body: bytes) -> Response:
         body = to_yaml(body)
     elif form.media == PROTOBUF:
         media, body = to_protobuf(body)
-    elif _is_pretty(call):
+    elif is_pretty(call):
         body = msgspec.json.format(body, indent=2)
     return Response(status, body, media, call.headers)
 
@@ -187,7 +187,7 @@ async def read(api: Api, call: Call, shown: Shape, revision: int, value: bytes) 
 async def _large(api: Api, call: Call, shown: Shape, stored: Saved, status: int) -> Response:
     """Return an answer that goes over a large object: beside the loop, unless it is as stored."""
     form, resource = shown.form, shown.resource
-    plain_json = form.media == JSON and not form.kind and not _is_pretty(call)
+    plain_json = form.media == JSON and not form.kind and not is_pretty(call)
     as_stored = plain_json and stored.revision and resource.from_storage is None
     size = 0 if as_stored else resource.weigh(len(stored.value))
     return await api.aside.run(size, call.user.name, _saved, call, shown, stored, status)
@@ -199,7 +199,8 @@ def _saved(call: Call, shown: Shape, stored: Saved, status: int) -> Response:
     return respond(call, shown.form, status, body)
 
 
-def _is_pretty(call: Call) -> bool:
+def is_pretty(call: Call) -> bool:
+    """Tell whether JSON is wanted with line breaks and indentation."""
     return call.parameter("pretty") not in ("", "0", "false")
 
 

@@ -28,8 +28,9 @@ from kcpfast.meta.errors import (
     invalid,
 )
 from kcpfast.registry import index
-from kcpfast.store.contract import Compacted, Item, Joining, Page, Store, number
+from kcpfast.store.contract import Compacted, Item, Joined, Joining, Page, Store, number
 from kcpfast.store.ranges import scan_within
+from kcpfast.work.aside import LARGE
 
 _MATCHES = ("Exact", "NotOlderThan")
 # So many bytes of objects are read, and held, at once; or so many while the client takes them as
@@ -51,6 +52,30 @@ class Piece(NamedTuple):
     items: Sequence[Item]
     joined: bytes | None
     length: int
+
+
+class Unsifted(NamedTuple):
+    """What was read for a piece; no test was made yet of the objects on a page.
+
+    `budget` is about how many bytes were asked for: one object may be larger.
+    """
+
+    found: Page | Joined
+    budget: int
+
+    @property
+    def is_large(self) -> bool:
+        """Tell whether one of the objects is large: to look at it takes long."""
+        if isinstance(self.found, Joined):
+            return len(self.found.body) > self.budget + LARGE
+        return any(len(item.value) > LARGE for item in self.found.items)
+
+    @property
+    def size(self) -> int:
+        """The bytes of what was read."""
+        if isinstance(self.found, Joined):
+            return len(self.found.body)
+        return sum(len(item.value) for item in self.found.items)
 
 
 class _Encoded(msgspec.Struct):
@@ -174,13 +199,17 @@ class Walk:
         return Walk(self._store, self._selected, token, self._limit, form)
 
     def step(self) -> Piece:
-        """Read the next piece; ApiError 410 if what the page was read from is gone."""
+        """Return the next piece; see `read`."""
+        return self.sift(self.read())
+
+    def read(self) -> Unsifted:
+        """Read for the next piece; ApiError 410 if what the page was read from is gone."""
         try:
-            return self._join() or self._scan()
+            return Unsifted(self._join() or self._scan(), self.piece)
         except Compacted:
             raise _expired(self._after, self._selected.prefix) from None
 
-    def _join(self) -> Piece | None:
+    def _join(self) -> Joined | None:
         """Read JSON, as long as the range is as it was at the revision; None from then on."""
         if self._form is None:
             return None
@@ -192,6 +221,22 @@ class Walk:
             self._form = None
             return None
         self.revision, self._seen = self.revision or found.revision, found.revision
+        return found
+
+    def _scan(self) -> Page:
+        left = self._limit and self._limit - self.length
+        page = self._read(left + 1 if left and self._selected.test is None else 0)
+        self.revision = page.revision
+        return page
+
+    def sift(self, read: Unsifted) -> Piece:
+        """Return as the next piece what was read, without the objects that do not pass the test.
+
+        It touches nothing but this walk, and may be called beside the loop.
+        """
+        found = read.found
+        if isinstance(found, Page):
+            return self._sift(found)
         self.length += found.length
         self._after = self._sent = found.last
         self.done = not found.last or bool(self._limit and self.length == self._limit)
@@ -199,11 +244,8 @@ class Walk:
             self.last = found.last
         return Piece((), found.body, found.length)
 
-    def _scan(self) -> Piece:
-        """Read objects, and leave out those that do not pass the test."""
+    def _sift(self, page: Page) -> Piece:
         test, left = self._selected.test, self._limit and self._limit - self.length
-        page = self._read(left + 1 if left and test is None else 0)
-        self.revision = page.revision
         items = page.items
         if test is not None:
             items = [item for item in items if test(item.key, item.value)]

@@ -25,6 +25,7 @@ from kcpfast.registry import values
 from kcpfast.registry.objects import object_prefix
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.store.keys import object_key, place
+from kcpfast.work.aside import Aside
 
 Test = Callable[[bytes, bytes], bool]
 
@@ -42,8 +43,11 @@ class Selection(NamedTuple):
     clusters: Callable[[str], bool] | None = None
 
 
-def selection(call: Call) -> Selection:
-    """Return what a request selects; BadRequest for a selector that cannot be."""
+def selection(call: Call, aside: Aside) -> Selection:
+    """Return what a request selects; BadRequest for a selector that cannot be.
+
+    Its test may be made beside the loop.
+    """
     resource, route = call.resource, call.route
     try:
         labels = parse_labels(call.parameter("labelSelector"))
@@ -61,11 +65,17 @@ def selection(call: Call) -> Selection:
         prefix, names = _exact(resource, call.cluster, namespace, names[0])
     if namespace and call.cluster == WILDCARD:  # keys have the cluster first
         fields = (*fields, FieldTerm("metadata.namespace", namespace, equal=True))
-    test = _test(resource, labels + scope.labels, fields, names, scope.clusters)
+    clusters = _asking(aside, scope.clusters)
+    test = _test(resource, labels + scope.labels, fields, names, clusters)
     if scope.within is None:
         return Selection(prefix, test, None, scope.clusters)
     within = [object_prefix(resource, each) for each in scope.within]
     return Selection(prefix, test, within, scope.clusters)
+
+
+def _asking(aside: Aside, clusters: Callable[[str], bool] | None) -> Callable[[str], bool] | None:
+    """Return the same, asked on the loop: it reads the store."""
+    return None if clusters is None else lambda cluster: aside.on_loop(clusters, cluster)
 
 
 def _exact(resource: Resource, cluster: str, namespace: str, name: str) -> tuple[bytes, list[str]]:

@@ -52,6 +52,11 @@ def encode(resource: Resource, obj: Object, old: bytes = b"") -> bytes:
     return b'%b",%b' % (mark, _encode(body)[_OPEN:])
 
 
+def is_copied(resource: Resource, value: bytes) -> bool:
+    """Tell whether the JSON of a stored object is a copy of its bytes: it is not decoded."""
+    return resource.from_storage is None and value.startswith(resource.header or header(resource))
+
+
 def render(resource: Resource, revision: int, value: bytes) -> bytes:
     """Return the JSON of a stored object as clients of this resource receive it."""
     known = resource.header or header(resource)

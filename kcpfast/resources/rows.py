@@ -13,7 +13,10 @@ from typing import Any, NamedTuple, TypedDict
 import msgspec
 
 from kcpfast.resources.resource import Column, Object
+from kcpfast.work import pieces
 
+# A text that is not decoded at once: nobody could interrupt that.
+_LONG = 1024 * 1024
 _Raw = msgspec.Raw
 
 
@@ -51,7 +54,6 @@ class _Reader(NamedTuple):
     metadata: msgspec.json.Decoder[Any]
 
 
-_everything = msgspec.json.Decoder(list[dict[str, Any]])
 _only_metadata = msgspec.json.Decoder(list[_OnlyMetadata])
 _raws = msgspec.json.Decoder(list[_Raw])
 _names: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Names)
@@ -99,9 +101,9 @@ def rows(
 
 def _read(reader: _Reader, items: bytes) -> tuple[list[Object], list[_Raw]]:
     """Return objects as far as they are read, and the text of their metadata."""
-    if reader.objects is None:
+    if reader.objects is None or len(items) > _LONG:
         metadata = [each.metadata for each in _only_metadata.decode(items)]
-        return _everything.decode(items), metadata
+        return pieces.decode(items), metadata
     objects, read = reader.objects.decode(items), reader.metadata.decode
     metadata = [each["metadata"] for each in objects]
     for each, text in zip(objects, metadata, strict=True):

@@ -135,7 +135,7 @@ class Running(NamedTuple):
 def server(parts: Core, settings: Settings) -> Running:
     """Return a server over a bootstrapped store."""
     store, objects, catalog, clusters = parts
-    hub = Hub()
+    hub = Hub(objects.aside)
     store.subscribe(hub.on_commit)
     rules = Rbac(objects, store)
     policies = Policies(objects, catalog, rules, store)

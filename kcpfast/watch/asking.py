@@ -15,10 +15,11 @@ T = TypeVar("T")
 class Asking(Generic[T]):
     """An event on its way: the groups that were not asked yet, and what was rendered of it.
 
-    Its values note what is read from them: many groups will read the same.
+    Its values note what is read from them: many groups will read the same. `ready`: what takes long
+    was made already.
     """
 
-    __slots__ = ("event", "frames", "groups", "revision", "size")
+    __slots__ = ("event", "frames", "groups", "ready", "revision", "size")
 
     def __init__(self, event: Event, groups: Iterable[T]) -> None:
         """Begin with everybody not asked."""
@@ -26,6 +27,7 @@ class Asking(Generic[T]):
         self.revision = event.revision
         self.frames: dict[Hashable, bytes] = {}
         self.size = 0
+        self.ready = False
         if self.groups:
             value, previous = _noted(event.value), _noted(event.previous)
             event = event._replace(value=value, previous=previous)

@@ -8,14 +8,15 @@ to the newest of them and attaches the watch before anything else can happen.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import msgspec
 
 from kcpfast.meta.errors import expired
-from kcpfast.store.contract import Compacted, Store
+from kcpfast.store.contract import Compacted, Event, Store, event_size
 from kcpfast.store.ranges import scan_within
-from kcpfast.watch.hub import BROKEN, LOG, Hub, Watch, change_of, shown_value
+from kcpfast.watch.frames import is_long, made_frame
+from kcpfast.watch.hub import BROKEN, LOG, Hub, Watch
 
 # What one step reads at most: objects, entries of the log, bytes of either.
 _OBJECTS = 100
@@ -27,8 +28,8 @@ class Feed:
     """What leads one watch to the present."""
 
     __slots__ = (
-        "_after", "_deadline", "_hub", "_last", "_listing", "_loop", "_ranges", "_store", "_timer",
-        "_watch",
+        "_after", "_deadline", "_ended", "_hub", "_last", "_listing", "_loop", "_ranges", "_store",
+        "_telling", "_timer", "_watch", "_who",
     )  # fmt: skip
 
     def __init__(
@@ -40,10 +41,12 @@ class Feed:
         after: int | None,
         seconds: float,
         ranges: Sequence[bytes] | None = None,
+        who: Hashable = None,
     ) -> None:
         """Begin behind revision `after`, or (None) with all there is; end after `seconds`.
 
-        What there is that passes the watch's test lies in the `ranges`, if they are given.
+        What there is that passes the watch's test lies in the `ranges`, if they are given. What is
+        large takes its turn as that of `who`.
         """
         self._hub = hub
         self._store = store
@@ -52,6 +55,10 @@ class Feed:
         self._after = after or 0
         self._listing = after is None
         self._last = b""
+        self._who = who
+        # At which revision the initial events have ended, until that is told.
+        self._ended: int | None = None
+        self._telling: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._deadline = self._loop.time() + seconds
         self._timer = self._loop.call_later(seconds, self._end)
@@ -70,30 +77,66 @@ class Feed:
         self._watch.sink.close()
 
     def _step(self) -> None:
-        watch = self._watch
-        if watch.closed:
+        """Take a step; what is large is made ready beside the loop, and the next step follows."""
+        if self._watch.closed:
             return
         try:
-            done = self._list() and self._catch_up()
+            events = self._read()
+            is_large = any(is_long(event, (self._watch,)) for event in events)
+            if not is_large:
+                self._tell(events)
         except Compacted:
             text = f"too old resource version: {self._after} ({self._store.compacted()})"
             self._fail(msgspec.json.encode(expired(text).status()))
             return
         except Exception:
-            LOG.exception("a watch of %r fails", watch.interest.prefix)
-            self._fail(BROKEN)
+            self._break()
             return
+        if is_large:
+            self._telling = self._loop.create_task(self._tell_aside(events))
+        else:
+            self._go_on()
+
+    async def _tell_aside(self, events: Sequence[Event]) -> None:
+        run, watch = self._hub.aside.run, self._watch
+        try:
+            for event in events:
+                size, test = event_size(event), watch.interest.test
+                self._queue(await run(size, self._who, made_frame, event, watch.form, test))
+        except Exception:
+            self._break()
+        else:
+            if not self._watch.closed:
+                self._go_on()
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._queue(made_frame(event, self._watch.form, self._watch.interest.test))
+
+    def _queue(self, frame: bytes) -> None:
+        if frame:
+            self._watch.queue(frame)
+
+    def _go_on(self) -> None:
+        """Send what was told; take another step, or hand the watch over if it is at the present."""
+        watch, alive = self._watch, self._watch.interest.alive
+        if self._ended is not None:
+            watch.queue(watch.mark(self._ended, ended=True))
+            self._ended = None
         watch.flush()
-        alive = watch.interest.alive
         if alive is not None and not alive():
             self._timer.cancel()
             self._end()
-        elif done:
+        elif not self._listing and self._after >= self._store.published():
             self._timer.cancel()
             left = max(self._deadline - self._loop.time(), 0.0)
             self._hub.open(watch, self._after, self._store.published(), left)
         else:
             watch.sink.when_drained(self._step)
+
+    def _break(self) -> None:
+        LOG.exception("a watch of %r fails", self._watch.interest.prefix)
+        self._fail(BROKEN)
 
     def _fail(self, status: bytes) -> None:
         self._timer.cancel()
@@ -101,34 +144,25 @@ class Feed:
         self._watch.closed = True
         self._watch.fail(status)
 
-    def _list(self) -> bool:
-        """Send some of what there is as ADDED, at the end a bookmark; tell whether all is sent."""
-        if not self._listing:
-            return True
-        watch, interest = self._watch, self._watch.interest
+    def _read(self) -> Sequence[Event]:
+        """Read some of what there is, as ADDED, or some of what was logged since."""
+        if self._listing:
+            return self._list()
+        found = self._store.changes(self._after, _ENTRIES, self._watch.interest.prefix, _BYTES)
+        self._after = max(self._after, found.upto)
+        return found.events
+
+    def _list(self) -> Sequence[Event]:
+        prefix = self._watch.interest.prefix
         if self._ranges is None:
-            page = self._store.scan(interest.prefix, self._last, _OBJECTS, self._after, _BYTES)
+            page = self._store.scan(prefix, self._last, _OBJECTS, self._after, _BYTES)
         else:
             page = scan_within(self._store, self._ranges, self._last, _OBJECTS, self._after, _BYTES)
         self._after = page.revision
-        for key, revision, value in page.items:
-            if interest.test is None or interest.test(key, value):
-                watch.tell(b"ADDED", revision, value)
         if page.last:
             self._last = page.last
-            return False
-        self._listing, self._ranges = False, None
-        if watch.bookmarks:
-            watch.queue(watch.mark(page.revision, ended=True))
-        return True
-
-    def _catch_up(self) -> bool:
-        """Send some of what was logged since; tell whether the watch is at the present."""
-        store, watch = self._store, self._watch
-        found = store.changes(self._after, _ENTRIES, watch.interest.prefix, _BYTES)
-        for event in found.events:
-            kind = change_of(event, watch.interest.test)
-            if kind is not None:
-                watch.tell(kind, event.revision, shown_value(event, kind))
-        self._after = max(self._after, found.upto)
-        return found.upto >= store.published()
+        else:
+            self._listing, self._ranges = False, None
+            if self._watch.bookmarks:
+                self._ended = page.revision
+        return [Event(revision, key, value, None) for key, revision, value in page.items]

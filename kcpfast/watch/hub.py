@@ -18,8 +18,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Hashable
-from typing import NamedTuple
+from collections.abc import Hashable
 
 import msgspec
 
@@ -28,6 +27,8 @@ from kcpfast.meta.errors import expired, internal
 from kcpfast.store.contract import Batch, Event
 from kcpfast.transport.messages import Sink
 from kcpfast.watch.asking import Asking
+from kcpfast.watch.frames import Form, Interest, frame_of, is_long, make_frames
+from kcpfast.work.aside import LONG, Aside
 
 LOG = logging.getLogger("kcpfast.watch")
 MAX_PENDING = 4 * 1024 * 1024
@@ -40,40 +41,6 @@ _SLICE, _SLICE_BYTES = 256, 1 << 20
 # So many groups are asked at once whether they want an event, and for so long before others have
 # their turn; a backlog of so much is none that a selector may make everybody wait for.
 _AT_ONCE, _TURN_SECONDS, _BACKLOG = 32, 0.005, 16 * 1024 * 1024
-
-
-def json_line(kind: bytes, obj: bytes) -> bytes:
-    """Return one event as a client reads it: a JSON object on a line."""
-    return b'{"type":"%b","object":%b}\n' % (kind, obj)
-
-
-class Form(NamedTuple):
-    """How a watch wants objects: `key` is equal for watches that get the same bytes.
-
-    `render(revision, value)` makes an object, `bookmark(revision, ended)` the object of a
-    bookmark, where `ended` says that it ends the initial events; `frame(kind, object)` makes an
-    event of either. After the first event the watch goes on in the form `then`, if there is one.
-    """
-
-    key: Hashable
-    render: Callable[[int, bytes], bytes]
-    bookmark: Callable[[int, bool], bytes]
-    frame: Callable[[bytes, bytes], bytes] = json_line
-    then: Form | None = None
-
-
-class Interest(NamedTuple):
-    """What a watch looks at: a key prefix, and a test for what is below it.
-
-    `test(key, value)` None lets everything through. `alive()` tells whether it is still served as
-    it was (None: it always is). `clusters(name)` tells of a watch over all clusters whether it
-    shows one of them (None: it may).
-    """
-
-    prefix: bytes
-    test: Callable[[bytes, bytes], bool] | None = None
-    alive: Callable[[], bool] | None = None
-    clusters: Callable[[str], bool] | None = None
 
 
 class Watch:
@@ -102,10 +69,6 @@ class Watch:
         self._frames.append(frame)
         if self.form.then is not None:
             self.form = self.form.then
-
-    def tell(self, kind: bytes, revision: int, value: bytes) -> None:
-        """Queue an event about an object."""
-        self.queue(self.form.frame(kind, self.form.render(revision, value)))
 
     def mark(self, revision: int, *, ended: bool = False) -> bytes:
         """Return a bookmark."""
@@ -153,8 +116,13 @@ class Group:
 class Hub:
     """All open watches of a server."""
 
-    def __init__(self) -> None:
-        """Begin without watches; `on_commit` is to be subscribed to the store."""
+    def __init__(self, aside: Aside | None = None) -> None:
+        """Begin without watches; `on_commit` is to be subscribed to the store.
+
+        What is large is made ready by `aside`.
+        """
+        self.aside = aside or Aside()
+        self._preparing: asyncio.Task[None] | None = None
         self._fanout = Fanout()
         self._groups: dict[Hashable, Group] = {}
         self._dirty: list[Group] = []
@@ -258,7 +226,7 @@ class Hub:
         """Deliver a commit to whom it matters."""
         for event in batch.events:
             groups = self._fanout.find(event.key)
-            if self._events or len(groups) > _AT_ONCE:
+            if self._events or len(groups) > _AT_ONCE or (groups and is_long(event, groups)):
                 self._ask_in_turns(event, groups)
                 continue
             if groups:
@@ -271,7 +239,7 @@ class Hub:
         if event.revision <= group.after:
             return
         try:
-            made = _frame(event, group, frames)
+            made = frame_of(event, group, frames)
         except Exception:  # the commit is done: nobody else may suffer from one form
             LOG.exception("watches of %r fail", group.interest.prefix)
             self._break(group, BROKEN)
@@ -293,6 +261,10 @@ class Hub:
         until = time.perf_counter() + _TURN_SECONDS
         while self._events:
             asking = self._events[0]
+            if not asking.ready and is_long(asking.event, asking.groups):
+                task = asyncio.get_running_loop().create_task(self._prepare(asking))
+                self._preparing = task
+                return
             while asking.groups:
                 self._deliver(asking.event, asking.groups.popleft(), asking.frames)
                 if time.perf_counter() > until:
@@ -302,10 +274,21 @@ class Hub:
             self._backlog -= asking.size
             self.published = asking.revision
 
+    async def _prepare(self, asking: Asking[Group]) -> None:
+        """Have a large event tested and rendered beside the loop, then go on."""
+        asking.ready, groups = True, list(asking.groups)
+        size = asking.size + LONG
+        await self.aside.run(size, self, make_frames, asking.event, asking.frames, groups)
+        self._ask()
+
     def _give_up_tests(self) -> None:
-        """End the watches that the backlog is waiting for: it grows faster than they are asked."""
+        """End the watches that the backlog is waiting for: it grows faster than they are told."""
         for asking in self._events:
-            slow = [group for group in asking.groups if group.interest.test is not None]
+            slow = [
+                group
+                for group in asking.groups
+                if group.interest.test is not None or is_long(asking.event, (group,))
+            ]
             for group in slow:
                 self._break(group, EXPIRED)
             asking.groups = deque(group for group in asking.groups if group.watches)
@@ -442,36 +425,6 @@ class Hub:
         for group in self._fanout.all():
             for watch in list(group.watches):
                 self._end(watch)
-
-
-def change_of(event: Event, test: Callable[[bytes, bytes], bool] | None) -> bytes | None:
-    """Return what an event is to a watch: what begins or ceases to match comes or goes."""
-    before, after = event.previous, event.value
-    was = before is not None and (test is None or test(event.key, before))
-    now = after is not None and (test is None or test(event.key, after))
-    if now:
-        return b"MODIFIED" if was else b"ADDED"
-    return b"DELETED" if was else None
-
-
-def _frame(event: Event, group: Group, frames: dict[Hashable, bytes]) -> bytes | None:
-    """Return an event as a group reads it, None if it is not for it; `frames` are made already."""
-    kind = change_of(event, group.interest.test)
-    if kind is None:
-        return None
-    form = group.form
-    made = frames.get((form.key, kind))
-    if made is None:
-        made = form.frame(kind, form.render(event.revision, shown_value(event, kind)))
-        frames[form.key, kind] = made
-    return made
-
-
-def shown_value(event: Event, kind: bytes) -> bytes:
-    """Return the value that an event shows; an object that went is shown as it last was."""
-    value = event.previous if kind == b"DELETED" else event.value
-    assert value is not None
-    return value
 
 
 BROKEN = msgspec.json.encode(internal("the watch cannot show an object").status())

@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 # The dearest step takes some microseconds for a byte: this is a few milliseconds of the loop.
 SMALL = 16 * 1024
+# One of many things that are gone over in a turn, each of them small, is no more than this.
+LARGE = 64 * 1024
 # More than SMALL: for what is known to be long in another way.
 LONG = SMALL + 1
 # Objects that a collector goes through in a few milliseconds, and the text that may hold as many.

@@ -13,7 +13,8 @@ from kcpfast.meta.bounded import noted
 from kcpfast.store.contract import Batch, Event, Put, Store
 from kcpfast.watch import feed, hub
 from kcpfast.watch.feed import Feed
-from kcpfast.watch.hub import Form, Hub, Interest, Watch
+from kcpfast.watch.frames import Form, Interest
+from kcpfast.watch.hub import Hub, Watch
 
 
 class Reader:

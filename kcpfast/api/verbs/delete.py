@@ -97,7 +97,7 @@ async def delete_collection(api: Api, call: Call) -> Response | Stream:
     """Delete what the request selects, and answer with the list of it."""
     shown = answer.shape(call, call.resource)
     options = delete_options(call, _body(call))
-    selected = selection(call)
+    selected = selection(call, api.aside)
     walked = walk(api, call, selected)
     while not walked.done:
         for item in walked.step().items:

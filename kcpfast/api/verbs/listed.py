@@ -4,6 +4,8 @@ A long list goes out in chunks, each written when the client has read the one be
 the store, and not in memory. Where a page ends is known only at its end: the metadata of a long
 page stand behind its objects, where the order of members means nothing. Protobuf wants to be told
 first how long all of it is: such a list is walked twice, both times as of one revision.
+
+Many small objects are made ready in the turn in which they are read, a large one beside the loop.
 """
 
 from __future__ import annotations
@@ -11,21 +13,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from kcpfast.api import answer
 from kcpfast.api.answer import MEDIA, Shape
 from kcpfast.api.context import Api, Call
-from kcpfast.api.listing import LONG_PIECE, PIECE, Piece, Walk, first_meta, list_meta
+from kcpfast.api.listing import LONG_PIECE, PIECE, Piece, Unsifted, Walk, first_meta, list_meta
 from kcpfast.api.negotiate import JSON, PROTOBUF, YAML
 from kcpfast.api.selection import Selection
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import values
+from kcpfast.store.contract import Joined
 from kcpfast.transport.messages import Response, Sink, Stream, TooMuch
 
+T = TypeVar("T")
 LOG = logging.getLogger("kcpfast.api")
 # What a compressor holds.
 _COMPRESSOR = 300 * 1024
@@ -49,6 +53,29 @@ class Listing(NamedTuple):
             items = b",".join([render(self.shown.resource, *item[1:]) for item in piece.items])
         return self.shown.several(items) if items else b""
 
+    async def following(self, walked: Walk, make: Callable[[bytes], T]) -> T:
+        """Read on once others had their turn; return what is made of the next part."""
+
+        def step() -> T | Unsifted:
+            read = walked.read()
+            return read if read.is_large else make(self.part(walked.sift(read)))
+
+        found = await self.call.request.in_turn(step)
+        return await self.beside(walked, found, make) if isinstance(found, Unsifted) else found
+
+    async def beside(self, walked: Walk, read: Unsifted, make: Callable[[bytes], T]) -> T:
+        """Return what is made of a part with a large object in it."""
+        as_stored = isinstance(read.found, Joined) and self.writes_as_stored()
+        size = 0 if as_stored else self.shown.resource.weigh(read.size)
+        return await self.api.aside.run(
+            size, self.call.user.name, lambda: make(self.part(walked.sift(read)))
+        )
+
+    def writes_as_stored(self) -> bool:
+        """Tell whether the JSON of objects is sent as it is."""
+        form = self.shown.form
+        return form.media == JSON and not form.kind and not answer.is_pretty(self.call)
+
     def meta(self, walked: Walk) -> Meta:
         """Return the metadata, once it was walked."""
         return self.shown.list_meta(list_meta(self.api, self.call, self.selected, walked))
@@ -60,20 +87,36 @@ class Listing(NamedTuple):
         return self.shown.list_meta(first_meta(self.call, walked.revision))
 
 
+class Text(NamedTuple):
+    """How a list is written in a media type: around its parts, and each of them.
+
+    `part` is told whether anything stands before; `copies` that it takes no time.
+    """
+
+    media: str
+    before: bytes
+    part: Callable[[bytes, bool], bytes]
+    behind: Callable[[], bytes]
+    copies: bool = False
+
+
 async def answer_list(listing: Listing, walked: Walk) -> Response | Stream:
     """Answer with what is walked; others have their turn between its pieces.
 
     While it waits, for a turn or to be sent, it is charged with what has gathered.
     """
-    request = listing.call.request
-    holder, held = request.holder, 0
+    holder, held = listing.call.request.holder, 0
     parts: list[bytes] = []
-    part = listing.part(walked.step())
+    read = walked.read()
+    if read.is_large:
+        part = await listing.beside(walked, read, bytes)
+    else:
+        part = listing.part(walked.sift(read))
     try:
         while True:
             if part:
                 parts.append(part)
-            if walked.done:
+            if walked.done and (held + len(part) < PIECE or listing.writes_as_stored()):
                 body = listing.shown.around(listing.meta(walked), b",".join(parts))
                 return answer.respond(listing.call, listing.shown.form, 200, body)
             if not holder.take(len(part)):
@@ -81,77 +124,73 @@ async def answer_list(listing: Listing, walked: Walk) -> Response | Stream:
             held += len(part)
             if held >= PIECE:
                 return await _in_pieces(listing, walked, parts)
-            part = await request.in_turn(lambda: listing.part(walked.step()))
+            part = await listing.following(walked, bytes)
     finally:
         holder.give(held)
 
 
 async def _in_pieces(listing: Listing, walked: Walk, parts: list[bytes]) -> Stream:
     call = listing.call
-    media, texts = await _written(listing, walked, parts)
-    gathered = sum(map(len, parts))
+    text, walked = await _text(listing, walked, parts)
+    gathered, sending = sum(map(len, parts)), _Sending(listing, walked, parts, text)
     headers, zipped = list(call.headers), answer.takes_gzip(call)
     if zipped:
         headers += answer.ZIPPED
 
     def start(sink: Sink) -> Callable[[], None]:
-        sending = _send(call, sink, walked, texts, gathered, zipped=zipped)
-        task = asyncio.get_running_loop().create_task(sending)
+        work = _send(call, sink, sending, gathered, zipped=zipped)
+        task = asyncio.get_running_loop().create_task(work)
 
         def stop() -> None:
             task.cancel()
 
         return stop
 
-    return Stream(start, MEDIA[media], headers)
+    return Stream(start, MEDIA[text.media], headers)
 
 
-def _parts(listing: Listing, walked: Walk, parts: list[bytes]) -> Iterator[bytes]:
-    """Yield the objects of a list, none of them twice: those read already, then the others."""
-    yield _taken(parts)
-    while not walked.done:
-        yield listing.part(walked.step())
+class _Sending:
+    """The text of a list, asked for bit by bit; nothing is kept of a bit that was given away."""
+
+    def __init__(self, listing: Listing, walked: Walk, parts: list[bytes], text: Text) -> None:
+        self.walked = walked
+        self._listing, self._parts, self._text = listing, parts, text
+        self._is_begun = self._is_over = self._has_parts = False
+
+    @property
+    def has_gathered(self) -> bool:
+        """Whether parts that were read before wait to be sent."""
+        return bool(self._parts)
+
+    async def next(self) -> bytes | None:
+        """Return what follows, None at the end."""
+        if not self._is_begun:
+            self._is_begun = True
+            return self._text.before
+        if self._parts:
+            joined = b",".join(self._parts)
+            self._parts.clear()
+            size = 0 if self._text.copies else len(joined)
+            who = self._listing.call.user.name
+            return await self._listing.api.aside.run(size, who, self._write, joined)
+        if not self.walked.done:
+            return await self._listing.following(self.walked, self._write)
+        if self._is_over:
+            return None
+        self._is_over = True
+        return self._text.behind()
+
+    def _write(self, part: bytes) -> bytes:
+        if not part:
+            return b""
+        is_first, self._has_parts = not self._has_parts, True
+        return self._text.part(part, is_first)
 
 
-def _taken(parts: list[bytes]) -> bytes:
-    """Return what has gathered, and keep nothing of it.
-
-    Here and below nothing that is yielded has a name: a generator keeps what its names stand for
-    until it goes on, and that is when the client has read it.
-    """
-    joined = b",".join(parts)
-    parts.clear()
-    return joined
-
-
-def _after_comma(part: bytes) -> bytes:
-    return b"," + part if part else b""
-
-
-async def _written(
-    listing: Listing, walked: Walk, gathered: list[bytes]
-) -> tuple[str, Iterator[bytes]]:
-    """Return the media type of a list and its text in pieces; `gathered` is used or emptied."""
-    media = listing.shown.form.media
-    if media == PROTOBUF:
-        found = await _protobuf(listing, walked, gathered)
-        if found is not None:
-            return PROTOBUF, found
-        media = JSON
-    parts = _parts(listing, walked, gathered)
-    if media == YAML:
-        return YAML, _flow(_json(listing, walked, parts))
-    if listing.call.parameter("pretty") not in ("", "0", "false"):
-        return media, _pretty(listing, walked, parts)
-    return media, _json(listing, walked, parts)
-
-
-async def _send(
-    call: Call, sink: Sink, walked: Walk, texts: Iterator[bytes], gathered: int, *, zipped: bool
-) -> None:
+async def _send(call: Call, sink: Sink, sending: _Sending, gathered: int, *, zipped: bool) -> None:
     """Send a list as fast as it is read; what cannot be sent to its end is torn off.
 
-    `gathered` are the bytes that it begins with.
+    `gathered` are the bytes of what was read already.
     """
     holder, held = call.request.holder, _COMPRESSOR if zipped else 0
     if not holder.take(held + gathered):
@@ -159,17 +198,17 @@ async def _send(
         return
     try:
         compress = zlib.compressobj(1, zlib.DEFLATED, _WITH_HEADER) if zipped else None
-        while (text := await call.request.in_turn(lambda: next(texts, None))) is not None:
+        while (text := await sending.next()) is not None:
             if compress:
                 text = await asyncio.to_thread(compress.compress, text)
-            if gathered:
+            if gathered and not sending.has_gathered:
                 holder.give(gathered)
                 gathered = 0
             if text:
                 sink.write(text)
             del text  # who sends it holds it
             quick = not sink.pending() and not call.request.is_crowded()
-            walked.piece = LONG_PIECE if quick else PIECE
+            sending.walked.piece = LONG_PIECE if quick else PIECE
             if not await sink.drained():
                 return
         if compress:
@@ -185,31 +224,62 @@ async def _send(
         holder.give(held + gathered)
 
 
-def _json(listing: Listing, walked: Walk, parts: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield a list around its parts."""
-    meta = listing.early_meta(walked)
-    yield listing.shown.before(meta) + next(parts)
-    yield from map(_after_comma, parts)
-    yield listing.shown.behind(listing.meta(walked) if meta is None else None)
+async def _text(listing: Listing, walked: Walk, gathered: list[bytes]) -> tuple[Text, Walk]:
+    """Return how a list is written, and what is to be walked from here on.
+
+    Where all is to be read again `gathered` is emptied.
+    """
+    media = listing.shown.form.media
+    if media == PROTOBUF:
+        found = await _protobuf(listing, walked, gathered)
+        if found is not None:
+            return found
+        media = JSON
+    if media == YAML:
+        return _flow(_json(listing, walked, media)), walked
+    if answer.is_pretty(listing.call):
+        return _pretty(listing, walked), walked
+    return _json(listing, walked, media), walked
 
 
-def _flow(texts: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield a list as YAML: in flow style, which is JSON."""
+def _json(listing: Listing, walked: Walk, media: str) -> Text:
+    shown, meta = listing.shown, listing.early_meta(walked)
+
+    def part(text: bytes, is_first: bool) -> bytes:
+        return text if is_first else b"," + text
+
+    def behind() -> bytes:
+        return shown.behind(listing.meta(walked) if meta is None else None)
+
+    return Text(media, shown.before(meta), part, behind, copies=True)
+
+
+def _flow(text: Text) -> Text:
+    """Return a list as YAML: in flow style, which is JSON."""
     from kcpfast.api.yamltext import flow  # noqa: PLC0415 - few clients ask for YAML
 
-    yield from map(flow, texts)
-    yield b"\n"
+    return Text(
+        YAML,
+        flow(text.before),
+        lambda part, is_first: flow(text.part(part, is_first)),
+        lambda: flow(text.behind()) + b"\n",
+    )
 
 
-def _pretty(listing: Listing, walked: Walk, parts: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield a list with line breaks and indentation: each part as in a list of its own."""
+def _pretty(listing: Listing, walked: Walk) -> Text:
+    """Return a list with line breaks and indentation: each part as in a list of its own."""
     shown, meta = listing.shown, listing.early_meta(walked)
     mark = b"    0\n"
-    yield msgspec.json.format(shown.around(meta, b"0"), indent=2).rpartition(mark)[0]
-    yield _indented(next(parts))
-    yield from map(_indented_after_comma, parts)
-    last = shown.around(listing.meta(walked), b"0", late=meta is None)
-    yield b"\n" + msgspec.json.format(last, indent=2).rpartition(mark)[2]
+
+    def part(text: bytes, is_first: bool) -> bytes:
+        return _indented(text) if is_first else b",\n" + _indented(text)
+
+    def behind() -> bytes:
+        last = shown.around(listing.meta(walked), b"0", late=meta is None)
+        return b"\n" + msgspec.json.format(last, indent=2).rpartition(mark)[2]
+
+    before = msgspec.json.format(shown.around(meta, b"0"), indent=2).rpartition(mark)[0]
+    return Text(JSON, before, part, behind)
 
 
 def _indented(part: bytes) -> bytes:
@@ -217,13 +287,9 @@ def _indented(part: bytes) -> bytes:
     return text[text.index(b"[\n") + 2 : text.rindex(b"\n  ]")]
 
 
-def _indented_after_comma(part: bytes) -> bytes:
-    return b",\n" + _indented(part) if part else b""
-
-
 async def _protobuf(
     listing: Listing, walked: Walk, gathered: list[bytes]
-) -> Iterator[bytes] | None:
+) -> tuple[Text, Walk] | None:
     """Return a list in protobuf, None if no message of its objects is known."""
     from kcpfast.resources.protobuf import ListWriter  # noqa: PLC0415 - typed clients only
 
@@ -233,20 +299,12 @@ async def _protobuf(
         writer = ListWriter(version, kind)
     except ValueError:
         return None
-    gathered.clear()  # all of it is read again
+    gathered.clear()
     first = walked.again(shown.joining())
     size = 0
     while not first.done:
-        size += await listing.call.request.in_turn(
-            lambda: len(writer.items(listing.part(first.step())))
-        )
+        size += await listing.following(first, lambda part: len(writer.items(part)))
     meta = writer.meta(listing.meta(first))
     before, behind = writer.envelope(size + len(meta))
-
-    def texts(second: Walk) -> Iterator[bytes]:
-        yield before + meta
-        while not second.done:
-            yield writer.items(listing.part(second.step()))
-        yield behind
-
-    return texts(walked.again(shown.joining()))
+    text = Text(PROTOBUF, before + meta, lambda part, _: writer.items(part), lambda: behind)
+    return text, walked.again(shown.joining())

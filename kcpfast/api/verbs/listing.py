@@ -15,6 +15,6 @@ async def list_objects(api: Api, call: Call) -> Response | Stream:
     """Answer with the objects that the request selects."""
     shown = answer.shape(call, call.resource)
     count_list(call.resource.group, call.resource.plural)
-    selected = selection(call)
+    selected = selection(call, api.aside)
     walked = walk(api, call, selected, shown.joining())
     return await answer_list(Listing(api, call, selected, shown), walked)

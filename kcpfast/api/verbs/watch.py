@@ -28,12 +28,15 @@ from kcpfast.meta.errors import (
     not_acceptable,
 )
 from kcpfast.registry import index
+from kcpfast.registry.values import is_copied
 from kcpfast.resources.rows import partials
 from kcpfast.store.contract import Batch
 from kcpfast.store.keys import place, prefix
 from kcpfast.transport.messages import Sink, Stream
 from kcpfast.watch.feed import Feed
-from kcpfast.watch.hub import EXPIRED, Form, Hub, Interest, Watch, json_line
+from kcpfast.watch.frames import Form, Interest, json_line
+from kcpfast.watch.hub import EXPIRED, Hub, Watch
+from kcpfast.work import pieces
 
 MIN_SECONDS = 1800
 _END = "k8s.io/initial-events-end"
@@ -47,7 +50,7 @@ async def watch(api: Api, call: Call) -> Stream:
     shown = answer.shape(call, call.resource)
     if shown.form.media == YAML:
         raise not_acceptable(["application/json", "application/json;stream=watch"])
-    selected = selection(call)
+    selected = selection(call, api.aside)
     wanted = check_version(call.parameter("resourceVersion"))
     after = _begin(api, call, wanted)
     timeout = integer(call, "timeoutSeconds") or int(MIN_SECONDS * (1 + random.random()))
@@ -58,7 +61,15 @@ async def watch(api: Api, call: Call) -> Stream:
         interest = Interest(selected.prefix, selected.test, _alive(call), selected.clusters)
         opened = Watch(form, interest, sink, bookmarks=bookmarks)
         store = api.objects.store
-        feed = Feed(api.hub, store, opened, after=after, seconds=timeout, ranges=selected.ranges)
+        feed = Feed(
+            api.hub,
+            store,
+            opened,
+            after=after,
+            seconds=timeout,
+            ranges=selected.ranges,
+            who=call.user.name,
+        )
         return feed.start()
 
     protobuf = shown.form.media == PROTOBUF
@@ -137,6 +148,11 @@ def _match_causes(match: str, *, given: bool, continues: bool) -> list[Cause]:
 
 def _form(shown: answer.Shape) -> Form:
     """Return how a watch wants objects; a Table's columns come with its first event only."""
+    is_json = shown.form.media != PROTOBUF and not shown.form.kind
+
+    def copies(value: bytes) -> bool:
+        return is_json and is_copied(shown.resource, value)
+
     frame = _protobuf_frame if shown.form.media == PROTOBUF else json_line
 
     def form(render: Callable[[int, bytes], bytes], *, first: bool, then: Form | None) -> Form:
@@ -145,7 +161,7 @@ def _form(shown: answer.Shape) -> Form:
         def mark(revision: int, ended: bool) -> bytes:
             return _bookmark(shown, revision, ended, columns=first)
 
-        return Form(key, render, mark, frame, then)
+        return Form(key, render, mark, frame, then, copies)
 
     if shown.form.kind != "Table":
         return form(shown.one, first=False, then=None)
@@ -155,7 +171,7 @@ def _form(shown: answer.Shape) -> Form:
 def _protobuf_frame(kind: bytes, obj: bytes) -> bytes:
     from kcpfast.resources.protobuf import encode_event  # noqa: PLC0415 - typed clients only
 
-    return encode_event(kind, msgspec.json.decode(obj))
+    return encode_event(kind, pieces.decode(obj))
 
 
 def _bookmark(shown: answer.Shape, revision: int, ended: bool, *, columns: bool) -> bytes:

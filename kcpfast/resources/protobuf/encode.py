@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from kcpfast.resources.protobuf.tables import CRD, MAGIC, META, Field, message_of, messages
+from kcpfast.work import pieces
 
 Write = Callable[[Any], bytes]
 _ENDING = b"\x1a\0\x22\0"
@@ -55,7 +56,7 @@ class ListWriter:
 
     def items(self, text: bytes) -> bytes:
         """Return objects that are given as JSON, joined by commas."""
-        found = msgspec.json.decode(b"[%b]" % text)
+        found = pieces.decode(b"[%b]" % text)
         return b"".join([_delimited(2, _message(self._item, each)) for each in found])
 
     def envelope(self, size: int) -> tuple[bytes, bytes]:

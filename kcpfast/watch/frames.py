@@ -1,0 +1,123 @@
+"""How an event is told: to whom it matters, as what, in which form, and what of that takes long."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from kcpfast.store.contract import Event
+from kcpfast.work.aside import LARGE
+
+
+def json_line(kind: bytes, obj: bytes) -> bytes:
+    """Return one event as a client reads it: a JSON object on a line."""
+    return b'{"type":"%b","object":%b}\n' % (kind, obj)
+
+
+def _is_plain(_value: bytes) -> bool:
+    """Tell that nothing is decoded to show a value."""
+    return True
+
+
+class Form(NamedTuple):
+    """How a watch wants objects: `key` is equal for watches that get the same bytes.
+
+    `render(revision, value)` makes an object, `bookmark(revision, ended)` the object of a
+    bookmark, where `ended` says that it ends the initial events; `frame(kind, object)` makes an
+    event of either. After the first event the watch goes on in the form `then`, if there is one.
+    `copies(value)` tells that to make an object is to copy its bytes.
+    """
+
+    key: Hashable
+    render: Callable[[int, bytes], bytes]
+    bookmark: Callable[[int, bool], bytes]
+    frame: Callable[[bytes, bytes], bytes] = json_line
+    then: Form | None = None
+    copies: Callable[[bytes], bool] = _is_plain
+
+
+class Interest(NamedTuple):
+    """What a watch looks at: a key prefix, and a test for what is below it.
+
+    `test(key, value)` None lets everything through. `alive()` tells whether it is still served as
+    it was (None: it always is). `clusters(name)` tells of a watch over all clusters whether it
+    shows one of them (None: it may).
+    """
+
+    prefix: bytes
+    test: Callable[[bytes, bytes], bool] | None = None
+    alive: Callable[[], bool] | None = None
+    clusters: Callable[[str], bool] | None = None
+
+
+class Told(Protocol):
+    """Who is told of events: a watch, or a group of such as are told the same."""
+
+    form: Form
+    interest: Interest
+
+
+def is_long(event: Event, listeners: Iterable[Told]) -> bool:
+    """Tell whether it takes long to tell somebody of an event: it is large, and is looked into."""
+    value, previous = event.value or b"", event.previous or b""
+    if len(value) <= LARGE and len(previous) <= LARGE:
+        return False
+    return any(
+        each.interest.test is not None or not each.form.copies(value or previous)
+        for each in listeners
+    )
+
+
+def made_frame(event: Event, form: Form, test: Callable[[bytes, bytes], bool] | None) -> bytes:
+    """Return an event as somebody reads it, nothing if it is not for them."""
+    kind = change_of(event, test)
+    if kind is None:
+        return b""
+    return form.frame(kind, form.render(event.revision, shown_value(event, kind)))
+
+
+def make_frames(event: Event, frames: dict[Hashable, bytes], listeners: Sequence[Told]) -> None:
+    """Note what tests read of a large event, and render it in all the forms asked for.
+
+    Whoever cannot be told is found out again when their turn comes.
+    """
+    for each in listeners:
+        with contextlib.suppress(Exception):
+            form: Form | None = each.form
+            kind = change_of(event, each.interest.test)
+            while kind is not None and form is not None:
+                if (form.key, kind) not in frames:
+                    made = form.render(event.revision, shown_value(event, kind))
+                    frames[form.key, kind] = form.frame(kind, made)
+                form = form.then
+
+
+def frame_of(event: Event, group: Told, frames: dict[Hashable, bytes]) -> bytes | None:
+    """Return an event as a group reads it, None if it is not for it; `frames` are made already."""
+    kind = change_of(event, group.interest.test)
+    if kind is None:
+        return None
+    form = group.form
+    made = frames.get((form.key, kind))
+    if made is None:
+        made = form.frame(kind, form.render(event.revision, shown_value(event, kind)))
+        frames[form.key, kind] = made
+    return made
+
+
+def change_of(event: Event, test: Callable[[bytes, bytes], bool] | None) -> bytes | None:
+    """Return what an event is to a watch: what begins or ceases to match comes or goes."""
+    before, after = event.previous, event.value
+    was = before is not None and (test is None or test(event.key, before))
+    now = after is not None and (test is None or test(event.key, after))
+    if now:
+        return b"MODIFIED" if was else b"ADDED"
+    return b"DELETED" if was else None
+
+
+def shown_value(event: Event, kind: bytes) -> bytes:
+    """Return the value that an event shows; an object that went is shown as it last was."""
+    value = event.previous if kind == b"DELETED" else event.value
+    assert value is not None
+    return value
