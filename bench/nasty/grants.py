@@ -39,7 +39,14 @@ def _held(name: str, rules: list[Any]) -> list[Shot]:
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
     return [
         post(f"{_RBAC}/clusterroles", named(name, rules=rules)),
-        post(f"{_RBAC}/clusterrolebindings", named(name, roleRef=role, subjects=[subject])),
+        post(
+            f"{_RBAC}/clusterrolebindings",
+            {
+                "metadata": {"name": name, "labels": {"held": name}},
+                "roleRef": role,
+                "subjects": [subject],
+            },
+        ),
     ]
 
 
@@ -229,7 +236,7 @@ LISTED = [
         "questions about 5,000 bindings",
         lambda: [Shot("GET", core("configmaps", f"n{n}"), headers=_HOLDER) for n in range(4)],
         lambda: [shot for n in range(5_000) for shot in _held(f"b{n}", [_rule()])[1:]],
-        after=lambda: [drop(f"{_RBAC}/clusterrolebindings")],
+        after=lambda: [drop(f"{_RBAC}/clusterrolebindings?labelSelector=held")],
     ),
     Nasty(
         "a quota of 50,000 resources",

@@ -19,7 +19,9 @@ def test_the_catalogue_is_long_and_its_names_differ() -> None:
     assert len(names) == len(set(names)) >= 60
 
 
-@pytest.mark.parametrize("subject", ["objects", "patches", "rules", "definitions", "grants"])
+@pytest.mark.parametrize(
+    "subject", ["objects", "patches", "rules", "definitions", "grants", "spaces", "stored"]
+)
 def test_every_body_is_one_that_is_read(subject: str) -> None:
     """What is refused for its length alone costs nobody anything."""
     for row in nasty.catalogue(subject):
