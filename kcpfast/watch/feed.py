@@ -8,7 +8,7 @@ to the newest of them and attaches the watch before anything else can happen.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -29,7 +29,7 @@ class Feed:
 
     __slots__ = (
         "_after", "_deadline", "_ended", "_hub", "_last", "_listing", "_loop", "_ranges", "_store",
-        "_telling", "_timer", "_watch", "_who",
+        "_telling", "_timer", "_watch",
     )  # fmt: skip
 
     def __init__(
@@ -41,12 +41,10 @@ class Feed:
         after: int | None,
         seconds: float,
         ranges: Sequence[bytes] | None = None,
-        who: Hashable = None,
     ) -> None:
         """Begin behind revision `after`, or (None) with all there is; end after `seconds`.
 
-        What there is that passes the watch's test lies in the `ranges`, if they are given. What is
-        large takes its turn as that of `who`.
+        What there is that passes the watch's test lies in the `ranges`, if they are given.
         """
         self._hub = hub
         self._store = store
@@ -55,7 +53,6 @@ class Feed:
         self._after = after or 0
         self._listing = after is None
         self._last = b""
-        self._who = who
         # At which revision the initial events have ended, until that is told.
         self._ended: int | None = None
         self._telling: asyncio.Task[None] | None = None
@@ -101,8 +98,8 @@ class Feed:
         run, watch = self._hub.aside.run, self._watch
         try:
             for event in events:
-                size, test = event_size(event), watch.interest.test
-                self._queue(await run(size, self._who, made_frame, event, watch.form, test))
+                size, (test, who) = event_size(event), (watch.interest.test, watch.interest.who)
+                self._queue(await run(size, who, made_frame, event, watch.form, test))
         except Exception:
             self._break()
         else:

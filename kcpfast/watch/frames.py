@@ -42,13 +42,14 @@ class Interest(NamedTuple):
 
     `test(key, value)` None lets everything through. `alive()` tells whether it is still served as
     it was (None: it always is). `clusters(name)` tells of a watch over all clusters whether it
-    shows one of them (None: it may).
+    shows one of them (None: it may). What is large takes its turn as that of `who`.
     """
 
     prefix: bytes
     test: Callable[[bytes, bytes], bool] | None = None
     alive: Callable[[], bool] | None = None
     clusters: Callable[[str], bool] | None = None
+    who: Hashable = None
 
 
 class Told(Protocol):

@@ -58,18 +58,12 @@ async def watch(api: Api, call: Call) -> Stream:
     form = _form(shown)
 
     def start(sink: Sink) -> Callable[[], None]:
-        interest = Interest(selected.prefix, selected.test, _alive(call), selected.clusters)
+        interest = Interest(
+            selected.prefix, selected.test, _alive(call), selected.clusters, call.user.name
+        )
         opened = Watch(form, interest, sink, bookmarks=bookmarks)
         store = api.objects.store
-        feed = Feed(
-            api.hub,
-            store,
-            opened,
-            after=after,
-            seconds=timeout,
-            ranges=selected.ranges,
-            who=call.user.name,
-        )
+        feed = Feed(api.hub, store, opened, after=after, seconds=timeout, ranges=selected.ranges)
         return feed.start()
 
     protobuf = shown.form.media == PROTOBUF
