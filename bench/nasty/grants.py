@@ -213,12 +213,14 @@ LISTED = [
         after=lambda: [drop(f"{ADMISSION}/validatingwebhookconfigurations/rules")],
     ),
     Nasty(
-        "questions about a role of 2.5 MB",
-        lambda: [
-            Shot("GET", core("configmaps", f"n{n}"), headers=_HOLDER) for n in (0, 5, 9_999, 29_999)
-        ],
-        lambda: _held("heavy", [_rule(resourceNames=[f"m{n}"]) for n in range(30_000)]),
+        "questions about a role of 1 MB",
+        lambda: [Shot("GET", core("configmaps", f"n{n}"), headers=_HOLDER) for n in range(20)],
+        lambda: _held("heavy", [_rule(resourceNames=[f"m{n}"]) for n in range(5_000)]),
         after=lambda: [drop(f"{_RBAC}/clusterrolebindings/heavy")],
+    ),
+    Nasty(
+        "a role of 30,000 rules",
+        lambda: _held("none", [_rule(resourceNames=[f"m{n}"]) for n in range(30_000)]),
     ),
     Nasty(
         "questions about 20 roles of 1 MB",
@@ -227,7 +229,7 @@ LISTED = [
             shot
             for role in range(20)
             for shot in _held(
-                f"heavy{role}", [_rule(resourceNames=[f"m{n}"]) for n in range(12_000)]
+                f"heavy{role}", [_rule(resourceNames=[f"{'m' * 200}{n}"]) for n in range(5_000)]
             )
         ],
         after=lambda: [drop(f"{_RBAC}/clusterrolebindings/heavy{n}") for n in range(20)],

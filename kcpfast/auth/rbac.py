@@ -7,28 +7,37 @@ names changes. The caches are bounded and hold only what was asked lately.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
-from kcpfast.auth.rules import Rule, allows
+import msgspec
+
+from kcpfast.auth.granted import Granted
+from kcpfast.auth.rules import Rule
 from kcpfast.meta.cluster import SYSTEM_ADMIN
 from kcpfast.meta.user import Attributes, split_service_account
 from kcpfast.registry import index
 from kcpfast.registry.derived import Derived
-from kcpfast.registry.objects import Objects, Target, target_of
+from kcpfast.registry.objects import Objects, Target, object_prefix
 from kcpfast.registry.reader import Reader
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Index, Write
+from kcpfast.store.keys import place
 
 GROUP = "rbac.authorization.k8s.io"
 ROLES = BY_PLACE[GROUP, "v1", "roles"]
 CLUSTER_ROLES = BY_PLACE[GROUP, "v1", "clusterroles"]
 ROLE_BINDINGS = BY_PLACE[GROUP, "v1", "rolebindings"]
 CLUSTER_ROLE_BINDINGS = BY_PLACE[GROUP, "v1", "clusterrolebindings"]
-_BINDINGS = {each.storage: each for each in (ROLE_BINDINGS, CLUSTER_ROLE_BINDINGS)}
 _MAX_ANSWERS = 32_768  # some 20 MB
 _MAX_GRANTS = 4096
 _MAX_QUESTION = 1024
+# What is looked through for one question, and the words of all roles that are remembered.
+MOST_BYTES, MOST_WORDS = 4 * 1024 * 1024, 50_000
+# What it takes to read a binding, in words.
+_BINDING_WORDS = 50
+_MAX_WORDS = 500_000
 
 
 class Identity(NamedTuple):
@@ -46,24 +55,60 @@ class Grant(NamedTuple):
     """Rules that a binding gives, in one namespace or ("") everywhere."""
 
     namespace: str
-    rules: Sequence[Rule]
+    granted: Granted
+
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """The rules as they are written."""
+        return self.granted.rules
+
+
+class _RoleRef(msgspec.Struct):
+    kind: str = ""
+    name: str = ""
+
+
+class _Binding(msgspec.Struct):
+    """What is read of a binding: not its subjects, which are filed."""
+
+    roleRef: _RoleRef
+
+
+class _Role(msgspec.Struct):
+    """What is read of a role."""
+
+    rules: list[dict[str, list[str] | None]] | None = None
+
+
+_NOTHING = Granted(())
+_decode_binding = msgspec.json.Decoder(_Binding).decode
+_decode_role = msgspec.json.Decoder(_Role).decode
 
 
 class Rbac:
-    """Answers whether identities may do something in a cluster."""
+    """Answers whether identities may do something in a cluster.
+
+    What is looked through for one question is bounded: bindings and roles of so many bytes, and
+    rules of so many words. What is granted beyond that does not count; what holds in the whole
+    workspace comes first.
+    """
 
     def __init__(self, objects: Objects, reader: Reader) -> None:
         """Read roles and bindings through the registry."""
         self._objects = objects
         self._answers: Derived[_Question, bool] = Derived(reader, _MAX_ANSWERS)
         self._grants: Derived[_Who, tuple[Grant, ...]] = Derived(reader, _MAX_GRANTS)
+        self._bindings: Derived[bytes, _Referring | None] = Derived(reader, _MAX_GRANTS)
+        self._roles: Derived[bytes, Granted | None] = Derived(
+            reader, _MAX_GRANTS, _weight, _MAX_WORDS
+        )
 
     def allowed(self, cluster: str, identities: tuple[Identity, ...], wanted: Attributes) -> bool:
         """Tell whether any rule bound to any identity, in the cluster, allows a request."""
 
         def answer() -> bool:
             grants = self.grants(cluster, identities, wanted.namespace)
-            return any(allows(rule, wanted) for grant in grants for rule in grant.rules)
+            return any(grant.granted.allows(wanted) for grant in grants)
 
         # Anybody may ask about names of any length: what is long is not kept.
         if sum(map(len, wanted)) > _MAX_QUESTION:
@@ -85,46 +130,100 @@ class Rbac:
     def _find(
         self, cluster: str, identities: Iterable[Identity], namespace: str
     ) -> Iterator[Grant]:
-        seen = set()
-        for key in self._binding_keys(cluster, identities):
-            if key in seen:
+        size = words = 0
+        for key in self._binding_keys(cluster, identities, namespace):
+            binding = self._binding(key)
+            if binding is None:
                 continue
-            seen.add(key)
-            resource = _BINDINGS[key.partition(b"\0")[0]]
-            target = target_of(resource, key)
-            if target.namespace and target.namespace != namespace:
-                continue
-            binding = self._objects.find(target)
-            if binding is not None:
-                rules = self.rules(cluster, target.namespace, binding["roleRef"])
-                yield Grant(target.namespace, rules or ())
+            where = place(key)
+            role = self._role_of(cluster, where.namespace, binding.role) or _NOTHING
+            size += binding.size
+            words += _BINDING_WORDS + role.words
+            if size > MOST_BYTES or words > MOST_WORDS:
+                return
+            yield Grant(where.namespace, role)
 
-    def _binding_keys(self, cluster: str, identities: Iterable[Identity]) -> Iterator[bytes]:
+    def _binding_keys(
+        self, cluster: str, identities: Iterable[Identity], namespace: str
+    ) -> Iterable[bytes]:
+        """Return the bindings that name one of these and hold in a namespace: of the whole
+        workspace, then of the namespace."""
+        in_whole, in_namespace = (
+            object_prefix(CLUSTER_ROLE_BINDINGS, cluster),
+            object_prefix(ROLE_BINDINGS, cluster, namespace),
+        )
+        everywhere: dict[bytes, None] = {}
+        within: dict[bytes, None] = {}
         for identity in identities:
             for kind, name in _subjects(identity):
                 prefix = index.subject(cluster, kind, name)
                 for _, key in self._objects.store.index_scan(prefix):
-                    yield key
+                    if key.startswith(in_whole):
+                        everywhere[key] = None
+                    elif namespace and key.startswith(in_namespace):
+                        within[key] = None
+        return chain(everywhere, within)
+
+    def _binding(self, key: bytes) -> _Referring | None:
+        def read() -> _Referring | None:
+            record = self._objects.store.get(key)
+            if record is None:
+                return None
+            found = _decode_binding(_json(record.value)).roleRef
+            return _Referring({"kind": found.kind, "name": found.name}, len(record.value))
+
+        return self._bindings.get(key, read)
 
     def rules(self, cluster: str, namespace: str, role: dict[str, str]) -> Sequence[Rule] | None:
         """Return the rules of a roleRef; cluster roles are also looked for in system:admin.
 
         None if there is no such role.
         """
-        found = self.own_rules(cluster, namespace, role)
+        found = self._role_of(cluster, namespace, role)
+        return None if found is None else found.rules
+
+    def _role_of(self, cluster: str, namespace: str, role: dict[str, str]) -> Granted | None:
+        found = self._role(cluster, namespace, role)
         if found is None and role["kind"] != "Role":
-            found = self.own_rules(SYSTEM_ADMIN, "", role)
+            found = self._role(SYSTEM_ADMIN, "", role)
         return found
 
     def own_rules(
         self, cluster: str, namespace: str, role: dict[str, str]
     ) -> Sequence[Rule] | None:
         """Return the rules of a role of this very cluster, None if there is no such role."""
+        found = self._role(cluster, namespace, role)
+        return None if found is None else found.rules
+
+    def _role(self, cluster: str, namespace: str, role: dict[str, str]) -> Granted | None:
         target = Target(CLUSTER_ROLES, cluster, "", role["name"])
         if role["kind"] == "Role":
             target = Target(ROLES, cluster, namespace, role["name"])
-        found = self._objects.find(target)
-        return None if found is None else found.get("rules") or ()
+
+        def read() -> Granted | None:
+            record = self._objects.record(target)
+            if record is None:
+                return None
+            rules = _decode_role(_json(record.value)).rules or ()
+            return Granted(rules)
+
+        return self._roles.get(target.key(), read)
+
+
+class _Referring(NamedTuple):
+    """The role that a binding refers to, and the bytes of the binding."""
+
+    role: dict[str, str]
+    size: int
+
+
+def _weight(role: Granted | None) -> int:
+    return 1 if role is None else 1 + role.words
+
+
+def _json(value: bytes) -> bytes:
+    """Return the JSON of a stored object, as far as it is read here."""
+    return b'{"metadata":{"resourceVersion":"' + value.partition(b"\0")[2]
 
 
 def _subjects(identity: Identity) -> Iterator[tuple[str, str]]:

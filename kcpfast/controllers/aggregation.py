@@ -15,12 +15,13 @@ from kcpfast.controllers.runtime import DONE, Outcome
 from kcpfast.meta.selectors import from_object, matches
 from kcpfast.registry import index
 from kcpfast.registry.objects import Change, Objects, Target, object_prefix
+from kcpfast.registry.strategies.rbac import MOST_WORDS, words
 from kcpfast.registry.values import decode, labels
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Index, Item, Write
 from kcpfast.store.keys import place
 
-# What the chosen roles may have together: an object of more could not be written either.
+# What is read of the chosen roles; a role of more words than may be written is not made either.
 _MOST_BYTES = 3 * 1024 * 1024
 
 
@@ -67,13 +68,17 @@ def _rules(items: Sequence[Item], selectors: Sequence[Any]) -> list[dict[str, An
         wanted = from_object(selector)
         chosen |= {item.key: item for item, known in named if matches(wanted, known)}
     found: dict[bytes, dict[str, Any]] = {}
-    size = 0
+    size = total = 0
     for item in chosen.values():
         size += len(item.value)
         if size > _MOST_BYTES:
             break
         for rule in decode(CLUSTER_ROLES, item.revision, item.value).get("rules") or ():
-            found.setdefault(msgspec.json.encode(rule, order="deterministic"), rule)
+            text = msgspec.json.encode(rule, order="deterministic")
+            total += 0 if text in found else words(rule)
+            if total > MOST_WORDS:
+                return list(found.values())
+            found[text] = rule
     return list(found.values())
 
 

@@ -198,11 +198,13 @@ class BindingController:
 
     def _conflict(self, where: Target, found: Sequence[Offer]) -> str:
         """Return what keeps a binding from its names, "" if nothing does."""
+        used = {
+            group: taken(self._catalog, where.cluster, group)
+            for group in dict.fromkeys(offer.group for offer in found)
+        }
         for offer in found:
-            used = taken(
-                self._catalog, where.cluster, offer.group, offer.plural, ("binding", where.name)
-            )
-            for key, value, owner in conflicts(offer.definition["names"], used):
+            names, source = offer.definition["names"], ("binding", where.name)
+            for key, value, owner in conflicts(names, used[offer.group], source):
                 return (
                     f"naming conflict with {_described(owner.row)}: "
                     f"spec.names.{key}={value} is forbidden"

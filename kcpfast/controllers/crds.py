@@ -63,9 +63,8 @@ class CrdController:
             new = await self._objects.copy(where, old)
             spec = new["spec"]
             names, group = spec["names"], spec["group"]
-            source = ("crd", where.name)
-            used = taken(self._catalog, where.cluster, group, names["plural"], source)
-            found = conflicts(names, used)
+            used = taken(self._catalog, where.cluster, group)
+            found = conflicts(names, used, ("crd", where.name))
             status = new.setdefault("status", {})
             refused = {key for key, _, _ in found}
             status["acceptedNames"] = _accepted(names, refused, status.get("acceptedNames") or {})

@@ -29,10 +29,17 @@ class Entry(NamedTuple, Generic[V]):
 class Derived(Generic[K, V]):
     """Remembers up to `most` values by key; those made first are forgotten first."""
 
-    def __init__(self, reader: Reader, most: int) -> None:
-        """Work out of what this reader reads."""
+    def __init__(
+        self, reader: Reader, most: int, weigh: Callable[[V], int] | None = None, limit: int = 0
+    ) -> None:
+        """Work out of what this reader reads.
+
+        Where values differ much in size, `weigh` tells of each what it counts as, and they count as
+        no more than `limit` together.
+        """
         self._reader = reader
         self._most = most
+        self._weigh, self._limit, self._weight = weigh, limit, 0
         self._entries: dict[K, Entry[V]] = {}
 
     def __len__(self) -> int:
@@ -71,10 +78,19 @@ class Derived(Generic[K, V]):
         """
         if not self._reader.remembers:
             return
-        self._entries.pop(key, None)
+        self._drop(key)
         if len(self._entries) >= self._most:
-            del self._entries[next(iter(self._entries))]
+            self._drop(next(iter(self._entries)))
         self._entries[key] = Entry(notes.basis(), value)
+        if self._weigh is not None:
+            self._weight += self._weigh(value)
+            while self._weight > self._limit and len(self._entries) > 1:
+                self._drop(next(iter(self._entries)))
+
+    def _drop(self, key: K) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None and self._weigh is not None:
+            self._weight -= self._weigh(entry.value)
 
 
 class Shared(Generic[V]):

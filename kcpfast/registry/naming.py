@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kcpfast.registry.catalog import Catalog, Row
@@ -16,40 +16,53 @@ class Owner(NamedTuple):
     row: Row
     plural: str
 
+    def is_of(self, source: tuple[str, str], plural: str) -> bool:
+        """Tell whether this is what (source, name) brings as a resource."""
+        return self.plural == plural and (self.row.source, self.row.name) == source
+
 
 class Taken(NamedTuple):
-    """Names in use. A short name may not be anybody's plural or singular, and the reverse."""
+    """Names in use, and by whom. A short name may not be anybody's plural or singular, and the
+    reverse."""
 
-    words: Mapping[str, Owner]
-    kinds: Mapping[str, Owner]
+    words: Mapping[str, Sequence[Owner]]
+    kinds: Mapping[str, Sequence[Owner]]
 
 
-def taken(
-    catalog: Catalog, cluster: str, group: str, plural: str, source: tuple[str, str]
-) -> Taken:
-    """Return the names that others than (source, name) use in a group of a cluster."""
-    words: dict[str, Owner] = {}
-    kinds: dict[str, Owner] = {}
-    for a_group, a_plural, row in catalog.rows(cluster):
-        if a_group != group or (a_plural == plural and (row.source, row.name) == source):
-            continue
+def taken(catalog: Catalog, cluster: str, group: str) -> Taken:
+    """Return the names that are used in a group of a cluster."""
+    words: dict[str, list[Owner]] = {}
+    kinds: dict[str, list[Owner]] = {}
+    for _, plural, row in catalog.rows(cluster, group):
+        owner = Owner(row, plural)
         for resource in catalog.from_origin(row.shared).values():
-            names, owner = resource.names, Owner(row, a_plural)
-            for word in (names.plural, names.singular, *names.short):
-                words.setdefault(word, owner)
-            for kind in (names.kind, resource.list_kind):
-                kinds.setdefault(kind, owner)
+            names = resource.names
+            for word in dict.fromkeys((names.plural, names.singular, *names.short)):
+                words.setdefault(word, []).append(owner)
+            for kind in dict.fromkeys((names.kind, resource.list_kind)):
+                kinds.setdefault(kind, []).append(owner)
     return Taken(words, kinds)
 
 
-def conflicts(names: Mapping[str, Any], used: Taken) -> list[tuple[str, str, Owner]]:
-    """Return (which name, its value, who has it) for each name that is taken."""
+def conflicts(
+    names: Mapping[str, Any], used: Taken, source: tuple[str, str]
+) -> list[tuple[str, str, Owner]]:
+    """Return (which name, its value, who has it) for each name that others than (source, name)
+    have."""
+    plural = names.get("plural") or ""
+
+    def other(listed: Sequence[Owner]) -> Owner | None:
+        return next((each for each in listed if not each.is_of(source, plural)), None)
+
     found = []
     for key in SINGLE:
         value = names.get(key) or ""
-        owner = (used.words if key in ("plural", "singular") else used.kinds).get(value)
+        known = used.words if key in ("plural", "singular") else used.kinds
+        owner = other(known.get(value, ()))
         if value and owner is not None:
             found.append((key, value, owner))
-    short = names.get("shortNames") or ()
-    found += [("shortNames", value, used.words[value]) for value in short if value in used.words]
+    for value in names.get("shortNames") or ():
+        owner = other(used.words.get(value, ()))
+        if owner is not None:
+            found.append(("shortNames", value, owner))
     return found

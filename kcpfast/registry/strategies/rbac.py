@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kcpfast.meta.errors import Cause, field_invalid, field_not_supported, field_required
+from kcpfast.meta.errors import (
+    Cause,
+    field_invalid,
+    field_not_supported,
+    field_required,
+    field_too_many,
+)
 from kcpfast.meta.names import dns_subdomain
 from kcpfast.meta.selectors import check_object
 from kcpfast.registry.strategies.base import Strategy
@@ -21,7 +27,20 @@ def _prepare_role(obj: Object) -> None:
     obj.setdefault("rules", None)
 
 
+# The words of all rules of a role together: what it takes to hold a request against them.
+MOST_WORDS = 20_000
+_MEMBERS = ("verbs", "apiGroups", "resources", "resourceNames", "nonResourceURLs")
+
+
+def words(rule: Mapping[str, Any]) -> int:
+    """Return how many words a rule is made of: verbs, groups, resources, names, paths."""
+    return sum(len(rule.get(member) or ()) for member in _MEMBERS)
+
+
 def _check_rules(obj: Object, *, namespaced: bool) -> list[Cause]:
+    total = sum(map(words, obj.get("rules") or ()))
+    if total > MOST_WORDS:
+        return [field_too_many("rules", total, MOST_WORDS)]
     causes = []
     for index, rule in enumerate(obj.get("rules") or ()):
         causes += _check_rule(rule, f"rules[{index}]", namespaced)
