@@ -23,7 +23,7 @@ _RIGHT = ("verbs", "apiGroups", "resources")
 
 
 class Granted:
-    """What a role grants; `words` counts those of its rules, `steps` the rules looked at in turn."""
+    """What a role grants; `words` counts those of its rules, `steps` rules looked at in turn."""
 
     __slots__ = ("_filed", "_wide", "rules", "steps", "words")
 

