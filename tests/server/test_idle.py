@@ -103,7 +103,7 @@ async def test_workspaces_own_no_tasks_timers_or_entries(
     What was asked of a workspace is remembered for a while; of so few that all runs have as many.
     """
     whole = Derived.__init__
-    monkeypatch.setattr(Derived, "__init__", lambda self, reader, _: whole(self, reader, 3))
+    monkeypatch.setattr(Derived, "__init__", lambda self, reader, *_: whole(self, reader, 3))
     made, found = [], []
     for number in (2, 2, 50):  # the first one fills what modules keep
         store = Read()
