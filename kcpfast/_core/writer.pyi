@@ -15,6 +15,7 @@ CLEAR: int
 COUNT: int
 STAMP: int
 UNSTAMP: int
+DISCARD: int
 MAP_FULL: int
 TOO_LARGE: int
 BAD_SIZE: int
@@ -42,6 +43,8 @@ class Writer:
         The number of a write is its expectation (None for any, -1 for any that is there, or a
         revision), limit, delta or what was seen; the value of a STAMP is its `when`. `clock` is
         the time that the log will tell. Without `spare` room no commit may make an object.
+
+        ValueError if a commit writes an object twice, or a number does not fit into 8 bytes.
 
         A result is (revision, failed, found, events, stamps): `failed` is the write whose
         expectation did not hold (-1: none), which then found `found`, or which is DAMAGED, or for

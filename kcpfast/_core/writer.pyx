@@ -21,19 +21,22 @@ from kcpfast._core.engine cimport (
 from kcpfast._core.records cimport PLAIN_HEAD, SHAPED_HEAD, Record, Shapes
 from kcpfast._core.tree cimport Environment
 
-PUT, CHECK, EMPTY, PRESENT, BELOW, INDEX, CLEAR, COUNT, STAMP, UNSTAMP = range(10)
+PUT, CHECK, EMPTY, PRESENT, BELOW, INDEX, CLEAR, COUNT, STAMP, UNSTAMP, DISCARD = range(11)
 MAP_FULL, TOO_LARGE, BAD_SIZE, NO_MEMORY = -30792, -30788, K_BAD_SIZE, K_NO_MEMORY
 DAMAGED, FULL = K_DAMAGED, K_FULL
 
 cdef enum:
     O_PUT, O_CHECK, O_EMPTY, O_PRESENT, O_BELOW, O_INDEX, O_CLEAR, O_COUNT, O_STAMP, O_UNSTAMP
+    O_DISCARD
+
+cdef int64_t MOST_NUMBER = 0x7FFFFFFFFFFFFFFF, LEAST_NUMBER = -0x7FFFFFFFFFFFFFFF - 1
 
 cdef enum:
     CREATE = 0x40000
     # So much may an object grow while the disk is full: what deletion says of itself.
     SLACK = 1024
 
-cdef object MOST = (1 << 63) - 1
+cdef object MOST = (1 << 63) - 1, LEAST = -(1 << 63)
 
 cdef struct Op:
     int kind
@@ -107,6 +110,23 @@ cdef int _find(void* txn, Tables* at, Shapes shapes, Op* op, int64_t* found) noe
     return 0
 
 
+cdef int _find_damaged(
+        void* txn, Tables* at, Shapes shapes, Op* op, bint* fails, int64_t* found) noexcept nogil:
+    """Look whether an object is damaged: `fails` if it is whole, or not there."""
+    cdef Val data
+    cdef Record record
+    cdef int code = lib.get(txn, at.objects, &op.key, &data)
+    fails[0], found[0] = True, 0
+    if code:
+        return 0 if code == NOTFOUND else code
+    code = shapes.read(&op.key, &data, &record)
+    if code == K_DAMAGED:
+        fails[0] = False
+        return 0
+    found[0] = record.revision
+    return code
+
+
 cdef int _expect(
         void* txn, Tables* at, Shapes shapes, Op* op, bint* fails, int64_t* found) noexcept nogil:
     """Look whether what an op expects is so."""
@@ -121,6 +141,8 @@ cdef int _expect(
         elif op.number != -2:
             fails[0] = found[0] != op.number
         return code
+    if op.kind == O_DISCARD:
+        return _find_damaged(txn, at, shapes, op, fails, found)
     if op.kind == O_EMPTY:
         code = _entry(txn, at.index, &op.key, &there)
         fails[0], found[0] = there, -1
@@ -246,6 +268,16 @@ cdef int _put_object(void* txn, Tables* at, Shapes shapes, Op* op, Place* now) n
     return 0
 
 
+cdef int _discard(void* txn, Tables* at, Shapes shapes, Op* op, Place* now) noexcept nogil:
+    """Delete a damaged object. Nothing before can be told any more: it is forgotten as well."""
+    cdef Val key
+    cdef int code = _put_object(txn, at, shapes, op, now)
+    if code == 0:
+        key.size, key.data = 9, b"compacted"
+        code = _set(txn, at.meta, &key, now.revision + 1)
+    return code
+
+
 cdef int _set(void* txn, unsigned int table, Val* key, int64_t value) noexcept nogil:
     cdef char written[8]
     cdef Val data
@@ -295,6 +327,10 @@ cdef int _write_index(void* txn, Tables* at, Op* op, int64_t revision) noexcept 
         code = _read_number(txn, at.index, &op.key, &there, &value)
         if code:
             return code
+        if op.number > 0 and value > MOST_NUMBER - op.number:
+            return K_BAD_SIZE
+        if op.number < 0 and value < LEAST_NUMBER - op.number:
+            return K_BAD_SIZE
         value += op.number
         return _set(txn, at.index, &op.key, value) if value else drop(txn, at.index, &op.key)
     if op.kind == O_UNSTAMP:
@@ -335,10 +371,14 @@ cdef int _commit_one(
         commit.failed = i
         if op.kind == O_PUT and (op.gives or op.had):
             code = _put_object(txn, at, shapes, op, now)
-            if code:
-                return code
-            op.done = True
-            now.sequence += 1
+        elif op.kind == O_DISCARD:
+            code = _discard(txn, at, shapes, op, now)
+        else:
+            continue
+        if code:
+            return code
+        op.done = True
+        now.sequence += 1
     if now.sequence:
         now.revision += 1
     commit.revision = now.revision
@@ -396,7 +436,9 @@ cdef void _free(Commit* commits, Py_ssize_t count) noexcept:
 
 
 cdef int _read_ops(object writes, dict layout, Commit* commit) except -1:
-    cdef Py_ssize_t j, value_at, number_place
+    cdef Py_ssize_t j, value_at, number_place, objects = 0
+    cdef bint discards = False
+    cdef set keys
     cdef Op* op
     commit.count = len(writes)
     commit.failed = -1
@@ -415,6 +457,12 @@ cdef int _read_ops(object writes, dict layout, Commit* commit) except -1:
         if value is not None:
             op.gives = op.kind != O_STAMP or bool(value)
             op.value = val(value)
+        objects += op.kind == O_PUT or op.kind == O_DISCARD
+        discards = discards or op.kind == O_DISCARD
+    if objects > 1:
+        keys = {writes[j][0] for j in range(commit.count) if commit.ops[j].kind == O_PUT}
+        if discards or len(keys) < objects:
+            raise ValueError("an object is written twice, or beside one that is discarded")
     return 0
 
 
@@ -422,11 +470,13 @@ cdef int64_t _bounded(int kind, object number) except? -4:
     """Return a number as it is compared: no object has a revision out of range."""
     if number is None:
         return -2
+    if kind == O_COUNT and not LEAST <= number <= MOST:
+        raise ValueError("the number does not fit into 8 bytes")
     if number > MOST:
         return -3 if kind == O_PUT or kind == O_CHECK else MOST
     if number < -1 and (kind == O_PUT or kind == O_CHECK):
         return -3
-    return number
+    return max(number, LEAST)
 
 
 cdef tuple _result(Commit* commit, Shapes shapes):
@@ -440,7 +490,7 @@ cdef tuple _result(Commit* commit, Shapes shapes):
         op = &commit.ops[j]
         if not op.done:
             continue
-        if op.kind == O_PUT:
+        if op.kind == O_PUT or op.kind == O_DISCARD:
             old = None
             if op.had:
                 old = PyBytes_FromStringAndSize(NULL, op.was.size)
@@ -511,7 +561,11 @@ cdef class Writer:
             if code == K_DAMAGED and commits[reached].failed >= 0:
                 raise self.tree.damaged(batch[reached][commits[reached].failed][0])
             self.tree._fail(code, b"revision")
-            return [_result(&commits[i], shapes) for i in range(count)]
+            try:
+                return [_result(&commits[i], shapes) for i in range(count)]
+            except Exception as error:
+                # What is on the disk must not be taken for what was refused, and made again.
+                raise RuntimeError("what was written cannot be told") from error
         finally:
             _free(commits, count)
 

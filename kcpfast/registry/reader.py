@@ -18,6 +18,7 @@ from kcpfast.store.contract import (
     Changes,
     Clear,
     Count,
+    Discard,
     Index,
     Joined,
     Page,
@@ -36,6 +37,7 @@ _MOST_NAMES = 1 << 18
 _WRITTEN, _CLEARED = 1, 2
 _CHANGES: dict[type, int] = {
     Put: _WRITTEN,
+    Discard: _WRITTEN,
     Index: _WRITTEN,
     Count: _WRITTEN,
     Stamp: _WRITTEN,

@@ -82,6 +82,16 @@ class Put(NamedTuple):
     expect: int | None = None
 
 
+class Discard(NamedTuple):
+    """Deletes an object whose value is damaged; Conflict if it is not there, or whole.
+
+    The only object of its commit. What it was nobody can tell: who has seen an older revision must
+    list again, so the store has forgotten all that lies below.
+    """
+
+    key: bytes
+
+
 class Check(NamedTuple):
     """Writes nothing; fails the commit unless the object has this modification revision.
 
@@ -128,7 +138,10 @@ class Clear(NamedTuple):
 
 
 class Count(NamedTuple):
-    """Adds `delta` to a counter of the index (8 bytes, big endian); a counter at 0 is removed."""
+    """Adds `delta` to a counter of the index (8 bytes, big endian); a counter at 0 is removed.
+
+    StoreError if the sum does not fit into 8 bytes.
+    """
 
     key: bytes
     delta: int
@@ -152,7 +165,7 @@ class Unstamp(NamedTuple):
     seen: int
 
 
-Write = Put | Check | Empty | Present | Below | Index | Clear | Count | Stamp | Unstamp
+Write = Put | Discard | Check | Empty | Present | Below | Index | Clear | Count | Stamp | Unstamp
 
 
 class Record(NamedTuple):
@@ -206,12 +219,20 @@ class Joined(NamedTuple):
 
 
 class Event(NamedTuple):
-    """One object write: `value` None = deleted, `previous` None = created."""
+    """One object write: `value` None = deleted, `previous` None = created.
+
+    Neither = what was damaged is discarded, and nobody knows what it was.
+    """
 
     revision: int
     key: bytes
     value: bytes | None
     previous: bytes | None
+
+
+def is_discarded(event: Event) -> bool:
+    """Tell whether a damaged object was discarded."""
+    return event.value is None and event.previous is None
 
 
 def event_size(event: Event) -> int:
@@ -301,6 +322,8 @@ class Store(Protocol):
 
     async def commit(self, writes: Sequence[Write]) -> int:
         """Write all or nothing under one new revision and return it, once it is durable.
+
+        No object may be written twice, no key be empty or longer than LMDB's are (StoreError).
 
         A commit without a Put takes no revision and returns the current one. Raises Conflict if
         an expectation fails and StoreError if the write cannot be made durable.

@@ -43,6 +43,7 @@ from kcpfast.store.contract import (
     StoreError,
     Subscriber,
     event_size,
+    is_discarded,
     number,
     number_bytes,
 )
@@ -244,7 +245,10 @@ class LmdbStore:
         for _, _, batch in outcomes:
             if batch.writes:
                 if batch.events:
-                    self._published = batch.events[-1].revision
+                    last = batch.events[-1]
+                    self._published = last.revision
+                    if is_discarded(last):
+                        self._compacted = max(self._compacted, last.revision)
                 self._subscribers.tell(batch)
         for future, result, _ in outcomes:
             if future.done():  # the request was cancelled; the write stands

@@ -21,6 +21,7 @@ from kcpfast.store.contract import (
     Compacted,
     Conflict,
     Count,
+    Discard,
     Empty,
     Event,
     Index,
@@ -33,6 +34,7 @@ from kcpfast.store.contract import (
     Record,
     Stamp,
     State,
+    StoreError,
     Subscriber,
     Unstamp,
     Write,
@@ -42,6 +44,29 @@ from kcpfast.store.contract import (
     number_bytes,
 )
 from kcpfast.store.subscribers import Subscribers
+
+
+# LMDB's keys; an object's also stands in its history, with a revision behind it.
+_MAX_KEY = 511
+
+
+def refuse_odd(writes: Sequence[Write]) -> None:
+    """Raise StoreError for what no store writes: an object twice, a key that cannot be one."""
+    puts = [write.key for write in writes if isinstance(write, Put | Discard)]
+    if len(puts) > len(set(puts)) or (
+        len(puts) > 1 and any(isinstance(write, Discard) for write in writes)
+    ):
+        raise StoreError("cannot write: an object is written twice")
+    for write in writes:
+        most = _MAX_KEY - 9 if isinstance(write, Put) and write.value is not None else _MAX_KEY
+        makes = isinstance(write, Put | Index | Count | Stamp) and _makes(write)
+        if not write.key or (makes and len(write.key) > most):
+            raise StoreError("cannot write: the key is empty or too long")
+
+
+def _makes(write: Put | Index | Count | Stamp) -> bool:
+    """Tell whether a write leaves an entry behind."""
+    return getattr(write, "value", b"") is not None
 
 
 class MemoryStore:
@@ -152,6 +177,7 @@ class MemoryStore:
 
     async def commit(self, writes: Sequence[Write]) -> int:
         """Write all or nothing."""
+        refuse_odd(writes)
         self._check(writes)
         events = [event for event in map(self._put, writes) if event]
         if events:
@@ -159,7 +185,8 @@ class MemoryStore:
             self._times.append((self.clock(), self._revision))
         stamps = [write.key for write in writes if self._write_index(write)]
         self._events += events
-        self._subscribers.tell(Batch(events, stamps, writes))
+        if writes:
+            self._subscribers.tell(Batch(events, stamps, writes))
         return self._revision
 
     def _check(self, writes: Sequence[Write]) -> None:
@@ -169,6 +196,12 @@ class MemoryStore:
                 found = record.revision if record else 0
                 if fails(write.expect, found):
                     raise Conflict(write.key, found)
+            elif isinstance(write, Discard):  # nothing is ever damaged here
+                raise Conflict(write.key, (self.get(write.key) or Record(0, b"")).revision)
+            elif isinstance(write, Count):
+                total = number(self._index.get(write.key)) + write.delta
+                if not -(1 << 63) <= total < 1 << 63:
+                    raise StoreError(f"cannot write: {write.key!r} would be {total}")
             elif isinstance(write, Empty) and self.index_scan(write.key, limit=1):
                 raise Conflict(write.key, EXISTS)
             elif isinstance(write, Present) and write.key not in self._index:

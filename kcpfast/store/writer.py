@@ -28,6 +28,7 @@ from kcpfast.store.contract import (
     Conflict,
     Corrupted,
     Count,
+    Discard,
     Empty,
     Event,
     Failed,
@@ -49,6 +50,7 @@ _NOTHING = Batch((), ())
 # What each write does, and where in it its value stands and its number (0 = it has none).
 LAYOUT: dict[type, tuple[int, int, int]] = {
     Put: (kernel.PUT, 1, 2),
+    Discard: (kernel.DISCARD, 0, 0),
     Check: (kernel.CHECK, 0, 1),
     Empty: (kernel.EMPTY, 0, 0),
     Present: (kernel.PRESENT, 0, 0),
@@ -62,6 +64,9 @@ LAYOUT: dict[type, tuple[int, int, int]] = {
 # Errors of one commit: it is too large, or its keys are; the system is out of memory. Any other
 # error of a transaction is about the file or the disk, and nobody knows what it has become.
 _OF_ONE = (kernel.TOO_LARGE, kernel.BAD_SIZE, kernel.NO_MEMORY)
+
+# What is raised before a transaction begins: about what was asked for, or memory.
+_ABOUT_WRITES = (StoreError, TypeError, ValueError, LookupError, ArithmeticError, MemoryError)
 
 _Result = TypeVar("_Result")
 
@@ -206,7 +211,7 @@ class Writer:
                     return [outcome for commit in batch for outcome in self.outcomes([commit])]
                 failure = self._meaning(error)
                 return [Outcome(commit.future, failure, _NOTHING) for commit in batch]
-            return [self._outcome(*pair) for pair in zip(batch, results, strict=True)]
+            return [self._told(*pair) for pair in zip(batch, results, strict=True)]
 
     def _look(self) -> None:
         if self._failed:
@@ -244,6 +249,15 @@ class Writer:
         for loop, tell in self._to_tell:
             _on(loop, tell, self._failed)
 
+    def _told(self, commit: Commit, result: kernel._Result) -> Outcome:
+        """Return what became of a commit; nobody waits for ever, whatever is wrong with it."""
+        try:
+            return self._outcome(commit, result)
+        except Exception as error:
+            # It is on the disk, and cannot be told: what subscribers know is true no more.
+            self._fail(error)
+            return Outcome(commit.future, Failed(self._failed), _NOTHING)
+
     def _outcome(self, commit: Commit, result: kernel._Result) -> Outcome:
         revision, failed, seen, replaced, stamped = result
         writes = commit.writes
@@ -251,8 +265,9 @@ class Writer:
             return Outcome(commit.future, self._refusal(writes[failed].key, seen), _NOTHING)
         events = []
         for at, old in replaced:
-            key, value, _ = cast("Put", writes[at])
-            events.append(Event(revision, key, value, old))
+            write = cast("Put | Discard", writes[at])
+            value = write.value if isinstance(write, Put) else None
+            events.append(Event(revision, write.key, value, old))
         batch = Batch(events, [writes[at].key for at in stamped], writes)
         return Outcome(commit.future, revision, batch)
 
@@ -270,7 +285,7 @@ def _is_of_one(error: Exception) -> bool:
     """Tell whether an error is about one commit, and says nothing about the next."""
     if isinstance(error, OSError):
         return error.errno in _OF_ONE
-    return isinstance(error, StoreError | TypeError | ValueError | LookupError | MemoryError)
+    return isinstance(error, _ABOUT_WRITES)
 
 
 def _on(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: object) -> None:

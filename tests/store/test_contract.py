@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kcpfast.store import check
 from kcpfast.store.contract import (
     EXISTS,
     Batch,
@@ -14,8 +15,10 @@ from kcpfast.store.contract import (
     Compacted,
     Conflict,
     Count,
+    Discard,
     Empty,
     Event,
+    Failed,
     Index,
     Item,
     Joined,
@@ -30,6 +33,7 @@ from kcpfast.store.contract import (
     number,
 )
 from kcpfast.store.lmdb import LmdbStore
+from kcpfast.store.memory import MemoryStore
 from kcpfast.store.writer import Commit
 
 
@@ -70,6 +74,77 @@ async def test_a_failed_expectation_writes_nothing(
     assert names(store, b"") == [b"a"]
     assert store.index_scan(b"") == [(b"full\0x", b"")]
     assert store.revision() == 1
+
+
+LONG = b"k" * 600
+ODD: dict[str, list[Write]] = {
+    "an object twice": [Put(b"a", b"1"), Put(b"a", b"2")],
+    "deleted twice": [Put(b"a", None), Put(b"a", None)],
+    "made and deleted": [Put(b"new", b"1"), Put(b"new", None)],
+    "deleted and made": [Put(b"a", None), Put(b"a", b"2")],
+    "discarded beside another": [Discard(b"a"), Put(b"new", b"1")],
+    "no key": [Put(b"", b"1")],
+    "no key to delete": [Put(b"", None)],
+    "no index key": [Index(b"", b"1")],
+    "no key to check": [Check(b"", 0)],
+    "nothing to clear": [Clear(b"")],
+    "a long key": [Put(LONG, b"1")],
+    "no room for the revision": [Put(b"k" * 503, b"1")],
+    "a long index key": [Index(LONG, b"1")],
+    "a long counter": [Count(LONG, 1)],
+    "a long stamp": [Stamp(LONG)],
+    "a counter too high": [Count(b"high", 1)],
+    "a counter too low": [Count(b"low", -1)],
+    "more than a counter holds": [Count(b"n", 1 << 70)],
+    "less than a counter holds": [Count(b"n", -(1 << 70))],
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+async def test_odd_writes_are_refused_and_hurt_nobody(store: Store, what: str) -> None:
+    most = (1 << 63) - 1
+    await store.commit([Put(b"a", b"1"), Count(b"high", most), Count(b"low", -most - 1)])
+    before = store.index_scan(b"")
+    good, odd = store.commit([Put(b"b", b"2")]), store.commit([Index(b"i", b"x"), *ODD[what]])
+    done = await asyncio.gather(good, odd, return_exceptions=True)
+    assert done[0] == 2
+    assert isinstance(done[1], StoreError)
+    assert not isinstance(done[1], Failed)
+    assert (names(store, b""), store.index_scan(b"")) == ([b"a", b"b"], before)
+    assert [event.key for event in store.changes(0).events] == [b"a", b"b"]
+    assert await store.commit([Put(b"c", b"3")]) == 3
+
+
+EDGES: list[list[list[Write]]] = [
+    [[]],
+    [[Put(b"a", b"")], [], [Put(b"a", b"")], [Put(b"a", None)]],
+    [[Put(b"a", b"x" * 3_000_000)], [Put(b"a", b"y" * 2_000_000)], [Put(b"a", None)]],
+    [[Put(b"k" * 502, b"1")], [Put(b"k" * 502, b"2")], [Put(b"k" * 502, None)]],
+    [[Index(b"k" * 511, b"1"), Put(LONG, None), Index(LONG, None), Check(LONG, 0), Empty(LONG)]],
+    [[Put(b"a", b"0")], [Check(b"a", 1), Put(b"a", b"1", 1)], [Put(b"a", b"2", 1 << 70)]],
+    [[Count(b"n", -5)], [Count(b"n", 0)], [Count(b"n", 5)]],
+    [[Index(b"a", b"1"), Index(b"a", None), Index(b"a", b"3"), Clear(b"a"), Index(b"ab", b"4")]],
+    [[Index(b"i%05d" % at, b"v") for at in range(8000)], [Clear(b"i0")]],
+    [[Stamp(b"s")], [Unstamp(b"s", -(1 << 70))], [Unstamp(b"s", 1 << 70)]],
+]
+
+
+@pytest.mark.parametrize("commits", EDGES)
+async def test_writes_at_the_edge_come_to_the_same(
+    commits: list[list[Write]], tmp_path: Path
+) -> None:
+    seen: list[object] = []
+    disk = LmdbStore(tmp_path)
+    for each in (disk, MemoryStore()):
+        told: list[object] = []
+        each.subscribe(lambda batch, told=told: told.append((list(batch.events), [*batch.stamps])))  # type: ignore[misc]
+        done = [await asyncio.gather(each.commit(some), return_exceptions=True) for some in commits]
+        snapshots = [list(each.scan(b"", at=at).items) for at in range(1, each.revision() + 1)]
+        shown = [[type(one) if isinstance(one, Conflict) else one for one in row] for row in done]
+        seen.append((shown, told, snapshots, [*each.index_scan(b"")], [*each.changes(0).events]))
+    disk.close()
+    assert seen[0] == seen[1]
+    assert check.examine(tmp_path).problems == []
 
 
 async def test_expectations_that_hold(store: Store) -> None:

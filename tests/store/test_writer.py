@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from kcpfast.store.contract import (
     Store,
     StoreError,
     Write,
+    number_bytes,
 )
 from kcpfast.store.lmdb import LmdbStore
 from kcpfast.store.writer import Commit
@@ -80,6 +82,22 @@ async def test_what_is_of_one_commit_ends_nothing(disk: LmdbStore, error: Except
     disk._writer._kernel = whole
     assert await disk.commit([Put(b"a", b"x")]) == 1
     assert disk.state() == State()
+
+
+async def test_what_was_written_and_cannot_be_told_is_the_end(disk: LmdbStore) -> None:
+    """Who waits is not left waiting, and nothing is written a second time."""
+    whole = disk._writer._kernel
+
+    class Senseless:
+        def apply(self, *arguments: Any) -> list[object]:
+            return [None for _ in whole.apply(*arguments)]
+
+    disk._writer._kernel = Senseless()  # type: ignore[assignment]
+    commits = [disk.commit([Count(b"n", 1)]) for _ in range(3)]
+    done = await asyncio.gather(*commits, return_exceptions=True)
+    assert {type(each) for each in done} == {Failed}
+    assert disk.state().failed
+    assert disk.index_get(b"n") in (number_bytes(each) for each in (1, 2, 3))
 
 
 async def test_no_room_is_no_end(disk: LmdbStore) -> None:
