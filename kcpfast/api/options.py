@@ -22,6 +22,15 @@ T = TypeVar("T")
 _LONGEST = 60.0
 _VALIDATION = ("", "Ignore", "Warn", "Strict")
 _PROPAGATION = ("Orphan", "Background", "Foreground")
+IGNORE = "ignoreStoreReadErrorWithClusterBreakingPotential"
+# What is of no use for an object that nobody can read.
+_NOT_IGNORING = (
+    "dryRun",
+    "propagationPolicy",
+    "orphanDependents",
+    "gracePeriodSeconds",
+    "preconditions",
+)
 
 
 class WriteOptions(NamedTuple):
@@ -129,12 +138,16 @@ async def in_time(acting: Awaitable[T], seconds: float) -> T:
 
 
 class DeleteOptions(NamedTuple):
-    """How an object is to go; `propagation` is Orphan, Background, Foreground or "" (default)."""
+    """How an object is to go; `propagation` is Orphan, Background, Foreground or "" (default).
+
+    `ignore` asks for the deletion of an object that cannot be read.
+    """
 
     dry_run: bool
     propagation: str
     uid: str
     resource_version: str
+    ignore: bool = False
 
     def shown(self) -> dict[str, Any]:
         """Return them as an object, as admission is told of them."""
@@ -143,6 +156,7 @@ class DeleteOptions(NamedTuple):
             "dryRun": ["All"] if self.dry_run else None,
             "preconditions": {key: value for key, value in preconditions.items() if value},
             "propagationPolicy": self.propagation,
+            IGNORE: self.ignore or None,
         }
         head = {"kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1"}
         return head | {key: value for key, value in given.items() if value}
@@ -163,6 +177,12 @@ def delete_options(call: Call, body: dict[str, Any]) -> DeleteOptions:
     if propagation and propagation not in _PROPAGATION:
         supported = [*_PROPAGATION, "nil"]
         causes.append(field_not_supported("propagationPolicy", propagation, supported))
+    ignore = bool(body.get(IGNORE))
+    causes += [
+        field_invalid(IGNORE, True, f"cannot be set together with .{name}")
+        for name in _NOT_IGNORING
+        if ignore and body.get(name) not in (None, [])
+    ]
     if causes:
         raise invalid("DeleteOptions", "meta.k8s.io", "", causes)
     if orphan is not None:
@@ -173,6 +193,7 @@ def delete_options(call: Call, body: dict[str, Any]) -> DeleteOptions:
         propagation,
         preconditions.get("uid") or "",
         preconditions.get("resourceVersion") or "",
+        ignore,
     )
 
 
@@ -186,6 +207,8 @@ def _from_query(call: Call) -> dict[str, Any]:
         found["orphanDependents"] = boolean(call.parameter("orphanDependents"))
     if call.parameter("gracePeriodSeconds"):
         found["gracePeriodSeconds"] = integer(call, "gracePeriodSeconds")
+    if call.parameter(IGNORE):
+        found[IGNORE] = boolean(call.parameter(IGNORE))
     return found
 
 

@@ -275,7 +275,7 @@ class Objects:
         resource = target.resource
         if (old is None or new is None) and resource.plural != UNCOUNTED:
             delta = 1 if old is None else -1
-            writes += _counting(target.cluster, target.namespace, resource.storage, delta)
+            writes += counting(target.cluster, target.namespace, resource.storage, delta)
         writes += _owner_writes(target, old, new)
         if old is not None:
             writes += _waiting_writes(target, old, new)
@@ -308,7 +308,7 @@ def _listed(
 
 
 @lru_cache(maxsize=4096)
-def _counting(cluster: str, namespace: str, storage: bytes, delta: int) -> tuple[Write, ...]:
+def counting(cluster: str, namespace: str, storage: bytes, delta: int) -> tuple[Write, ...]:
     """Count an object that comes or goes; what quotas say of it is to be written down anew."""
     writes: list[Write] = [
         Count(index.count(cluster, namespace, storage), delta),

@@ -45,7 +45,6 @@ from kcpfast.store.contract import (
 )
 from kcpfast.store.subscribers import Subscribers
 
-
 # LMDB's keys; an object's also stands in its history, with a revision behind it.
 _MAX_KEY = 511
 
@@ -179,6 +178,11 @@ class MemoryStore:
         """Write all or nothing."""
         refuse_odd(writes)
         self._check(writes)
+        for write in writes:
+            if isinstance(write, Count):
+                total = number(self._index.get(write.key)) + write.delta
+                if not -(1 << 63) <= total < 1 << 63:
+                    raise StoreError(f"cannot write: {write.key!r} would be {total}")
         events = [event for event in map(self._put, writes) if event]
         if events:
             self._revision += 1
@@ -191,17 +195,12 @@ class MemoryStore:
 
     def _check(self, writes: Sequence[Write]) -> None:
         for write in writes:
-            if isinstance(write, Put | Check):
+            if isinstance(write, Put | Check | Discard):
                 record = self.get(write.key)
                 found = record.revision if record else 0
-                if fails(write.expect, found):
+                # Nothing is ever damaged here.
+                if isinstance(write, Discard) or fails(write.expect, found):
                     raise Conflict(write.key, found)
-            elif isinstance(write, Discard):  # nothing is ever damaged here
-                raise Conflict(write.key, (self.get(write.key) or Record(0, b"")).revision)
-            elif isinstance(write, Count):
-                total = number(self._index.get(write.key)) + write.delta
-                if not -(1 << 63) <= total < 1 << 63:
-                    raise StoreError(f"cannot write: {write.key!r} would be {total}")
             elif isinstance(write, Empty) and self.index_scan(write.key, limit=1):
                 raise Conflict(write.key, EXISTS)
             elif isinstance(write, Present) and write.key not in self._index:

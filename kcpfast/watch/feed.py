@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from kcpfast.meta.errors import expired
-from kcpfast.store.contract import Compacted, Event, Store, event_size
+from kcpfast.store.contract import Compacted, Event, Store, StoreError, event_size
 from kcpfast.store.ranges import scan_within
 from kcpfast.watch.frames import is_long, made_frame
 from kcpfast.watch.hub import BROKEN, LOG, Hub, Watch
@@ -85,6 +85,10 @@ class Feed:
         except Compacted:
             text = f"too old resource version: {self._after} ({self._store.compacted()})"
             self._fail(msgspec.json.encode(expired(text).status()))
+            return
+        except StoreError as error:
+            LOG.error("a watch of %r fails: %s", watch.interest.prefix, error)
+            self._fail(BROKEN)
             return
         except Exception:
             self._break()

@@ -24,7 +24,7 @@ import msgspec
 
 from kcpfast._core.fanout import Fanout
 from kcpfast.meta.errors import expired, internal
-from kcpfast.store.contract import Batch, Event
+from kcpfast.store.contract import Batch, Event, is_discarded
 from kcpfast.transport.messages import Sink
 from kcpfast.watch.asking import Asking
 from kcpfast.watch.frames import Form, Interest, frame_of, is_long, make_frames
@@ -238,6 +238,9 @@ class Hub:
     def _deliver(self, event: Event, group: Group, frames: dict[Hashable, bytes]) -> None:
         if event.revision <= group.after:
             return
+        if is_discarded(event):
+            self._break(group, UNKNOWN)
+            return
         try:
             made = frame_of(event, group, frames)
         except Exception:  # the commit is done: nobody else may suffer from one form
@@ -429,6 +432,9 @@ class Hub:
 
 BROKEN = msgspec.json.encode(internal("the watch cannot show an object").status())
 # What a watch is told last that is cut off: it will list again.
+UNKNOWN = msgspec.json.encode(
+    expired("an object that could not be read was deleted; list again").status()
+)
 EXPIRED = msgspec.json.encode(
     expired("the watch was too slow and missed events; list again").status()
 )

@@ -97,7 +97,7 @@ async def test_what_was_written_and_cannot_be_told_is_the_end(disk: LmdbStore) -
     done = await asyncio.gather(*commits, return_exceptions=True)
     assert {type(each) for each in done} == {Failed}
     assert disk.state().failed
-    assert disk.index_get(b"n") in (number_bytes(each) for each in (1, 2, 3))
+    assert disk.index_get(b"n") in [number_bytes(each) for each in (1, 2, 3)]
 
 
 async def test_no_room_is_no_end(disk: LmdbStore) -> None:

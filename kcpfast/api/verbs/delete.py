@@ -13,6 +13,7 @@ from kcpfast.api.context import Api, Call
 from kcpfast.api.listing import walk
 from kcpfast.api.options import DeleteOptions, delete_options, precondition_failed
 from kcpfast.api.selection import selection
+from kcpfast.api.verbs.discard import delete_unread, refuse_for_many
 from kcpfast.api.verbs.listed import Listing, answer_list
 from kcpfast.meta.errors import ApiError, not_found
 from kcpfast.registry.deletion import deleted
@@ -29,14 +30,19 @@ async def delete(api: Api, call: Call) -> Response:
     resource = call.resource
     shown = answer.shape(call, resource)
     options = delete_options(call, _body(call))
-    saved, gone = await _delete_one(api, call, call.target, options)
-    if not gone:
-        return await answer.saved(api, call, shown, saved, 200)
+    uid = ""
+    if options.ignore:
+        await delete_unread(api, call, options)
+    else:
+        saved, gone = await _delete_one(api, call, call.target, options)
+        if not gone:
+            return await answer.saved(api, call, shown, saved, 200)
+        uid = saved.obj["metadata"]["uid"]
     details = {
         "name": call.route.name,
         "group": resource.group,
         "kind": resource.plural,
-        "uid": saved.obj["metadata"]["uid"],
+        "uid": uid,
     }
     status = {
         "kind": "Status",
@@ -97,6 +103,7 @@ async def delete_collection(api: Api, call: Call) -> Response | Stream:
     """Delete what the request selects, and answer with the list of it."""
     shown = answer.shape(call, call.resource)
     options = delete_options(call, _body(call))
+    refuse_for_many(options)
     selected = selection(call, api.aside)
     walked = walk(api, call, selected)
     while not walked.done:
