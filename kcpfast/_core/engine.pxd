@@ -6,6 +6,8 @@ from libc.string cimport memcmp
 
 cdef enum:
     NOTFOUND = -30798
+    PAGE_NOTFOUND = -30797
+    CORRUPTED = -30796
     PANIC = -30795
     BAD_SIZE = -30781
     DAMAGED = -31001
@@ -15,7 +17,9 @@ cdef enum:
     APPEND = 0x20000
     RDONLY = 0x20000
     C_FIRST = 0
+    C_LAST = 6
     C_NEXT = 8
+    C_PREV = 12
     C_SET_RANGE = 17
     MAX_KEY = 511
     SEAL = 4
@@ -82,6 +86,10 @@ cdef Val val(bytes data)
 
 cdef bint unseal(Val* key, Val* data) noexcept nogil
 cdef void seal(Val* key, Val* data) noexcept nogil
+cdef bint sound_at(Val* key, Val* data) noexcept nogil
+cdef int missing(void* txn, unsigned int table, Val* key) noexcept nogil
+cdef int end_at(Val* key, Val* data) noexcept nogil
+cdef int seek(void* cursor, Val* start, Val* key, Val* data) noexcept nogil
 cdef int fetch(void* txn, unsigned int table, Val* key, Val* data) noexcept nogil
 cdef int make_room(
     void* txn, unsigned int table, Val* key, size_t size, unsigned int flags,

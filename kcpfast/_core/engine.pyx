@@ -8,7 +8,7 @@ of a microsecond for 1 KB, everywhere; the CRC instructions of processors are no
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 cdef extern from "dlfcn.h" nogil:
     void* dlopen(const char* name, int flags)
@@ -203,12 +203,88 @@ def sound(bytes key, bytes value):
     return bool(unseal(&place, &data))
 
 
+cdef bint sound_at(Val* key, Val* data) noexcept nogil:
+    """Tell whether an entry is as it was written."""
+    cdef Val sealed = data[0]
+    return unseal(key, &sealed)
+
+
+cdef bint _less(Val* one, Val* other) noexcept nogil:
+    cdef int order = memcmp(one.data, other.data, min(one.size, other.size))
+    return order < 0 or (order == 0 and one.size < other.size)
+
+
+cdef int missing(void* txn, unsigned int table, Val* key) noexcept nogil:
+    """Return what it means that a key is not there: NOTFOUND, or DAMAGED.
+
+    Keys have no seal of their own. Where a key's bits have flipped, it stands where it stood, and
+    whoever looks for it, or goes astray at it, comes out beside it: so what lies on both sides
+    must be sealed, and on the right side, too.
+    """
+    cdef void* cursor
+    cdef Val near, data
+    cdef int code = lib.cursor_open(txn, table, &cursor)
+    if code:
+        return code
+    near = key[0]
+    code = lib.cursor_get(cursor, &near, &data, C_SET_RANGE)
+    if code == 0 and not (_less(key, &near) and sound_at(&near, &data)):
+        code = DAMAGED
+    else:
+        code = _sound_before(cursor, key, code)
+    lib.cursor_close(cursor)
+    return NOTFOUND if code == 0 else code
+
+
+cdef int _sound_before(void* cursor, Val* key, int code) noexcept nogil:
+    """Look at what lies in front of where a cursor has come by looking for a key (by `code`).
+
+    DAMAGED if it is not sealed, or not less than the key.
+    """
+    cdef Val near, data
+    if code == 0:
+        code = lib.cursor_get(cursor, &near, &data, C_PREV)
+    elif code == NOTFOUND:
+        code = lib.cursor_get(cursor, &near, &data, C_LAST)
+    if code == 0 and not (_less(&near, key) and sound_at(&near, &data)):
+        return DAMAGED
+    return 0 if code == NOTFOUND else code
+
+
+cdef int seek(void* cursor, Val* start, Val* key, Val* data) noexcept nogil:
+    """Go to the first entry at or behind a place: NOTFOUND if there is none.
+
+    DAMAGED if that, or what lies in front, is out of place (see `missing`).
+    """
+    cdef int code
+    cdef Val near, beside
+    key[0] = start[0]
+    if start.size == 0:
+        return lib.cursor_get(cursor, key, data, C_FIRST)
+    code = lib.cursor_get(cursor, key, data, C_SET_RANGE)
+    if code:
+        return _sound_before(cursor, start, code) or code
+    if _less(key, start):
+        return DAMAGED
+    code = lib.cursor_get(cursor, &near, &beside, C_PREV)
+    if code == NOTFOUND:
+        return lib.cursor_get(cursor, key, data, C_FIRST)
+    if code == 0 and not (_less(&near, start) and sound_at(&near, &beside)):
+        code = DAMAGED
+    return code or lib.cursor_get(cursor, key, data, C_NEXT)
+
+
+cdef int end_at(Val* key, Val* data) noexcept nogil:
+    """Return whether a range ends at an entry: DAMAGED if its key may have been of the range."""
+    return NOTFOUND if sound_at(key, data) else DAMAGED
+
+
 cdef int fetch(void* txn, unsigned int table, Val* key, Val* data) noexcept nogil:
-    """Read an entry; DAMAGED if its seal is broken."""
+    """Read an entry; DAMAGED if its seal is broken, or that of what is beside where it is not."""
     cdef int code = lib.get(txn, table, key, data)
     if code == 0 and not unseal(key, data):
         return DAMAGED
-    return code
+    return missing(txn, table, key) if code == NOTFOUND else code
 
 
 cdef int make_room(

@@ -34,7 +34,8 @@ cdef class Environment:
     cdef int _fail(self, int code, bytes key) except -1
     cdef object _value(self, Record* record)
     cdef list _range(
-        self, unsigned int table, bytes start, bytes prefix, Py_ssize_t limit, bint sealed)
+        self, unsigned int table, bytes start, bytes prefix, Py_ssize_t limit,
+        Py_ssize_t budget, bint sealed)
     cdef int _walk(
         self, Span* span, bytes start, bytes prefix, Py_ssize_t limit, Py_ssize_t budget,
         Val* mark) except? -1

@@ -39,9 +39,17 @@ class Environment:
     def free(self) -> None: ...
     def get(self, table: int, key: bytes) -> bytes | None: ...
     def range(
-        self, table: int, start: bytes, prefix: bytes, limit: int
-    ) -> list[tuple[bytes, bytes]]: ...
-    def raw(self, table: int, start: bytes, limit: int) -> list[tuple[bytes, bytes]]: ...
+        self, table: int, start: bytes, prefix: bytes, limit: int, budget: int = 0
+    ) -> list[tuple[bytes, bytes]]:
+        """Return (key, value) from `start` on, while keys have the prefix.
+
+        No more than `limit`, and none behind the one with which keys and values come to `budget`
+        bytes (0 = any number).
+        """
+    def raw(
+        self, table: int, start: bytes, limit: int, budget: int = 0
+    ) -> list[tuple[bytes, bytes]]:
+        """Return the same with seals, and whatever is wrong with them."""
     def record(self, table: int, key: bytes) -> tuple[int, bytes] | None: ...
     def records(
         self, table: int, start: bytes, prefix: bytes, limit: int, budget: int = 0

@@ -15,8 +15,8 @@ from libc.string cimport memcpy, memset
 
 from kcpfast._core cimport engine
 from kcpfast._core.engine cimport (
-    C_FIRST, C_NEXT, C_SET_RANGE, DAMAGED, NO_MEMORY, NOTFOUND, RDONLY, Info, Stat, Val, begins,
-    check, lib, unseal, val,
+    C_FIRST, C_NEXT, C_SET_RANGE, CORRUPTED, DAMAGED, NO_MEMORY, NOTFOUND, PAGE_NOTFOUND,
+    RDONLY, Info, Stat, Val, begins, check, lib, unseal, val,
 )
 from kcpfast._core.records cimport Record, Shapes
 
@@ -124,7 +124,7 @@ cdef class Environment:
 
     cdef int _fail(self, int code, bytes key) except -1:
         """Raise what an error code means for the entry with a key."""
-        if code == DAMAGED:
+        if code == DAMAGED or code == CORRUPTED or code == PAGE_NOTFOUND:
             raise self.damaged(key)
         return check(code)
 
@@ -167,32 +167,43 @@ cdef class Environment:
             self._fail(code, key)
         return value
 
-    def range(self, unsigned int table, bytes start, bytes prefix, Py_ssize_t limit):
+    def range(
+            self, unsigned int table, bytes start, bytes prefix, Py_ssize_t limit,
+            Py_ssize_t budget=0):
         """Return (key, value) from `start` on, while keys have the prefix. See tree.pyi."""
-        return self._range(table, start, prefix, limit, True)
+        return self._range(table, start, prefix, limit, budget, True)
 
-    def raw(self, unsigned int table, bytes start, Py_ssize_t limit):
+    def raw(self, unsigned int table, bytes start, Py_ssize_t limit, Py_ssize_t budget=0):
         """Return (key, value with its seal, whatever it is) from `start` on."""
-        return self._range(table, start, b"", limit, False)
+        return self._range(table, start, b"", limit, budget, False)
 
     cdef list _range(
-            self, unsigned int table, bytes start, bytes prefix, Py_ssize_t limit, bint sealed):
+            self, unsigned int table, bytes start, bytes prefix, Py_ssize_t limit,
+            Py_ssize_t budget, bint sealed):
         cdef list found = []
         cdef void* cursor
-        cdef Val key = val(start), data, wanted = val(prefix)
+        cdef Val first = val(start), key = first, data, wanted = val(prefix)
         cdef int code
-        cdef bytes place = b""
+        cdef Py_ssize_t size = 0
+        cdef bytes place = start
         self._begin()
         try:
             check(lib.cursor_open(self.reader, table, &cursor))
-            code = lib.cursor_get(cursor, &key, &data, C_SET_RANGE if key.size else C_FIRST)
-            while code == 0 and begins(&key, &wanted):
+            if sealed:
+                code = engine.seek(cursor, &first, &key, &data)
+            else:
+                code = lib.cursor_get(cursor, &key, &data, C_SET_RANGE if key.size else C_FIRST)
+            while code == 0:
+                if not begins(&key, &wanted):
+                    code = engine.end_at(&key, &data) if sealed else 0
+                    break
                 place = PyBytes_FromStringAndSize(key.data, key.size)
                 if sealed and not unseal(&key, &data):
                     code = DAMAGED
                     break
                 found.append((place, PyBytes_FromStringAndSize(data.data, data.size)))
-                if len(found) == limit:
+                size += key.size + data.size
+                if len(found) == limit or budget and size >= budget:
                     break
                 code = lib.cursor_get(cursor, &key, &data, C_NEXT)
             lib.cursor_close(cursor)
@@ -214,6 +225,8 @@ cdef class Environment:
         self._begin()
         cdef int code = lib.get(self.reader, table, &k, &data) if k.size else NOTFOUND
         cdef object value = None
+        if code == NOTFOUND and k.size:
+            code = engine.missing(self.reader, table, &k)
         if code == 0:
             code = self.shapes.read(&k, &data, &record)
         if code == 0:
@@ -232,16 +245,19 @@ cdef class Environment:
         """Return (key, revision, value) from `start` on, while keys have the prefix."""
         cdef list found = []
         cdef void* cursor
-        cdef Val key = val(start), data, wanted = val(prefix)
+        cdef Val first = val(start), key, data, wanted = val(prefix)
         cdef Record record
         cdef int code
         cdef Py_ssize_t size = 0
-        cdef bytes place = b""
+        cdef bytes place = start
         self._begin()
         try:
             check(lib.cursor_open(self.reader, table, &cursor))
-            code = lib.cursor_get(cursor, &key, &data, C_SET_RANGE if key.size else C_FIRST)
-            while code == 0 and begins(&key, &wanted):
+            code = engine.seek(cursor, &first, &key, &data)
+            while code == 0:
+                if not begins(&key, &wanted):
+                    code = engine.end_at(&key, &data)
+                    break
                 place = PyBytes_FromStringAndSize(key.data, key.size)
                 code = self.shapes.parts(&data, &record)
                 if code:
@@ -307,13 +323,17 @@ cdef class Environment:
             Val* mark) except? -1:
         """Find the objects of a range, and what they come to as JSON without their heads."""
         cdef void* cursor
-        cdef Val key = val(start), data, wanted = val(prefix)
+        cdef Val first = val(start), key, data, wanted = val(prefix)
         cdef Record record
         cdef Py_ssize_t read = 0
         cdef char digits[24]
         check(lib.cursor_open(self.reader, self.tables.objects, &cursor))
-        cdef int code = lib.cursor_get(cursor, &key, &data, C_SET_RANGE if key.size else C_FIRST)
-        while code == 0 and begins(&key, &wanted):
+        span.key = first
+        cdef int code = engine.seek(cursor, &first, &key, &data)
+        while code == 0:
+            if not begins(&key, &wanted):
+                code = engine.end_at(&key, &data)
+                break
             span.key = key
             if (limit and span.count == limit) or (budget and read >= budget):
                 span.more = True

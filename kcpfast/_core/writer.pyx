@@ -15,8 +15,8 @@ from libc.string cimport memcpy
 
 from kcpfast._core.engine cimport (
     APPEND, BAD_SIZE as K_BAD_SIZE, C_FIRST, C_SET_RANGE, DAMAGED as K_DAMAGED, FULL as K_FULL,
-    MAX_KEY, NO_MEMORY as K_NO_MEMORY, NOTFOUND, SEAL, Tables, Val, begins, check, drop, fetch,
-    lib, make_room, number_at, seal, store, unseal, val, write_number,
+    MAX_KEY, NO_MEMORY as K_NO_MEMORY, NOTFOUND, SEAL, Tables, Val, begins, check, drop, end_at,
+    fetch, lib, make_room, missing, number_at, seal, seek, store, unseal, val, write_number,
 )
 from kcpfast._core.records cimport PLAIN_HEAD, SHAPED_HEAD, Record, Shapes
 from kcpfast._core.tree cimport Environment
@@ -69,12 +69,16 @@ cdef int _entry(void* txn, unsigned int table, Val* prefix, bint* found) noexcep
     """Tell whether a table has an entry with a prefix."""
     cdef void* cursor
     cdef Val key, data
-    cdef int code = lib.cursor_open(txn, table, &cursor)
+    cdef int code
+    if prefix.size == 0:
+        return K_BAD_SIZE
+    code = lib.cursor_open(txn, table, &cursor)
     if code:
         return code
-    key.size, key.data = prefix.size, prefix.data
-    code = lib.cursor_get(cursor, &key, &data, C_SET_RANGE)
+    code = seek(cursor, prefix, &key, &data)
     found[0] = code == 0 and begins(&key, prefix)
+    if code == 0 and not found[0]:
+        code = end_at(&key, &data)
     lib.cursor_close(cursor)
     return 0 if code == NOTFOUND else code
 
@@ -94,6 +98,8 @@ cdef int _find(void* txn, Tables* at, Shapes shapes, Op* op, int64_t* found) noe
     cdef Record record
     cdef int code = lib.get(txn, at.objects, &op.key, &data)
     found[0] = 0
+    if code == NOTFOUND:
+        code = missing(txn, at.objects, &op.key)
     if code:
         return 0 if code == NOTFOUND else code
     code = shapes.read(&op.key, &data, &record)
@@ -297,6 +303,7 @@ cdef int _clear(void* txn, unsigned int table, Val* prefix) noexcept nogil:
         key.size, key.data = prefix.size, prefix.data
         code = lib.cursor_get(cursor, &key, &data, C_SET_RANGE)
         if code == 0 and not begins(&key, prefix):
+            code = end_at(&key, &data)
             break
         if code == 0:
             code = lib.cursor_del(cursor, 0)

@@ -197,6 +197,12 @@ def delete_options(call: Call, body: dict[str, Any]) -> DeleteOptions:
     )
 
 
+def refused_for_many() -> ApiError:
+    """422 for a collection of which what cannot be read is to be deleted."""
+    why = "is not allowed with DELETECOLLECTION, try again after removing the option"
+    return invalid("DeleteOptions", "meta.k8s.io", "", [field_invalid(IGNORE, True, why)])
+
+
 def _from_query(call: Call) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if call.parameter("propagationPolicy"):

@@ -27,13 +27,17 @@ def main(arguments: Sequence[str], started: float) -> int:
     gc.disable()  # what is imported now stays; `run` lets the collector in again
     from kcpfast.server.run import run  # noqa: PLC0415 - the help needs none of it
 
+    code = 0
     try:
-        run(config, making, started)
+        run(config, making, started, unclean=lock.unclean)
     except StartError as error:
-        return _refuse(str(error))
+        code = _refuse(str(error))
     finally:
-        lock.release()
-    return 0
+        if code and lock.unclean:
+            lock.leave()  # whoever comes next is to look as closely
+        else:
+            lock.release()
+    return code
 
 
 def _refuse(why: str) -> int:

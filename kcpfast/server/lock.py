@@ -12,7 +12,10 @@ class StartError(Exception):
 
 
 class Lock:
-    """Held by the one server that works on a directory; the file tells its pid."""
+    """Held by the one server that works on a directory; the file tells its pid.
+
+    `unclean`: whoever had it before did not release it, but was ended.
+    """
 
     def __init__(self, root: Path) -> None:
         """Take the lock; StartError names the process that has it."""
@@ -29,6 +32,7 @@ class Lock:
             os.close(self._handle)
             raise StartError(f"{root} is in use by the server with pid {pid or '?'}") from None
         try:
+            self.unclean = os.fstat(self._handle).st_size > 0
             os.ftruncate(self._handle, 0)
             os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
         except OSError as error:

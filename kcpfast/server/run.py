@@ -27,8 +27,9 @@ from kcpfast.server.flags import Config
 from kcpfast.server.lock import StartError
 from kcpfast.server.making import Making
 from kcpfast.server.upkeep import Upkeep
-from kcpfast.store.contract import StoreError
+from kcpfast.store.contract import Corrupted, StoreError
 from kcpfast.store.lmdb import LmdbStore
+from kcpfast.store.opening import look_through
 from kcpfast.telemetry import log
 from kcpfast.transport.account import Account
 from kcpfast.transport.connection import HEADER_SECONDS, Connection, Service
@@ -45,16 +46,17 @@ _BACKLOG = 1024
 _LEAST_SPACE = 64 * 1024
 
 
-def run(config: Config, making: Making, started: float) -> None:
+def run(config: Config, making: Making, started: float, *, unclean: bool = False) -> None:
     """Run a server until it is told to stop; StartError if it cannot begin, or cannot go on.
 
-    `started` is when the process was started, as time.monotonic tells.
+    `started` is when the process was started, as time.monotonic tells; `unclean` says that the
+    last one on the directory was not stopped, but ended.
     """
     log.begin(config.verbosity)
     # A damaged page of LMDB's own ends the process by a signal: it shall say where it was.
     faulthandler.enable()
     try:
-        uvloop.run(_serve(config, making, started))
+        uvloop.run(_serve(config, making, started, unclean))
     except (OSError, StoreError) as error:
         raise StartError(f"cannot work on {config.root}: {_why(error, config.root)}") from None
 
@@ -66,8 +68,8 @@ def _why(error: Exception, root: Path) -> str:
     return f"no space left on the disk ({error})" if full else str(error)
 
 
-async def _serve(config: Config, making: Making, started: float) -> None:
-    heap, store, listener = memory.Heap(), _open_store(config.root), _Listener()
+async def _serve(config: Config, making: Making, started: float, unclean: bool) -> None:
+    heap, store, listener = memory.Heap(), _open_store(config.root, unclean), _Listener()
     try:
         tokens = admin_tokens(config.token_store)
         if config.token_file is not None:
@@ -120,11 +122,15 @@ def _end_soon(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, _reason: str
     loop.call_later(_LAST_WORDS_SECONDS, stop.set)
 
 
-def _open_store(root: Path) -> LmdbStore:
+def _open_store(root: Path, unclean: bool) -> LmdbStore:
     folder = root / "store"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
+        if unclean:
+            look_through(folder)
         return LmdbStore(folder)
+    except Corrupted as error:
+        raise StartError(f"cannot open the store in {folder}: {error}") from None
     except StoreError as error:
         raise StartError(_why(error, root)) from None
     except OSError as error:

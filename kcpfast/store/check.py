@@ -15,6 +15,8 @@ from kcpfast._core import engine, tree
 from kcpfast.store.contract import Corrupted, StoreError, number, number_bytes
 from kcpfast.store.opening import (
     BEFORE,
+    CHUNK,
+    CHUNK_BYTES,
     DATA,
     FORMAT,
     TABLES,
@@ -26,7 +28,6 @@ from kcpfast.store.opening import (
     verify,
 )
 
-_CHUNK = 1000
 _SEAL = 4
 
 
@@ -100,7 +101,7 @@ def _examine(env: tree.Environment) -> Found:
 
 def _all(env: tree.Environment, table: int) -> Iterator[tuple[bytes, bytes]]:
     start = b""
-    while chunk := env.raw(table, start, _CHUNK):
+    while chunk := env.raw(table, start, CHUNK, CHUNK_BYTES):
         yield from chunk
         start = chunk[-1][0] + b"\0"
 

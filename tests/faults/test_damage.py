@@ -149,9 +149,11 @@ def test_by_what_the_server_knows_its_way_only_masters_go(tmp_path: Path, start:
     """A damaged Workspace: what it stood for is left alone, and its path is free."""
     root, spaces = tmp_path / "root", "/clusters/root/apis/tenancy.kcp.io/v1alpha1/workspaces"
     server = start(root)
+    # Too long for a shape, whose damage would be that of all objects alike.
+    text = "the text of bad" + "x" * 40_000
     with Client(access(server.kubeconfig)) as client:
         head = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "Workspace"}
-        body = {**head, "metadata": {"name": "bad", "annotations": {"a": "the text of bad"}}}
+        body = {**head, "metadata": {"name": "bad", "annotations": {"a": text}}}
         assert client.ask("POST", spaces, body).status == 201
     server.stop()
     spoil(root, b"the text of bad", b"the text of bat")
@@ -211,3 +213,33 @@ def test_a_disk_that_returns_errors_ends_the_server_loudly(
         names = {item["metadata"]["name"] for item in client.get(PLACE)["items"]}
         assert {f"a{at}" for at in range(made)} <= names
     server.stop()
+
+
+def spoil_page(root: Path) -> None:
+    """Let the first entry of each page with the text begin outside of the page."""
+    file = root / "store" / "data.mdb"
+    data = bytearray(file.read_bytes())
+    for page in range(0, len(data), 4096):
+        if b"the text of good" in data[page : page + 4096]:
+            data[page + 16 : page + 18] = b"\xff\xff"
+    file.write_bytes(data)
+
+
+def test_who_was_ended_by_a_damaged_page_is_followed_by_nobody(
+    tmp_path: Path, start: Start
+) -> None:
+    """After a clean stop nothing is looked through; after an end all pages are."""
+    root = tmp_path / "root"
+    server = start(root)
+    with Client(access(server.kubeconfig)) as client:
+        for at in range(9):
+            body = {"metadata": {"name": f"good{at}"}, "data": {"x": "the text of good"}}
+            assert client.ask("POST", PLACE, body).status == 201
+    server.kill()
+    server = start(root)
+    server.kill()
+    spoil_page(root)
+    code, error = refused(root)
+    assert (code, error.count("\n")) == (1, 1)
+    assert "data.mdb is damaged: " in error
+    assert refused(root) == (code, error), "again"

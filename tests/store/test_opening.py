@@ -4,17 +4,30 @@ import asyncio
 import lzma
 import os
 import random
+import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import pytest
 
 from kcpfast._core import engine
+from kcpfast._core import writer as kernel
 from kcpfast.server.consistency import problems
 from kcpfast.store import check, opening
-from kcpfast.store.contract import Corrupted, Count, Index, Joining, Put, StoreError, Write, number
+from kcpfast.store.contract import (
+    Corrupted,
+    Count,
+    Index,
+    Joining,
+    Put,
+    StoreError,
+    Write,
+    number,
+    number_bytes,
+)
 from kcpfast.store.lmdb import LmdbStore
 from kcpfast.store.opening import open_store
 
@@ -88,11 +101,15 @@ def content_now(folder: Path) -> dict[str, object]:
     return found
 
 
-def test_a_store_of_before_is_written_anew(old: Path) -> None:
+def test_a_store_of_before_is_written_anew(old: Path, caplog: pytest.LogCaptureFixture) -> None:
     before = content(old)
     assert len(before["objects"]) > 100  # type: ignore[arg-type]
     assert check.examine(old) == check.Found([], opening.BEFORE)
     assert content_now(old) == before
+    entries = sum(map(len, (before[name] for name in ("objects", "history", "log", "index"))))  # type: ignore[arg-type]
+    said = [record.getMessage() for record in caplog.records]
+    assert [line for line in said if "'kcpfast 3'" in line and "entries in" in line] == said
+    assert int(re.findall(r"(\d+) entries", said[0])[0]) >= entries
     seen = check.examine(old)
     assert (seen.problems, seen.format) == ([], opening.FORMAT)
     opened = LmdbStore(old)
@@ -195,7 +212,108 @@ def test_wherever_a_file_is_cut_off(folder: Path, made: bytes) -> None:
             assert content_now(folder) == whole
 
 
+# ------------------------------------------------------------------------------- large values
+
+
+def test_large_values_are_copied_a_few_at_a_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where there are few of them: what is read at once, and written at once, has a limit."""
+    opened = LmdbStore(folder)
+    with asyncio.Runner() as runner:
+        for at in range(20):
+            runner.run(opened.commit([Put(b"big%02d" % at, bytes(1 << 20))]))
+    opened.close()
+    before = content_now(folder)
+    held: list[int] = []
+
+    class Counting:
+        def __init__(self, writer: kernel.Writer) -> None:
+            self._writer = writer
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._writer, name)
+
+        def put(self, table: int, entries: Iterable[tuple[bytes, bytes]], append: bool) -> None:
+            rows = list(entries)
+            held.append(sum(len(value) for _, value in rows))
+            self._writer.put(table, rows, append)
+
+    whole = opening._fill
+    monkeypatch.setattr(
+        opening,
+        "_fill",
+        lambda writer, *more: whole(Counting(writer), *more),  # type: ignore[arg-type]
+    )
+    check.rewrite(folder)
+    assert max(held) < opening.CHUNK_BYTES + (2 << 20)
+    assert sum(held) > 20 << 20
+    assert content_now(folder) == before
+
+
 # ------------------------------------------------------------------------------- damage
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({b"revision": None}, "does not tell its revision"),
+        ({b"revision": b"short"}, "does not tell its revision"),
+        ({b"compacted": None}, "its log begins at revision 31"),
+        ({b"compacted": number_bytes(1000)}, "its log begins at revision 31"),
+    ],
+)
+async def test_what_does_not_tell_its_age_is_refused(
+    folder: Path, change: dict[bytes, bytes | None], said: str
+) -> None:
+    """It would be an empty server, or one whose watches get gaps."""
+    opened = LmdbStore(folder)
+    await opened.compact(30)
+    given = [(key, value) for key, value in change.items() if value is not None]
+    await opened._writer.do(lambda writer: writer.put(opened._meta, given))
+    opened.close()
+    with lmdb.open(str(folder), max_dbs=8) as env:
+        meta = env.open_db(b"meta")
+        with env.begin(write=True, db=meta) as txn:
+            for key in change.keys() - dict(given).keys():
+                txn.delete(key)
+    with pytest.raises(StoreError, match=said):
+        LmdbStore(folder)
+
+
+KEYED: list[Callable[[LmdbStore, bytes], object]] = [
+    lambda store, key: store.get(key),
+    lambda store, key: store.get(key, 62),
+    lambda store, key: store.scan(key[:-2]),
+    lambda store, key: store.scan(key[:-1]),
+    lambda store, key: store.join(key[:-2], b"", 0, FORM),
+    lambda store, key: store.index_get(b"idx" + key),
+    lambda store, key: store.index_scan(b"idx" + key[:-1]),
+]
+
+
+@pytest.mark.parametrize("at", [0, 12, 30, 59])
+async def test_a_flipped_bit_of_a_key_is_never_a_missing_object(tmp_path: Path, at: int) -> None:
+    """Neither for who asks for it, nor for who lists: wherever it seems to be sorted now."""
+    key = b"/configmaps\0c\0n\0%02d" % at
+    opened = LmdbStore(tmp_path)
+    for each in range(60):
+        name = b"/configmaps\0c\0n\0%02d" % each
+        await opened.commit([Put(name, b"v" + b"x" * 30), Index(b"idx" + name, b"y")])
+    opened.close()
+    data = (tmp_path / "data.mdb").read_bytes()
+    for place in range(len(key)):
+        for bit in (1, 64):
+            flipped = key[:place] + bytes([key[place] ^ bit]) + key[place + 1 :]
+            (tmp_path / "data.mdb").write_bytes(data.replace(key, flipped))
+            opened = LmdbStore(tmp_path)
+            for read in KEYED:
+                with pytest.raises(StoreError):
+                    read(opened, key)
+            with pytest.raises(StoreError):
+                await opened.commit([Put(key, b"v new", 0)])
+            assert not opened.state().failed
+            opened.close()
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -11,9 +11,13 @@ from kcpfast.api import answer
 from kcpfast.api.body import parse
 from kcpfast.api.context import Api, Call
 from kcpfast.api.listing import walk
-from kcpfast.api.options import DeleteOptions, delete_options, precondition_failed
+from kcpfast.api.options import (
+    DeleteOptions,
+    delete_options,
+    precondition_failed,
+    refused_for_many,
+)
 from kcpfast.api.selection import selection
-from kcpfast.api.verbs.discard import delete_unread, refuse_for_many
 from kcpfast.api.verbs.listed import Listing, answer_list
 from kcpfast.meta.errors import ApiError, not_found
 from kcpfast.registry.deletion import deleted
@@ -32,6 +36,8 @@ async def delete(api: Api, call: Call) -> Response:
     options = delete_options(call, _body(call))
     uid = ""
     if options.ignore:
+        from kcpfast.api.verbs.discard import delete_unread  # noqa: PLC0415 - for damage
+
         await delete_unread(api, call, options)
     else:
         saved, gone = await _delete_one(api, call, call.target, options)
@@ -103,7 +109,8 @@ async def delete_collection(api: Api, call: Call) -> Response | Stream:
     """Delete what the request selects, and answer with the list of it."""
     shown = answer.shape(call, call.resource)
     options = delete_options(call, _body(call))
-    refuse_for_many(options)
+    if options.ignore:
+        raise refused_for_many()
     selected = selection(call, api.aside)
     walked = walk(api, call, selected)
     while not walked.done:

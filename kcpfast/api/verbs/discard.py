@@ -41,14 +41,6 @@ async def delete_unread(api: Api, call: Call, options: DeleteOptions) -> None:
     raise invalid(target.resource.plural, target.resource.group, target.name, causes)
 
 
-def refuse_for_many(options: DeleteOptions) -> None:
-    """Invalid if the option is given for a collection."""
-    if options.ignore:
-        why = "is not allowed with DELETECOLLECTION, try again after removing the option"
-        causes = [field_invalid(IGNORE, True, why)]
-        raise invalid("DeleteOptions", "meta.k8s.io", "", causes)
-
-
 def _check_may(call: Call, target: Target) -> None:
     plural, group, name = target.resource.plural, target.resource.group, target.name
     denied = f'not permitted to do "{_VERB}", reason: '
