@@ -87,7 +87,7 @@ class Feed:
             self._fail(msgspec.json.encode(expired(text).status()))
             return
         except StoreError as error:
-            LOG.error("a watch of %r fails: %s", watch.interest.prefix, error)
+            LOG.error("a watch of %r fails: %s", self._watch.interest.prefix, error)
             self._fail(BROKEN)
             return
         except Exception:
