@@ -21,141 +21,26 @@ import socket
 import ssl
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
+from itertools import cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
+from bench.crowds import LARGE, MAPS, OBJECT, WAYS, Client, Way
 from bench.load.client import target
 from bench.load.local import PROGRAM, Server
 
-MAPS = "/clusters/root/api/v1/namespaces/default/configmaps"
-OBJECT = "/clusters/root/api/v1/namespaces/default"
 ROOM = 64 << 20
-OBJECTS, SIZE = 600, 50_000
-MB = 1 << 20
+OBJECTS, SIZE, KEYS = 600, 50_000, 20_000
 AT_ONCE, ROUNDS = 50, 60
 # What a slow reader takes, and how often; and how long after all have gone is looked again.
 SIP, SIP_SECONDS, AFTER_SECONDS = 8192, 0.5, 8.0
 HOOKS = "/clusters/root/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 BUSY, SEEN = 256, 20
-
-
-class Client(NamedTuple):
-    """Where the server is, and what a client says in each request."""
-
-    host: str
-    port: int
-    tls: ssl.SSLContext
-    token: str
-
-    def request(self, method: str, path: str, *headers: str, body: bytes = b"") -> bytes:
-        """Return a request as it is sent."""
-        lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {self.token}"]
-        if body:
-            lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
-        return "\r\n".join([*lines, *headers, "", ""]).encode() + body
-
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open a connection."""
-        return await asyncio.open_connection(self.host, self.port, ssl=self.tls)
-
-
-def half_a_head(client: Client) -> bytes:
-    small = "\r\n".join(f"{number:x}:" for number in range(8000))
-    return client.request("GET", OBJECT, small)[:-2]
-
-
-def half_a_body(client: Client) -> bytes:
-    return client.request("POST", MAPS, body=b"x" * 3 * MB)[:-1]
-
-
-def pipeline(client: Client) -> bytes:
-    return client.request("GET", MAPS) + client.request("POST", MAPS, body=b"x" * MB) * 5
-
-
-def growing(client: Client) -> bytes:
-    body = b'{"kind":"ConfigMap","apiVersion":"v1","data":[' + b"{}," * 900_000 + b"{}]}"
-    return client.request("POST", MAPS, body=body) * 3
-
-
-def unread(*headers: str, query: str = "") -> Callable[[Client], bytes]:
-    return lambda client: client.request("GET", MAPS + query, *headers) * 4
-
-
-def creates(client: Client) -> bytes:
-    texts = []
-    for number in range(3):
-        obj = {"metadata": {"generateName": f"big-{number}-"}, "data": {"p": "z" * (MB - 4096)}}
-        body = json.dumps(obj).encode()
-        texts.append(client.request("POST", MAPS, body=body.ljust(3 * MB - 100)))
-    return b"".join(texts)
-
-
-def patches(client: Client) -> bytes:
-    body = json.dumps({"data": {f"k{number}": "v" * 60 for number in range(9000)}}).encode()
-    text = client.request("PATCH", f"{MAPS}/o-0001", body=body) * 3
-    return text.replace(b"application/json", b"application/merge-patch+json")
-
-
-def hooked(client: Client) -> bytes:
-    obj = {"metadata": {"generateName": "hooked-"}, "data": {"p": "z" * 500_000}}
-    return client.request("POST", MAPS, body=json.dumps(obj).encode()) * 2
-
-
-def hello(_client: Client) -> bytes:
-    """Return the first message of a TLS handshake."""
-    out = ssl.MemoryBIO()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    with contextlib.suppress(ssl.SSLWantReadError):
-        context.wrap_bio(ssl.MemoryBIO(), out, server_hostname="x").do_handshake()
-    return out.read()
-
-
-class Way(NamedTuple):
-    """How to misbehave: what is sent; `secret`: over TLS; `slow`: some of the answer is read.
-
-    `events`: somebody else changes objects meanwhile; `hook`: a webhook hangs.
-    """
-
-    text: Callable[[Client], bytes]
-    secret: bool = True
-    slow: bool = False
-    events: bool = False
-    hook: bool = False
-
-
-TABLE = "Accept: application/json;as=Table;v=v1;g=meta.k8s.io"
-PROTOBUF = "Accept: application/vnd.kubernetes.protobuf"
-GZIP = "Accept-Encoding: gzip"
-WAYS: Mapping[str, Way] = {
-    "nothing said": Way(lambda _client: b""),
-    "half a handshake": Way(hello, secret=False),
-    "half of half a handshake": Way(lambda client: hello(client)[:-1], secret=False),
-    "half a head": Way(half_a_head),
-    "half a body": Way(half_a_body),
-    "bodies in a pipeline": Way(pipeline),
-    "bodies that grow": Way(growing),
-    "creates of 3 MB": Way(creates),
-    "patches of 600 KB": Way(patches),
-    "creates, webhook hangs": Way(hooked, hook=True),
-    "lists unread": Way(unread()),
-    "Tables unread": Way(unread(TABLE)),
-    "protobuf lists unread": Way(unread(PROTOBUF)),
-    "compressed lists unread": Way(unread(GZIP)),
-    "selected lists unread": Way(unread(query="?labelSelector=a!%3Db")),
-    "lists slow": Way(unread(), slow=True),
-    "protobuf lists slow": Way(unread(PROTOBUF), slow=True),
-    "compressed lists slow": Way(unread(GZIP), slow=True),
-    "watches unread": Way(unread(query="?watch=1"), events=True),
-    "watches slow": Way(unread(query="?watch=1"), slow=True, events=True),
-    "new events unread": Way(unread(query="?watch=1&resourceVersion=REVISION"), events=True),
-    "selected events unread": Way(
-        unread(query="?watch=1&labelSelector=a!%3Db&resourceVersion=REVISION"), events=True
-    ),
-}
+LEAVE_SECONDS = 2.0
+ALL = "all of these at once"
 
 
 class Waited(NamedTuple):
@@ -177,6 +62,11 @@ async def misbehave(client: Client, way: Way, text: bytes) -> asyncio.StreamWrit
         _, writer = await asyncio.open_connection(sock=sock, **tls)  # type: ignore[arg-type]
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         writer.write(text)
+        if way.leaves:
+            writer.transport.set_write_buffer_limits(0)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(writer.drain(), LEAVE_SECONDS)
+            writer.transport.abort()
     except OSError:
         sock.close()
         return None
@@ -204,10 +94,13 @@ async def behave(client: Client, until: asyncio.Event) -> Waited:
         refused += await ask(reader, writer, text)
         answers.append(time.perf_counter() - begun)
         begun = time.perf_counter()
-        other = await client.connect()
-        refused += await ask(*other, text)
+        try:
+            other = await client.connect()
+            refused += await ask(*other, text)
+            other[1].transport.abort()
+        except (OSError, EOFError):
+            refused += 1
         connections.append(time.perf_counter() - begun)
-        other[1].transport.abort()
         await asyncio.sleep(0.05)
     writer.transport.abort()
     return Waited(max(answers), max(connections), refused)
@@ -222,21 +115,23 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, text: 
     return b" 200 " not in head.splitlines()[0]
 
 
-async def crowd(client: Client, good: Client, way: Way, text: bytes, count: int) -> Waited:
+async def crowd(client: Client, good: Client, said: list[tuple[Way, bytes]], count: int) -> Waited:
     """Have many connections misbehave, for some seconds after the last has come."""
+    slow, events = any(way.slow for way, _ in said), any(way.events for way, _ in said)
+    coming = islice(cycle(said), count)
     until = asyncio.Event()
     behaving = asyncio.create_task(behave(good, until))
     open_: list[asyncio.StreamWriter] = []
-    sipping = asyncio.create_task(sip(open_ if way.slow else []))
-    for _ in range(0, count, AT_ONCE):
-        some = await asyncio.gather(*[misbehave(client, way, text) for _ in range(AT_ONCE)])
+    sipping = asyncio.create_task(sip(open_ if slow else []))
+    while group := list(islice(coming, AT_ONCE)):
+        some = await asyncio.gather(*[misbehave(client, *each) for each in group])
         open_ += [each for each in some if each is not None]
     reader, writer = await good.connect()
     change = json.dumps({"data": {"p": noise()}}).encode()
     writes = good.request("PATCH", f"{MAPS}/o-0000", body=change)
     writes = writes.replace(b"application/json", b"application/merge-patch+json", 1)
     for _ in range(ROUNDS):
-        if way.events:
+        if events:
             await ask(reader, writer, writes)
         await asyncio.sleep(0.05)
     until.set()
@@ -254,12 +149,17 @@ def noise() -> str:
 
 
 def fill(server: Server) -> None:
-    """Store what is listed: 30 MB."""
+    """Store what is listed, 30 MB, and a large object."""
     with target(server.kubeconfig) as found:
         for number in range(OBJECTS):
             meta, data = {"name": f"o-{number:04}"}, {"p": noise()}
             obj = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
             found.ask("POST", MAPS, json.dumps(obj).encode())
+        space = {"metadata": {"name": LARGE.rpartition("/")[2]}}
+        found.ask("POST", LARGE.rpartition("/")[0], json.dumps(space).encode())
+        data = {f"key-{number}": "z" * 20 for number in range(KEYS)}
+        large = {"metadata": {"name": "large"}, "data": data}
+        found.ask("POST", f"{LARGE}/configmaps", json.dumps(large).encode())
 
 
 def revision(server: Server) -> int:
@@ -311,18 +211,20 @@ def hanging(server: Server) -> Iterator[None]:
 
 async def one_way(server: Server, name: str, count: int) -> str:
     """Return the line about one way to misbehave."""
-    before, (bad, good), way = server.process.private() / 1024, clients(server), WAYS[name]
-    text = way.text(bad).replace(b"REVISION", b"%d" % revision(server))
+    before, (bad, good) = server.process.private() / 1024, clients(server)
+    ways = list(WAYS.values()) if name == ALL else [WAYS[name]]
+    newest = b"%d" % revision(server)
+    said = [(way, way.text(bad).replace(b"REVISION", newest)) for way in ways]
     until = asyncio.Event()
     sampling = asyncio.create_task(sampled(server, until))
-    with hanging(server) if way.hook else contextlib.nullcontext():
-        waited = await crowd(bad, good, way, text, count)
+    with hanging(server) if any(way.hook for way in ways) else contextlib.nullcontext():
+        waited = await crowd(bad, good, said, count)
         until.set()
         most = await sampling - before
         await asyncio.sleep(AFTER_SECONDS)
     after = server.process.private() / 1024 - before
     return (
-        f"{name:26} {most:6.1f} MiB more, {after:5.1f} after, "
+        f"{name:32} {most:6.1f} MiB more, {after:5.1f} after, "
         f"answer {waited.answer * 1000:5.0f} ms, connection {waited.connection * 1000:5.0f} ms, "
         f"refused {waited.refused}"
     )
@@ -393,7 +295,7 @@ def measure(command: str, only: str = "", connections: int = 1000) -> None:
             if not only:
                 print(measure_connections(server), flush=True)
             server.stop()
-            for name in WAYS:
+            for name in (*WAYS, ALL):
                 if only in name:
                     server.start("--max-memory", str(room))
                     print(asyncio.run(one_way(server, name, connections)), flush=True)
