@@ -190,6 +190,8 @@ async def _large(api: Api, call: Call, shown: Shape, stored: Saved, status: int)
     plain_json = form.media == JSON and not form.kind and not is_pretty(call)
     as_stored = plain_json and stored.revision and resource.from_storage is None
     size = 0 if as_stored else resource.weigh(len(stored.value))
+    if size > SMALL:
+        call.claim(stored.value)
     return await api.aside.run(size, call.user.name, _saved, call, shown, stored, status)
 
 
@@ -333,8 +335,9 @@ def takes_gzip(call: Call) -> bool:
     return _TAKES_GZIP.search(call.request.header(b"accept-encoding")) is not None
 
 
-async def compressed(response: Response) -> Response:
-    """Compress an answer, in a thread: nobody else waits for it."""
+async def compressed(call: Call, response: Response) -> Response:
+    """Compress an answer, in a thread: nobody else waits for it. TooMuch if there is no room."""
+    call.request.claim(2 * len(response.body))
     headers = [*response.headers, *ZIPPED]
     body = await asyncio.to_thread(gzip.compress, response.body, 1, mtime=0)
     return response._replace(body=body, headers=headers)

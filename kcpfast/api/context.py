@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from kcpfast._core.routing import Route
 from kcpfast.admission.chain import Admission
+from kcpfast.api.limits.growth import growth
 from kcpfast.auth.authenticate import Authenticator
 from kcpfast.kcp.views.base import Scope, View
 from kcpfast.meta.errors import ApiError, forbidden
@@ -31,6 +32,7 @@ class Call:
     __slots__ = (
         "attributes",
         "authenticated",
+        "claimed",
         "cluster",
         "flow",
         "headers",
@@ -58,6 +60,8 @@ class Call:
         self.impersonator: User | None = None
         # Whose requests it is counted with: who asks, whomever they act as.
         self.flow = ""
+        # What it is charged with for a stored object.
+        self.claimed = 0
         self.authenticated = False
         self.view: View | None = None
         self.attributes = Attributes("")
@@ -87,6 +91,7 @@ class Call:
         call.impersonator = self.impersonator
         call.authenticated, call.flow = self.authenticated, self.flow
         call.warnings = self.warnings.copy()
+        call.claimed = 0
         return call
 
     def parameter(self, name: str, default: str = "") -> str:
@@ -99,6 +104,16 @@ class Call:
         """The resource asked for; only after `serve` found it."""
         assert self.served is not None
         return self.served.resource
+
+    def claim(self, value: bytes) -> None:
+        """Charge what working on a stored object takes; TooMuch if there is no room for it.
+
+        Of several, one after the other, the largest counts.
+        """
+        size = growth(value, "")
+        if size > self.claimed:
+            self.request.claim(size - self.claimed)
+            self.claimed = size
 
     def weigh(self, more: int = 0) -> int:
         """Return what it costs to go over the body once, and `more` bytes, as Aside asks."""

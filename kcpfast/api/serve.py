@@ -143,7 +143,7 @@ class Server:
                 and compressible(call, answer)
                 and not call.route.rest.startswith("/openapi/")
             ):
-                answer = await compressed(answer)
+                answer = await compressed(call, answer)
             answer = _finish(call, answer)
         except Exception as error:
             answer = _refused(request, call, error)

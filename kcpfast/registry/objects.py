@@ -43,6 +43,8 @@ from kcpfast.store.keys import object_key, place, prefix, storage_name
 from kcpfast.work.aside import Aside
 
 _ATTEMPTS = 16
+# What has less bytes takes no more memory than any request does.
+_LARGE = 4096
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 # The object that stands for its whole cluster is not counted: the cluster is empty without it.
 UNCOUNTED = "logicalclusters"
@@ -91,6 +93,8 @@ Prepare = Callable[[], Awaitable[Change]]
 Changing = Callable[[Object], Awaitable[Change]]
 # The same, told how many bytes the object has as it is stored.
 Revising = Callable[[Object, int], Awaitable[Change]]
+# Told of a stored object before it is decoded: whoever counts memory may refuse it.
+Claim = Callable[[bytes], None]
 
 
 class Objects:
@@ -198,13 +202,19 @@ class Objects:
         return await self.revise(target, lambda old, _size: change(old), dry_run=dry_run)
 
     async def revise(
-        self, target: Target, change: Revising, *, dry_run: bool = False, who: str = ""
+        self,
+        target: Target,
+        change: Revising,
+        *,
+        dry_run: bool = False,
+        who: str = "",
+        claim: Claim | None = None,
     ) -> Saved:
         """Store what `change` makes of the object; asked again if somebody else was faster.
 
         NotFound if there is no object. An object that `change` leaves as it is takes no revision,
         whatever is written with it. One that is being deleted and has no finalizer left is
-        deleted. `who` it is for takes turns with others (Aside).
+        deleted. `who` it is for takes turns with others (Aside), `claim` counts what it takes.
         """
         resource, aside = target.resource, self.aside.run
         key = target.key()
@@ -213,6 +223,8 @@ class Objects:
             if record is None:
                 raise not_found(resource.plural, resource.group, target.name)
             size = len(record.value)
+            if size > _LARGE and claim is not None:
+                claim(record.value)
             old = await aside(size, who, values.decode, resource, *record)
             new, more, always = await change(old, size)
             if not always and await aside(size, who, _equal, new, old):

@@ -75,6 +75,62 @@ async def test_body_that_there_is_no_room_for_is_refused(
     assert (await ask(inside, account, "x" * LARGE, method, path)).status in (200, 409)
 
 
+STORED = [
+    # a request about a large object, how many times its size is charged at least
+    ("PATCH", "", '{"data":{"k":"v"}}', "application/merge-patch+json", "", 8),
+    ("PATCH", "", '[{"op":"add","path":"/data/k","value":"v"}]', "application/json-patch+json", "",
+     8),
+    ("PATCH", "?fieldManager=a&force=true",
+     '{"kind":"ConfigMap","apiVersion":"v1","data":{"k":"v"}}',
+     "application/apply-patch+yaml", "", 8),
+    ("PUT", "?dryRun=All", '{"kind":"ConfigMap","metadata":{"name":"a"}}', JSON, "", 8),
+    ("DELETE", "?dryRun=All", "", JSON, "", 8),
+    ("GET", "", "", JSON, PROTOBUF, 8),
+    ("GET", "", "", JSON, "application/yaml", 8),
+    ("GET", "", "", JSON, "application/json;as=Table;v=v1;g=meta.k8s.io", 8),
+    ("GET", "?pretty=1", "", JSON, "", 8),
+    ("GET", "", "", JSON, "gzip", 2),
+    ("GET", "", "", JSON, JSON, 0),  # goes out as it is stored, and is charged then
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "query", "body", "media", "accept", "times"), STORED)
+async def test_stored_object_that_is_decoded_is_charged(
+    inside: Inside, method: str, query: str, body: str, media: str, accept: str, times: int
+) -> None:
+    """However little is sent; who has no room for it is refused."""
+    data = {f"key-{number}": "z" * 20 for number in range(8000)}
+    obj = {"kind": "ConfigMap", "metadata": {"name": "a"}, "data": data}
+    await inside.send("POST", CONFIG_MAPS, obj)
+    headers = {b"content-type": media.encode(), b"authorization": b"Bearer admin"}
+    headers[b"accept-encoding" if accept == "gzip" else b"accept"] = accept.encode()
+    size = len(json.dumps(data))
+    for ceiling, expected in ((1 << 30, 200), (times * size, 429 if times else 200)):
+        account = Account(ceiling)
+        path = f"{inside.at}{CONFIG_MAPS}/a"
+        sent = Request(method, path, query[1:], headers, body.encode())
+        sent.holder = account.open(Nobody(), "client")
+        got = await inside.running.server.serve(sent)
+        assert isinstance(got, Response)
+        assert got.status == expected
+        assert (account.most > times * size) is (expected != 429 and times > 0)
+
+
+async def test_deleted_collection_is_charged_with_its_largest_object(inside: Inside) -> None:
+    for number in range(5):
+        obj = {
+            "kind": "ConfigMap",
+            "metadata": {"name": f"a-{number}"},
+            "data": {"x": "z" * 20_000},
+        }
+        await inside.send("POST", CONFIG_MAPS, obj)
+    account = Account(1 << 30)
+    sent = Request("DELETE", inside.at + CONFIG_MAPS, "", {b"authorization": b"Bearer admin"})
+    sent.holder = account.open(Nobody(), "client")
+    await inside.running.server.serve(sent)
+    assert 80_000 < sent.held < 160_000
+
+
 async def test_a_short_body_does_not_grow_by_defaults_without_end(inside: Inside) -> None:
     """Five thousand empty objects in fifteen kilobytes, each given twenty by the schema."""
     lamp = {"type": "object", "properties": {"d": {"type": "string", "default": "x" * 20_000}}}

@@ -91,8 +91,9 @@ async def _delete_one(
         gone = new is None
         return Change(new, review.more)
 
-    who = call.user.name
-    saved = await api.objects.revise(target, change, dry_run=options.dry_run, who=who)
+    saved = await api.objects.revise(
+        target, change, dry_run=options.dry_run, who=call.user.name, claim=call.claim
+    )
     return saved, gone
 
 

@@ -66,8 +66,10 @@ async def patch(api: Api, call: Call) -> Response:
     def make(old: Object) -> Object:
         return _patched(call, options, media, body, old)
 
-    change, who = changing(api, call, options, make), call.user.name
-    saved = await api.objects.revise(call.target, change, dry_run=options.dry_run, who=who)
+    change = changing(api, call, options, make)
+    saved = await api.objects.revise(
+        call.target, change, dry_run=options.dry_run, who=call.user.name, claim=call.claim
+    )
     return await answer.saved(api, call, shown, saved, 200)
 
 
@@ -199,8 +201,9 @@ async def _apply_to_existing(api: Api, call: Call, options: WriteOptions) -> Sav
         return keep_times(old, new)
 
     change = changing(api, call, options, make, managed=False)
-    who = call.user.name
-    return await api.objects.revise(call.target, change, dry_run=options.dry_run, who=who)
+    return await api.objects.revise(
+        call.target, change, dry_run=options.dry_run, who=call.user.name, claim=call.claim
+    )
 
 
 async def _apply_to_nothing(api: Api, call: Call, options: WriteOptions) -> Saved:

@@ -78,8 +78,9 @@ async def _write(api: Api, call: Call) -> Response:
         set_replicas(new, paths, replicas)
         return new
 
+    change, who = changing(api, call, options, make), call.user.name
     saved = await api.objects.revise(
-        call.target, changing(api, call, options, make), dry_run=options.dry_run
+        call.target, change, dry_run=options.dry_run, who=who, claim=call.claim
     )
     return answer.respond_json(call, 200, _shown(call, saved.obj))
 

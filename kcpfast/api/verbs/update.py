@@ -42,7 +42,7 @@ async def update(api: Api, call: Call) -> Response:
 
     change = changing(api, call, options, make)
     saved = await api.objects.revise(
-        call.target, change, dry_run=options.dry_run, who=call.user.name
+        call.target, change, dry_run=options.dry_run, who=call.user.name, claim=call.claim
     )
     return await answer.saved(api, call, shown, saved, 200)
 
