@@ -18,6 +18,10 @@ def main(arguments: Sequence[str], started: float) -> int:
         return 0
     try:
         config = parse(arguments)
+        if not config.root.exists():
+            from kcpfast.server.ports import check_free  # noqa: PLC0415 - only for a new one
+
+            check_free(config.bind_address, config.port)
         lock = Lock(config.root)
         making = Making(config, lock)
     except (UsageError, StartError) as error:
@@ -33,6 +37,7 @@ def main(arguments: Sequence[str], started: float) -> int:
     except StartError as error:
         code = _refuse(str(error))
     finally:
+        making.end()
         if code and lock.unclean:
             lock.leave()  # whoever comes next is to look as closely
         else:

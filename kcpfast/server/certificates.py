@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _YEARS = timedelta(days=3650)
+# A clock that was ahead when they were made, and is set back, must not make them invalid.
+_BACK = timedelta(days=730)
 
 
 def _private(path: Path, key: Any) -> None:
@@ -39,7 +41,17 @@ def _write(path: Path, data: bytes, mode: int) -> None:
         file.write(data)
         file.flush()
         os.fsync(handle)
-    partial.rename(path)
+    _put(partial, path)
+
+
+def _put(made: Path, path: Path) -> None:
+    """Give a file its name, durably."""
+    made.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _key(path: Path, make: Callable[[], Any]) -> Any:
@@ -70,7 +82,7 @@ def _builder(subject: str, issuer: str, public: Any) -> x509.CertificateBuilder:
         .issuer_name(_name(issuer))
         .public_key(public)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_before(now - _BACK)
         .not_valid_after(now + _YEARS)
     )
 

@@ -73,6 +73,19 @@ MEANINGLESS = (
     "embedded-etcd-wal-size-bytes",
     "logical-cluster-object-count-scan-interval",
 )
+# These need no value: alone they ask for true.
+_SWITCHES = ("audit-log-compress",)
+_PATHS = (
+    "root-directory",
+    "kubeconfig-path",
+    "client-ca-file",
+    "tls-cert-file",
+    "tls-private-key-file",
+    "service-account-key-file",
+    "authentication-admin-token-path",
+)
+# What Go's strconv.ParseBool reads.
+_BOOLEANS = ("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")
 _KNOWN: Mapping[str, Flag] = {flag.name: flag for flag in FLAGS}
 
 
@@ -137,7 +150,9 @@ def _pairs(arguments: Sequence[str]) -> Iterable[tuple[str, str]]:
         if not word.startswith("-") or word in ("-", "--"):
             raise UsageError(f"unexpected argument: {word}")
         name, found, value = word.lstrip("-").partition("=")
-        if not found:
+        if not found and name in _SWITCHES:
+            value = "true"
+        elif not found:
             if not rest:
                 raise UsageError(f"flag needs an argument: --{name}")
             value = rest.pop(0)
@@ -145,13 +160,63 @@ def _pairs(arguments: Sequence[str]) -> Iterable[tuple[str, str]]:
 
 
 def _number(values: Mapping[str, str], name: str, low: int, high: int) -> int:
-    try:
-        number = int(values[name])
-    except ValueError:
-        number = low - 1
+    text = values[name]
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else low - 1
     if not low <= number <= high:
         raise UsageError(f"--{name}: {values[name]} is not a number from {low} to {high}")
     return number
+
+
+def _host(name: str, host: str) -> str:
+    """Return a host, which is a name of DNS or an address; UsageError if it is neither."""
+    if host:
+        from kcpfast.meta.names import dns_subdomain  # noqa: PLC0415 - only with the flag
+
+        wrong = dns_subdomain(host.lower())
+        if wrong and not _is_address(host):
+            raise UsageError(f"--{name}: {host!r} is neither an address nor a host: {wrong[0]}")
+    return host
+
+
+def _is_address(text: str) -> bool:
+    from ipaddress import ip_address  # noqa: PLC0415 - only with the flag
+
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        ip_address(bare)
+    except ValueError:
+        return False
+    return True
+
+
+def _base_url(name: str, text: str) -> str:
+    """Return the base of all URLs: https, a host, perhaps a port and a path; else UsageError."""
+    if text:
+        from urllib.parse import urlsplit  # noqa: PLC0415 - only with the flag
+
+        try:
+            found = urlsplit(text)
+            port = found.port
+        except ValueError as error:
+            raise UsageError(f"--{name}: {text!r} is no URL: {error}") from None
+        odd = found.query or found.fragment or "@" in found.netloc or port == 0
+        if found.scheme != "https" or not found.hostname or odd or not text.isprintable():
+            raise UsageError(f"--{name}: {text!r} is no URL like https://host:port/path")
+        _host(name, found.hostname)
+    return text
+
+
+def _check_gates(text: str) -> None:
+    """Look at a list of gates as Kubernetes does (component-base/featuregate); there are none."""
+    flag = f'invalid argument "{text}" for "--feature-gates" flag'
+    for each in filter(None, text.split(",")):
+        gate, given, value = each.partition("=")
+        gate, value = gate.strip(), value.strip()
+        if not given:
+            raise UsageError(f"{flag}: missing bool value for {gate}")
+        if value not in _BOOLEANS:
+            said = f'strconv.ParseBool: parsing "{value}": invalid syntax'
+            raise UsageError(f"{flag}: invalid value of {gate}={value}, err: {said}")
 
 
 def _memory(text: str) -> int:
@@ -162,6 +227,10 @@ def _memory(text: str) -> int:
 
 
 def _config(values: Mapping[str, str], later: list[str]) -> Config:
+    for name in _PATHS:
+        if not values[name] or "\0" in values[name]:
+            raise UsageError(f"--{name}: {values[name]!r} is no path")
+    _check_gates(values["feature-gates"])
     root = Path(os.path.abspath(values["root-directory"]))
 
     def path(name: str) -> Path:
@@ -176,8 +245,8 @@ def _config(values: Mapping[str, str], later: list[str]) -> Config:
         root=root,
         bind_address=values["bind-address"],
         port=_number(values, "secure-port", 0, 65535),
-        external_hostname=values["external-hostname"],
-        base_url=values["shard-base-url"],
+        external_hostname=_host("external-hostname", values["external-hostname"]),
+        base_url=_base_url("shard-base-url", values["shard-base-url"]),
         kubeconfig=path("kubeconfig-path"),
         client_ca=given("client-ca-file"),
         certificate=given("tls-cert-file"),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 from collections.abc import Callable
 from functools import partial
 
@@ -56,8 +57,16 @@ class Making:
         said = os.read(self._pipe, _SAID)
         os.close(self._pipe)
         _, status = os.waitpid(self._pid, 0)  # noqa: ASYNC222 - it has just ended
+        self._pid = 0
         if status:
             raise _failed(said)
+
+    def end(self) -> None:
+        """Make no more: whoever is not finished goes with the server. The next start goes on."""
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            self._pid = 0
 
 
 def _failed(said: bytes) -> StartError:

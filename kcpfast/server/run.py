@@ -159,10 +159,19 @@ def _ceiling(config: Config) -> int:
 
 
 def _tls(config: Config) -> ssl.SSLContext:
+    keys = [config.key] + [config.account_key] * config.account_key.exists()
+    for path in (config.certificate, *keys):
+        try:
+            held = path.read_bytes()
+        except OSError as error:
+            raise StartError(f"cannot use {path}: {error.strerror}") from None
+        if path in keys and b"PRIVATE KEY-----" not in held:
+            raise StartError(f"cannot use {path}: it holds no private key")
     try:
         return server_context(config.certificate, config.key, config.client_ca)
     except (OSError, ssl.SSLError) as error:
-        raise StartError(f"cannot use the certificates: {error}") from None
+        files = ", ".join(map(str, (config.certificate, config.key, config.client_ca)))
+        raise StartError(f"cannot use the certificates: {error} ({files})") from None
 
 
 def _trust(context: ssl.SSLContext, config: Config) -> None:
@@ -195,8 +204,9 @@ class _Listener:
                 start_serving=False,
             )
         except OSError as error:
-            where = f"{config.bind_address}:{config.port}"
-            raise StartError(f"cannot listen on {where}: {error.strerror or error}") from None
+            from kcpfast.server.ports import cannot_listen  # noqa: PLC0415 - hardly ever needed
+
+            raise cannot_listen(config.bind_address, config.port, error) from None
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 

@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from kcpfast.server.certificates import _authority
-from kcpfast.server.flags import FLAGS, LATER, MEANINGLESS
+from kcpfast.server.flags import FLAGS, LATER, MEANINGLESS, UsageError, parse
 from tests.fix_server import Start
 from tests.harness.https import Client, access
-from tests.harness.process import ServerProcess, refused
+from tests.harness.process import ServerProcess, command, refused
 
 PRIVATE, PUBLIC = 0o600, 0o644
 FILES = {
@@ -229,6 +229,29 @@ def test_names_of_flags_are_given_once() -> None:
     assert len(names) == len(set(names))
 
 
+NUMBER = "is not a number from 0 to 65535"
+NO_PORTS = ("1_0", " 8", "+8", "\u0663", "", "9" * 5000)
+URL = "is no URL like https://host:port/path"
+NO_URLS = ("foo", "http://a", "https://", "https://u@a", "https://a?b=c", "https://a#b", "//a")
+GATES = 'invalid argument "%s" for "--feature-gates" flag'
+UNREAD = 'err: strconv.ParseBool: parsing "%s": invalid syntax'
+NO_GATES = (
+    ("A", "missing bool value for A"),
+    ("A=true,B", "missing bool value for B"),
+    ("B=", "invalid value of B=, " + UNREAD % ""),
+    ("A=0, B = x", "invalid value of B=x, " + UNREAD % "x"),
+)
+PATHS = (
+    "root-directory",
+    "kubeconfig-path",
+    "client-ca-file",
+    "tls-cert-file",
+    "tls-private-key-file",
+    "service-account-key-file",
+    "authentication-admin-token-path",
+)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -237,11 +260,47 @@ def test_names_of_flags_are_given_once() -> None:
         (["--secure-port", "65536"], "--secure-port: 65536 is not a number from 0 to 65535"),
         (["--v"], "flag needs an argument: --v"),
         (["stray"], "unexpected argument: stray"),
+        *((["--secure-port", text], f"--secure-port: {text} {NUMBER}") for text in NO_PORTS),
+        *((["--shard-base-url", text], f"--shard-base-url: {text!r} {URL}") for text in NO_URLS),
+        *((["--feature-gates", text], f"{GATES % text}: {said}") for text, said in NO_GATES),
+        *(([f"--{name}="], f"--{name}: '' is no path") for name in PATHS),
+        (["--max-memory", "much"], "--max-memory: much is no number of bytes (as 512Mi or 2Gi)"),
     ],
 )
-def test_bad_flags_are_named(words: list[str], said: str, tmp_path: Path) -> None:
+def test_bad_flags_are_named(words: list[str], said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse(words)
+    assert str(raised.value) == said
+
+
+@pytest.mark.parametrize("flag", ["external-hostname", "shard-base-url"])
+@pytest.mark.parametrize("host", ["a_b", "a..b", "-a", "a b", "a" * 300])
+def test_bad_hosts_are_named(flag: str, host: str) -> None:
+    text = f"https://{host}" if flag == "shard-base-url" else f"{host}/c"
+    with pytest.raises(UsageError, match=f"--{flag}: "):
+        parse([f"--{flag}", text])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--external-hostname", "Host.example.com"],
+        ["--external-hostname", "::1"],
+        ["--external-hostname", "10.0.0.1"],
+        ["--shard-base-url", "https://host.example.com:6443/a"],
+        ["--shard-base-url", "https://[::1]:6443"],
+        ["--feature-gates", "A=true,B=F,,"],
+        ["--audit-log-compress", "--v", "2"],
+    ],
+)
+def test_good_flags_are_taken(words: list[str]) -> None:
+    parse(words)
+
+
+def test_a_bad_flag_leaves_nothing_behind(tmp_path: Path) -> None:
     root = tmp_path / "root"
-    assert refused(root, *words) == (1, f"kcpfast: {said}\n")
+    said = "kcpfast: --v: x is not a number from 0 to 10\n"
+    assert refused(root, "--v", "x") == (1, said)
     assert not root.exists()
 
 
@@ -311,6 +370,45 @@ def test_a_port_in_use(root: Path) -> None:
     assert error.startswith(f"kcpfast: cannot listen on 127.0.0.1:{port}: ")
     assert error.count("\n") == 1
     assert contents(root) == before
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["new", "begun"])
+def test_a_first_start_without_a_port_leaves_nothing(begun: bool, tmp_path: Path) -> None:
+    """No directory, and no process that goes on making keys in it."""
+    root = tmp_path / "root"
+    if begun:
+        root.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        words = ["--bind-address", "127.0.0.1", "--secure-port", port]
+        with subprocess.Popen(
+            command(root, *words), stderr=subprocess.PIPE, text=True, start_new_session=True
+        ) as process:
+            assert process.stderr is not None
+            error = process.stderr.read()
+            assert process.wait() == 1
+            with pytest.raises(ProcessLookupError):
+                os.killpg(process.pid, 0)
+    assert error.startswith(f"kcpfast: cannot listen on 127.0.0.1:{port}: ")
+    assert error.count("\n") == 1
+    assert root.exists() == begun
+
+
+@pytest.mark.parametrize("name", ["apiserver.crt", "apiserver.key", "client-ca.crt", "sa.key"])
+@pytest.mark.parametrize("what", ["missing", "empty", "a directory"])
+def test_a_file_that_cannot_be_used_is_named(what: str, name: str, root: Path) -> None:
+    """What is missing with its key is made anew; all else is somebody's mistake."""
+    path = root / name
+    path.unlink()
+    if what == "missing" and name != "apiserver.key":
+        return
+    if what == "empty":
+        path.write_bytes(b"")
+    elif what == "a directory":
+        path.mkdir()
+    code, error = refused(root)
+    assert (code, error.count("\n")) == (1, 1), error
+    assert str(path) in error
 
 
 def test_a_file_where_the_directory_should_be(tmp_path: Path) -> None:
