@@ -5,14 +5,15 @@ See https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from kcpfast.auth.rbac import CLUSTER_ROLES
+from kcpfast.controllers.removal import pages, weight
 from kcpfast.controllers.runtime import DONE, Outcome
-from kcpfast.meta.selectors import from_object, matches
+from kcpfast.meta.selectors import from_object, labels_test
 from kcpfast.registry import index
 from kcpfast.registry.objects import Change, Objects, Target, object_prefix
 from kcpfast.registry.strategies.rbac import MOST_WORDS, words
@@ -21,6 +22,7 @@ from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Index, Item, Write
 from kcpfast.store.keys import place
 
+Selects = Callable[[Mapping[str, str]], bool]
 # What is read of the chosen roles; a role of more words than may be written is not made either.
 _MOST_BYTES = 3 * 1024 * 1024
 
@@ -45,31 +47,39 @@ class Aggregation:
     async def _aggregate(self, target: Target) -> None:
         async def change(old: Object) -> Change:
             selectors = (old.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()
-            within = object_prefix(CLUSTER_ROLES, target.cluster)
-            others = [
-                item for item in self._objects.store.scan(within).items if item.key != target.key()
-            ]
-            size = sum(len(item.value) for item in others) * max(len(selectors), 1)
-            found = await self._objects.aside.run(size, target.cluster, _rules, others, selectors)
+            run, cluster = self._objects.aside.run, target.cluster
+            tests = [labels_test(from_object(each)) for each in selectors]
+            chosen: list[tuple[int, Item]] = []
+            for page in pages(self._objects, object_prefix(CLUSTER_ROLES, cluster)):
+                others = [item for item in page if item.key != target.key()]
+                chosen += await run(weight(others), cluster, _chosen, others, tests)
+            size = sum(len(item.value) for _, item in chosen)
+            found = await run(size, cluster, _rules, chosen)
             return Change(old if found == (old.get("rules") or []) else old | {"rules": found})
 
         await self._objects.adjust(target, change)
 
 
-def _rules(items: Sequence[Item], selectors: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return the rules of the roles that selectors choose, each once, in the order of both.
+def _chosen(items: Sequence[Item], tests: Sequence[Selects]) -> list[tuple[int, Item]]:
+    """Return the roles that selectors choose, and the place of the first that does."""
+    found = []
+    for item in items:
+        known = labels(item.value)
+        at = next((at for at, test in enumerate(tests) if test(known)), None)
+        if at is not None:
+            found.append((at, item))
+    return found
 
-    A role is read once, however many selectors choose it; there are no more rules than fit into
-    an object.
+
+def _rules(chosen: Sequence[tuple[int, Item]]) -> list[dict[str, Any]]:
+    """Return the rules of the roles that were chosen, each once, in the order of the selectors.
+
+    A role is read once, however many selectors choose it; there are no more rules than may be
+    written.
     """
-    named = [(item, labels(item.value)) for item in items]
-    chosen: dict[bytes, Item] = {}
-    for selector in selectors:
-        wanted = from_object(selector)
-        chosen |= {item.key: item for item, known in named if matches(wanted, known)}
     found: dict[bytes, dict[str, Any]] = {}
     size = total = 0
-    for item in chosen.values():
+    for _, item in sorted(chosen, key=lambda pair: pair[0]):
         size += len(item.value)
         if size > _MOST_BYTES:
             break

@@ -290,7 +290,7 @@ class BindingController:
         bound = status.get("boundResources") or []
         if bound:
             remaining = Remaining({}, {})
-            listed = self._contents(where, bound)
+            listed = self._contents(bound, await self._adopted(where), where.cluster)
             await remove(self._objects, where.cluster, listed, remaining)
             if remaining.resources:
                 await self._say(where, remaining)
@@ -298,22 +298,26 @@ class BindingController:
         await self._release(where, bound)
         return DONE
 
-    def _contents(self, where: Target, bound: Sequence[Mapping[str, Any]]) -> Iterable[Content]:
+    def _contents(
+        self,
+        bound: Sequence[Mapping[str, Any]],
+        adopted: set[tuple[str, str, str]],
+        cluster: str,
+    ) -> Iterable[Content]:
         """Yield what has to go: not what another binding is waiting to adopt."""
-        adopted = self._adopted(where)
         doomed = {
             storage_name(each["group"], each["resource"], each["schema"]["identityHash"])
             for each in bound
             if (each["schema"]["identityHash"], each["group"], each["resource"]) not in adopted
         }
-        for key, _ in self._objects.store.index_scan(index.counts(where.cluster)):
+        for key, _ in self._objects.store.index_scan(index.counts(cluster)):
             _, _, namespace, storage = key.split(b"\0", 3)
             if storage in doomed:
                 yield Content(namespace.decode(), storage)
 
-    def _adopted(self, where: Target) -> set[tuple[str, str, str]]:
+    async def _adopted(self, where: Target) -> set[tuple[str, str, str]]:
         found = set()
-        for other in self._objects.all(API_BINDINGS, where.cluster):
+        for other in await self._objects.read_all(API_BINDINGS, where.cluster):
             if other["metadata"]["name"] == where.name or "deletionTimestamp" in other["metadata"]:
                 continue
             source = self._source(where.cluster, other)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kcpfast.controllers.removal import stored_target
+from kcpfast.controllers.removal import pages, stored_target, weight
 from kcpfast.controllers.runtime import DONE, Outcome
 from kcpfast.kcp.claims import LABEL, Claims, own_labels
 from kcpfast.kcp.kinds import API_BINDINGS
@@ -13,8 +13,6 @@ from kcpfast.registry.objects import Change, Objects, Target
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Conflict, Item, Put, Write
 from kcpfast.store.keys import prefix
-
-_BATCH = 200
 
 
 class ClaimController:
@@ -33,27 +31,15 @@ class ClaimController:
 
 async def relabel(objects: Objects, marked: Claims, cluster: str, storage: bytes) -> None:
     """Give every object of a storage in a cluster the claim labels that are due, and no others."""
-    within, after = prefix(storage, cluster), b""
-    while True:
-        items = objects.store.scan(within, after, _BATCH).items
-        if not items:
-            return
-        after = items[-1].key
+    for items in pages(objects, prefix(storage, cluster)):
         await _relabel_page(objects, marked, items)
 
 
 async def _relabel_page(objects: Objects, marked: Claims, items: Sequence[Item]) -> None:
-    writes: list[Write] = []
-    changed: list[Target] = []
-    for item in items:
-        target = stored_target(item.key)
-        old = values.decode(target.resource, item.revision, item.value)
-        new = _relabelled(marked, target, old)
-        if new is None:
-            continue
-        changed.append(target)
-        writes.append(Put(item.key, values.encode(target.resource, new, item.value), item.revision))
-        writes += objects.carried(target, old, new)
+    cluster = stored_target(items[0].key).cluster
+    writes, changed = await objects.aside.run(
+        weight(items), cluster, _relabelling, objects, marked, items
+    )
     if not writes:
         return
     try:
@@ -64,18 +50,36 @@ async def _relabel_page(objects: Objects, marked: Claims, items: Sequence[Item])
             await _relabel_one(objects, marked, target)
 
 
+def _relabelling(
+    objects: Objects, marked: Claims, items: Sequence[Item]
+) -> tuple[list[Write], list[Target]]:
+    """Return the writes that relabel objects, and whom they change."""
+    writes: list[Write] = []
+    changed: list[Target] = []
+    for item in items:
+        target = stored_target(item.key)
+        old = values.decode(target.resource, item.revision, item.value)
+        new = _relabelled(objects, marked, target, old)
+        if new is None:
+            continue
+        changed.append(target)
+        writes.append(Put(item.key, values.encode(target.resource, new, item.value), item.revision))
+        writes += objects.carried(target, old, new)
+    return writes, changed
+
+
 async def _relabel_one(objects: Objects, marked: Claims, target: Target) -> None:
     async def change(old: Object) -> Change:
-        return Change(_relabelled(marked, target, old) or old)
+        return Change(_relabelled(objects, marked, target, old) or old)
 
     await objects.adjust(target, change)
 
 
-def _relabelled(marked: Claims, target: Target, obj: Object) -> Object | None:
+def _relabelled(objects: Objects, marked: Claims, target: Target, obj: Object) -> Object | None:
     """Return an object with the labels that are due, None if it has them."""
     given: dict[str, str] = obj["metadata"].get("labels") or {}
     own = own_labels(given)
-    due = marked.labels(target.cluster, target.resource.storage, own)
+    due = objects.aside.on_loop(marked.labels, target.cluster, target.resource.storage, own)
     if target.resource.storage == API_BINDINGS.storage:
         due = {key: value for key, value in given.items() if key.startswith(LABEL)} | due
     labels = own | due

@@ -58,7 +58,8 @@ async def _expire_one(objects: Objects, filed: bytes, key: bytes) -> None:
         filed
     ):
         target = stored_target(key)
-        old = values.decode(target.resource, *record)
+        run, size = objects.aside.run, len(record.value)
+        old = await run(size, target.cluster, values.decode, target.resource, *record)
         writes += [Put(key, None, record.revision), *objects.carried(target, old, None)]
     try:
         await store.commit(writes)

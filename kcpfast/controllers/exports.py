@@ -156,9 +156,10 @@ class ExportController:
 
     async def partition(self, cluster: str, name: str) -> Outcome:
         """Look again at slices that name a partition."""
+        slices = await self._objects.read_all(ENDPOINT_SLICES, cluster)
         await self._stamp(
             Stamp(index.mark("slice", cluster, each["metadata"]["name"]))
-            for each in self._objects.all(ENDPOINT_SLICES, cluster)
+            for each in slices
             if (each.get("spec") or {}).get("partition") == name
         )
         return DONE

@@ -38,6 +38,7 @@ from kcpfast.registry.objects import (
 )
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Empty, Stamp, Write
+from kcpfast.work.aside import LARGE
 
 SOLID, DANGLING, GONE, WAITING = "solid", "dangling", "gone", "waiting"
 UNKNOWN, MISPLACED = "unknown", "misplaced"
@@ -73,7 +74,7 @@ class GarbageCollector:
 
     async def dependents(self, cluster: str, uid: str) -> Outcome:
         """Do for the dependents of an owner being deleted what its finalizer says."""
-        owner, finalizer = self._waiting_owner(cluster, uid)
+        owner, finalizer = await self._waiting_owner(cluster, uid)
         if finalizer == ORPHAN:
             await self._each(cluster, uid, lambda key: self._set_free(key, uid))
             await self._release(owner, ORPHAN, [Empty(index.owner(cluster, uid))])
@@ -84,26 +85,27 @@ class GarbageCollector:
 
     async def unblocked(self, cluster: str, uid: str) -> Outcome:
         """Let an owner go that waits in the foreground, unless a dependent still blocks it."""
-        owner, finalizer = self._waiting_owner(cluster, uid)
-        if finalizer == FOREGROUND and not self._is_blocked(cluster, uid):
+        owner, finalizer = await self._waiting_owner(cluster, uid)
+        if finalizer == FOREGROUND and not await self._is_blocked(cluster, uid):
             await self._release(owner, FOREGROUND)
         return DONE
 
-    def _waiting_owner(self, cluster: str, uid: str) -> tuple[Target, str]:
+    async def _waiting_owner(self, cluster: str, uid: str) -> tuple[Target, str]:
         """Return an owner that waits for its dependents, and its finalizer ("" = it does not)."""
         key = self._objects.store.index_get(index.awaits(cluster, uid))
         if key is None:
             return _NOBODY, ""
-        meta = self._metadata(key)
+        meta = await self._metadata(key)
         return stored_target(key), awaited(meta) if index.digest(meta.get("uid", "")) == uid else ""
 
-    def _is_blocked(self, cluster: str, uid: str) -> bool:
-        return any(
-            reference.get("blockOwnerDeletion")
-            for key in self._keys(cluster, uid)
-            for reference in _references(self._metadata(key))
-            if index.digest(reference["uid"]) == uid
-        )
+    async def _is_blocked(self, cluster: str, uid: str) -> bool:
+        for number, key in enumerate(self._keys(cluster, uid)):
+            if number % _BATCH == _BATCH - 1:
+                await asyncio.sleep(0)  # others have their turn
+            for reference in _references(await self._metadata(key)):
+                if reference.get("blockOwnerDeletion") and index.digest(reference["uid"]) == uid:
+                    return True
+        return False
 
     async def _release(self, owner: Target, finalizer: str, more: Sequence[Write] = ()) -> None:
         async def change(old: Object) -> Change:
@@ -135,9 +137,13 @@ class GarbageCollector:
             after = page[-1][0]
             yield from (key for _, key in page)
 
-    def _metadata(self, key: bytes) -> dict[str, Any]:
+    async def _metadata(self, key: bytes) -> dict[str, Any]:
         record = self._objects.store.get(key)
-        return values.metadata(record.value) if record is not None else {}
+        if record is None:
+            return {}
+        size = len(record.value) if len(record.value) > LARGE else 0
+        run, cluster = self._objects.aside.run, stored_target(key).cluster
+        return await run(size, cluster, values.metadata, record.value)
 
     async def _attempt_marked(self, key: bytes, uid: str) -> Outcome:
         """Attempt a deletion; one that cannot be decided yet is left to a mark of its own."""
@@ -160,14 +166,14 @@ class GarbageCollector:
             meta = old["metadata"]
             if "deletionTimestamp" in meta or not meta.get("ownerReferences"):
                 return Change(old)
-            states = [self._state(target, each, gone) for each in meta["ownerReferences"]]
+            states = [await self._state(target, each, gone) for each in meta["ownerReferences"]]
             outcome = Again(_RETRY) if UNKNOWN in states else DONE
-            return Change(self._judged(target, old, states))
+            return Change(await self._judged(target, old, states))
 
         await self._objects.adjust(target, change)
         return outcome
 
-    def _judged(self, target: Target, old: Object, states: list[str]) -> Object | None:
+    async def _judged(self, target: Target, old: Object, states: list[str]) -> Object | None:
         """Return what becomes of an object whose owners are in these states."""
         if MISPLACED in states:
             return old
@@ -181,11 +187,15 @@ class GarbageCollector:
             dependents = list(self._keys(target.cluster, uid))
             if dependents:
                 propagation = "Foreground"
-                if any(awaited(self._metadata(key)) == FOREGROUND for key in dependents):
-                    old = _unblocking(old)  # they wait for each other, in a circle
-        return deleted(target.resource, old, propagation)
+                for key in dependents:
+                    if awaited(await self._metadata(key)) == FOREGROUND:
+                        old = _unblocking(old)  # they wait for each other, in a circle
+                        break
+        size = self._objects.size(target)
+        run, cluster = self._objects.aside.run, target.cluster
+        return await run(size, cluster, deleted, target.resource, old, propagation)
 
-    def _state(self, target: Target, reference: Reference, gone: str) -> str:
+    async def _state(self, target: Target, reference: Reference, gone: str) -> str:
         if gone and index.digest(reference["uid"]) == gone:
             return GONE  # whatever has become of its kind
         group, _, version = reference["apiVersion"].rpartition("/")
@@ -198,7 +208,7 @@ class GarbageCollector:
         namespace = target.namespace if resource.namespaced else ""
         owner = Target(resource, target.cluster, namespace, reference["name"])
         try:
-            meta = self._metadata(owner.key())
+            meta = await self._metadata(owner.key())
         except ApiError:
             return DANGLING  # nothing can have that name
         if meta.get("uid") != reference["uid"]:

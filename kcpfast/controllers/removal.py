@@ -19,8 +19,12 @@ from kcpfast.resources.resource import Names, Object, Resource
 from kcpfast.schema.program import compile_schema
 from kcpfast.store.contract import Below, Clear, Conflict, Item, Put, Stamp, Write
 from kcpfast.store.keys import place, prefix
+from kcpfast.work.aside import LARGE
 
-_BATCH = 200
+# What is read, and removed, at once: so many objects, and about so many bytes of them.
+_BATCH, _BYTES = 200, 128 * 1024
+# A cluster that holds more is not swept in one commit.
+_SWEPT_BYTES = 1024 * 1024
 # What these ask for is not done for who loses everything.
 _IGNORED = (ORPHAN, FOREGROUND)
 
@@ -49,6 +53,25 @@ class Remaining(NamedTuple):
         listed = sorted(self.finalizers.items())
         texts = [f"{name} in {count} resource instances" for name, count in listed]
         return f"Some content in the {where} has finalizers remaining: " + ", ".join(texts)
+
+
+def pages(objects: Objects, within: bytes) -> Iterator[Sequence[Item]]:
+    """Yield what is stored in a range, some of it at a time, as it is when it is asked for."""
+    after = b""
+    while True:
+        page = objects.store.scan(within, after, _BATCH, 0, _BYTES)
+        if page.items:
+            yield page.items
+        after = page.last
+        if not after:
+            return
+
+
+def weight(items: Sequence[Item]) -> int:
+    """Return what it costs to decode a page, as Aside asks: nothing if all of it is small."""
+    if any(len(item.value) > LARGE for item in items):
+        return sum(len(item.value) for item in items)
+    return 0
 
 
 def contents(objects: Objects, cluster: str, namespace: str | None = None) -> Iterator[Content]:
@@ -118,8 +141,10 @@ def sweep(objects: Objects, cluster: str, most: int = 0) -> list[Write] | None:
     events = 0
     for content in listed:
         resource = raw_resource(content.storage, namespaced=bool(content.namespace))
-        items = objects.store.scan(_range(cluster, content), limit=most + 1 if most else 0).items
-        if most and len(found) + len(items) > most:
+        limits = (most + 1, 0, _SWEPT_BYTES) if most else (0,)
+        page = objects.store.scan(_range(cluster, content), b"", *limits)
+        items = page.items
+        if most and (page.last or len(found) + len(items) > most):
             return None
         if content.storage != _BINDINGS and any(_finalizers(item.value) for item in items):
             return None
@@ -186,22 +211,38 @@ async def remove(
     """
     for content in list(found):
         resource = raw_resource(content.storage, namespaced=bool(content.namespace))
-        within, after = _range(cluster, content), b""
-        while True:
-            page = objects.store.scan(within, after, _BATCH).items
-            if not page:
-                break
-            after = page[-1].key
+        for page in pages(objects, _range(cluster, content)):
             await _remove_page(objects, resource, page, remaining, along)
 
 
 async def _remove_page(
     objects: Objects,
     resource: Resource,
-    page: Iterable[Item],
+    page: Sequence[Item],
     remaining: Remaining,
     along: Along,
 ) -> None:
+    cluster = place(page[0].key).cluster
+    writes = await objects.aside.run(
+        weight(page), cluster, _removing, objects, resource, page, remaining, along
+    )
+    if writes:
+        try:
+            await objects.store.commit(writes)
+        except Conflict:
+            # Somebody changed one of them; the next round takes the rest.
+            shown = _shown(resource)
+            remaining.resources[shown] = remaining.resources.get(shown, 0) + 1
+
+
+def _removing(
+    objects: Objects,
+    resource: Resource,
+    page: Sequence[Item],
+    remaining: Remaining,
+    along: Along,
+) -> list[Write]:
+    """Return the writes that remove what may go, and mark and count what has to wait."""
     writes: list[Write] = []
     for item in page:
         obj = values.decode(resource, item.revision, item.value)
@@ -217,19 +258,14 @@ async def _remove_page(
                 writes.append(
                     Put(item.key, values.encode(resource, asked, item.value), item.revision)
                 )
-                carried, more = objects.carried(target, obj, asked), along(target, asked)
+                carried = objects.carried(target, obj, asked)
+                more = objects.aside.on_loop(along, target, asked)
                 writes += [each for each in carried if not (more and _is_mark(each))]
                 writes += more
             continue
         writes.append(Put(item.key, None, item.revision))
         writes += objects.carried(target, obj, None)
-    if writes:
-        try:
-            await objects.store.commit(writes)
-        except Conflict:
-            # Somebody changed one of them; the next round takes the rest.
-            shown = _shown(resource)
-            remaining.resources[shown] = remaining.resources.get(shown, 0) + 1
+    return writes
 
 
 def _is_mark(write: Write) -> bool:

@@ -38,7 +38,7 @@ class Strays:
     async def report(self, key: bytes, uid: str) -> None:
         """Record an event if an object's owner with this uid (digest) is in another namespace."""
         dependent = stored_target(key)
-        found = self._objects.find(dependent)
+        found = await self._objects.read(dependent)
         for reference in (found or {}).get("metadata", {}).get("ownerReferences") or ():
             if index.digest(reference["uid"]) == uid and self._leads_astray(dependent, reference):
                 assert found is not None

@@ -8,17 +8,19 @@ https://kubernetes.io/docs/concepts/configuration/secret/#serviceaccount-token-s
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Any
 
 from kcpfast.admission.chain import Plugin, Review
 from kcpfast.auth.tokens import ACCOUNTS, PACKAGES, SECRETS, ServiceAccountTokens
+from kcpfast.controllers.removal import pages, weight
 from kcpfast.controllers.runtime import DONE, Outcome
 from kcpfast.meta.errors import Cause, go_value, invalid
 from kcpfast.registry.objects import Change, Objects, Target, object_prefix
 from kcpfast.registry.strategies.core import TOKEN_TYPE
 from kcpfast.registry.values import decode
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import EXISTS, Check
+from kcpfast.store.contract import EXISTS, Check, Item
 from kcpfast.store.keys import place
 
 ACCOUNT, ACCOUNT_UID = "kubernetes.io/service-account.name", "kubernetes.io/service-account.uid"
@@ -62,10 +64,20 @@ class TokenSecrets:
     async def account_gone(self, cluster: str, name: str) -> Outcome:
         """Delete the token Secrets of an account; `name` is its namespace and uid."""
         namespace, _, uid = name.partition("\0")
-        for item in self._objects.store.scan(object_prefix(SECRETS, cluster, namespace)).items:
-            if TOKEN_TYPE.encode() in item.value and _uid(decode(SECRETS, *item[1:])) == uid:
-                await self._objects.adjust(Target(SECRETS, *place(item.key)[1:]), _delete)
+        for items in pages(self._objects, object_prefix(SECRETS, cluster, namespace)):
+            run = self._objects.aside.run
+            for key in await run(weight(items), cluster, _tokens_of, uid, items):
+                await self._objects.adjust(Target(SECRETS, *place(key)[1:]), _delete)
         return DONE
+
+
+def _tokens_of(uid: str, secrets: Sequence[Item]) -> list[bytes]:
+    """Return the keys of the token Secrets of an account among some."""
+    return [
+        item.key
+        for item in secrets
+        if TOKEN_TYPE.encode() in item.value and _uid(decode(SECRETS, *item[1:])) == uid
+    ]
 
 
 def _uid(secret: Object) -> str:

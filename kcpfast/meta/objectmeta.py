@@ -17,6 +17,7 @@ from kcpfast.meta.errors import (
     field_forbidden,
     field_invalid,
     field_required,
+    field_too_many,
 )
 from kcpfast.meta.names import (
     NameRule,
@@ -112,8 +113,14 @@ def _check_common(meta: Mapping[str, Any], field: str) -> list[Cause]:
     return causes
 
 
+# The garbage collector looks at all of them for each.
+MOST_OWNERS = 1000
+
+
 def check_owners(owners: Any, field: str) -> list[Cause]:
-    """Check owner references: complete, and one controller at most."""
+    """Check owner references: complete, not too many, and one controller at most."""
+    if len(owners) > MOST_OWNERS:
+        return [field_too_many(field, len(owners), MOST_OWNERS)]
     causes = []
     for owner in owners:
         if not owner.get("apiVersion"):
@@ -167,11 +174,8 @@ def check_meta_update(
 def _check_kept(meta: Mapping[str, Any], old: Mapping[str, Any], field: str) -> list[Cause]:
     causes = []
     if old.get("deletionTimestamp"):
-        added = [
-            name
-            for name in meta.get("finalizers") or ()
-            if name not in (old.get("finalizers") or ())
-        ]
+        known = set(old.get("finalizers") or ())
+        added = [name for name in meta.get("finalizers") or () if name not in known]
         if added:
             why = f"no new finalizers can be added if the object is being deleted, found new \
 finalizers {_go_list(added)}"

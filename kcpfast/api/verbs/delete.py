@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -26,6 +28,8 @@ from kcpfast.registry.typed import check_head, conform_part
 from kcpfast.resources.resource import Object
 from kcpfast.transport.messages import Response, Stream
 
+# Deletions of one request that are under way at the same time.
+_AT_ONCE = 16
 _OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 
 
@@ -73,7 +77,7 @@ def _body(call: Call) -> dict[str, Any]:
 async def _delete_one(
     api: Api, call: Call, target: Target, options: DeleteOptions
 ) -> tuple[Saved, bool]:
-    resource = target.resource
+    resource, who = target.resource, call.user.name
     gone = False
 
     async def change(old: Object, size: int) -> Change:
@@ -87,12 +91,12 @@ async def _delete_one(
         review.size = size
         await api.admission.mutate(review)
         await api.admission.validate(review)
-        new = deleted(resource, old, options.propagation)
+        new = await api.aside.run(size, who, deleted, resource, old, options.propagation)
         gone = new is None
         return Change(new, review.more)
 
     saved = await api.objects.revise(
-        target, change, dry_run=options.dry_run, who=call.user.name, claim=call.claim
+        target, change, dry_run=options.dry_run, who=who, claim=call.claim
     )
     return saved, gone
 
@@ -107,19 +111,36 @@ def _check_preconditions(call: Call, options: DeleteOptions, old: Object) -> Non
 
 
 async def delete_collection(api: Api, call: Call) -> Response | Stream:
-    """Delete what the request selects, and answer with the list of it."""
+    """Delete what the request selects, and answer with the list of it.
+
+    Some are deleted at the same time, so that they share a commit; others have their turn before
+    the next. The first error ends it, once those that were begun have come to their end.
+    """
     shown = answer.shape(call, call.resource)
     options = delete_options(call, _body(call))
     if options.ignore:
         raise refused_for_many()
     selected = selection(call, api.aside)
-    walked = walk(api, call, selected)
+    listing, walked = Listing(api, call, selected, shown), walk(api, call, selected)
     while not walked.done:
-        for item in walked.step().items:
-            try:
-                await _delete_one(api, call, target_of(call.resource, item.key), options)
-            except ApiError as error:
-                if error.reason != "NotFound":
-                    raise
+        keys = [item.key for item in (await listing.piece(walked)).items]
+        for some in batched(keys, _AT_ONCE):
+            await call.request.in_turn(int)
+            await _delete_some(api, call, some, options)
     # As they were when the first of them was still there.
-    return await answer_list(Listing(api, call, selected, shown), walked.again(None))
+    return await answer_list(listing, walked.again(None))
+
+
+async def _delete_some(api: Api, call: Call, keys: Sequence[bytes], options: DeleteOptions) -> None:
+    """Delete objects at the same time; raise the error of the first that cannot be deleted."""
+    deleting = [_delete_one(api, call, target_of(call.resource, key), options) for key in keys]
+    for outcome in await asyncio.gather(*deleting, return_exceptions=True):
+        missing = isinstance(outcome, ApiError) and outcome.reason == "NotFound"
+        if isinstance(outcome, BaseException) and not missing:
+            raise outcome
+
+
+def batched(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
+    """Yield so many at a time."""
+    for at in range(0, len(keys), size):
+        yield keys[at : at + size]

@@ -71,6 +71,18 @@ class Listing(NamedTuple):
             size, self.call.user.name, lambda: make(self.part(walked.sift(read)))
         )
 
+    async def piece(self, walked: Walk) -> Piece:
+        """Read on once others had their turn."""
+
+        def step() -> Piece | Unsifted:
+            read = walked.read()
+            return read if read.is_large else walked.sift(read)
+
+        found = await self.call.request.in_turn(step)
+        if isinstance(found, Piece):
+            return found
+        return await self.api.aside.run(found.size, self.call.user.name, walked.sift, found)
+
     def writes_as_stored(self) -> bool:
         """Tell whether the JSON of objects is sent as it is."""
         form = self.shown.form
