@@ -14,7 +14,7 @@ from kcpfast.controllers.removal import Content, Remaining, remove
 from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.kcp import bindings, claims, conditions
 from kcpfast.kcp.clusters import Clusters, lock_writes
-from kcpfast.kcp.exports import MissingSchema, Offer, find_export, offers
+from kcpfast.kcp.exports import MissingSchema, Offer, find_export, offers_of, schemas
 from kcpfast.kcp.kinds import API_BINDINGS
 from kcpfast.meta.cluster import export_hash
 from kcpfast.meta.errors import ApiError
@@ -39,6 +39,7 @@ class Source(NamedTuple):
 
     cluster: str
     export: Object | None
+    offers: Sequence[Offer] | None = None
 
     @property
     def identity(self) -> str:
@@ -75,6 +76,7 @@ class BindingController:
         with Notes(self._objects.store) as notes:
             source = self._source(cluster, found)
         read = notes.basis()
+        source = source._replace(offers=await self._offers(source))
         before = (found.get("status") or {}).get("appliedPermissionClaims") or []
 
         async def bind(old: Object) -> Change:
@@ -102,6 +104,17 @@ class BindingController:
         except ApiError:
             return Source("", None)
         return Source(owner, find_export(self._objects, owner, reference.get("name") or ""))
+
+    async def _offers(self, source: Source) -> Sequence[Offer] | None:
+        """Return what an export offers, None if a schema is not there."""
+        if source.export is None:
+            return None
+        try:
+            found = schemas(self._objects, source.cluster, source.export)
+        except MissingSchema:
+            return None
+        size = sum(len(record.value) for record in found)
+        return await self._objects.aside.run(size, source.cluster, offers_of, found)
 
     # ------------------------------------------------------------------------- binding
 
@@ -136,7 +149,7 @@ class BindingController:
         self._judge_claims(new, source)
         return more
 
-    def _offered(self, new: Object, source: Source) -> tuple[str, list[Offer]] | None:
+    def _offered(self, new: Object, source: Source) -> tuple[str, Sequence[Offer]] | None:
         """Return identity and offers of an export, None (and why, on the binding) if there are
         none."""
         reference = bindings.reference(new)
@@ -150,11 +163,10 @@ class BindingController:
             text = f"APIExport {shown} is missing status.identityHash"
             conditions.mark_false(new, _VALID, "MissingIdentityHash", text, "Warning")
             return None
-        try:
-            return identity, offers(self._objects, source.cluster, source.export)
-        except MissingSchema:
+        if source.offers is None:
             conditions.mark_false(new, _VALID, "InternalError", _INVALID)
             return None
+        return identity, source.offers
 
     def _wait(self, where: Target, new: Object, source: Source) -> list[Write]:
         """Have an export that is there tell a binding that could not be bound of its changes."""

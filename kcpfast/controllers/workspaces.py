@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from kcpfast.controllers.removal import LAST, Remaining, contents, remove, sweep
@@ -10,17 +12,20 @@ from kcpfast.kcp import birth, conditions
 from kcpfast.kcp.clusters import TYPE_ANNOTATION, target
 from kcpfast.kcp.kinds import Exported
 from kcpfast.kcp.lifecycle import relabel, set_initializers, set_phase
+from kcpfast.kcp.types import Type, TypeRefused
 from kcpfast.kcp.workspaces import BINDINGS_INITIALIZER, FINALIZER, PLACE, Workspaces
 from kcpfast.meta.cluster import CLUSTER_ANNOTATION, PATH_ANNOTATION
 from kcpfast.meta.copies import copy_json
 from kcpfast.registry import index, values
 from kcpfast.registry.identity import begin_deletion
 from kcpfast.registry.objects import Change, Objects, Target, is_finished
+from kcpfast.registry.reader import Notes
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Clear, Conflict, Index, Put, Write
 
 _RETRY = 1.0
 _BIND_RETRY = 5.0
+_UNSCHEDULED = 60.0
 _SWEPT = 400
 _ASKING = index.mark("workspace", "", "")[:-1]
 _BINDINGS = b"apis.kcp.io/apibindings"
@@ -38,11 +43,14 @@ class WorkspaceController:
     # ------------------------------------------------------------------------- Workspace
 
     async def workspace(self, cluster: str, name: str) -> Outcome:
-        """Let a Workspace that is being deleted take its logical cluster along."""
+        """Schedule a Workspace that waits for a shard; let one that is being deleted take its
+        logical cluster along."""
         where = Target(self._kinds.workspaces, cluster, "", name)
         found = await self._objects.read(where)
-        if found is None or "deletionTimestamp" not in found["metadata"]:
+        if found is None:
             return DONE
+        if "deletionTimestamp" not in found["metadata"]:
+            return await self._schedule(where) if is_waiting(found) else DONE
         inner = (found.get("spec") or {}).get("cluster") or ""
         logical = await self._objects.read(target(inner)) if inner else None
         if logical is None or not _is_of(logical, where, found):
@@ -51,6 +59,25 @@ class WorkspaceController:
         if "deletionTimestamp" not in logical["metadata"]:
             await self._end(inner)
         return DONE
+
+    async def _schedule(self, where: Target) -> Outcome:
+        outcome: Outcome = DONE
+
+        async def change(old: Object) -> Change:
+            nonlocal outcome
+            outcome = DONE
+            with Notes(self._objects.store) as notes:
+                if not is_waiting(old):
+                    return Change(old)
+                new, more = copy_json(old), list[Write]()
+                if self._making.has_shard(old):
+                    more = self._making.schedule_late(where.cluster, new)
+            if not more:  # woken by the Shard, the type, or what its owner may
+                outcome = Again(_UNSCHEDULED, notes.basis())
+            return Change(new, more)
+
+        await self._objects.adjust(where, change)
+        return outcome
 
     async def _release(self, where: Target) -> None:
         async def change(old: Object) -> Change:
@@ -102,9 +129,15 @@ class WorkspaceController:
         path, _, name = annotations[TYPE_ANNOTATION].rpartition(":")
         kind = self._making.types.at(path, name)
         own = annotations.get(PATH_ANNOTATION) or cluster
-        writes = self._making.complete(cluster, own, kind) if kind is not None else None
-        if writes is None:
+        if kind is None:
             return Again(_BIND_RETRY)
+        incomplete, missing = await self._ask_for_all(cluster, own, kind)
+        if incomplete:
+            await self._tell_incomplete(cluster, incomplete)
+        if missing:
+            return Again(_BIND_RETRY)
+        if incomplete:
+            return DONE  # a binding that is bound asks for the next step itself
 
         async def change(old: Object) -> Change:
             new = copy_json(old)
@@ -113,10 +146,41 @@ class WorkspaceController:
             for kind in ("APIBindingsInitialized", "APIBindingsReconciled"):
                 conditions.mark_true(new, kind)
             relabel(new)
-            return Change(new, writes)
+            return Change(new)
 
         await self._objects.adjust(target(cluster), change)
         return DONE  # what changed asks for the next step itself
+
+    async def _ask_for_all(self, cluster: str, own: str, kind: Type) -> tuple[list[str], bool]:
+        """Ask for the bindings that a type brings and that are not there; return the names of those
+        that are not bound yet, and whether an export is missing."""
+        incomplete, missing = [], False
+        try:
+            wanted = self._making.default_bindings(kind)
+        except TypeRefused:
+            return [], True
+        for export in wanted:
+            asked = self._making.ask_for(cluster, own, export)
+            missing = missing or asked.is_missing
+            if asked.writes:
+                with contextlib.suppress(Conflict):  # somebody made it meanwhile
+                    await self._objects.store.commit(list(asked.writes))
+            else:
+                await asyncio.sleep(0)  # others have their turn
+            if not (asked.is_complete or asked.is_missing):
+                incomplete.append(asked.name)
+        return incomplete, missing
+
+    async def _tell_incomplete(self, cluster: str, names: Sequence[str]) -> None:
+        text = f"APIBinding(s) not yet fully bound: {', '.join(sorted(names))}"
+
+        async def change(old: Object) -> Change:
+            new = copy_json(old)
+            reason = "WaitingOnAPIBindings"
+            conditions.mark_false(new, "APIBindingsInitialized", reason, text, "Info")
+            return Change(new)
+
+        await self._objects.adjust(target(cluster), change)
 
     async def _advance(self, cluster: str, found: Object) -> None:
         status = found.get("status") or {}
@@ -259,6 +323,12 @@ class WorkspaceController:
             return Change(new)
 
         await self._objects.adjust(where, change)
+
+
+def is_waiting(workspace: Object) -> bool:
+    """Tell whether a Workspace was not scheduled yet; one that is mounted never is."""
+    spec = workspace.get("spec") or {}
+    return not (spec.get("cluster") or spec.get("mount"))
 
 
 def _is_of(logical: Object, where: Target, workspace: Object) -> bool:

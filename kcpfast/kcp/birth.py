@@ -13,7 +13,7 @@ from kcpfast.auth.rbac import GROUP as RBAC
 from kcpfast.auth.tokens import ACCOUNTS
 from kcpfast.kcp import bindings, claims, conditions
 from kcpfast.kcp.clusters import LOCK_ANNOTATION, NAME, TYPE_ANNOTATION
-from kcpfast.kcp.exports import Offer, find_export, offers
+from kcpfast.kcp.exports import Offer, find_export, offers, resources
 from kcpfast.kcp.kinds import API_BINDINGS, LOGICAL_CLUSTERS
 from kcpfast.kcp.lifecycle import PHASE_LABEL
 from kcpfast.meta.cluster import PATH_ANNOTATION, default_binding_name, export_hash
@@ -164,6 +164,26 @@ class Maker:
             self.writes.append(Stamp(index.mark("claims", self.cluster, storage)))
         return obj
 
+    def ask(self, name: str, path: str, export: tuple[str, str, str], offered: Object) -> None:
+        """Make a binding that is to be bound to an export (its cluster, path and name)."""
+        cluster, export_path, export_name = export
+        spec: dict[str, Any] = {"reference": {"export": {"name": export_name, "path": export_path}}}
+        accepted = [accept(claim) for claim in offered["spec"].get("permissionClaims") or ()]
+        if accepted:
+            spec["permissionClaims"] = accepted
+        obj = {
+            "apiVersion": API_BINDINGS.api_version,
+            "kind": "APIBinding",
+            "metadata": {
+                "name": name,
+                "annotations": {PATH_ANNOTATION: path},
+                "finalizers": [bindings.FINALIZER],
+                "labels": {bindings.EXPORT_LABEL: export_hash(cluster, export_name)},
+            },
+            "spec": spec,
+        }
+        self.make(Target(API_BINDINGS, self.cluster, "", name), obj)
+
     def logical_cluster(self, obj: Object, locks: Mapping[str, str]) -> None:
         """Make the LogicalCluster; `locks` says which binding each resource is of."""
         if locks:
@@ -240,14 +260,19 @@ def logical_cluster(type_name: str, path: str, shard: str, phase: str) -> Object
     }
 
 
+# Resources of one export that are bound in the request that makes a workspace.
+_MOST_OFFERS = 50
+
+
 def load_export(objects: Objects, cluster: str, path: str, name: str) -> Export | None:
     """Return an export ready to be bound at birth, None if it is not there or has no identity.
 
-    Raises exports.MissingSchema if it offers what does not exist.
+    Nor if it offers so much that it takes long. Raises exports.MissingSchema if it offers what does
+    not exist.
     """
     found = find_export(objects, cluster, name)
     identity = ((found or {}).get("status") or {}).get("identityHash") or ""
-    if found is None or not identity:
+    if found is None or not identity or len(resources(found)) > _MOST_OFFERS:
         return None
     claims = found["spec"].get("permissionClaims") or ()
     return Export(cluster, path, name, identity, offers(objects, cluster, found), claims)

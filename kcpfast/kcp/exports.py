@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from kcpfast.registry.values import decode
 from kcpfast.resources import definition
 from kcpfast.resources.definition import Definition
 from kcpfast.resources.resource import Object
+from kcpfast.store.contract import Record
 
 SECRET_NAMESPACE = "kcp-system"
 
@@ -70,13 +71,23 @@ class MissingSchema(LookupError):
 
 def offers(objects: Objects, cluster: str, export: Object) -> list[Offer]:
     """Return what an export in a cluster offers; MissingSchema if a schema is not there."""
+    return offers_of(schemas(objects, cluster, export))
+
+
+def schemas(objects: Objects, cluster: str, export: Object) -> list[Record]:
+    """Return the schemas of an export as they are stored; MissingSchema if one is not there."""
     found = []
     for each in resources(export):
         record = objects.record(Target(API_SCHEMAS, cluster, "", each["schema"]))
         if record is None:
             raise MissingSchema(each["schema"])
-        found.append(_offer(*record))
+        found.append(record)
     return found
+
+
+def offers_of(records: Sequence[Record]) -> list[Offer]:
+    """Return what schemas that are stored come to as offers."""
+    return [_offer(*record) for record in records]
 
 
 @lru_cache(maxsize=512)

@@ -13,6 +13,9 @@ from kcpfast.meta.errors import ApiError
 from kcpfast.registry.objects import Target
 from kcpfast.resources.resource import Object
 
+# Types that one may come to together with all that it extends: each is looked up, and asked for.
+MOST_ALIASES = 100
+
 
 class TypeRefused(Exception):
     """A type cannot be used; the text completes a refusal."""
@@ -85,6 +88,9 @@ class Types:
         if of.full in found:
             return
         found[of.full] = of
+        if len(found) > MOST_ALIASES:
+            first = next(iter(found))
+            raise TypeRefused(f"workspace type {first} extends more than {MOST_ALIASES} types")
         for reference in (of.spec.get("extend") or {}).get("with") or ():
             base = self.at(reference.get("path") or of.path, reference["name"])
             if base is None:

@@ -10,20 +10,23 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
 from kcpfast.kcp import birth, conditions, lifecycle
 from kcpfast.kcp.authorizer import Authorizer, is_master
 from kcpfast.kcp.birth import Export, Maker
 from kcpfast.kcp.clusters import REQUIRED_GROUPS, Clusters
-from kcpfast.kcp.exports import MissingSchema
+from kcpfast.kcp.exports import MissingSchema, find_export
 from kcpfast.kcp.kinds import API_BINDINGS, Exported
 from kcpfast.kcp.types import Type, TypeRefused, Types, check_limits, default_bindings
-from kcpfast.meta.cluster import ROOT, join, new_name, shard_hash
+from kcpfast.meta.cluster import ROOT, default_binding_name, join, new_name, shard_hash
 from kcpfast.meta.errors import ApiError, internal
 from kcpfast.meta.selectors import check_object, from_object, matches
 from kcpfast.meta.texts import embedded
-from kcpfast.meta.user import Attributes, User
-from kcpfast.registry import index
+from kcpfast.meta.user import Attributes, User, user_of
+from kcpfast.registry import index, values
+from kcpfast.registry.naming import Claimed
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Index, Write
@@ -35,6 +38,8 @@ SHARD_HASH_ANNOTATION = "internal.tenancy.kcp.io/shard"
 BINDINGS_INITIALIZER = "system:apibindings"
 SYSTEM_INITIALIZERS = ("root:universal", BINDINGS_INITIALIZER)
 SHARD = "root"
+# Exports that are bound in the request that makes a workspace; others follow.
+_MOST_AT_BIRTH = 20
 _CAN_ONLY = "can only be {} by system privileged users"
 
 
@@ -48,6 +53,24 @@ class Plan(NamedTuple):
     exports: Sequence[Export]
     waiting: Sequence[str]
     terminators: Sequence[str]
+
+
+class Asked(NamedTuple):
+    """A default binding: whether it is bound, or its export missing; the writes that ask for it."""
+
+    name: str
+    is_complete: bool = False
+    is_missing: bool = False
+    writes: Sequence[Write] = ()
+
+
+class _Creator(msgspec.Struct):
+    """The owner of a Workspace that was not scheduled at once (a UserInfo)."""
+
+    username: str = ""
+    uid: str = ""
+    groups: list[str] = []
+    extra: dict[str, list[str]] = {}
 
 
 class Workspaces:
@@ -185,47 +208,81 @@ class Workspaces:
 
     def _schedule(self, review: Review, chosen: Type, aliases: Sequence[Type]) -> None:
         obj = review.obj
-        if not self._has_shard(review):
-            obj["status"] = {"phase": "Unavailable"}
-            text = "No available shards to schedule the workspace"
-            conditions.mark_false(obj, "WorkspaceScheduled", "Unschedulable", text)
-            lifecycle.set_phase(obj, "Unavailable")
+        causes = check_object(_location(obj), "spec.location.selector")
+        if causes:
+            raise review.refuse(causes[0].text())
+        if not self.has_shard(obj):
+            # Whoever schedules it later finds here for whom.
+            owner = _compact(review.user.lasting().info())
+            obj["metadata"]["annotations"].setdefault(birth.OWNER_ANNOTATION, owner)
+            _wait(obj, "No available shards to schedule the workspace")
             return
-        parent = review.target.cluster
-        path = join(self._clusters.path_of(parent), review.name)
-        plan = self.plan(path, chosen, aliases)
-        ready = not plan.waiting
-        self._complete(obj, plan, ready=ready)
-        creator = review.user
+        review.more += self._begin(review.target.cluster, obj, review.user, (chosen, aliases))
+
+    def schedule_late(self, parent: str, obj: Object) -> list[Write]:
+        """Schedule a Workspace, in place, for which there was no shard when it was made.
+
+        Its owner is asked anew what they may; if that is not enough the Workspace says so.
+        """
+        annotations = obj["metadata"].get("annotations") or {}
+        found = embedded(annotations.get(birth.OWNER_ANNOTATION) or "", _Creator)
+        wanted = obj["spec"].get("type") or {}
+        chosen = self.types.at(wanted.get("path") or "", wanted.get("name") or "")
+        try:
+            if found is None or chosen is None:
+                raise TypeRefused("the workspace has no owner, or its type is gone")
+            owner, aliases = user_of(msgspec.to_builtins(found)), self.types.aliases(chosen)
+            if not is_master(owner, parent):
+                self._check_use(owner, aliases)
+            self._check_limits(parent, chosen, aliases)
+        except TypeRefused as refused:
+            _wait(obj, str(refused))
+            return []
+        return self._begin(parent, obj, owner, (chosen, aliases))
+
+    def _begin(
+        self, parent: str, obj: Object, creator: User, kind: tuple[Type, Sequence[Type]]
+    ) -> list[Write]:
+        """Complete a Workspace, in place; return the writes that make its logical cluster."""
+        meta = obj["metadata"]
+        plan = self.plan(join(self._clusters.path_of(parent), meta["name"]), *kind)
+        self._complete(obj, plan, ready=not plan.waiting)
         owner = {
             "apiVersion": "tenancy.kcp.io/v1alpha1",
             "cluster": parent,
-            "name": review.name,
+            "name": meta["name"],
             "resource": "workspaces",
-            "uid": obj["metadata"]["uid"],
+            "uid": meta["uid"],
         }
-        annotations = obj["metadata"]["annotations"]
-        review.more += self.born(plan, creator, owner, annotations.get(REQUIRED_GROUPS, ""))
+        return self.born(plan, creator, owner, meta["annotations"].get(REQUIRED_GROUPS, ""))
 
-    def _has_shard(self, review: Review) -> bool:
-        selector = ((review.obj["spec"].get("location") or {}).get("selector")) or {}
-        causes = check_object(selector, "spec.location.selector")
-        if causes:
-            raise review.refuse(causes[0].text())
+    def has_shard(self, obj: Object) -> bool:
+        """Tell whether there is a shard for a Workspace."""
         shard = self._objects.find(Target(self._kinds.shards, ROOT, "", SHARD))
         meta = (shard or {}).get("metadata") or {}
         if "experimental.core.kcp.io/unschedulable" in (meta.get("annotations") or {}):
             return False
-        return matches(from_object(selector), meta.get("labels"))
+        return matches(from_object(_location(obj)), meta.get("labels"))
 
     def plan(self, path: str, chosen: Type, aliases: Sequence[Type]) -> Plan:
-        """Return what a workspace of a type will be; exports that are not there yet are waited
-        for."""
-        exports, missing = [], False
+        """Return what a workspace of a type will be.
+
+        Exports that are not there yet are waited for, and what would take long; also what has the
+        name of something that was named before it.
+        """
+        exports: list[Export] = []
+        names, missing = Claimed(), False
         for export_path, name in default_bindings(aliases):
+            if len(exports) >= _MOST_AT_BIRTH:
+                missing = True
+                break
             found = self._load(export_path, name)
-            missing = missing or found is None
-            exports += [found] if found is not None else []
+            offered = found.offers if found is not None else ()
+            named = [(each.group, each.definition["names"]) for each in offered]
+            if found is not None and names.take(named):
+                exports.append(found)
+            else:
+                missing = True
         waiting = [
             alias.initializer
             for alias in aliases
@@ -254,7 +311,7 @@ class Workspaces:
         spec["cluster"] = plan.cluster
         spec["URL"] = f"{self._base_url}/clusters/{plan.path}"
         # One generation as the client asked for it, one as it was completed.
-        meta["generation"] = 2
+        meta["generation"] = meta.get("generation", 1) + 1
         lifecycle.set_phase(obj, "Ready" if ready else "Initializing")
         lifecycle.set_initializers(obj, plan.waiting)
         conditions.mark_true(obj, "WorkspaceScheduled")
@@ -271,20 +328,31 @@ class Workspaces:
         plan = self.plan(f"user:{user.name}", chosen, self.types.aliases(chosen))
         return self.born(plan._replace(cluster=cluster), user, None, "")
 
-    def complete(self, cluster: str, path: str, kind: Type) -> list[Write] | None:
-        """Return the writes that bind what a waiting workspace has not been bound to yet.
+    def default_bindings(self, kind: Type) -> list[tuple[str, str]]:
+        """Return (path, export) of what workspaces of a type are bound to; TypeRefused if it
+        cannot be told."""
+        return list(default_bindings(self.types.aliases(kind)))
 
-        None while an export that its type names is still not there.
+    def ask_for(self, cluster: str, own: str, export: tuple[str, str]) -> Asked:
+        """Return how far the binding of a waiting workspace to an export (path and name) is.
+
+        If there is none yet, with the writes that ask for it; `own` is the workspace's path.
         """
+        path, name = export
+        chosen = default_binding_name(cluster, path, name)
+        record = self._objects.record(Target(API_BINDINGS, cluster, "", chosen))
+        if record is not None:
+            return Asked(chosen, is_complete(values.decode(API_BINDINGS, *record)))
+        try:
+            there = self._clusters.resolve(path)
+        except ApiError:
+            return Asked(chosen, is_missing=True)
+        offered = find_export(self._objects, there, name)
+        if offered is None:
+            return Asked(chosen, is_missing=True)
         maker = Maker(self._objects, cluster)
-        for export_path, name in default_bindings(self.types.aliases(kind)):
-            export = self._load(export_path, name)
-            if export is None:
-                return None
-            chosen = birth.default_name(cluster, export)
-            if self._objects.record(Target(API_BINDINGS, cluster, "", chosen)) is None:
-                maker.bind(chosen, path, export)
-        return maker.writes
+        maker.ask(chosen, own, (there, path, name), offered)
+        return Asked(chosen, writes=maker.writes)
 
     def born(
         self, plan: Plan, creator: User, owner: dict[str, Any] | None, required_groups: str
@@ -325,6 +393,28 @@ class Workspaces:
             conditions.mark_true(cluster, "APIBindingsReconciled")
         maker.logical_cluster(cluster, birth.locks_of(bound))
         return maker.writes
+
+
+def is_complete(binding: Object) -> bool:
+    """Tell whether a binding has come as far as a new workspace waits for."""
+    status, accepted = (
+        binding.get("status") or {},
+        (binding.get("spec") or {}).get("permissionClaims"),
+    )
+    applied = conditions.find(binding, "PermissionClaimsApplied")
+    return status.get("phase") == "Bound" and (
+        not accepted or (applied is not None and applied["status"] == "True")
+    )
+
+
+def _location(workspace: Object) -> dict[str, Any]:
+    return ((workspace["spec"].get("location") or {}).get("selector")) or {}
+
+
+def _wait(workspace: Object, why: str) -> None:
+    workspace["status"] = workspace.get("status") or {"phase": "Unavailable"}
+    conditions.mark_false(workspace, "WorkspaceScheduled", "Unschedulable", why)
+    lifecycle.set_phase(workspace, "Unavailable")
 
 
 def _initializers(aliases: Iterable[Type]) -> list[str]:

@@ -66,3 +66,26 @@ def conflicts(
         if owner is not None:
             found.append(("shortNames", value, owner))
     return found
+
+
+class Claimed:
+    """The names of what is to be filed together, in the order in which it came."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._words: set[tuple[str, str]] = set()
+        self._kinds: set[tuple[str, str]] = set()
+
+    def take(self, wanted: Sequence[tuple[str, Mapping[str, Any]]]) -> bool:
+        """Take the names of (group, names of a kind); False, and none of them, if any is taken."""
+        words: set[tuple[str, str]] = set()
+        kinds: set[tuple[str, str]] = set()
+        for group, names in wanted:
+            listed = (names.get("plural"), names.get("singular"), *(names.get("shortNames") or ()))
+            words |= {(group, each) for each in listed if each}
+            kinds |= {(group, each) for each in (names.get("kind"), names.get("listKind")) if each}
+        if words & self._words or kinds & self._kinds:
+            return False
+        self._words |= words
+        self._kinds |= kinds
+        return True

@@ -17,9 +17,12 @@ from typing import Any, NamedTuple
 from kcpfast.admission.quota import is_whole
 from kcpfast.auth.tokens import SECRETS
 from kcpfast.controllers.aggregation import chosen
+from kcpfast.controllers.workspaces import is_waiting
 from kcpfast.kcp import bindings, claims
 from kcpfast.kcp.birth import ROOT_CA
+from kcpfast.kcp.clusters import NAME
 from kcpfast.kcp.kinds import API_EXPORTS, ENDPOINT_SLICES
+from kcpfast.kcp.workspaces import is_complete
 from kcpfast.registry import index
 from kcpfast.registry.objects import Consequence, Target
 from kcpfast.resources.resource import Object
@@ -109,6 +112,17 @@ def _lifecycle(logical: Object) -> Any:
     return None if status.get("phase") == "Ready" and not ending else (status, ending)
 
 
+def _incomplete(binding: Object) -> bool | None:
+    return None if is_complete(binding) else True
+
+
+def _unsettled(workspace: Object) -> Any:
+    """None while nothing is to be done: as most are born."""
+    ending = _is_ending(workspace)
+    spec = workspace.get("spec") if is_waiting(workspace) else None
+    return (ending, spec) if ending or spec is not None else None
+
+
 def _limits(quota: Object) -> Any:
     return quota.get("spec"), is_whole(quota)
 
@@ -122,6 +136,10 @@ def _itself(target: Target, _obj: Object) -> Iterable[Item]:
 
 def _its_workspace(target: Target, _obj: Object) -> Iterable[Item]:
     return [(target.cluster, "")]
+
+
+def _its_cluster(target: Target, _obj: Object) -> Iterable[Item]:
+    return [(target.cluster, NAME)]
 
 
 def _its_namespace(target: Target, _obj: Object) -> Iterable[Item]:
@@ -199,6 +217,7 @@ TABLE = (
     Wake(_BINDINGS, _bound, "crd-names", _groups, WAS),
     Wake(_BINDINGS, _consumes, "slices", _consumed, WAS),
     Wake(_BINDINGS, _exists, "claims", _claimed, WAS),
+    Wake(_BINDINGS, _incomplete, "logicalcluster", _its_cluster, WAS),
     Wake(_CRDS, _spec_and_end, "crd", _itself),
     Wake(_CRDS, _names, "crd-names", _group, WAS),
     Wake(_CRDS, _names, "apibinding-names", _its_workspace, WAS),
@@ -208,7 +227,7 @@ TABLE = (
     Wake(("apis.kcp.io", "apiresourceschemas"), _spec, "schema", _itself, BOTH, _exports),
     Wake(("topology.kcp.io", "partitions"), _exists, "partition", _itself, BOTH, _slices),
     Wake(("tenancy.kcp.io", "workspacetypes"), _exists, "workspacetype", _itself),
-    Wake(("tenancy.kcp.io", "workspaces"), _is_ending, "workspace", _itself),
+    Wake(("tenancy.kcp.io", "workspaces"), _unsettled, "workspace", _itself),
     Wake(_CLUSTERS, _lifecycle, "logicalcluster", _itself),
     Wake(_CLUSTERS, _exists, "workspace", _owner, WAS),
     Wake(_CLUSTERS, _exists, "departed", _its_workspace, WAS, _consumers_of),

@@ -45,7 +45,7 @@ from kcpfast.controllers.workspaces import WorkspaceController
 from kcpfast.kcp import bindings, birth, lifecycle, views, workspaces
 from kcpfast.kcp.admit import claims as admit_claims
 from kcpfast.kcp.admit import exports as admit_exports
-from kcpfast.kcp.admit import owned, schemas, tenancy
+from kcpfast.kcp.admit import limits, owned, schemas, tenancy
 from kcpfast.kcp.admit.escalation import Escalation
 from kcpfast.kcp.admit.exports import Binders
 from kcpfast.kcp.authorizer import Authorizer
@@ -152,6 +152,7 @@ def server(parts: Core, settings: Settings) -> Running:
         *reserved.plugins(),
         *Certificates(authorizer.allows).plugins(),
         *Escalation(authorizer, objects.aside).plugins(),
+        *limits.plugins(),
         *making.plugins(),
         *schemas.plugins(parts.catalog.is_static),
         *admit_exports.plugins(binders),

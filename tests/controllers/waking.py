@@ -71,17 +71,19 @@ def role(name: str, labels: dict[str, str], verbs: list[str], *, sums_up: bool) 
     return made | {"metadata": meta} | (chosen if sums_up else {"rules": [rule]})
 
 
-def workspace(name: str, kind: str) -> Json:
-    """Return a Workspace of a type of root."""
-    spec = {"type": {"name": kind, "path": "root"}}
+def workspace(name: str, kind: str, path: str = "root") -> Json:
+    """Return a Workspace of a type, of root unless told otherwise."""
+    spec = {"type": {"name": kind, "path": path}}
     made = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "Workspace"}
     return made | {"metadata": {"name": name}, "spec": spec}
 
 
-def kind_of_workspace() -> Json:
-    """Return a type."""
+def kind_of_workspace(*exports: str) -> Json:
+    """Return a type that brings bindings to exports of `a`."""
     head = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "WorkspaceType"}
-    return head | {"metadata": {"name": "mine"}, "spec": {}}
+    brought = [{"path": "root:a", "export": each} for each in exports]
+    spec = {"defaultAPIBindings": brought} if brought else {}
+    return head | {"metadata": {"name": "mine"}, "spec": spec}
 
 
 def account(name: str) -> list[Step]:
@@ -160,6 +162,14 @@ SCENES: dict[str, tuple[list[Step], list[Step]]] = {
         made(A, PARTITIONS, partition()),
     ),
     "a type is made": ([], made(A, TYPES, kind_of_workspace())),
+    "a default binding waits for its schema": (
+        [
+            *made(A, EXPORTS, export()),
+            *made(A, TYPES, kind_of_workspace(NAME)),
+            ("POST", WORKSPACES, workspace("c", "mine", "root:a")),
+        ],
+        made(A, SCHEMAS, schema()),
+    ),
     "a workspace goes": ([], gone(f"{WORKSPACES}/b")),
     "a workspace waits for somebody else's finalizer": (
         [hold("example.com/held"), *gone(f"{WORKSPACES}/b")],
@@ -207,6 +217,7 @@ NEEDED = {
     ("apibindings", "crd-names"): ("a name is free for a CRD",),
     ("apibindings", "slices"): ("nobody is bound",),
     ("apibindings", "claims"): ("nothing is claimed",),
+    ("apibindings", "logicalcluster"): ("a default binding waits for its schema",),
     ("customresourcedefinitions", "crd"): ("a CRD is made",),
     ("customresourcedefinitions", "crd-names"): ("a kind is free",),
     ("customresourcedefinitions", "apibinding-names"): ("a CRD leaves its name to a binding",),

@@ -7,6 +7,7 @@ from kcpfast.meta.user import AUTHENTICATED, User
 from tests.fix_inside import Inside, Json
 from tests.kcp.provider import BINDINGS, EXPORTS, NAME, SCHEMAS, export, schema
 from tests.kcp.test_views import pages, spied, watched
+from tests.models.consistency import problems
 
 TYPES = "/apis/tenancy.kcp.io/v1alpha1/workspacetypes"
 SPACES = "/apis/tenancy.kcp.io/v1alpha1/workspaces"
@@ -156,3 +157,84 @@ async def test_a_sleeping_cluster_answers_nobody(inside: Inside) -> None:
     awake = {"metadata": {"annotations": {"core.kcp.io/inactive": None}}}
     await inside.patch(f"{inside.at}{CLUSTER}/cluster", awake)
     assert (await inside.send("GET", f"{inside.at}/api/v1/namespaces")).status == 200
+
+
+async def test_of_two_default_bindings_of_a_name_the_first_has_it(inside: Inside) -> None:
+    """The other waits for the name, and the workspace for the other; no row is counted twice."""
+    cluster = inside.at.rpartition("/")[2]
+    await inside.create(inside.at + SCHEMAS, schema())
+    await inside.create(inside.at + SCHEMAS, schema("v2"))
+    await inside.create(inside.at + EXPORTS, export("first.example.com"))
+    await inside.create(inside.at + EXPORTS, export("second.example.com", "v2.lamps"))
+    await inside.settle()
+    names = ("first.example.com", "second.example.com")
+    brought = [{"path": cluster, "export": name} for name in names]
+    await make_type(inside, "twice", defaultAPIBindings=brought)
+    made = await make_space(inside, "both", "twice")
+    await inside.settle(hurry=True)
+    inner = f"/clusters/{made['spec']['cluster']}"
+    bound = (await inside.get(inner + BINDINGS) or {})["items"]
+    found = {each["spec"]["reference"]["export"]["name"]: each["status"]["phase"] for each in bound}
+    assert {name: found[name] for name in names} == dict(
+        zip(names, ("Bound", "Binding"), strict=True)
+    )
+    assert await phase(inside, "both") == "Initializing"
+    logical = await inside.get(f"{inner}{CLUSTER}/cluster") or {}
+    told = [each for each in logical["status"]["conditions"] if each["status"] == "False"]
+    assert [(each["type"], each["reason"]) for each in told][:1] == [
+        ("APIBindingsInitialized", "WaitingOnAPIBindings")
+    ]
+    assert problems(inside.store, settled=True) == []
+    await inside.delete(f"{inside.at}{SPACES}/both")
+    await inside.settle(hurry=True)
+    assert await phase(inside, "both") == "gone"
+    assert problems(inside.store, settled=True) == []
+
+
+SHARD = "/clusters/root/apis/core.kcp.io/v1alpha1/shards/root"
+CLOSED = "experimental.core.kcp.io/unschedulable"
+
+
+@pytest.mark.parametrize("how", ["the shard opens", "the location changes"])
+async def test_a_workspace_is_scheduled_when_there_is_a_shard_for_it(
+    inside: Inside, how: str
+) -> None:
+    spec: Json
+    if how == "the shard opens":
+        await inside.patch(SHARD, {"metadata": {"annotations": {CLOSED: "true"}}})
+        spec = {"type": {"name": "universal", "path": "root"}}
+    else:
+        selector = {"selector": {"matchLabels": {"no": "where"}}}
+        spec = {"type": {"name": "universal", "path": "root"}, "location": selector}
+    head = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "Workspace"}
+    await inside.create(inside.at + SPACES, head | {"metadata": {"name": "late"}, "spec": spec})
+    await inside.settle()
+    assert await phase(inside, "late") == "Unavailable"
+    if how == "the shard opens":
+        await inside.patch(SHARD, {"metadata": {"annotations": {CLOSED: None}}})
+    else:
+        await inside.patch(f"{inside.at}{SPACES}/late", {"spec": {"location": None}})
+    await inside.settle()
+    assert await phase(inside, "late") == "Ready"
+    made = await inside.get(f"{inside.at}{SPACES}/late") or {}
+    inner = await inside.get(f"/clusters/{made['spec']['cluster']}{CLUSTER}/cluster") or {}
+    assert inner["spec"]["owner"]["uid"] == made["metadata"]["uid"]
+    assert inner["spec"]["createdBy"]["username"]
+    assert problems(inside.store, settled=True) == []
+
+
+async def test_who_may_not_use_the_type_any_more_gets_no_workspace_later(inside: Inside) -> None:
+    """What was asked when the Workspace was made is asked anew when it is scheduled."""
+    await inside.patch(SHARD, {"metadata": {"annotations": {CLOSED: "true"}}})
+    await make_type(inside, "mine")
+    await make_space(inside, "late", "mine")
+    assert await phase(inside, "late") == "Unavailable"
+    await inside.delete(f"{inside.at}{TYPES}/mine")
+    await inside.patch(SHARD, {"metadata": {"annotations": {CLOSED: None}}})
+    await inside.settle()
+    found = await inside.get(f"{inside.at}{SPACES}/late") or {}
+    assert found["status"]["phase"] == "Unavailable"
+    assert "cluster" not in found["spec"]
+    await make_type(inside, "mine")
+    await inside.settle()
+    assert await phase(inside, "late") == "Ready"

@@ -1,0 +1,59 @@
+"""How long lists in kcp's own kinds may be: what the server goes over itself, at one go.
+
+Nobody needs so many. Whatever is made of such a list, a workspace with its bindings or the rows of
+a catalog, is made in one commit, while everybody else waits. kcp has no such limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kcpfast.admission.chain import Plugin, Review
+from kcpfast.meta.errors import field_too_many, invalid
+from kcpfast.resources.resource import Object
+
+Place = tuple[str, str]
+TABLE: Mapping[Place, Mapping[str, int]] = {
+    ("tenancy.kcp.io", "workspacetypes"): {
+        "spec.extend.with": 100,
+        "spec.defaultAPIBindings": 100,
+        "spec.limitAllowedChildren.types": 500,
+        "spec.limitAllowedParents.types": 500,
+        "spec.additionalWorkspaceLabels": 100,
+        "spec.initializerPermissions": 1000,
+        "spec.terminatorPermissions": 1000,
+    },
+    ("apis.kcp.io", "apiexports"): {
+        "spec.resources": 1000,
+        "spec.latestResourceSchemas": 1000,
+        "spec.permissionClaims": 1000,
+    },
+    ("apis.kcp.io", "apibindings"): {"spec.permissionClaims": 1000},
+    ("apis.kcp.io", "apiresourceschemas"): {"spec.versions": 100},
+}
+
+
+def plugins() -> list[Plugin]:
+    """Return the plugin; it belongs before those that go over the lists."""
+    return [Plugin("kcp.io/Limits", _check, places=tuple(TABLE), mutates=True)]
+
+
+def _check(review: Review) -> None:
+    """Raise Invalid for a list that is too long, unless it was as long before."""
+    causes = []
+    for path, most in TABLE[review.place].items():
+        number = _length(review.obj, path)
+        if number > max(most, _length(review.old or {}, path)):
+            causes.append(field_too_many(path, number, most))
+    if causes:
+        group, kind = review.place[0], review.resource.kind
+        raise invalid(kind, group, review.name, causes)
+
+
+def _length(obj: Object, path: str) -> int:
+    """Return how many members a list or map has, 0 for what is none."""
+    found: Any = obj
+    for member in path.split("."):
+        found = found.get(member) if isinstance(found, dict) else None
+    return len(found) if isinstance(found, list | dict) else 0
