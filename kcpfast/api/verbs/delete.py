@@ -26,9 +26,11 @@ from kcpfast.registry.deletion import deleted
 from kcpfast.registry.objects import Change, Saved, Target, target_of
 from kcpfast.registry.typed import check_head, conform_part
 from kcpfast.resources.resource import Object
+from kcpfast.store.contract import Item
 from kcpfast.transport.messages import Response, Stream
+from kcpfast.work.aside import LARGE
 
-# Deletions of one request that are under way at the same time.
+# Deletions of one request that are under way at the same time; of no more than LARGE bytes.
 _AT_ONCE = 16
 _OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 
@@ -123,10 +125,9 @@ async def delete_collection(api: Api, call: Call) -> Response | Stream:
     selected = selection(call, api.aside)
     listing, walked = Listing(api, call, selected, shown), walk(api, call, selected)
     while not walked.done:
-        keys = [item.key for item in (await listing.piece(walked)).items]
-        for some in batched(keys, _AT_ONCE):
+        for keys in _batches((await listing.piece(walked)).items):
             await call.request.in_turn(int)
-            await _delete_some(api, call, some, options)
+            await _delete_some(api, call, keys, options)
     # As they were when the first of them was still there.
     return await answer_list(listing, walked.again(None))
 
@@ -140,7 +141,15 @@ async def _delete_some(api: Api, call: Call, keys: Sequence[bytes], options: Del
             raise outcome
 
 
-def batched(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
-    """Yield so many at a time."""
-    for at in range(0, len(keys), size):
-        yield keys[at : at + size]
+def _batches(items: Sequence[Item]) -> Iterator[list[bytes]]:
+    """Yield the keys of what is deleted at the same time: some small ones, or a large one."""
+    keys: list[bytes] = []
+    size = 0
+    for item in items:
+        if len(keys) == _AT_ONCE or (keys and size + len(item.value) > LARGE):
+            yield keys
+            keys, size = [], 0
+        keys.append(item.key)
+        size += len(item.value)
+    if keys:
+        yield keys
