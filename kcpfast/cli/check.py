@@ -34,11 +34,13 @@ def run(call: Call) -> int:
     if not (root / "store").is_dir():
         raise Failure(f"there are no data in {root}")
     try:
-        lock = Lock(root)
+        lock = Lock(root, guest=True)
     except StartError as error:
         raise Failure(str(error)) from None
     try:
         return _check(root, compact=call.switch("compact"))
+    except OSError as error:
+        raise Failure(f"cannot look at the data in {root}: {error}") from None
     finally:
         lock.release()
 
@@ -53,7 +55,10 @@ def _check(root: Path, *, compact: bool) -> int:
     if seen.format == BEFORE and not seen.problems:
         print("the pages are whole; the data are of the format before, and written anew at a start")
         return 0
-    problems = seen.problems or problems_of(root)
+    try:
+        problems = seen.problems or problems_of(root)
+    except StoreError as error:
+        problems = [str(error)]
     for problem in problems[:_MOST_LINES]:
         print(problem, file=sys.stderr)
     if problems:

@@ -7,6 +7,7 @@ import os
 import secrets
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 from kcpfast.meta.objectmeta import new_uid
 from kcpfast.meta.user import ADMIN_GROUP, AUTHENTICATED, MASTERS, User
@@ -22,7 +23,7 @@ def admin_tokens(store: Path) -> dict[str, User]:
     StartError if the store cannot be read or written.
     """
     try:
-        kept = json.loads(store.read_text()) if store.exists() else {}
+        kept = _checked(json.loads(store.read_text())) if store.exists() else {}
         missing = [name for name in _GROUPS if name not in kept]
         for name in missing:
             kept[name] = {"token": secrets.token_urlsafe(32), "uid": new_uid()}
@@ -34,6 +35,17 @@ def admin_tokens(store: Path) -> dict[str, User]:
         kept[name]["token"]: User(name, kept[name]["uid"], (group, AUTHENTICATED))
         for name, group in _GROUPS.items()
     }
+
+
+def _checked(kept: Any) -> dict[str, Any]:
+    """Return what a token store holds; ValueError unless each user has a token and a uid."""
+    if not isinstance(kept, dict):
+        raise ValueError("it is no JSON object")
+    for name, each in kept.items():
+        words = [each.get("token"), each.get("uid")] if isinstance(each, dict) else [None]
+        if not all(word and isinstance(word, str) for word in words):
+            raise ValueError(f"{name} has no token and uid")
+    return kept
 
 
 def write_private(path: Path, text: str, *, durable: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -17,8 +18,11 @@ class Lock:
     `unclean`: whoever had it before did not release it, but was ended.
     """
 
-    def __init__(self, root: Path) -> None:
-        """Take the lock; StartError names the process that has it."""
+    def __init__(self, root: Path, *, guest: bool = False) -> None:
+        """Take the lock; StartError names the process that has it.
+
+        A `guest` leaves the file as it was, and needs no room on the disk.
+        """
         path = root / "server.pid"
         try:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -32,17 +36,25 @@ class Lock:
             os.close(self._handle)
             raise StartError(f"{root} is in use by the server with pid {pid or '?'}") from None
         try:
-            self.unclean = os.fstat(self._handle).st_size > 0
-            os.ftruncate(self._handle, 0)
-            os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
+            before = os.pread(self._handle, 32, 0)
+            self.unclean, self._left = bool(before), before if guest else b""
+            self._write(f"{os.getpid()}\n".encode())
         except OSError as error:
+            if guest:
+                return
             os.close(self._handle)
             raise StartError(f"cannot write to {path}: {error.strerror}") from None
 
     def release(self) -> None:
         """Let the next server in."""
-        os.ftruncate(self._handle, 0)
+        with contextlib.suppress(OSError):
+            self._write(self._left)
         self.leave()
+
+    def _write(self, said: bytes) -> None:
+        # In this order: what is written over needs no room.
+        os.pwrite(self._handle, said, 0)
+        os.ftruncate(self._handle, len(said))
 
     def leave(self) -> None:
         """Hold it no longer in a process that was forked; the server goes on to hold it."""

@@ -247,6 +247,8 @@ def _make(directory: Path) -> None:
 def _beside(directory: Path, size: int = 1 << 30) -> Iterator[_Beside]:
     """Let a new file be filled while a `with` lasts, then put it into its place."""
     path = directory / NEW
+    if (directory / DATA).is_symlink():
+        raise StoreError(f"{directory / DATA} is a link: it cannot be written anew in its place")
     try:
         _allocate(directory / f"{NEW}-lock")
         env = tree.Environment(str(path), max(size, 1 << 30), Corrupted, single=True)

@@ -328,6 +328,13 @@ def broken_tokens(root: Path) -> None:
     (root / ".admin-token-store").write_text("{")
 
 
+def spoiled_tokens(text: str) -> Callable[[Path], None]:
+    def spoil(root: Path) -> None:
+        (root / ".admin-token-store").write_text(text)
+
+    return spoil
+
+
 def broken_certificate(root: Path) -> None:
     (root / "apiserver.crt").write_text("nothing")
 
@@ -339,6 +346,10 @@ def broken_certificate(root: Path) -> None:
         (foreign_database, "an LMDB file of another program"),
         (newer_format, "the store has format b'kcpfast 3'"),
         (broken_tokens, "cannot use"),
+        (spoiled_tokens("[]"), ".admin-token-store: it is no JSON object"),
+        (spoiled_tokens('{"kcp-admin": 5}'), ".admin-token-store: kcp-admin has no token and uid"),
+        (spoiled_tokens('{"kcp-admin": {"token": "", "uid": "a"}}'), "has no token and uid"),
+        (spoiled_tokens('{"kcp-admin": {"token": "a"}}'), "has no token and uid"),
         (broken_certificate, "cannot use the certificates"),
     ],
 )

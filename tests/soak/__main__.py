@@ -7,6 +7,7 @@ disk fails in every way that tests/faults knows, a third one server is put under
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import subprocess
@@ -18,6 +19,7 @@ from collections import Counter
 from pathlib import Path
 
 from kcpfast.store import check
+from tests.faults.test_first_start import FIRST_STARTS
 from tests.faults.test_kill import WRITERS, crowd, gone
 from tests.harness.https import Access, Client, access
 from tests.harness.process import ServerProcess
@@ -28,7 +30,9 @@ KILLS = 1000
 # A server is left after so many kills: what it holds grows with each.
 KILLS_OF_ONE = 50
 HEALTH_SECONDS = 5.0
-# A third of this is enough for one thorough round of faults; so much each file gets in any case.
+# Servers that are killed at the same time, each with writers of its own.
+KILLED_AT_ONCE = 2
+# A third of this is enough for one thorough round of faults; so much each piece gets in any case.
 LONG_SECONDS, LEAST_SECONDS = 400.0, 60.0
 SETTLE_SECONDS = 30.0
 
@@ -45,17 +49,33 @@ def whole(root: Path, *, settled: bool = False) -> list[str]:
 
 def kill(folder: Path, until: float) -> tuple[int, list[str]]:
     """Kill servers under load; return how often, and what was wrong afterwards."""
-    kills, seed = 0, 0
-    while kills < KILLS and time.monotonic() < until:
-        seed += 1
-        more, wrong = _kill_one(
-            folder / f"kills-{seed}", seed, min(KILLS_OF_ONE, KILLS - kills), until
-        )
-        kills += more
-        say(f"{kills} kills")
-        if wrong:
-            return kills, wrong
-    return kills, []
+    seeds, kills = itertools.count(1), 0
+    wrong: list[str] = []
+
+    def work(most: int) -> None:
+        nonlocal kills
+        done = 0
+        while done < most and time.monotonic() < until and not wrong:
+            seed = next(seeds)
+            root = folder / f"kills-{seed}"
+            try:
+                more, found = _kill_one(root, seed, min(KILLS_OF_ONE, most - done), until)
+            except Exception as error:
+                more, found = 0, [f"server {seed}: {type(error).__name__}: {str(error)[:2000]}"]
+            wrong.extend(found)
+            done += more
+            kills += more
+            say(f"{kills} kills")
+
+    threads = [
+        threading.Thread(target=work, args=(KILLS // KILLED_AT_ONCE,))
+        for _ in range(KILLED_AT_ONCE)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return kills, wrong
 
 
 def _kill_one(root: Path, seed: int, most: int, until: float) -> tuple[int, list[str]]:
@@ -82,15 +102,18 @@ def _kill_one(root: Path, seed: int, most: int, until: float) -> tuple[int, list
 
 
 def faults(until: float) -> tuple[int, list[str]]:
-    """Try every fault of the disk, again and again with other histories."""
-    rounds = 0
+    """Try every fault of the disk, again and again with other histories; return how many rounds."""
     # Where there is time, each call in turn; else every few.
     more = "10" if until - time.monotonic() > LONG_SECONDS else "1"
+    pieces = _pieces(more)
+    tried = 0
     while time.monotonic() < until:
-        for name in ("test_disk", "test_full_disk", "test_first_start"):
+        for name in pieces:
+            if time.monotonic() > until:
+                break
             try:
                 done = subprocess.run(
-                    [sys.executable, "-m", "pytest", "-q", "-x", f"tests/faults/{name}.py"],
+                    [sys.executable, "-m", "pytest", "-q", "-x", name],
                     env={**os.environ, "KCPFAST_FAULTS": more},
                     capture_output=True,
                     text=True,
@@ -101,10 +124,18 @@ def faults(until: float) -> tuple[int, list[str]]:
                 say(f"faults, {name}: not finished in time")
                 continue
             if done.returncode:
-                return rounds, [done.stdout[-4000:]]
-        rounds += 1
-        say(f"faults: {rounds} rounds")
-    return rounds, []
+                return tried // len(pieces), [done.stdout[-4000:]]
+            tried += 1
+            say(f"faults: {tried} of {len(pieces)} pieces")
+    return tried // len(pieces), []
+
+
+def _pieces(more: str) -> list[str]:
+    """Return the tests of faults, each of which does not take long, as pytest names them."""
+    count = FIRST_STARTS if more != "1" else 1
+    start = "tests/faults/test_first_start.py::test_a_first_start_that_is_killed"
+    starts = [f"{start}[piece{each}of{count}]" for each in range(count)]
+    return ["tests/faults/test_disk.py", "tests/faults/test_full_disk.py", *starts]
 
 
 class Running:
