@@ -121,11 +121,16 @@ class Webhooks:
         found = await asyncio.gather(
             *(_ask(hook, looking, self._calls) for hook, looking in asked), return_exceptions=True
         )
-        for (hook, looking), verdict in zip(asked, found, strict=True):
-            if isinstance(verdict, BaseException):
-                raise verdict
-            if verdict is not None:
-                _take(hook, looking.review, verdict)
+        verdict = None
+        try:
+            for (hook, looking), verdict in zip(asked, found, strict=True):
+                if isinstance(verdict, BaseException):
+                    raise verdict
+                if verdict is not None:
+                    _take(hook, looking.review, verdict)
+        finally:
+            # An error knows this frame: they would keep each other, and all of the request.
+            del found, verdict
 
     async def mutate(self, hooks: Sequence[Hook], review: Review, seen: Seen) -> None:
         """Ask one after the other, each what the one before has made of the object."""

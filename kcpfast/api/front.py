@@ -97,9 +97,7 @@ class Front:
         asked = call.request.header_values(b"impersonate-group")
         for each in _impersonations(wanted, asked):
             if not self._authorizer.allows(call.user, call.cluster, each):
-                error = denied(call.user, each, "access denied")
-                error.details = denied(call.user, call.attributes, "").details
-                raise error
+                raise _denied_to_act(call, each)
 
     def authorize(self, call: Call) -> None:
         """Ask the view whether the request is allowed; Forbidden if not."""
@@ -150,6 +148,13 @@ class Front:
         """Return the answer to a path of the server's own, None if it has none."""
         page = self._pages.get(call.route.rest.rstrip("/"))
         return page(call) if page is not None else None
+
+
+def _denied_to_act(call: Call, wanted: Attributes) -> ApiError:
+    """Return the refusal of an impersonation: its details are those of the request."""
+    error = denied(call.user, wanted, "access denied")
+    error.details = denied(call.user, call.attributes, "").details
+    return error
 
 
 def _impersonations(wanted: User, asked: Iterable[str]) -> Iterator[Attributes]:

@@ -129,7 +129,10 @@ class Writer:
         future: asyncio.Future[int] = loop.create_future()
         # A copy: the kernel points into these writes until they are on disk.
         self._queue.put(Commit(tuple(writes), loop, future))
-        return await future
+        try:
+            return await future
+        finally:
+            del future  # it knows its error, which knows this frame: they would keep each other
 
     async def do(self, work: Callable[[kernel.Writer], _Result]) -> _Result:
         """Have other work done by the thread, which gets the kernel; return what it returns."""
@@ -138,7 +141,10 @@ class Writer:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[object] = loop.create_future()
         self._queue.put(_Job(lambda: work(self._kernel), loop, future))
-        return cast("_Result", await future)
+        try:
+            return cast("_Result", await future)
+        finally:
+            del future  # as above
 
     def state(self) -> State:
         """Return how it is."""
@@ -158,25 +164,28 @@ class Writer:
     # ------------------------------------------------------------------- on the thread
 
     def _work(self) -> None:
-        following: Commit | _Job | None
-        while (first := self._queue.get()) is not None:
-            if isinstance(first, _Job):
-                self._do(first)
-                continue
-            batch, following = [first], None
-            while len(batch) < _BATCH and not self._queue.empty():
-                following = self._queue.get()
-                if not isinstance(following, Commit):
-                    break
-                batch.append(following)
-                following = None
-            else:
+        while self._go_on():
+            continue
+
+    def _go_on(self) -> bool:
+        """Do what is next; False at the end. Nothing of it is held while the thread waits."""
+        first = self._queue.get()
+        if first is None:
+            return False
+        if isinstance(first, _Job):
+            self._do(first)
+            return True
+        batch: list[Commit] = [first]
+        while len(batch) < _BATCH and not self._queue.empty():
+            following = self._queue.get()
+            if not isinstance(following, Commit):
                 self._write(batch)
-                continue
-            self._write(batch)
-            if following is None:
-                return
-            self._do(following)
+                if following is not None:
+                    self._do(following)
+                return following is not None
+            batch.append(following)
+        self._write(batch)
+        return True
 
     def _do(self, job: _Job) -> None:
         result: object

@@ -151,10 +151,13 @@ class Aside:
 
         loop.call_soon_threadsafe(ask)
         answered.wait()
-        found, error = answers[0]
-        if error is not None:
+        found, error = answers.pop()
+        if error is None:
+            return found  # type: ignore[return-value]
+        try:
             raise error
-        return found  # type: ignore[return-value]
+        finally:
+            del error  # which knows this frame: they would keep each other
 
     def _add(self, who: Hashable, job: _Job) -> None:
         with self._awake:

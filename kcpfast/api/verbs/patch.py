@@ -55,9 +55,7 @@ async def patch(api: Api, call: Call) -> Response:
     if resource.builtin:
         kinds.insert(2, STRATEGIC_PATCH)
     if media not in kinds:
-        refused = unsupported_media_type(media, kinds)
-        refused.details = {} if resource.builtin else None
-        raise refused
+        raise _unsupported(media, kinds, builtin=resource.builtin)
     _check_options(call, options, applies=media == APPLY_PATCH)
     if media == APPLY_PATCH:
         return await _apply(api, call, options, shown)
@@ -71,6 +69,12 @@ async def patch(api: Api, call: Call) -> Response:
         call.target, change, dry_run=options.dry_run, who=call.user.name, claim=call.claim
     )
     return await answer.saved(api, call, shown, saved, 200)
+
+
+def _unsupported(media: str, kinds: list[str], *, builtin: bool) -> ApiError:
+    error = unsupported_media_type(media, kinds)
+    error.details = {} if builtin else None
+    return error
 
 
 def _check_options(call: Call, options: WriteOptions, *, applies: bool) -> None:

@@ -67,16 +67,19 @@ def either(first: Closure, second: Closure, cost: int, decisive: bool) -> Closur
 
 def _rescued(frame: Frame, second: Closure, cost: int, decisive: bool, error: CelError) -> Any:
     """Return what the second term decides after an error in the first; else raise the error."""
-    if error.cancelled:
-        raise error
-    enter(frame[0], cost)
     try:
-        if second(frame) is decisive:
-            return decisive
-    except CelError as later:
-        if later.cancelled:
-            raise
-    raise error
+        if error.cancelled:
+            raise error
+        enter(frame[0], cost)
+        try:
+            if second(frame) is decisive:
+                return decisive
+        except CelError as later:
+            if later.cancelled:
+                raise
+        raise error
+    finally:
+        del error  # which knows this frame: they would keep each other
 
 
 def chain(terms: list[Block], decisive: bool) -> Closure:
@@ -95,7 +98,10 @@ def chain(terms: list[Block], decisive: bool) -> Closure:
                     raise
                 failed = failed or error
         if failed is not None:
-            raise failed
+            try:
+                raise failed
+            finally:
+                del failed  # which knows this frame: they would keep each other
         return not decisive
 
     return run

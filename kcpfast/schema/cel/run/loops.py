@@ -71,7 +71,10 @@ def _quantified(decisive: bool, base: int) -> Callable[[Parts], Closure]:
                         raise
                     failed = failed or error
             if failed is not None:
-                raise failed
+                try:
+                    raise failed
+                finally:
+                    del failed  # which knows this frame: they would keep each other
             return not decisive
 
         return run
