@@ -135,10 +135,15 @@ async def delete_collection(api: Api, call: Call) -> Response | Stream:
 async def _delete_some(api: Api, call: Call, keys: Sequence[bytes], options: DeleteOptions) -> None:
     """Delete objects at the same time; raise the error of the first that cannot be deleted."""
     deleting = [_delete_one(api, call, target_of(call.resource, key), options) for key in keys]
-    for outcome in await asyncio.gather(*deleting, return_exceptions=True):
-        missing = isinstance(outcome, ApiError) and outcome.reason == "NotFound"
-        if isinstance(outcome, BaseException) and not missing:
-            raise outcome
+    outcomes = await asyncio.gather(*deleting, return_exceptions=True)
+    errors = [each for each in outcomes if isinstance(each, BaseException) and not _missing(each)]
+    del outcomes  # an error knows this frame, which is to know none that is raised
+    if errors:
+        raise errors.pop(0)
+
+
+def _missing(error: BaseException) -> bool:
+    return isinstance(error, ApiError) and error.reason == "NotFound"
 
 
 def _batches(items: Sequence[Item]) -> Iterator[list[bytes]]:
