@@ -243,6 +243,8 @@ WAYS: Mapping[str, Way] = {
     "large objects in YAML": Way(get(f"{LARGE}/configmaps/large", _YAML, times=20)),
     "large objects compressed": Way(get(f"{LARGE}/configmaps/large", _GZIP, times=20)),
     "lists of a large object": Way(get(f"{LARGE}/configmaps", times=20)),
+    "Tables of a large object": Way(get(f"{LARGE}/configmaps", _TABLE, times=20)),
+    "YAML lists of a large object": Way(get(f"{LARGE}/configmaps", _YAML, times=20)),
     "OpenAPI unread": Way(get(f"{ROOT}/openapi/v2", times=20)),
     "OpenAPI slow": Way(get(f"{ROOT}/openapi/v3/api/v1", times=20), slow=True),
     "discovery unread": Way(get(f"{ROOT}/apis", _DISCOVERY, times=50)),
