@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kcpfast.api.context import Api, Call
+from kcpfast.api.limits.growth import growth
 from kcpfast.api.options import integer
 from kcpfast.api.selection import Selection
 from kcpfast.meta.errors import (
@@ -76,6 +77,12 @@ class Unsifted(NamedTuple):
         if isinstance(self.found, Joined):
             return len(self.found.body)
         return sum(len(item.value) for item in self.found.items)
+
+    def growth(self) -> int:
+        """Return the bytes of memory that working on what was read takes at most."""
+        if isinstance(self.found, Joined):
+            return growth(self.found.body, "")
+        return sum(growth(item.value, "") for item in self.found.items)
 
 
 class _Encoded(msgspec.Struct):

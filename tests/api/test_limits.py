@@ -116,6 +116,33 @@ async def test_stored_object_that_is_decoded_is_charged(
         assert (account.most > times * size) is (expected != 429 and times > 0)
 
 
+@pytest.mark.parametrize(
+    ("query", "accept", "times"),
+    [
+        ("", "application/json;as=Table;v=v1;g=meta.k8s.io", 8),
+        ("", PROTOBUF, 8),
+        ("", "application/yaml", 8),
+        ("labelSelector=a!%3Db", JSON, 8),
+    ],
+)
+async def test_list_of_a_large_object_is_charged_while_it_is_worked_on(
+    inside: Inside, query: str, accept: str, times: int
+) -> None:
+    data = {f"key-{number}": "z" * 20 for number in range(8000)}
+    obj = {"kind": "ConfigMap", "metadata": {"name": "a"}, "data": data}
+    await inside.send("POST", CONFIG_MAPS, obj)
+    headers = {b"accept": accept.encode(), b"authorization": b"Bearer admin"}
+    size = len(json.dumps(data))
+    for ceiling, status in ((1 << 30, 200), (times * size, 429)):
+        account = Account(ceiling)
+        sent = Request("GET", inside.at + CONFIG_MAPS, query, headers)
+        sent.holder = account.open(Nobody(), "client")
+        got = await inside.running.server.serve(sent)
+        assert getattr(got, "status", 200) == status
+        assert (account.most > times * size) is (status == 200)
+        assert account.held == 0
+
+
 async def test_deleted_collection_is_charged_with_its_largest_object(inside: Inside) -> None:
     for number in range(5):
         obj = {

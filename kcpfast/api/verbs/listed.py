@@ -66,10 +66,20 @@ class Listing(NamedTuple):
     async def beside(self, walked: Walk, read: Unsifted, make: Callable[[bytes], T]) -> T:
         """Return what is made of a part with a large object in it."""
         as_stored = isinstance(read.found, Joined) and self.writes_as_stored()
-        size = 0 if as_stored else self.shown.resource.weigh(read.size)
-        return await self.api.aside.run(
-            size, self.call.user.name, lambda: make(self.part(walked.sift(read)))
-        )
+        if as_stored:
+            return make(self.part(walked.sift(read)))
+        size = self.shown.resource.weigh(read.size)
+        return await self._charged(read, size, lambda: make(self.part(walked.sift(read))))
+
+    async def _charged(self, read: Unsifted, size: int, step: Callable[[], T]) -> T:
+        """Take a step with what was read beside the loop, charged with what it takes meanwhile."""
+        holder, held = self.call.request.holder, read.growth()
+        if not holder.take(held):
+            raise TooMuch
+        try:
+            return await self.api.aside.run(size, self.call.user.name, step)
+        finally:
+            holder.give(held)
 
     async def piece(self, walked: Walk) -> Piece:
         """Read on once others had their turn."""
@@ -81,7 +91,7 @@ class Listing(NamedTuple):
         found = await self.call.request.in_turn(step)
         if isinstance(found, Piece):
             return found
-        return await self.api.aside.run(found.size, self.call.user.name, walked.sift, found)
+        return await self._charged(found, found.size, lambda: walked.sift(found))
 
     def writes_as_stored(self) -> bool:
         """Tell whether the JSON of objects is sent as it is."""
@@ -226,8 +236,9 @@ async def _send(call: Call, sink: Sink, sending: _Sending, gathered: int, *, zip
         if compress:
             sink.write(compress.flush())
         sink.close()
-    except ApiError as error:
-        LOG.info("a list of %s is torn off: %s", call.route.plural, error)
+    except (ApiError, TooMuch) as error:
+        why = str(error) or "there is no room for it"
+        LOG.info("a list of %s is torn off: %s", call.route.plural, why)
         sink.cut()
     except Exception:
         LOG.exception("a list of %s is torn off", call.route.plural)
