@@ -193,7 +193,7 @@ async def sampled(server: Server, until: asyncio.Event) -> float:
 @contextlib.contextmanager
 def hanging(server: Server) -> Iterator[None]:
     """Have a webhook asked about ConfigMaps that takes connections and says nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as listening, target(server.kubeconfig) as to:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"https://127.0.0.1:{listening.getsockname()[1]}/"
         hook = {
             "name": "hangs.example.com", "clientConfig": {"url": url}, "sideEffects": "None",
@@ -202,11 +202,14 @@ def hanging(server: Server) -> Iterator[None]:
                        "operations": ["CREATE"]}],
         }  # fmt: skip
         obj = {"metadata": {"name": "hangs"}, "webhooks": [hook]}
-        to.ask("POST", HOOKS, json.dumps(obj).encode())
+        with target(server.kubeconfig) as to:
+            to.ask("POST", HOOKS, json.dumps(obj).encode())
         try:
             yield
         finally:
-            to.ask("DELETE", f"{HOOKS}/hangs")
+            # Another connection: of who misbehaves all are cut off in the end.
+            with target(server.kubeconfig) as to:
+                to.ask("DELETE", f"{HOOKS}/hangs")
 
 
 async def one_way(server: Server, name: str, count: int) -> str:
