@@ -149,6 +149,14 @@ def sign_client(authority: x509.Certificate, key: Any, certificate: Path, own: P
     own.write_bytes(private.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
 
 
+@pytest.mark.parametrize("name", ["apiserver.crt", "client-ca.crt"])
+def test_certificates_hold_though_a_clock_is_set_back(name: str, server: ServerProcess) -> None:
+    made = x509.load_pem_x509_certificate((server.root / name).read_bytes())
+    year = timedelta(days=366)
+    assert made.not_valid_before < datetime.now(UTC).replace(tzinfo=None) - year
+    assert made.not_valid_after > datetime.now(UTC).replace(tzinfo=None) + year
+
+
 @pytest.mark.parametrize("kept", ["ec", "rsa"])
 def test_a_client_ca_that_is_there_is_kept(kept: str, root: Path, start: Start) -> None:
     """Directories of before have a key on a curve."""
