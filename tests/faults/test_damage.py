@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.models.consistency import problems_of
 PLACE = "/clusters/root/api/v1/namespaces/default/configmaps"
 
 
-def spoil(root: Path, old: bytes, new: bytes) -> None:
+def overwrite(root: Path, old: bytes, new: bytes) -> None:
     """Overwrite what a server's file says, all copies of it."""
     file = root / "store" / "data.mdb"
     data = file.read_bytes()
@@ -36,7 +37,7 @@ def test_a_damaged_object_is_an_error_with_its_key(tmp_path: Path, start: Start)
             made = {"metadata": {"name": name}, "data": {"x": f"the text of {name}"}}
             assert client.ask("POST", PLACE, made).status == 201
     server.stop()
-    spoil(root, b"the text of bad", b"the text of bat")
+    overwrite(root, b"the text of bad", b"the text of bat")
     server = start(root)
     with Client(access(server.kubeconfig)) as client:
         for path in (f"{PLACE}/bad", PLACE, f"{PLACE}?limit=500", "/clusters/*/api/v1/configmaps"):
@@ -108,7 +109,7 @@ def test_what_cannot_be_read_is_deleted_on_demand(
         made = client.ask("POST", place, bad, who="masters")
         assert made.status == 201, made
     server.stop()
-    spoil(root, b"the text of bad", b"the text of bat")
+    overwrite(root, b"the text of bad", b"the text of bat")
     server = start(root, *flags)
     with Client(access(server.kubeconfig)) as client:
         for query, who, status, said in REFUSED:
@@ -156,7 +157,7 @@ def test_by_what_the_server_knows_its_way_only_masters_go(tmp_path: Path, start:
         body = {**head, "metadata": {"name": "bad", "annotations": {"a": text}}}
         assert client.ask("POST", spaces, body).status == 201
     server.stop()
-    spoil(root, b"the text of bad", b"the text of bat")
+    overwrite(root, b"the text of bad", b"the text of bat")
     server = start(root)
     with Client(access(server.kubeconfig)) as client:
         answer = client.ask("DELETE", f"{spaces}/bad?{IGNORE}=true")
@@ -225,8 +226,19 @@ def spoil_page(root: Path) -> None:
     file.write_bytes(data)
 
 
+def no_page(root: Path) -> None:
+    """Let the pages with the text be all zeroes, as those that a disk has lost."""
+    file = root / "store" / "data.mdb"
+    data = bytearray(file.read_bytes())
+    for page in range(0, len(data), 4096):
+        if b"the text of good" in data[page : page + 4096]:
+            data[page : page + 4096] = bytes(4096)
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("spoil", [spoil_page, no_page])
 def test_who_was_ended_by_a_damaged_page_is_followed_by_nobody(
-    tmp_path: Path, start: Start
+    spoil: Callable[[Path], None], tmp_path: Path, start: Start
 ) -> None:
     """After a clean stop nothing is looked through; after an end all pages are."""
     root = tmp_path / "root"
@@ -238,7 +250,7 @@ def test_who_was_ended_by_a_damaged_page_is_followed_by_nobody(
     server.kill()
     server = start(root)
     server.kill()
-    spoil_page(root)
+    spoil(root)
     code, error = refused(root)
     assert (code, error.count("\n")) == (1, 1)
     assert "data.mdb is damaged: " in error
