@@ -7,7 +7,7 @@ import pytest
 
 from kcpfast.cli.commands import ROWS
 from kcpfast.server.flags import FLAGS, LATER, MEANINGLESS
-from kcpfast.telemetry.metrics import exposition
+from kcpfast.telemetry.exposition import exposition
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

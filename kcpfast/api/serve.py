@@ -21,7 +21,7 @@ from kcpfast.api.limits.growth import LARGE, growth
 from kcpfast.api.limits.seats import Seats
 from kcpfast.api.openapi import OpenApi
 from kcpfast.api.options import boolean, in_time, time_limit
-from kcpfast.api.pages.health import Health, Page, is_health, pages
+from kcpfast.api.pages.health import Health, Page, is_health, metrics, pages
 from kcpfast.api.plans import Plans
 from kcpfast.api.verbs.create import create
 from kcpfast.api.verbs.delete import delete, delete_collection
@@ -54,7 +54,7 @@ from kcpfast.registry.reader import Notes, Reader
 from kcpfast.resources.builtin import BUILTIN
 from kcpfast.store.contract import Full, StoreError
 from kcpfast.telemetry.log import quoted
-from kcpfast.telemetry.metrics import count_request
+from kcpfast.telemetry.metrics import REQUEST_SECONDS, REQUESTS
 from kcpfast.transport.heads import line
 from kcpfast.transport.messages import Request, Response, Stream, TooMuch
 
@@ -78,6 +78,17 @@ _METHODS = {
     "PATCH": ("patch", "patch"),
     "POST": ("create", "create"),
     "PUT": ("update", "update"),
+}
+# As kube-apiserver's metrics call them.
+_COUNTED_VERBS = {
+    "create": "POST",
+    "delete": "DELETE",
+    "deletecollection": "DELETECOLLECTION",
+    "get": "GET",
+    "list": "LIST",
+    "patch": "PATCH",
+    "update": "PUT",
+    "watch": "WATCH",
 }
 _READS = frozenset(("GET", "HEAD"))
 # What most writes need sooner or later; a start does without.
@@ -117,7 +128,7 @@ class Server:
         call: Call | None = None
         found: Handler | Response
         answer: Response | Stream
-        begun = perf_counter() if self._logs else 0.0
+        begun = perf_counter()
         try:
             if len(request.body) > LARGE:
                 request.claim(growth(request.body, request.header(b"content-type")))
@@ -147,8 +158,11 @@ class Server:
             answer = _finish(call, answer)
         except Exception as error:
             answer = _refused(request, call, error)
+        seconds = perf_counter() - begun
+        if call is not None:
+            _count(call, answer, seconds)
         if self._logs:
-            _log(request, call, answer, perf_counter() - begun)
+            _log(request, call, answer, seconds)
         return answer
 
     async def _in_its_turn(self, call: Call, handler: Handler) -> Response | Stream:
@@ -226,6 +240,8 @@ class Server:
             return self._health.answer
         if path.startswith("/openapi/"):
             return self._openapi.serve
+        if path.rstrip("/") == "/metrics":
+            return metrics
         page = self._pages.get(path if path == "/" else path.rstrip("/"))
         if page is not None:
             return page(call)
@@ -420,9 +436,12 @@ def _check_open(call: Call, row: Row) -> None:
     raise forbidden(call.resource.plural, call.resource.group, name, why)
 
 
-def _counted_group(call: Call) -> str:
-    """Return the group that a request is counted under: only of what is served."""
-    return call.resource.group if call.served is not None else ""
+def _count(call: Call, answer: Response | Stream, seconds: float) -> None:
+    """Count a request: under its group only if that is of something served."""
+    verb = _COUNTED_VERBS.get(call.attributes.verb, "OTHER")
+    group = call.served.resource.group if call.served is not None else ""
+    REQUESTS.add(verb, group, answer.status if isinstance(answer, Response) else 200)
+    REQUEST_SECONDS.observe(seconds, verb, group)
 
 
 def _finish(call: Call, answer: Response | Stream) -> Response | Stream:
@@ -430,7 +449,6 @@ def _finish(call: Call, answer: Response | Stream) -> Response | Stream:
         call.headers += [(b"Warning", value) for value in warning_values(call.warnings)]
     media, headers = answer.content_type, answer.headers
     status = answer.status if isinstance(answer, Response) else 200
-    count_request(call.attributes.verb, _counted_group(call), status)
     if call.headers:
         missing = [pair for pair in call.headers if pair not in headers]
         headers = [*headers, *missing] if missing else headers

@@ -11,12 +11,14 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from time import monotonic
 from typing import NamedTuple
 
 from kcpfast._core.generations import Basis
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
 from kcpfast.store.contract import Batch, Conflict, Store, StoreError, Unstamp, number
+from kcpfast.telemetry.metrics import QUEUE_SECONDS, RETRIES, WORK_SECONDS, Reading
 
 LOG = logging.getLogger("kcpfast.controllers")
 _AT_ONCE = 32
@@ -49,8 +51,8 @@ class Runtime:
         self._reconcilers = reconcilers
         # What came while the round was worked through is the next round; each goes in key order,
         # so that what lies side by side on disk is changed together.
-        self._queue: set[bytes] = set()
-        self._round: deque[bytes] = deque()
+        self._queue: dict[bytes, float] = {}
+        self._round: deque[tuple[bytes, float]] = deque()
         self._running: dict[bytes, asyncio.Task[None]] = {}
         # Set anew while it is being worked on.
         self._renewed: set[bytes] = set()
@@ -93,23 +95,25 @@ class Runtime:
         if key in self._running:
             self._renewed.add(key)
             return
-        self._queue.add(key)
+        self._queue.setdefault(key, monotonic())
         self._fill()
 
     def _fill(self) -> None:
         """Start what may run."""
         while len(self._running) < _AT_ONCE and (self._round or self._queue):
             if not self._round:
-                self._round.extend(sorted(self._queue))
+                self._round.extend(sorted(self._queue.items()))
                 self._queue.clear()
-            key = self._round.popleft()
+            key, since = self._round.popleft()
             if key in self._running:
                 self._renewed.add(key)
                 continue
-            self._running[key] = asyncio.get_running_loop().create_task(self._work(key))
+            self._running[key] = asyncio.get_running_loop().create_task(self._work(key, since))
 
-    async def _work(self, key: bytes) -> None:
+    async def _work(self, key: bytes, since: float) -> None:
         controller, cluster, name = index.marked(key)
+        begun = monotonic()
+        QUEUE_SECONDS.observe(begun - since, controller)
         seen = 0
         outcome: Outcome = DONE
         try:
@@ -122,10 +126,12 @@ class Runtime:
             wait = min(self._waits.get(key, _FIRST_WAIT) * 2, _LONGEST_WAIT)
             self._waits[key] = wait
             outcome = Again(wait)
+            RETRIES.add(controller)
         else:
             LOG.debug("%s %s %s: %s", controller, cluster, name, outcome)
             self._waits.pop(key, None)
         finally:
+            WORK_SECONDS.observe(monotonic() - begun, controller)
             del self._running[key]
         if not self._stopped:
             self._settle(key, seen, outcome)
@@ -171,6 +177,10 @@ class Runtime:
         running = [*self._running.values(), *filter(None, [self._removing])]
         if running:
             await asyncio.wait(running, timeout=2.0)
+
+    def depth(self) -> Reading:
+        """Return how many marks wait for their turn."""
+        return [((), len(self._queue) + len(self._round))]
 
     def busy(self) -> bool:
         """Tell whether anything is queued or running; what waits for a retry does not count."""

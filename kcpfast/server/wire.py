@@ -62,6 +62,7 @@ from kcpfast.registry.objects import Consequence, Objects, reading
 from kcpfast.registry.reader import Reader
 from kcpfast.server import wakes
 from kcpfast.store.contract import Store
+from kcpfast.telemetry import metrics
 from kcpfast.watch.hub import Hub
 
 LOG = logging.getLogger("kcpfast.server")
@@ -182,7 +183,12 @@ def server(parts: Core, settings: Settings) -> Running:
     pages = openid.pages(accounts, settings.base_url)
     front = Front(clusters, authenticator, authorizer, view, services, pages)
     controllers = Runtime(store, _reconcilers(parts, settings, making, marked, secrets))
-    return Running(Server(api, front, store, Seats(settings.limits)), hub, controllers)
+    seats = Seats(settings.limits)
+    metrics.IN_FLIGHT.read = seats.taken
+    metrics.WATCHES.read = hub.watches
+    metrics.QUEUE_DEPTH.read = controllers.depth
+    metrics.HISTORY.read = lambda: [((), store.published() - store.compacted())]
+    return Running(Server(api, front, store, seats), hub, controllers)
 
 
 def _reconcilers(

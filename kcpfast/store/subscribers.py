@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from kcpfast.store.contract import Batch, Subscriber
-from kcpfast.telemetry.metrics import count_fault
+from kcpfast.telemetry.metrics import FAULTS
 
 LOG = logging.getLogger("kcpfast.store")
 
@@ -28,7 +28,7 @@ class Subscribers:
             try:
                 subscriber(batch)
             except Exception:
-                count_fault("subscriber")
+                FAULTS.add("subscriber")
                 if subscriber not in self._faulty:
                     self._faulty.add(subscriber)
                     LOG.exception("%r fails when it is told of a commit", subscriber)

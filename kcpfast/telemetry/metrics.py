@@ -1,67 +1,143 @@
-"""Counters, as Prometheus reads them. Series are of verbs and groups, never of workspaces.
+"""What is counted and timed while the server works, at the price of a dictionary entry.
 
-Text format: https://prometheus.io/docs/instrumenting/exposition_formats/
+Names and labels are kube-apiserver's where it has them. Series are of verbs, groups, resources and
+controllers, never of workspaces; their number is bounded, because anybody may make up a group.
+`exposition.py` turns all of it into text when it is asked for.
+
+Names: https://kubernetes.io/docs/reference/instrumentation/metrics/
 """
 
 from __future__ import annotations
 
-import os
-import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence, Sized
+from typing import NamedTuple
 
-_STARTED = time.time()
-_requests: dict[tuple[str, str, int], int] = {}
-_faults: dict[str, int] = {}
-_lists: dict[tuple[str, str], int] = {}
-# Anybody who may make a kind may make up its group: what comes late is counted together.
-_MAX_SERIES = 600
+Labels = tuple[str | int, ...]
+Reading = Iterable[tuple[Labels, float]]
+
+_MOST_SERIES = 600
 _OTHER = "other"
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+# Upper bounds in seconds: those of kube-apiserver for requests, finer ones for what is inside.
+_OF_REQUESTS = (
+    0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30,
+    45, 60,
+)  # fmt: skip
+_INSIDE = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+_NUMBERS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
-def count_request(verb: str, group: str, code: int) -> None:
-    """Count an answered request."""
-    key = (verb, group, code)
-    if key not in _requests and len(_requests) >= _MAX_SERIES:
-        key = (verb, _OTHER, code)
-    _requests[key] = _requests.get(key, 0) + 1
+class Metric(NamedTuple):
+    """What every metric has."""
+
+    name: str
+    text: str
+    labels: tuple[str, ...] = ()
 
 
-def count_list(group: str, resource: str) -> None:
-    """Count a list."""
-    key = (group, resource)
-    if key not in _lists and len(_lists) >= _MAX_SERIES:
-        key = (_OTHER, _OTHER)
-    _lists[key] = _lists.get(key, 0) + 1
+class Counter:
+    """Counts, for each combination of label values."""
+
+    def __init__(self, name: str, text: str, *labels: str) -> None:
+        """Begin at nothing."""
+        self.metric = Metric(name, text, labels)
+        self.values: dict[Labels, float] = {}
+
+    def add(self, *labels: str | int) -> None:
+        """Count one more."""
+        values = self.values
+        if labels in values:
+            values[labels] += 1
+        else:
+            labels = _bounded(values, labels)
+            values[labels] = values.get(labels, 0) + 1
 
 
-def count_fault(where: str) -> None:
-    """Count a fault of our own that was caught; `where` is a word of ours."""
-    _faults[where] = _faults.get(where, 0) + 1
+class Histogram:
+    """How often which amount was observed: for each combination a count by bucket, then the sum."""
+
+    def __init__(
+        self, name: str, text: str, *labels: str, buckets: Sequence[float] = _INSIDE
+    ) -> None:
+        """Begin with nothing observed; `buckets` are upper bounds, inclusive, in order."""
+        self.metric = Metric(name, text, labels)
+        self.buckets = buckets
+        self.rows: dict[Labels, list[float]] = {}
+
+    def observe(self, amount: float, *labels: str | int) -> None:
+        """Count an amount."""
+        row = self.rows.get(labels)
+        if row is None:
+            row = self.rows.setdefault(_bounded(self.rows, labels), [0.0] * (len(self.buckets) + 2))
+        row[bisect_left(self.buckets, amount)] += 1
+        row[-1] += amount
 
 
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def _bounded(known: Sized, labels: Labels) -> Labels:
+    """Return the labels of a new series, those of all that come late once there are many."""
+    return labels if len(known) < _MOST_SERIES else (_OTHER,) * len(labels)
 
 
-def exposition() -> bytes:
-    """Return all metrics as text."""
-    lines = ["# TYPE apiserver_request_total counter"]
-    for (verb, group, code), count in sorted(_requests.items()):
-        labels = f'code="{code}",group="{_quoted(group)}",verb="{verb}"'
-        lines.append(f"apiserver_request_total{{{labels}}} {count}")
-    lines.append("# TYPE apiserver_cache_list_total counter")
-    for (group, resource), count in sorted(_lists.items()):
-        labels = f'group="{_quoted(group)}",index="",resource="{_quoted(resource)}"'
-        lines.append(f"apiserver_cache_list_total{{{labels}}} {count}")
-    lines.append("# TYPE kcpfast_faults_total counter")
-    lines += [f'kcpfast_faults_total{{where="{where}"}} {n}' for where, n in _faults.items()]
-    with open("/proc/self/statm") as statm:
-        resident = int(statm.read().split()[1]) * _PAGE
-    lines += [
-        "# TYPE process_resident_memory_bytes gauge",
-        f"process_resident_memory_bytes {resident}",
-        "# TYPE process_start_time_seconds gauge",
-        f"process_start_time_seconds {_STARTED:.3f}",
-        "",
-    ]
-    return "\n".join(lines).encode()
+class Gauge:
+    """What is read only when somebody asks; `read` is set by who knows it."""
+
+    def __init__(self, name: str, text: str, *labels: str) -> None:
+        """Begin without anybody who knows."""
+        self.metric = Metric(name, text, labels)
+        self.read: Callable[[], Reading] | None = None
+
+
+REQUESTS = Counter(
+    "apiserver_request_total", "Requests that were answered.", "verb", "group", "code"
+)
+REQUEST_SECONDS = Histogram(
+    "apiserver_request_duration_seconds",
+    "Time from a whole request to its answer; of a stream to its beginning.",
+    "verb",
+    "group",
+    buckets=_OF_REQUESTS,
+)
+IN_FLIGHT = Gauge(
+    "apiserver_flowcontrol_current_executing_seats",
+    "Requests that are worked on, by kind.",
+    "priority_level",
+)
+REFUSED = Counter(
+    "apiserver_flowcontrol_rejected_requests_total",
+    "Requests that found no seat.",
+    "priority_level",
+    "reason",
+)
+LISTS = Counter("apiserver_cache_list_total", "Lists.", "group", "resource")
+FAULTS = Counter("kcpfast_faults_total", "Faults of kcpfast's own that were caught.", "where")
+WATCHES = Gauge("apiserver_longrunning_requests", "Open watches.", "verb")
+STORE_BYTES = Gauge("apiserver_storage_size_bytes", "Size of the store's file on disk.")
+HISTORY = Gauge(
+    "kcpfast_store_history_revisions", "Revisions whose changes a watch can still begin at."
+)
+COMMIT_SECONDS = Histogram(
+    "kcpfast_store_commit_duration_seconds", "Time for one transaction, until it is durable."
+)
+COMMITS_TOGETHER = Histogram(
+    "kcpfast_store_commits_together", "Commits that shared a transaction.", buckets=_NUMBERS
+)
+DELIVERY_SECONDS = Histogram(
+    "kcpfast_watch_delivery_duration_seconds",
+    "Time from a commit until its events were written to the first watches.",
+)
+TURN_SECONDS = Histogram(
+    "kcpfast_loop_stall_duration_seconds",
+    "Time for which one request held the event loop, if that was long.",
+)
+QUEUE_DEPTH = Gauge("workqueue_depth", "Work items that wait.")
+QUEUE_SECONDS = Histogram(
+    "workqueue_queue_duration_seconds", "Time that a work item waited.", "name"
+)
+WORK_SECONDS = Histogram("workqueue_work_duration_seconds", "Time that a work item took.", "name")
+RETRIES = Counter("workqueue_retries_total", "Work items that are tried again.", "name")
+
+ALL: tuple[Counter | Histogram | Gauge, ...] = (
+    REQUESTS, REQUEST_SECONDS, IN_FLIGHT, REFUSED, LISTS, FAULTS, WATCHES, STORE_BYTES, HISTORY,
+    COMMIT_SECONDS, COMMITS_TOGETHER, DELIVERY_SECONDS, TURN_SECONDS, QUEUE_DEPTH, QUEUE_SECONDS,
+    WORK_SECONDS, RETRIES,
+)  # fmt: skip

@@ -17,6 +17,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from time import perf_counter
 
+from kcpfast.telemetry.metrics import TURN_SECONDS
+
 # What may be spent on requests before the loop looks at all sockets again.
 ROUND_SECONDS = 0.01
 
@@ -42,7 +44,10 @@ class Turns:
         """Have a turn now."""
         begun = self._clock()
         turn()
-        self._spent += self._clock() - begun
+        spent = self._clock() - begun
+        self._spent += spent
+        if spent > ROUND_SECONDS:
+            TURN_SECONDS.observe(spent)
         if self._spent > ROUND_SECONDS and not self._over:
             self._over = True
             self._loop.call_soon(self._begin)

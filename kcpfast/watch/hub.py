@@ -25,6 +25,7 @@ import msgspec
 from kcpfast._core.fanout import Fanout
 from kcpfast.meta.errors import expired, internal
 from kcpfast.store.contract import Batch, Event, is_discarded
+from kcpfast.telemetry.metrics import DELIVERY_SECONDS, Reading
 from kcpfast.transport.messages import Sink
 from kcpfast.watch.asking import Asking
 from kcpfast.watch.frames import Form, Interest, frame_of, is_long, make_frames
@@ -127,7 +128,7 @@ class Hub:
         self._groups: dict[Hashable, Group] = {}
         self._dirty: list[Group] = []
         self._outgoing: deque[tuple[Watch, bytes]] = deque()
-        self._spent = self._resume = 0.0
+        self._spent = self._resume = self._gathering = 0.0
         # Who is due for a bookmark when, in that order; who has ended meanwhile is passed over.
         self._due: deque[tuple[float, Watch]] = deque()
         self._mortal: dict[Watch, None] = {}
@@ -136,6 +137,10 @@ class Hub:
         self._backlog = 0
         self._ticker: asyncio.TimerHandle | None = None
         self.published = 0
+
+    def watches(self) -> Reading:
+        """Return how many watches are open."""
+        return [(("WATCH",), sum(len(group.watches) for group in self._fanout.all()))]
 
     def open(self, watch: Watch, after: int, present: int, timeout: float) -> None:
         """Attach a watch that was told everything up to `after`.
@@ -305,6 +310,7 @@ class Hub:
     def _queue(self, group: Group, made: bytes) -> None:
         if group.queue(made):
             if not self._dirty:
+                self._gathering = time.perf_counter()
                 self._plan()
             self._dirty.append(group)
         if group.form.then is not None:
@@ -333,6 +339,7 @@ class Hub:
             self._outgoing.extend((watch, data) for watch in group.watches)
         if idle and self._outgoing:
             self._begin_to_write()
+            DELIVERY_SECONDS.observe(time.perf_counter() - self._gathering)
 
     def _begin_to_write(self) -> None:
         self._spent = 0.0

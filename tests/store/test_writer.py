@@ -27,7 +27,7 @@ from kcpfast.store.contract import (
 )
 from kcpfast.store.lmdb import LmdbStore
 from kcpfast.store.writer import Commit
-from kcpfast.telemetry.metrics import exposition
+from kcpfast.telemetry.exposition import exposition
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from kcpfast.api.context import Call
 from kcpfast.auth.tokens import CLUSTER_EXTRA
 from kcpfast.meta.errors import too_many_requests
 from kcpfast.meta.user import ANONYMOUS, MASTERS, SERVICE_ACCOUNT, User
+from kcpfast.telemetry.metrics import REFUSED, Reading
 from kcpfast.transport.messages import Sink, Stream
 
 WAIT_SECONDS = 1.0
@@ -76,9 +77,10 @@ class Seat(NamedTuple):
 class Pool:
     """The seats of one kind, and who waits for one."""
 
-    def __init__(self, size: int, *, waits: bool = True) -> None:
+    def __init__(self, size: int, name: str = "", *, waits: bool = True) -> None:
         """Have so many seats (0 = any number); `waits`: who finds none may wait."""
         self.size = size
+        self.name = name
         self.taken = 0
         self.users: dict[str, int] = {}
         self._waits = waits
@@ -121,12 +123,13 @@ class Pool:
         """Wait for a seat; ApiError 429 if too many of this user do, or if it takes too long."""
         queue = self._waiting.get(seat.flow)
         if not self._waits or (queue is not None and len(queue) >= _QUEUED * self.size):
+            REFUSED.add(self.name, "queue-full")
             raise too_many_requests()
         loop = asyncio.get_running_loop()
         granted: asyncio.Future[None] = loop.create_future()
         entry = (seat, granted)
         self._waiting.setdefault(seat.flow, deque()).append(entry)
-        timer = loop.call_later(WAIT_SECONDS, _give_up, granted)
+        timer = loop.call_later(WAIT_SECONDS, self._give_up, granted)
         try:
             await granted
         except asyncio.CancelledError:
@@ -136,6 +139,11 @@ class Pool:
         finally:
             timer.cancel()
             self._forget(entry)
+
+    def _give_up(self, granted: asyncio.Future[None]) -> None:
+        if not granted.done():
+            REFUSED.add(self.name, "time-out")
+            granted.set_exception(too_many_requests())
 
     def _forget(self, entry: tuple[Seat, asyncio.Future[None]]) -> None:
         flow = entry[0].flow
@@ -161,20 +169,20 @@ class Pool:
                 entry[1].set_result(None)
 
 
-def _give_up(granted: asyncio.Future[None]) -> None:
-    if not granted.done():
-        granted.set_exception(too_many_requests())
-
-
 class Seats:
     """The pools of a server."""
 
     def __init__(self, limits: Limits) -> None:
         """Have as many seats as the limits say."""
-        self.reads = Pool(limits.reads)
-        self.writes = Pool(limits.writes)
-        self.leases = Pool(max(limits.writes // 4, 1) if limits.writes else 0)
-        self.watches = Pool(limits.watches, waits=False)
+        self.reads = Pool(limits.reads, "reads")
+        self.writes = Pool(limits.writes, "writes")
+        self.leases = Pool(max(limits.writes // 4, 1) if limits.writes else 0, "leases")
+        self.watches = Pool(limits.watches, "watches", waits=False)
+
+    def taken(self) -> Reading:
+        """Return how many are taken, by pool."""
+        pools = (self.reads, self.writes, self.leases, self.watches)
+        return [((pool.name,), pool.taken) for pool in pools]
 
     def of(self, call: Call) -> Seat | None:
         """Return the seat that a call needs, None if it needs none."""

@@ -12,7 +12,6 @@ import msgspec
 from kcpfast.api.answer import plain
 from kcpfast.api.context import Api, Call
 from kcpfast.store.contract import Store, StoreError
-from kcpfast.telemetry.metrics import exposition
 from kcpfast.transport.messages import Response
 
 CHECKS = ("ping", "log", "etcd", "informer-sync")
@@ -21,7 +20,6 @@ _STORE = "etcd"
 _FRESH_SECONDS, _PATIENCE_SECONDS = 1.0, 5.0
 _STUCK_SECONDS = {"readyz": _PATIENCE_SECONDS, "livez": 30.0, "healthz": 30.0}
 _HEALTH = ("healthz", "livez", "readyz")
-_METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 _INDEX = (
     "/.well-known/openid-configuration",
     "/api",
@@ -37,6 +35,8 @@ _INDEX = (
     "/version",
 )
 
+_ABOUT_THE_SERVER = "shard-level endpoint not available at workspace scope\n"
+_EXPOSITION = "kcpfast.telemetry.exposition"
 KUBERNETES = (1, 36)
 Page = Callable[[Call], Response]
 
@@ -141,16 +141,20 @@ def _of_server(page: Page) -> Page:
 
     def answer(call: Call) -> Response:
         if call.route.cluster is not None:
-            text = "shard-level endpoint not available at workspace scope\n"
-            return plain(501, text, call.headers)
+            return plain(501, _ABOUT_THE_SERVER, call.headers)
         return page(call)
 
     return answer
 
 
-def metrics(call: Call) -> Response:
+async def metrics(api: Api, call: Call) -> Response:
     """Answer /metrics."""
-    return Response(200, exposition(), _METRICS_TYPE, call.headers)
+    if call.route.cluster is not None:
+        return plain(501, _ABOUT_THE_SERVER, call.headers)
+    await api.aside.load(_EXPOSITION)
+    from kcpfast.telemetry import exposition  # noqa: PLC0415 - for who asks
+
+    return Response(200, exposition.exposition(), exposition.CONTENT_TYPE, call.headers)
 
 
 def _debug(call: Call) -> Response:
@@ -178,6 +182,5 @@ def pages(own_version: str) -> Mapping[str, Page]:
         "/debug/pprof": _of_server(_debug),
         "/debug/pprof/goroutine": _of_server(_debug),
         "/debug/pprof/heap": _of_server(_debug),
-        "/metrics": _of_server(metrics),
         "/version": lambda call: _json(call, version),
     }

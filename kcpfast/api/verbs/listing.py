@@ -7,14 +7,14 @@ from kcpfast.api.context import Api, Call
 from kcpfast.api.listing import walk
 from kcpfast.api.selection import selection
 from kcpfast.api.verbs.listed import Listing, answer_list
-from kcpfast.telemetry.metrics import count_list
+from kcpfast.telemetry.metrics import LISTS
 from kcpfast.transport.messages import Response, Stream
 
 
 async def list_objects(api: Api, call: Call) -> Response | Stream:
     """Answer with the objects that the request selects."""
     shown = answer.shape(call, call.resource)
-    count_list(call.resource.group, call.resource.plural)
+    LISTS.add(call.resource.group, call.resource.plural)
     selected = selection(call, api.aside)
     walked = walk(api, call, selected, shown.joining())
     return await answer_list(Listing(api, call, selected, shown), walked)
