@@ -200,10 +200,15 @@ LISTED = [
     Nasty("a binding of 25,000 subjects", lambda: _subjects(25_000)),
     Nasty("an export of 15,000 resources", lambda: _exported(15_000)),
     Nasty("an export of 15,000 claims", lambda: _claimed(15_000)),
-    Nasty("5,000 webhooks", lambda: _hooks("many", 5_000)),
+    Nasty(
+        "5,000 webhooks",
+        lambda: _hooks("five", 5_000),
+        after=lambda: [drop(f"{ADMISSION}/validatingwebhookconfigurations/five")],
+    ),
     Nasty(
         "what is written after 5,000 webhooks",
         lambda: [post(core("configmaps"), config(f"after{n}")) for n in range(10)],
+        lambda: _hooks("many", 5_000),
         after=lambda: [drop(f"{ADMISSION}/validatingwebhookconfigurations/many")],
     ),
     Nasty(

@@ -28,24 +28,13 @@ def loops(depth: int, inner: str = "true") -> str:
     return inner
 
 
-_ASKS = "authorizer.group('').resource('pods').name(string(v0)).check('get').allowed() || true"
+_ASKS = "authorizer.group('').resource('pods').name(string(v) + '-{}').check('get').allowed()"
 _MANY = [f"k{n}" for n in range(150_000)]
 
 
 def _policy(name: str, param: Any = None, **spec: Any) -> list[Shot]:
     """Return a policy for ConfigMaps with a label of its own name, and its binding."""
-    matched = {
-        "objectSelector": {"matchLabels": {"policy": name}},
-        "resourceRules": [
-            {
-                "apiGroups": [""],
-                "apiVersions": ["v1"],
-                "operations": ["CREATE"],
-                "resources": ["configmaps"],
-            }
-        ],
-    }
-    whole = {"matchConstraints": matched, "validations": [{"expression": "true"}]} | spec
+    whole = {"matchConstraints": _matched(name), "validations": [{"expression": "true"}]} | spec
     binding: dict[str, Any] = {"policyName": name, "validationActions": ["Deny"]}
     if param is not None:
         binding["paramRef"] = param
@@ -54,6 +43,16 @@ def _policy(name: str, param: Any = None, **spec: Any) -> list[Shot]:
         post(base, named(name, spec=whole)),
         post(f"{ADMISSION}/validatingadmissionpolicybindings", named(name, spec=binding)),
     ]
+
+
+def _matched(label: str) -> dict[str, Any]:
+    rule = {
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE"],
+        "resources": ["configmaps"],
+    }
+    return {"objectSelector": {"matchLabels": {"policy": label}}, "resourceRules": [rule]}
 
 
 def _judged(name: str) -> list[Shot]:
@@ -123,19 +122,19 @@ LISTED = [
         ),
     ),
     Nasty(
-        "a policy that asks the authorizer 20,000 times",
+        "40 policies that ask the authorizer 10 times",
         lambda: _judged("asks"),
-        lambda: _policy(
-            "asks",
-            validations=[
-                {
-                    "expression": loops(
-                        4,
-                        _ASKS,
-                    )
-                }
-            ],
-        ),
+        lambda: [
+            shot
+            for n in range(40)
+            for shot in _policy(
+                f"asks{n}",
+                validations=[
+                    {"expression": f"{list(range(10))}.all(v, {_ASKS.format(n)} || true)"}
+                ],
+                matchConstraints=_matched("asks"),
+            )
+        ],
     ),
     Nasty(
         "a policy with 2,000 parameters",
@@ -194,17 +193,7 @@ LISTED = [
             for shot in _policy(
                 f"ten{n}",
                 validations=[{"expression": loops(6)}],
-                matchConstraints={
-                    "resourceRules": [
-                        {
-                            "apiGroups": [""],
-                            "apiVersions": ["v1"],
-                            "operations": ["CREATE"],
-                            "resources": ["configmaps"],
-                        }
-                    ],
-                    "objectSelector": {"matchLabels": {"policy": "ten"}},
-                },
+                matchConstraints=_matched("ten"),
             )
         ],
     ),

@@ -27,11 +27,11 @@ from bench.nasty.shot import (
 _NAMESPACE = "/api/v1/namespaces/large"
 _MAPS = f"{_NAMESPACE}/configmaps"
 _MANY = "/api/v1/namespaces/many"
-_KEYS = 150_000
+_KEYS = 150_000  # of 2.5 MB
 
 
-def _large(name: str, mark: str = "", keys: int = _KEYS, **meta: Any) -> dict[str, Any]:
-    data = {f"k{n}": mark for n in range(keys)}
+def _large(name: str, mark: str = "", **meta: Any) -> dict[str, Any]:
+    data = {f"k{n}": mark for n in range(_KEYS)}
     return config(name, meta={"namespace": "large", **meta}, data=data)
 
 

@@ -56,19 +56,15 @@ class Piece(NamedTuple):
 
 
 class Unsifted(NamedTuple):
-    """What was read for a piece; no test was made yet of the objects on a page.
-
-    `budget` is about how many bytes were asked for: one object may be larger.
-    """
+    """What was read for a piece; no test was made yet of the objects on a page."""
 
     found: Page | Joined
-    budget: int
 
     @property
     def is_large(self) -> bool:
-        """Tell whether one of the objects is large: to look at it takes long."""
+        """Tell whether it takes long to look at: one of the objects is large, or there are many."""
         if isinstance(self.found, Joined):
-            return len(self.found.body) > self.budget + LARGE
+            return len(self.found.body) > PIECE + LARGE
         return any(len(item.value) > LARGE for item in self.found.items)
 
     @property
@@ -212,7 +208,7 @@ class Walk:
     def read(self) -> Unsifted:
         """Read for the next piece; ApiError 410 if what the page was read from is gone."""
         try:
-            return Unsifted(self._join() or self._scan(), self.piece)
+            return Unsifted(self._join() or self._scan())
         except Compacted:
             raise _expired(self._after, self._selected.prefix) from None
 

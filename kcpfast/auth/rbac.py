@@ -36,7 +36,7 @@ _MAX_QUESTION = 1024
 # What is looked through for one question, and the words of all roles that are remembered.
 MOST_BYTES, MOST_WORDS = 4 * 1024 * 1024, 50_000
 # What it takes to read a binding, in words.
-_BINDING_WORDS = 50
+_BINDING_WORDS = 100
 _MAX_WORDS = 500_000
 
 

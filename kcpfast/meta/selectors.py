@@ -9,7 +9,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from kcpfast.meta.errors import Cause, field_forbidden, field_invalid, field_required
+from kcpfast.meta.errors import (
+    Cause,
+    field_forbidden,
+    field_invalid,
+    field_required,
+    field_too_many,
+)
 from kcpfast.meta.names import label_value, qualified_name
 from kcpfast.meta.texts import signed
 
@@ -270,7 +276,10 @@ def from_object(selector: Mapping[str, Any] | None) -> LabelSelector:
 
 
 def check_object(selector: Mapping[str, Any], field: str) -> list[Cause]:
-    """Check a LabelSelector as ValidateLabelSelector does."""
+    """Check a LabelSelector as ValidateLabelSelector does; one of too many terms is none."""
+    terms = len(selector.get("matchLabels") or ()) + len(selector.get("matchExpressions") or ())
+    if terms > _MAX_TERMS:
+        return [field_too_many(field, terms, _MAX_TERMS)]
     causes = []
     for key, value in (selector.get("matchLabels") or {}).items():
         where = f"{field}.matchLabels"

@@ -1,14 +1,16 @@
 """How much of a nasty request is done on the event loop, in calls: no time is measured.
 
 Every callback of the loop is counted by itself, so that what is cut into turns counts as turns are.
-What is decided to be long runs in another thread, which nobody counts.
+What is decided to be long runs in another thread, which nobody counts. One call decodes an object
+of megabytes: of those it is looked at in which thread they are decoded.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,11 +18,14 @@ from typing import Any
 import pytest
 
 from bench import nasty
+from bench.nasty import stored
 from bench.nasty.shot import Shot
 from kcpfast.server import wire
 from kcpfast.server.bootstrap import installation
-from kcpfast.store.memory import MemoryStore
-from kcpfast.transport.messages import Request
+from kcpfast.store.contract import Store
+from kcpfast.store.lmdb import LmdbStore
+from kcpfast.transport.messages import Request, Response, Stream
+from kcpfast.work import pieces
 from tests.fix_inside import CA, TOKENS, URL, Inside
 
 # So many calls take some milliseconds; a row that is done on the loop makes millions.
@@ -35,7 +40,7 @@ HELD = [
     "a test of 90,000 items",
     "a merge patch that removes 190,000",
     "20 validations of 6 loops",
-    "a policy that asks the authorizer 20,000 times",
+    "40 policies that ask the authorizer 10 times",
     "a definition of 15,000 fields",
     "a role of 3,000 rules by its holder",
     "one rule of 10 to the 12th rights",
@@ -43,7 +48,25 @@ HELD = [
     "a binding of 25,000 subjects",
     "a quota of 50,000 resources",
     "one of 2.9 MB, in protobuf",
+    "what is written after 5,000 webhooks",
+    "what is written after a webhook of 15,000 rules",
+    "a policy with 2,000 parameters",
 ]
+# What is stored already and large, among other objects: here some hundred kilobytes.
+STORED = [
+    "a list with one of 2.5 MB, as Table with objects",
+    "a list with one of 2.5 MB, in protobuf",
+    "a list with one of 2.5 MB, in YAML",
+    "a list with one of 2.5 MB, by a field",
+    "a list with one of 2.5 MB, of another schema",
+    "a watch sees 2.5 MB, as Table",
+    "a watch sees 2.5 MB, in protobuf",
+    "a watch begins with 2.5 MB, in protobuf",
+    "a deletecollection of 4 of 2.5 MB",
+    "a namespace with 10 of 2.5 MB goes",
+    "a namespace with 4 of 2.5 MB that wait goes",
+]
+LARGE = 128 * 1024
 
 
 class Calls:
@@ -72,9 +95,15 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:
     sys.setprofile(None)
 
 
-async def opened(key: Path) -> Inside:
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    found = LmdbStore(tmp_path)
+    yield found
+    found.close()
+
+
+async def opened(key: Path, store: Store) -> Inside:
     """Return a server with the workspace and the kind that the catalogue is about."""
-    store = MemoryStore()
     parts = wire.core(store, CA)
     await store.commit(installation(parts.objects, URL))
     running = wire.server(parts, wire.Settings(URL, CA, key, TOKENS))
@@ -87,22 +116,51 @@ async def opened(key: Path) -> Inside:
     return found
 
 
+class Nobody:
+    """Reads what a watch says, and forgets it."""
+
+    def write(self, _data: bytes) -> None:
+        pass
+
+    def pending(self) -> int:
+        return 0
+
+    def __init__(self) -> None:
+        self.done = asyncio.Event()
+
+    def close(self) -> None:
+        self.done.set()
+
+    cut = close
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(callback)
+
+    async def drained(self) -> bool:
+        return True
+
+
 async def send(server: Inside, shot: Shot) -> int:
     path, _, query = shot.path.partition("?")
     headers = {b"authorization": b"Bearer master", b"content-type": shot.media.encode()}
     headers[b"accept"] = shot.headers.get("Accept", "application/json").encode()
-    whole = server.at + path
+    whole, revision = server.at + path, server.store.revision()
     answer = await server.running.server.serve(
-        Request(shot.method, whole, query, headers, shot.body)
+        Request(shot.method, whole, query.replace("=@", f"={revision}"), headers, shot.body)
     )
-    return getattr(answer, "status", 200)
+    if isinstance(answer, Stream):
+        reader = Nobody()
+        answer.start(reader)
+        if "watch=" not in query:
+            await reader.done.wait()
+    return answer.status if isinstance(answer, Response) else 200
 
 
 @pytest.mark.parametrize("name", HELD)
 async def test_a_nasty_request_leaves_the_loop_to_others(
-    name: str, calls: Calls, account_key: Path
+    name: str, calls: Calls, account_key: Path, store: Store
 ) -> None:
-    server = await opened(account_key)
+    server = await opened(account_key, store)
     for shot in ROWS[name].before():
         assert await send(server, shot) < 300
     shots = list(ROWS[name].shots())
@@ -116,3 +174,33 @@ async def test_a_nasty_request_leaves_the_loop_to_others(
     sys.setprofile(None)
     await server.running.controllers.stop()
     assert calls.most < MOST
+
+
+@pytest.mark.parametrize("name", STORED)
+async def test_nothing_large_is_decoded_on_the_loop(
+    name: str, account_key: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "_KEYS", 12_000)
+    here: list[int] = []
+    beside: list[int] = []
+    decode, loop = pieces.decode, threading.get_ident()
+
+    def counted(text: bytes) -> Any:
+        if len(text) > LARGE:
+            (here if threading.get_ident() == loop else beside).append(len(text))
+        return decode(text)
+
+    server, row = await opened(account_key, store), ROWS[name]
+    for shot in row.before():
+        assert await send(server, shot) < 300
+        await server.settle()
+    monkeypatch.setattr(pieces, "decode", counted)
+    for shot in (*row.watches(), *row.shots()):
+        assert await send(server, shot) < 300
+    await server.settle()
+    async with asyncio.timeout(30):
+        while list(row.watches()) and not beside:  # noqa: ASYNC110 - by the thread
+            await asyncio.sleep(0)
+    monkeypatch.undo()
+    await server.running.controllers.stop()
+    assert here == []

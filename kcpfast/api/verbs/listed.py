@@ -58,15 +58,15 @@ class Listing(NamedTuple):
 
         def step() -> T | Unsifted:
             read = walked.read()
-            return read if read.is_large else make(self.part(walked.sift(read)))
+            is_long = read.is_large and not self._copies(read)
+            return read if is_long else make(self.part(walked.sift(read)))
 
         found = await self.call.request.in_turn(step)
         return await self.beside(walked, found, make) if isinstance(found, Unsifted) else found
 
     async def beside(self, walked: Walk, read: Unsifted, make: Callable[[bytes], T]) -> T:
         """Return what is made of a part with a large object in it."""
-        as_stored = isinstance(read.found, Joined) and self.writes_as_stored()
-        if as_stored:
+        if self._copies(read):
             return make(self.part(walked.sift(read)))
         size = self.shown.resource.weigh(read.size)
         return await self._charged(read, size, lambda: make(self.part(walked.sift(read))))
@@ -80,6 +80,9 @@ class Listing(NamedTuple):
             return await self.api.aside.run(size, self.call.user.name, step)
         finally:
             holder.give(held)
+
+    def _copies(self, read: Unsifted) -> bool:
+        return isinstance(read.found, Joined) and self.writes_as_stored()
 
     async def piece(self, walked: Walk) -> Piece:
         """Read on once others had their turn."""
