@@ -40,7 +40,7 @@ HELD = [
     "a test of 90,000 items",
     "a merge patch that removes 190,000",
     "20 validations of 6 loops",
-    "40 policies that ask the authorizer 10 times",
+    "40 policies that ask the authorizer 20 times",
     "a definition of 15,000 fields",
     "a role of 3,000 rules by its holder",
     "one rule of 10 to the 12th rights",
