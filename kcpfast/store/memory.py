@@ -51,21 +51,23 @@ _MAX_KEY = 511
 
 def refuse_odd(writes: Sequence[Write]) -> None:
     """Raise StoreError for what no store writes: an object twice, a key that cannot be one."""
-    puts = [write.key for write in writes if isinstance(write, Put | Discard)]
+    puts = [write.key for write in writes if write.__class__ in (Put, Discard)]
     if len(puts) > len(set(puts)) or (
         len(puts) > 1 and any(isinstance(write, Discard) for write in writes)
     ):
         raise StoreError("cannot write: an object is written twice")
-    for write in writes:
-        most = _MAX_KEY - 9 if isinstance(write, Put) and write.value is not None else _MAX_KEY
-        makes = isinstance(write, Put | Index | Count | Stamp) and _makes(write)
-        if not write.key or (makes and len(write.key) > most):
-            raise StoreError("cannot write: the key is empty or too long")
+    sizes = list(map(len, [write.key for write in writes]))
+    long = max(sizes, default=0) > _MAX_KEY - 9
+    if 0 in sizes or (long and any(map(_is_too_long, writes))):
+        raise StoreError("cannot write: the key is empty or too long")
 
 
-def _makes(write: Put | Index | Count | Stamp) -> bool:
-    """Tell whether a write leaves an entry behind."""
-    return getattr(write, "value", b"") is not None
+def _is_too_long(write: Write) -> bool:
+    """Tell whether a write would leave an entry behind whose key cannot be one."""
+    if isinstance(write, Put):
+        return write.value is not None and len(write.key) > _MAX_KEY - 9
+    makes = isinstance(write, Count | Stamp) or (isinstance(write, Index) and bool(write.value))
+    return makes and len(write.key) > _MAX_KEY
 
 
 class MemoryStore:
@@ -179,7 +181,8 @@ class MemoryStore:
         refuse_odd(writes)
         self._check(writes)
         for write in writes:
-            if isinstance(write, Count):
+            if write.__class__ is Count:
+                assert isinstance(write, Count)
                 total = number(self._index.get(write.key)) + write.delta
                 if not -(1 << 63) <= total < 1 << 63:
                     raise StoreError(f"cannot write: {write.key!r} would be {total}")
