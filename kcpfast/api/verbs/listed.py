@@ -137,6 +137,7 @@ async def answer_list(listing: Listing, walked: Walk) -> Response | Stream:
         part = await listing.beside(walked, read, bytes)
     else:
         part = listing.part(walked.sift(read))
+    del read  # nobody holds what was read but its part
     try:
         while True:
             if part:
