@@ -339,6 +339,9 @@ class Connection:
             return
         try:
             answer = await self.service.serve(request)
+        except asyncio.CancelledError:
+            self._task = AT_ONCE  # the task knows this frame: they would keep each other
+            raise
         except Exception:
             LOG.exception("a request that is not answered")
             answer = self.service.refuse(500, "Internal error occurred")

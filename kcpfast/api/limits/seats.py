@@ -139,6 +139,7 @@ class Pool:
         finally:
             timer.cancel()
             self._forget(entry)
+            del granted, entry  # it knows its error, which knows this frame
 
     def _give_up(self, granted: asyncio.Future[None]) -> None:
         if not granted.done():
