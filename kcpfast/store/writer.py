@@ -14,6 +14,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar, cast
 
@@ -43,6 +44,7 @@ from kcpfast.store.contract import (
     Write,
 )
 from kcpfast.store.space import Space
+from kcpfast.telemetry.metrics import COMMIT_SECONDS, COMMITS_TOGETHER
 
 LOG = logging.getLogger("kcpfast.store")
 _BATCH = 512
@@ -211,6 +213,7 @@ class Writer:
         while True:
             try:
                 self._look()
+                begun = time.perf_counter()
                 results = self._kernel.apply(writes, self._clock(), not self._space.full)
             except Exception as error:
                 if _code(error) == kernel.MAP_FULL and self._grown():
@@ -220,6 +223,8 @@ class Writer:
                     return [outcome for commit in batch for outcome in self.outcomes([commit])]
                 failure = self._meaning(error)
                 return [Outcome(commit.future, failure, _NOTHING) for commit in batch]
+            COMMIT_SECONDS.observe(time.perf_counter() - begun)
+            COMMITS_TOGETHER.observe(len(batch))
             return [self._told(*pair) for pair in zip(batch, results, strict=True)]
 
     def _look(self) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from kcpfast.store.contract import Index
+from kcpfast.store.lmdb import LmdbStore
 from kcpfast.telemetry import exposition, metrics
 from tests.fix_inside import CONFIG_MAPS, Inside, config_map
 
@@ -87,4 +91,19 @@ async def test_what_happens_is_counted(inside: Inside) -> None:
         key = ("POST", "", status)
         assert metrics.REQUESTS.values[key] == before.get(key, 0) + 1
     assert {("POST", "")} <= metrics.REQUEST_SECONDS.rows.keys()
-    assert ("workspace",) in metrics.WORK_SECONDS.rows or metrics.WORK_SECONDS.rows
+    for gauge in (metrics.IN_FLIGHT, metrics.WATCHES, metrics.QUEUE_DEPTH, metrics.HISTORY):
+        assert gauge.read is not None
+        assert all(amount >= 0 for _, amount in gauge.read())
+    assert ("apibinding",) in metrics.WORK_SECONDS.rows
+
+
+async def test_commits_are_timed_and_the_file_is_measured(tmp_path: Path) -> None:
+    store = LmdbStore(tmp_path)
+    before = sum(map(sum, metrics.COMMITS_TOGETHER.rows.values()))
+    await store.commit([Index(b"a\0", b"b")])
+    assert metrics.STORE_BYTES.read is not None
+    ((_, size),) = metrics.STORE_BYTES.read()
+    store.close()
+    assert sum(map(sum, metrics.COMMITS_TOGETHER.rows.values())) == before + 2
+    assert metrics.COMMIT_SECONDS.rows[()][-1] > 0
+    assert size >= 4096
