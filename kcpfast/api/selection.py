@@ -57,7 +57,7 @@ def selection(call: Call, aside: Aside) -> Selection:
     _check_fields(resource, fields)
     namespace = route.namespace if resource.namespaced else ""
     names, fields = _names(fields)
-    if route.name and route.plural != "namespaces":
+    if route.name:  # of a watch in the old way: that object alone was authorized
         names.append(route.name)
     scope = call.scope()
     prefix = object_prefix(resource, call.cluster, namespace)

@@ -6,13 +6,16 @@ redirect to the clean path, as kcp does.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from kcpfast.transport.messages import Response
+from kcpfast.transport.messages import Response, Stream
+from tests.auth.test_impersonation import Tenant
 from tests.fix_inside import MERGE, Inside
 from tests.kcp.provider import BINDINGS, LAMPS, Market, binding, lamp
 from tests.kcp.test_views import grant
@@ -169,3 +172,54 @@ async def test_a_view_knows_its_resources_by_their_identity_alone(inside: Inside
     await inside.settle()
     path = market.seen("*", f"/apis/x.example.com/v1/lamps:{identity}")
     assert (await inside.send("GET", path)).status == 200
+
+
+WATCHED = [
+    ("/api/v1/watch/namespaces/default", {"default"}),
+    ("/api/v1/watch/namespaces/default?fieldSelector=metadata.name=other", set()),
+    ("/api/v1/namespaces?watch=1&fieldSelector=metadata.name=default", {"default"}),
+    ("/api/v1/watch/namespaces/default/configmaps/kube-root-ca.crt", {"kube-root-ca.crt"}),
+    ("/api/v1/watch/namespaces/default/configmaps", None),
+    ("/api/v1/watch/namespaces", None),
+    ("/api/v1/watch/namespaces/other", None),
+]
+
+
+class Heard:
+    """A sink that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.text = b""
+
+    def write(self, data: bytes) -> None:
+        self.text += data
+
+    def close(self) -> None:
+        pass
+
+    def pending(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize(("path", "names"), WATCHED)
+async def test_a_watch_of_one_name_shows_that_alone(
+    inside: Inside, path: str, names: set[str] | None
+) -> None:
+    """`names` is None where one who may watch these two objects may not watch."""
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}
+    await inside.create("/api/v1/namespaces", space)
+    rule = {"apiGroups": [""], "resources": ["namespaces", "configmaps"], "verbs": ["watch"]}
+    rule["resourceNames"] = ["default", "kube-root-ca.crt"]
+    await Tenant(inside, "guest", inside.at).may(rule)
+    got = await inside.send_raw("GET", path, user="guest")
+    if names is None:
+        assert isinstance(got, Response)
+        assert got.status == 403
+        return
+    assert isinstance(got, Stream)
+    heard = Heard()
+    stop: Any = got.start(cast(Any, heard))
+    await asyncio.sleep(0.05)
+    stop()
+    events = [json.loads(each) for each in heard.text.splitlines()]
+    assert {each["object"]["metadata"]["name"] for each in events} == names
