@@ -23,6 +23,7 @@ from typing import Any
 from kcpfast.controllers.removal import stored_target
 from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.controllers.strays import Strays
+from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index, values
 from kcpfast.registry.catalog import Catalog
@@ -44,6 +45,9 @@ SOLID, DANGLING, GONE, WAITING = "solid", "dangling", "gone", "waiting"
 UNKNOWN, MISPLACED = "unknown", "misplaced"
 Reference = dict[str, Any]
 
+# Events go by themselves. A workspace ends as its parent says: who may write into its
+# LogicalCluster may not end it, and so not by what they call its owner either.
+_SPARED = (EVENTS, LOGICAL_CLUSTERS.storage)
 _BATCH = 64
 _RETRY = 60.0
 
@@ -157,8 +161,8 @@ class GarbageCollector:
     async def _attempt(self, key: bytes, gone: str = "") -> Outcome:
         """Delete an object unless an owner holds it; `gone` is known not to be one any more."""
         target = stored_target(key)
-        if target.resource.storage == EVENTS:
-            return DONE  # they go by themselves
+        if target.resource.storage in _SPARED:
+            return DONE
         outcome: Outcome = DONE
 
         async def change(old: Object) -> Change:

@@ -360,3 +360,21 @@ async def test_owners_that_go_while_nobody_looks(inside: Inside) -> None:
     inside.running.controllers.start()
     await inside.settle()
     assert await names(inside) == []
+
+
+@pytest.mark.parametrize("policy", ["", "Background", "Foreground"])
+async def test_a_workspace_has_no_owner_that_ends_it(inside: Inside, policy: str) -> None:
+    """What an administrator may not delete, nobody deletes for them."""
+    path = "/apis/core.kcp.io/v1alpha1/logicalclusters/cluster"
+    owner = await make(inside, "a")
+    if not policy:
+        owner["metadata"]["uid"] = "another"
+    await inside.patch(path, {"metadata": {"ownerReferences": [ref(owner)]}})
+    await inside.settle()
+    if policy:
+        await inside.delete(f"{CONFIG_MAPS}/a?propagationPolicy={policy}")
+    found = await inside.get(path)
+    assert found is not None
+    assert "deletionTimestamp" not in found["metadata"]
+    assert await names(inside) == ([] if policy else ["a"])
+    assert marks(inside) == []
