@@ -48,6 +48,7 @@ from kcpfast.kcp.admit import exports as admit_exports
 from kcpfast.kcp.admit import limits, owned, schemas, tenancy
 from kcpfast.kcp.admit.escalation import Escalation
 from kcpfast.kcp.admit.exports import Binders
+from kcpfast.kcp.admit.parameters import Parameters
 from kcpfast.kcp.authorizer import Authorizer
 from kcpfast.kcp.claims import Claims
 from kcpfast.kcp.clusters import Clusters
@@ -154,6 +155,7 @@ def server(parts: Core, settings: Settings) -> Running:
         *Certificates(authorizer.allows).plugins(),
         *Escalation(authorizer, objects.aside).plugins(),
         *limits.plugins(),
+        *Parameters(objects, catalog, authorizer).plugins(),
         *making.plugins(),
         *schemas.plugins(parts.catalog.is_static),
         *admit_exports.plugins(binders),
