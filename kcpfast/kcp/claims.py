@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from kcpfast.kcp.kinds import SYSTEM
+from kcpfast.kcp.kinds import API_BINDINGS, SYSTEM
 from kcpfast.meta.cluster import claim_hash
 from kcpfast.meta.selectors import (
     LabelSelector,
@@ -21,7 +21,7 @@ from kcpfast.meta.selectors import (
     from_object,
     labels_test,
 )
-from kcpfast.registry import index
+from kcpfast.registry import index, values
 from kcpfast.registry.derived import Derived
 from kcpfast.registry.reader import Reader
 from kcpfast.resources.builtin import BUILTIN
@@ -35,6 +35,7 @@ REFLEXIVE = "LstvmbbzVDDOn90ZbhzSQO5U3DMCf88h1pZ"
 ACCEPTED = "Accepted"
 _MAX_MARKS = 8192
 # Reviews about the asking user speak of nobody else, so they are nobody else's to make.
+_LOOKS = frozenset(("*", "list", "watch"))
 _NEVER = ("selfsubjectaccessreviews", "selfsubjectreviews", "selfsubjectrulesreviews")
 _CLAIMABLE: Mapping[tuple[str, str], Resource] = {
     (each.group, each.plural): each for each in (*SYSTEM.values(), *BUILTIN)
@@ -89,6 +90,21 @@ def in_force(offered: Iterable[Claim], answers: Iterable[Claim]) -> list[dict[st
             }
         )
     return found
+
+
+def hides(before: bytes | None, after: bytes | None) -> bool:
+    """Tell whether a write of a stored binding changes the claims in force, and among those that
+    are is one which lets nobody list or watch: the label of it does not tell that."""
+    if after is None or b'"appliedPermissionClaims"' not in after:
+        return False
+    now = _applied(after)
+    hidden = any(_LOOKS.isdisjoint(each["verbs"]) for each in now)
+    return hidden and (before is None or _applied(before) != now)
+
+
+def _applied(value: bytes) -> list[Claim]:
+    status = values.decode(API_BINDINGS, 0, value).get("status") or {}
+    return status.get("appliedPermissionClaims") or []
 
 
 def unknown(offered: Iterable[Claim], answers: Iterable[Claim]) -> list[Claim]:

@@ -42,7 +42,8 @@ class Interest(NamedTuple):
 
     `test(key, value)` None lets everything through. `alive()` tells whether it is still served as
     it was (None: it always is). `clusters(name)` tells of a watch over all clusters whether it
-    shows one of them (None: it may). What is large takes its turn as that of `who`.
+    shows one of them (None: it may); also a view's watch of one cluster has it. What is large takes
+    its turn as that of `who`.
     """
 
     prefix: bytes

@@ -220,10 +220,16 @@ class Hub:
     def end_of(self, cluster: str) -> None:
         """End the watches that show what is in a cluster."""
         for group in self._fanout.all():
-            where, sees = group.interest.prefix.split(b"\0")[1].decode(), group.interest.clusters
-            if where == cluster or (not where and (sees is None or sees(cluster))):
+            if _shows(group.interest, cluster):
                 for watch in list(group.watches):
                     self._end(watch)
+
+    def expire_views(self, cluster: str) -> None:
+        """Cut off the watches of views that show what is in a cluster: they list again what they
+        may see now."""
+        for group in self._fanout.all():
+            if group.interest.clusters is not None and _shows(group.interest, cluster):
+                self._break(group, EXPIRED)
 
     # ------------------------------------------------------------------------- events
 
@@ -435,6 +441,11 @@ class Hub:
         for group in self._fanout.all():
             for watch in list(group.watches):
                 self._end(watch)
+
+
+def _shows(interest: Interest, cluster: str) -> bool:
+    where, sees = interest.prefix.split(b"\0")[1].decode(), interest.clusters
+    return where == cluster or (not where and (sees is None or sees(cluster)))
 
 
 BROKEN = msgspec.json.encode(internal("the watch cannot show an object").status())

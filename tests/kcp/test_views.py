@@ -1,5 +1,6 @@
 """Who sees what through a virtual workspace."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -205,6 +206,37 @@ async def test_an_export_that_is_not_there_has_no_view(inside: Inside) -> None:
 
 SLEEP = {"metadata": {"annotations": {"core.kcp.io/inactive": "true"}}}
 ITSELF = "/apis/core.kcp.io/v1alpha1/logicalclusters/cluster"
+
+
+@pytest.mark.parametrize("rejected", [False, True])
+async def test_a_watch_ends_with_the_right_to_look(inside: Inside, *, rejected: bool) -> None:
+    """Whether the claim was rejected in between or not; others go on."""
+    look, market = READ | {"verbs": ["get", "list", "watch"]}, Market(inside)
+    await market.open(look)
+    home, away = await market.consumer("home", look), await market.consumer("away", look)
+    watched = {
+        market.seen("*", "/api/v1/configmaps"): True,
+        market.seen(home, CONFIG_MAPS): True,
+        market.seen(away, CONFIG_MAPS): False,
+        f"{home}{CONFIG_MAPS}": False,
+    }
+    sinks = {path: Lines() for path in watched}
+    for path, lines in sinks.items():
+        got = await inside.send_raw("GET", f"{path}?watch=1", token="master")
+        assert isinstance(got, Stream), got
+        got.start(lines)
+    await asyncio.sleep(0)
+    for answer in [{"state": "Rejected"}] * rejected + [{"verbs": ["get"], "state": "Accepted"}]:
+        claim = READ | {"selector": {"matchAll": True}} | answer
+        await inside.patch(f"{home}{BINDINGS}/lamps", {"spec": {"permissionClaims": [claim]}})
+        await inside.settle()
+    await inside.create(home + CONFIG_MAPS, config_map("hidden"))
+    await asyncio.sleep(0)
+    assert {path: lines.closed for path, lines in sinks.items()} == watched
+    for path in (each for each, ends in watched.items() if ends):
+        kind, last = list(sinks[path].events())[-1]
+        assert (kind, last["code"]) == ("ERROR", 410)
+    assert (await inside.send("GET", market.seen(home, CONFIG_MAPS))).status == 403
 
 
 async def test_what_sleeps_is_not_watched(market: Market, inside: Inside) -> None:

@@ -18,8 +18,9 @@ from kcpfast.api.listing import check_not_ahead, check_version
 from kcpfast.api.negotiate import JSON, PROTOBUF, YAML
 from kcpfast.api.options import boolean, integer
 from kcpfast.api.selection import selection
+from kcpfast.kcp.claims import hides
 from kcpfast.kcp.clusters import falls_asleep
-from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
+from kcpfast.kcp.kinds import API_BINDINGS, LOGICAL_CLUSTERS
 from kcpfast.meta.errors import (
     Cause,
     field_forbidden,
@@ -89,9 +90,10 @@ def _alive(call: Call) -> Callable[[], bool] | None:
 
 def ending(hub: Hub) -> Callable[[Batch], None]:
     """Return what ends watches: those of a resource when a definition falls out of use somewhere,
-    those that show a cluster when that is put to sleep (as kcp does)."""
+    those that show a cluster when that is put to sleep (as kcp does), those of views of a cluster
+    that lets its claims be looked at no more."""
     stamp = index.mark("definitions", "", "")
-    clusters = prefix(LOGICAL_CLUSTERS.storage)
+    clusters, bindings = prefix(LOGICAL_CLUSTERS.storage), prefix(API_BINDINGS.storage)
 
     def on_commit(batch: Batch) -> None:
         if any(each.startswith(stamp) for each in batch.stamps):
@@ -99,6 +101,8 @@ def ending(hub: Hub) -> Callable[[Batch], None]:
         for event in batch.events:
             if event.key.startswith(clusters) and falls_asleep(event.previous, event.value):
                 hub.end_of(place(event.key).cluster)
+            elif event.key.startswith(bindings) and hides(event.previous, event.value):
+                hub.expire_views(place(event.key).cluster)
 
     return on_commit
 
