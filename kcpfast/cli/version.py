@@ -29,7 +29,7 @@ COMMAND = Command(
 )
 LIBRARIES = (
     *("PyJWT", "PyYAML", "cryptography", "google-re2", "httptools", "lmdb", "msgspec"),
-    "uvloop",
+    *("prometheus_client", "uvloop"),
 )
 BUILT = Path(__file__).parent.parent / "assets" / "built.json"
 UNKNOWN = "unknown"
