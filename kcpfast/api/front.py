@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from kcpfast.api.context import Call
+from kcpfast.api.context import Call, Handler
 from kcpfast.api.limits.seats import flow_of
 from kcpfast.auth.authenticate import Authenticator, impersonated
 from kcpfast.kcp.authorizer import DENIED, Authorizer, is_master, is_member, is_system_status
@@ -25,7 +25,7 @@ from kcpfast.meta.user import (
 from kcpfast.transport.messages import Response
 
 Service = Callable[[tuple[str, ...]], View]
-Page = Callable[[Call], Response | None]
+Page = Callable[[Call], Response | Handler | None]
 
 
 class Front:
@@ -144,8 +144,8 @@ class Front:
             return False
         return True
 
-    def page(self, call: Call) -> Response | None:
-        """Return the answer to a path of the server's own, None if it has none."""
+    def page(self, call: Call) -> Response | Handler | None:
+        """Return the answer to a path of the server's own, or what serves it."""
         page = self._pages.get(call.route.rest.rstrip("/"))
         return page(call) if page is not None else None
 

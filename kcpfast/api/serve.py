@@ -31,7 +31,7 @@ from kcpfast.api.verbs.read import get
 from kcpfast.api.verbs.update import update
 from kcpfast.api.verbs.watch import ending, watch
 from kcpfast.auth.authenticate import bearer
-from kcpfast.auth.tokens import PACKAGES, signed, unverified_cluster
+from kcpfast.auth.tokens import signed, unverified_cluster
 from kcpfast.meta.errors import (
     ApiError,
     bad_request,
@@ -138,7 +138,7 @@ class Server:
             else:
                 call = Call(request, _route(request))
                 if not self._verifies and signed(bearer(request)):
-                    await self._api.aside.load(*PACKAGES)
+                    await self._api.authenticator.accounts.ready()
                     self._verifies = True
                 found = self._step_by_step(call)
             request.holder.join(call.flow)

@@ -6,6 +6,7 @@ serviceaccount, secret) with kcp's addition `clusterName`, the logical cluster o
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
@@ -21,6 +22,7 @@ from kcpfast.meta.user import AUTHENTICATED, SERVICE_ACCOUNTS, User, service_acc
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.resource import Object, Resource
+from kcpfast.work.aside import LONG
 
 ISSUER = "https://kcp.default.svc"
 LEGACY_ISSUER = "kubernetes/serviceaccount"
@@ -34,9 +36,9 @@ _BINDABLE: Mapping[str, Resource | None] = {"secret": SECRETS, "pod": None, "nod
 _LEGACY = "kubernetes.io/serviceaccount/"
 _INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"
 _REMEMBERED = 4096
-_KEY_SECONDS = 5.0
+_KEY_SECONDS, _LOOK_SECONDS = 5.0, 0.01
 # What is needed for tokens of service accounts, and loaded then: 13 MB.
-PACKAGES = ("cryptography.hazmat.primitives.serialization", "jwt")
+_PACKAGES = ("cryptography.hazmat.primitives.serialization", "jwt")
 # What the library raises for what is no token, beside errors of its own.
 _MALFORMED = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
 
@@ -101,16 +103,28 @@ class ServiceAccountTokens:
         self._objects = objects
         self.issuer = issuer
         self._verified: dict[bytes, Account] = {}
+        self._is_ready = False
+
+    async def ready(self) -> None:
+        """Have what signing and verifying need: to be awaited before anything else is asked.
+
+        On a first start the key is made while the server serves already.
+        """
+        if self._is_ready:
+            return
+        aside = self._objects.aside
+        await aside.load(*_PACKAGES)
+        give_up = time.monotonic() + _KEY_SECONDS
+        # Another process makes it: there is nobody here who could tell.
+        while not self._key_file.exists() and time.monotonic() < give_up:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_SECONDS)
+        await aside.run(LONG, ServiceAccountTokens, getattr, self, "_key")
+        self._is_ready = True
 
     @cached_property
     def _key(self) -> Any:
         from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - 13 MB
 
-        # On a first start the key is made while the server serves already: this waits for it, and
-        # so does everybody else for the moment that it takes.
-        give_up = time.monotonic() + _KEY_SECONDS
-        while not self._key_file.exists() and time.monotonic() < give_up:
-            time.sleep(0.01)
         return serialization.load_pem_private_key(self._key_file.read_bytes(), None)
 
     def jwks(self) -> dict[str, Any]:

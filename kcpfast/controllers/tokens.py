@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kcpfast.admission.chain import Plugin, Review
-from kcpfast.auth.tokens import ACCOUNTS, PACKAGES, SECRETS, ServiceAccountTokens
+from kcpfast.auth.tokens import ACCOUNTS, SECRETS, ServiceAccountTokens
 from kcpfast.controllers.removal import pages, weight
 from kcpfast.controllers.runtime import DONE, Outcome
 from kcpfast.meta.errors import Cause, go_value, invalid
@@ -56,7 +56,7 @@ class TokenSecrets:
         data["ca.crt"] = self._ca
         data["namespace"] = b64encode(account.namespace.encode()).decode()
         if not data.get("token"):
-            await self._objects.aside.load(*PACKAGES)
+            await self._accounts.ready()
             token = self._accounts.issue_legacy(account, uid, secret["metadata"])
             data["token"] = b64encode(token.encode()).decode()
         secret["data"] = data

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from kcpfast.auth.tokens import ServiceAccountTokens, read_token_file
 from kcpfast.meta.errors import ApiError
 from kcpfast.meta.user import AUTHENTICATED, NOBODY, User
 from kcpfast.transport.messages import Peer, Request
+from kcpfast.work.aside import LONG
 from tests.fix_inside import Inside
 
 HEADERS = [
@@ -38,6 +41,19 @@ def test_certificate_counts_before_a_token(inside: Inside, account_key: Path) ->
     assert known.user(Request("GET", "/")) == NOBODY
     with pytest.raises(ApiError, match="Unauthorized"):
         known.user(Request("GET", "/", "", {b"authorization": b"Bearer other"}))
+
+
+async def test_the_loop_goes_on_until_the_key_is_there(
+    inside: Inside, account_key: Path, tmp_path: Path
+) -> None:
+    later = tmp_path / "sa.key"
+    accounts = ServiceAccountTokens(later, inside.objects)
+    waiting = asyncio.create_task(accounts.ready())
+    await inside.objects.aside.run(LONG, "a", int)  # so the loop is free
+    assert not waiting.done()
+    shutil.copy(account_key, later)
+    await waiting
+    assert accounts.jwks()["keys"][0]["alg"] == "RS256"
 
 
 IMPERSONATED: list[tuple[dict[bytes, bytes], User | None]] = [

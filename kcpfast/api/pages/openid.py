@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from kcpfast.api.context import Call
+from kcpfast.api.context import Api, Call, Handler
 from kcpfast.api.negotiate import clauses
 from kcpfast.auth.tokens import ServiceAccountTokens
 from kcpfast.meta.errors import not_acceptable
@@ -21,8 +21,8 @@ _KEY_SET = "application/jwk-set+json"
 
 def pages(
     accounts: ServiceAccountTokens, base_url: str
-) -> Mapping[str, Callable[[Call], Response]]:
-    """Return the pages by path; `base_url` is where this server is found."""
+) -> Mapping[str, Callable[[Call], Response | Handler]]:
+    """Return the pages by path, or what serves them; `base_url` is where this server is found."""
 
     def configuration(call: Call) -> Response:
         found = {
@@ -34,11 +34,12 @@ def pages(
         }
         return Response(200, msgspec.json.encode(found), b"application/json", call.headers)
 
-    def keys(call: Call) -> Response:
+    async def keys(_api: Api, call: Call) -> Response:
         accepted = clauses(call.request.header(b"accept") or "*/*")
         if not any(each.media in (_KEY_SET, "application/*", "*/*") for each in accepted):
             raise not_acceptable([_KEY_SET])
+        await accounts.ready()
         body = msgspec.json.encode(accounts.jwks())
         return Response(200, body, _KEY_SET.encode(), call.headers)
 
-    return {"/.well-known/openid-configuration": configuration, _KEYS: keys}
+    return {"/.well-known/openid-configuration": configuration, _KEYS: lambda _: keys}

@@ -13,7 +13,6 @@ from kcpfast.api import answer
 from kcpfast.api.body import read_object
 from kcpfast.api.context import Api, Call, Handler
 from kcpfast.api.options import write_options
-from kcpfast.auth.tokens import PACKAGES
 from kcpfast.kcp.authorizer import Authorizer, is_master
 from kcpfast.meta.errors import Cause, bad_request, field_invalid, field_too_many, invalid
 from kcpfast.meta.objectmeta import now
@@ -68,7 +67,6 @@ def handlers(authorizer: Authorizer) -> dict[tuple[str, str, str, str], Handler]
 
 def _answered(ask: Answer) -> Handler:
     """Return a handler for POST: decode the question, answer 201 with the answer in it."""
-    needed = PACKAGES if ask is _token else ()
 
     async def handle(api: Api, call: Call) -> Response | Stream:
         options = write_options(call, "CreateOptions")
@@ -76,7 +74,8 @@ def _answered(ask: Answer) -> Handler:
         obj = await api.aside.run(
             call.weigh(), who, read_object, call, resource, options.validation
         )
-        await api.aside.load(*needed)
+        if ask is _token:
+            await api.authenticator.accounts.ready()
         return answer.respond_json(call, 201, ask(api, call, obj))
 
     return handle

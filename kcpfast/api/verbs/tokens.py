@@ -12,7 +12,7 @@ from typing import Any
 from kcpfast.api import answer
 from kcpfast.api.body import read_part
 from kcpfast.api.context import Api, Call
-from kcpfast.auth.tokens import ACCOUNTS, PACKAGES, SECRETS
+from kcpfast.auth.tokens import ACCOUNTS, SECRETS
 from kcpfast.meta.errors import (
     ApiError,
     Cause,
@@ -46,7 +46,7 @@ async def request_token(api: Api, call: Call) -> Response | Stream:
     if account is None:
         raise not_found("serviceaccounts", "", target.name)
     spec = obj["spec"]
-    await api.aside.load(*PACKAGES)
+    await api.authenticator.accounts.ready()
     token, expires = api.authenticator.accounts.issue(
         target,
         account["metadata"]["uid"],
