@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from kcpfast.transport.connection import Connection
-
+from kcpfast.transport.secure import Tls
 
 # What is longer is not copied to be framed.
 _LONG = 64 * 1024
@@ -28,17 +26,35 @@ class _Framed:
 _LAST = _Framed()
 
 
+class Carrier(Protocol):
+    """The connection, as its stream sees it: `transport` is None once it is gone."""
+
+    transport: Tls | None
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Call back when the client has read."""
+
+    async def until_drained(self) -> None:
+        """Wait until the client has read, or is gone."""
+
+    def end_stream(self, chunked: bool) -> None:
+        """End the stream; the connection may go on."""
+
+    def cut_stream(self, last: bytes) -> None:
+        """Drop what waits, send `last` if that can be, hang up."""
+
+
 class StreamSink:
     """The sink of one stream; see messages.Sink."""
 
     __slots__ = ("_chunked", "_connection", "_last")
 
-    def __init__(self, connection: Connection, chunked: bool, last: bytes) -> None:
+    def __init__(self, connection: Carrier, chunked: bool, last: bytes) -> None:
         """Write to a connection, in chunks or, for HTTP/1.0, as it comes.
 
         `last` is what a reader is told that is cut off.
         """
-        self._connection: Connection | None = connection
+        self._connection: Carrier | None = connection
         self._chunked = chunked
         self._last = last
 
