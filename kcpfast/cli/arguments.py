@@ -6,7 +6,6 @@ are those of github.com/spf13/pflag, so that what is written for kcp's plugins w
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,8 +13,6 @@ from kcpfast.cli.failure import Failure
 
 TEXT, SWITCH, LIST, MANY, SECONDS, NUMBER = "text", "switch", "list", "many", "seconds", "number"
 
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)")
 _TRUTH = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
 
 
@@ -107,12 +104,14 @@ class Call:
 
 def duration(text: str) -> float:
     """Return a Go duration as seconds; a bare number counts seconds. ValueError if it is none."""
-    if text.isdecimal():
+    if text.isascii() and text.isdecimal():
         return float(text)
-    parts = _PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
+    from kcpfast.meta.duration import parse_duration  # noqa: PLC0415 - for who gives one
+
+    seconds = parse_duration(text)
+    if seconds < 0:
         raise ValueError(f"invalid duration {text!r}")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return seconds
 
 
 def truth(text: str) -> bool:

@@ -1,87 +1,40 @@
-"""Times and durations as text: ages for people, timeouts of requests.
+"""Durations as Go writes them. The plugins load this, so it loads next to nothing.
 
-Rules: k8s.io/apimachinery/pkg/util/duration.HumanDuration, and Go's time.ParseDuration.
+Rules: Go's time.ParseDuration.
 """
 
 from __future__ import annotations
 
-import calendar
 import re
-import time
-from functools import lru_cache
 
-from kcpfast.meta.bounded import kept_if_short
+# In nanoseconds; Go takes both signs for micro.
+_UNITS = {
+    "h": 3_600_000_000_000, "m": 60_000_000_000, "s": 1_000_000_000, "ms": 1_000_000,
+    "us": 1000, "\u00b5s": 1000, "\u03bcs": 1000, "ns": 1,
+}  # fmt: skip
+_PART = re.compile(r"([0-9]*)(?:\.([0-9]*))?(h|ms|m|ns|s|us|\u00b5s|\u03bcs)")
+_LONGEST_TEXT = 200
+_LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 
-_TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:[Zz]|([+-])(\d\d):(\d\d))",
-    re.ASCII,
-)
 
-
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_PART = re.compile(r"(\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(h|ms|m|s|us|µs|ns)", re.ASCII)
+def nanoseconds(text: str) -> int:
+    """Return a duration as Go writes it (`1h30m`, `-1.5ms`); ValueError if it is none."""
+    sign = -1 if text[:1] == "-" else 1
+    rest = text[1:] if text[:1] in ("-", "+") else text
+    total, at = 0, 0
+    while at < len(rest) and rest != "0":
+        part = _PART.match(rest, at) if len(rest) <= _LONGEST_TEXT else None
+        if part is None or not (part.group(1) or part.group(2)):
+            raise ValueError(f"invalid duration {text[:50]!r}")
+        unit, fraction = _UNITS[part.group(3)], part.group(2) or ""
+        total += int(part.group(1) or 0) * unit
+        total += int(fraction or 0) * unit // 10 ** len(fraction)
+        at = part.end()
+    if not rest or not _LEAST <= sign * total <= _MOST:
+        raise ValueError(f"invalid duration {text[:50]!r}")
+    return sign * total
 
 
 def parse_duration(text: str) -> float:
     """Return a duration such as `1h2m3.5s` in seconds; ValueError if it is none."""
-    sign, rest = (text[0], text[1:]) if text[:1] in ("+", "-") else ("", text)
-    if rest == "0":
-        return 0.0
-    parts = _PART.findall(rest)
-    if not parts or "".join(number + unit for number, unit in parts) != rest:
-        raise ValueError(f"invalid duration {text[:50]!r}")
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    return -seconds if sign == "-" else seconds
-
-
-@kept_if_short(4096, 64)
-def parse_time(text: str) -> float | None:
-    """Return an RFC 3339 time as Unix seconds, None if it is not one."""
-    found = _TIME.fullmatch(text)
-    if found is None:
-        return None
-    year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
-    seconds = calendar.timegm((year, month, day, hour, minute, second))
-    if found.group(7):
-        offset = (int(found.group(8)) * 60 + int(found.group(9))) * 60
-        seconds -= offset if found.group(7) == "+" else -offset
-    return float(seconds)
-
-
-def age(text: str | None) -> str:
-    """Return the age of a timestamp, `<unknown>` without one, `<invalid>` for a wrong one."""
-    if not text:
-        return "<unknown>"
-    then = parse_time(text)
-    return "<invalid>" if then is None else human(time.time() - then)
-
-
-# (below this many of the first unit, unit, seconds of it, second unit, seconds of that), in order
-_STEPS = (
-    (120, "s", 1, "", 0),
-    (10, "m", 60, "s", 1),
-    (180, "m", 60, "", 0),
-    (8, "h", 3600, "m", 60),
-    (48, "h", 3600, "", 0),
-    (8, "d", 86400, "h", 3600),
-    (730, "d", 86400, "", 0),
-    (8, "y", 86400 * 365, "d", 86400),
-)
-
-
-def human(seconds: float) -> str:
-    """Return a duration with two units at most, coarser the longer it is."""
-    return _human(int(seconds))
-
-
-@lru_cache(maxsize=4096)
-def _human(whole: int) -> str:
-    if whole < -1:
-        return "<invalid>"
-    whole = max(whole, 0)
-    for below, unit, size, second, second_size in _STEPS:
-        count, rest = divmod(whole, size)
-        if count < below:
-            part = rest // second_size if second else 0
-            return f"{count}{unit}{part}{second}" if part else f"{count}{unit}"
-    return f"{whole // (86400 * 365)}y"
+    return nanoseconds(text) / 1e9

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kcpfast.meta.duration import age, human
+from kcpfast.resources.ages import age, human
 from kcpfast.resources.resource import Column, Object
 
 Cell = Callable[[Object], Any]

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from kcpfast.meta import jsonpath
-from kcpfast.meta.duration import age
 from kcpfast.meta.names import dns_subdomain, path_segment
 from kcpfast.meta.versions import version_order
+from kcpfast.resources.ages import age
 from kcpfast.resources.builtin import typed_program
 from kcpfast.resources.columns import NAME
 from kcpfast.resources.resource import (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kcpfast.meta import jsonpath
-from kcpfast.meta.duration import age, human, parse_duration, parse_time
+from kcpfast.meta.duration import parse_duration
 from kcpfast.meta.names import (
     config_key,
     dns_1035_label,
@@ -21,6 +21,7 @@ from kcpfast.meta.names import (
 )
 from kcpfast.meta.quantity import QuantityError, canonical
 from kcpfast.meta.versions import version_order
+from kcpfast.resources.ages import age, human, parse_time
 
 Rule = Callable[[str], list[str]]
 NAMES: list[tuple[Rule, list[str], list[str]]] = [

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from kcpfast.meta.duration import nanoseconds
+
 from ..base import INT_MAX, INT_MIN, CelError
 from ..signatures import Row
 from ..values import Duration, Timestamp
@@ -21,17 +23,6 @@ SECOND = 1_000_000_000
 # 0001-01-01T00:00:00Z and the last nanosecond of 9999, in seconds since 1970.
 _FIRST, _LAST = -62_135_596_800, 253_402_300_799
 
-_UNITS = {
-    "h": 3600 * SECOND,
-    "m": 60 * SECOND,
-    "ms": 1_000_000,
-    "ns": 1,
-    "s": SECOND,
-    "us": 1000,
-    "µs": 1000,
-    "μs": 1000,
-}
-_PART = re.compile(r"([0-9]*)(?:\.([0-9]*))?(h|ms|m|ns|s|us|µs|μs)")
 _RFC3339 = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{1,2}):([0-9]{2}):([0-9]{2})"
     r"(?:[.,]([0-9]+))?(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
@@ -41,22 +32,10 @@ _ZONE = re.compile(r"([+-]?)([0-9]{1,2}):([0-9]{2})")
 
 def parse_duration(text: str) -> Duration:
     """Return a duration written as Go writes it (`1h30m`, `-1.5ms`); CelError otherwise."""
-    sign = -1 if text[:1] == "-" else 1
-    rest = text[1:] if text[:1] in ("-", "+") else text
-    total, at = 0, 0
-    if len(rest) > 200 or not rest:
-        raise _bad_duration()
-    while at < len(rest) and rest != "0":
-        hit = _PART.match(rest, at)
-        if hit is None or not (hit.group(1) or hit.group(2)):
-            raise _bad_duration()
-        unit, fraction = _UNITS[hit.group(3)], hit.group(2) or ""
-        total += int(hit.group(1) or 0) * unit
-        total += int(fraction or 0) * unit // 10 ** len(fraction)
-        at = hit.end()
-    if not INT_MIN <= sign * total <= INT_MAX:
-        raise _bad_duration()
-    return Duration(sign * total)
+    try:
+        return Duration(nanoseconds(text))
+    except ValueError:
+        raise _bad_duration() from None
 
 
 def _bad_duration() -> CelError:
