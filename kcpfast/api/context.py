@@ -20,7 +20,8 @@ from kcpfast.registry.values import labels
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.store.keys import place
 from kcpfast.transport.messages import Request, Response, Stream
-from kcpfast.watch.hub import Hub
+from kcpfast.watch.hub import Hub, Watch
+from kcpfast.watch.rights import Right
 from kcpfast.work.aside import Aside
 
 T = TypeVar("T")
@@ -41,6 +42,7 @@ class Call:
         "parameters",
         "path",
         "request",
+        "right",
         "route",
         "served",
         "user",
@@ -68,6 +70,8 @@ class Call:
         self.served: Served | None = None
         self.warnings: list[str] = []
         self.headers: list[tuple[bytes, bytes]] = []
+        # What a watch is allowed by.
+        self.right: Right[Watch] | None = None
         # What calls that only differ in name and body have in common, if such are remembered.
         self.known: dict[str, Any] | None = None
 
@@ -91,7 +95,7 @@ class Call:
         call.impersonator = self.impersonator
         call.authenticated, call.flow = self.authenticated, self.flow
         call.warnings = self.warnings.copy()
-        call.claimed = 0
+        call.claimed, call.right = 0, None
         return call
 
     def parameter(self, name: str, default: str = "") -> str:

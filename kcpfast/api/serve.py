@@ -10,6 +10,7 @@ from posixpath import normpath
 from time import perf_counter
 from urllib.parse import quote
 
+from kcpfast._core.generations import Basis
 from kcpfast._core.routing import Route, route
 from kcpfast._core.schema import Overgrown
 from kcpfast.api.answer import compressed, compressible, plain, refusal
@@ -36,6 +37,7 @@ from kcpfast.meta.errors import (
     ApiError,
     bad_request,
     entity_too_large,
+    expired,
     forbidden,
     internal,
     method_not_allowed,
@@ -57,6 +59,8 @@ from kcpfast.telemetry.log import quoted
 from kcpfast.telemetry.metrics import REQUEST_SECONDS, REQUESTS
 from kcpfast.transport.heads import line
 from kcpfast.transport.messages import Request, Response, Stream, TooMuch
+from kcpfast.watch.hub import Watch
+from kcpfast.watch.rights import Right
 
 LOG = logging.getLogger("kcpfast.api")
 
@@ -187,20 +191,41 @@ class Server:
 
     def _step_by_step(self, call: Call) -> Handler | Response:
         """Return what serves a request that is allowed, or the answer where no verb does."""
-        if call.request.cut is None:
+        call.attributes = _attributes(call)
+        with Notes(self._reader) as notes:
             found = self._prepare(call)
-        else:
-            with Notes(self._reader) as notes:
-                found = self._prepare(call)
-                lasting = self._front.is_lasting(call)
-                named = lasting and self._front.allows_all_names(call)
-            if lasting and call.served is not None and not isinstance(found, Response):
-                self._plans.remember(call, found, notes, named=named)
+            lasting = call.request.cut is not None and self._front.is_lasting(call)
+            named = lasting and self._front.allows_all_names(call)
+        if call.served is None or isinstance(found, Response):
+            return found
+        if call.attributes.verb == "watch":
+            call.right = self._right(call, notes)
+        elif lasting:
+            self._plans.remember(call, found, notes, named=named)
         return found
+
+    def _right(self, call: Call, notes: Notes) -> Right[Watch]:
+        """Return what a watch is allowed by; all that is kept is who asks, and for what."""
+        request, who = call.request, _credentials(call.request)
+        asked = Request(request.method, request.path, "", who, b"", request.peer.anywhere())
+        key = (tuple(who.items()), asked.peer, request.path, call.attributes, call.cluster)
+        renew = partial(self._renew, asked, call.attributes, call.cluster)
+        return Right(key, notes.basis(), renew)
+
+    def _renew(self, request: Request, attributes: Attributes, cluster: str) -> Basis:
+        """Ask about a watch again; ApiError if it would not begin now, or would elsewhere."""
+        call = Call(request, _route(request))
+        call.attributes = attributes
+        with Notes(self._reader) as notes:
+            found = self._prepare(call)
+        if isinstance(found, Response):
+            raise no_such_resource()
+        if call.cluster != cluster:
+            raise expired("the workspace at this path is another one; list again")
+        return notes.basis()
 
     def _prepare(self, call: Call) -> Handler | Response:
         """Return what serves a request that is allowed, or the answer where no verb does."""
-        call.attributes = _attributes(call)
         self._front.locate(call)
         self._front.authenticate(call)
         call.authenticated = True
@@ -296,6 +321,15 @@ def _limited(handler: Handler, seconds: float) -> Handler:
         return await in_time(handler(api, call), seconds)
 
     return serve
+
+
+def _credentials(request: Request) -> dict[bytes, bytes]:
+    """Return the headers that say who asks, sorted by name."""
+    return {
+        name: value
+        for name, value in sorted(request.headers.items())
+        if name == b"authorization" or name.startswith(b"impersonate-")
+    }
 
 
 def _missing(call: Call) -> Response:

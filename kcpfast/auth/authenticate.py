@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from math import inf
 from urllib.parse import unquote
 
 from kcpfast.auth.tokens import ServiceAccountTokens
@@ -48,6 +49,15 @@ class Authenticator:
         if verified is None:
             raise unauthorized()
         return verified[0]
+
+    def seconds_left(self, request: Request) -> float:
+        """Return how long the credential of a request is good that has been accepted."""
+        if request.peer.common_name:
+            return inf
+        token = bearer(request)
+        if not token or _digest(token) in self._tokens:
+            return inf
+        return self.accounts.seconds_left(token)
 
     def review(self, token: str, audiences: list[str]) -> tuple[User, list[str]] | None:
         """Return whose a token is and for which audiences, None if it is nobody's (TokenReview)."""

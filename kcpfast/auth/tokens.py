@@ -217,6 +217,12 @@ class ServiceAccountTokens:
             return None
         return _user(account), good
 
+    def seconds_left(self, token: str) -> float:
+        """Return after how long a token expires; 0 for one that is nobody's."""
+        digest = hashlib.sha256(token.encode()).digest()
+        account = self._verified.get(digest) or self._checked(token)
+        return max(account.expires - time.time(), 0.0) if account is not None else 0.0
+
     def _checked(self, token: str) -> Account | None:
         if not signed(token):
             return None

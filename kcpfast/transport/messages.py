@@ -23,6 +23,10 @@ class Peer(NamedTuple):
     common_name: str
     organizations: tuple[str, ...]
 
+    def anywhere(self) -> Peer:
+        """Return who it is, wherever they are."""
+        return self._replace(address="")
+
 
 T = TypeVar("T")
 NOBODY = Peer("", "", ())

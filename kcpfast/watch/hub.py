@@ -29,6 +29,7 @@ from kcpfast.telemetry.metrics import DELIVERY_SECONDS, Reading
 from kcpfast.transport.messages import Sink
 from kcpfast.watch.asking import Asking
 from kcpfast.watch.frames import Form, Interest, frame_of, is_long, make_frames
+from kcpfast.watch.rights import Right, Rights
 from kcpfast.work.aside import LONG, Aside
 
 LOG = logging.getLogger("kcpfast.watch")
@@ -48,7 +49,8 @@ class Watch:
     """One open watch."""
 
     __slots__ = (
-        "_frames", "after", "bookmarks", "closed", "form", "group", "interest", "sink", "timer",
+        "_frames", "after", "bookmarks", "closed", "form", "group", "interest", "right", "sink",
+        "timer",
     )  # fmt: skip
 
     def __init__(self, form: Form, interest: Interest, sink: Sink, *, bookmarks: bool) -> None:
@@ -60,6 +62,7 @@ class Watch:
         self.after = 0
         self.closed = False
         self.group: Group | None = None
+        self.right: Right[Watch] | None = None
         self.timer: asyncio.TimerHandle | None = None
         self._frames: list[bytes] | None = None
 
@@ -132,6 +135,7 @@ class Hub:
         # Who is due for a bookmark when, in that order; who has ended meanwhile is passed over.
         self._due: deque[tuple[float, Watch]] = deque()
         self._mortal: dict[Watch, None] = {}
+        self._rights: Rights[Watch] = Rights(self._refuse)
         # Events that not all have been asked about, in their order, and the bytes of these.
         self._events: deque[Asking[Group]] = deque()
         self._backlog = 0
@@ -141,6 +145,15 @@ class Hub:
     def watches(self) -> Reading:
         """Return how many watches are open."""
         return [(("WATCH",), sum(len(group.watches) for group in self._fanout.all()))]
+
+    def guard(self, watch: Watch, right: Right[Watch]) -> None:
+        """End a watch, from before it is fed, when what it is allowed by is withdrawn."""
+        watch.right = self._rights.enter(right, watch)
+
+    def _refuse(self, watch: Watch, status: bytes) -> None:
+        """End a watch that is allowed no more; what gathers for it is not told any more."""
+        self.detach(watch)
+        watch.fail(status)
 
     def open(self, watch: Watch, after: int, present: int, timeout: float) -> None:
         """Attach a watch that was told everything up to `after`.
@@ -192,6 +205,9 @@ class Hub:
         watch.closed = True
         self._leave(watch)
         self._mortal.pop(watch, None)
+        if watch.right is not None:
+            self._rights.leave(watch.right, watch)
+            watch.right = None
         if watch.timer is not None:
             watch.timer.cancel()
             watch.timer = None
@@ -235,6 +251,7 @@ class Hub:
 
     def on_commit(self, batch: Batch) -> None:
         """Deliver a commit to whom it matters."""
+        self._rights.on_commit()
         for event in batch.events:
             groups = self._fanout.find(event.key)
             if self._events or len(groups) > _AT_ONCE or (groups and is_long(event, groups)):

@@ -44,7 +44,8 @@ _END = "k8s.io/initial-events-end"
 
 
 async def watch(api: Api, call: Call) -> Stream:
-    """Answer with a stream of events; it ends after timeoutSeconds (by default 30 to 60 min).
+    """Answer with a stream of events; it ends after timeoutSeconds (by default 30 to 60 min), with
+    the token by which it was asked for, or when it is allowed no more.
 
     410 in an ERROR event if the resourceVersion is no longer held.
     """
@@ -54,7 +55,8 @@ async def watch(api: Api, call: Call) -> Stream:
     selected = selection(call, api.aside)
     wanted = check_version(call.parameter("resourceVersion"))
     after = _begin(api, call, wanted)
-    timeout = integer(call, "timeoutSeconds") or int(MIN_SECONDS * (1 + random.random()))
+    left = api.authenticator.seconds_left(call.request)
+    timeout = min(_seconds(integer(call, "timeoutSeconds")), left)
     bookmarks = boolean(call.parameter("allowWatchBookmarks"))
     form = _form(shown)
 
@@ -63,6 +65,8 @@ async def watch(api: Api, call: Call) -> Stream:
             selected.prefix, selected.test, _alive(call), selected.clusters, call.user.name
         )
         opened = Watch(form, interest, sink, bookmarks=bookmarks)
+        if call.right is not None:
+            api.hub.guard(opened, call.right)
         store = api.objects.store
         feed = Feed(api.hub, store, opened, after=after, seconds=timeout, ranges=selected.ranges)
         return feed.start()
@@ -70,6 +74,17 @@ async def watch(api: Api, call: Call) -> Stream:
     protobuf = shown.form.media == PROTOBUF
     media = f"{PROTOBUF};stream=watch" if protobuf else JSON
     return Stream(start, media.encode(), call.headers, last=form.frame(b"ERROR", EXPIRED))
+
+
+def _seconds(asked: int) -> float:
+    """Return how long a watch lasts that asks for so many seconds, 0 for what is usual.
+
+    As with a kube-apiserver it is a Go Duration: int64 nanoseconds, of which too many run over.
+    """
+    nanoseconds = asked * 10**9 & 0xFFFF_FFFF_FFFF_FFFF
+    if nanoseconds >> 63:
+        return 0.0
+    return nanoseconds / 1e9 or int(MIN_SECONDS * (1 + random.random()))
 
 
 def _alive(call: Call) -> Callable[[], bool] | None:
