@@ -150,6 +150,10 @@ class Hub:
         """End a watch, from before it is fed, when what it is allowed by is withdrawn."""
         watch.right = self._rights.enter(right, watch)
 
+    def asks(self) -> bool:
+        """Tell whether watches are still to be asked about since the last commit."""
+        return self._rights.planned
+
     def _refuse(self, watch: Watch, status: bytes) -> None:
         """End a watch that is allowed no more; what gathers for it is not told any more."""
         self.detach(watch)

@@ -62,7 +62,7 @@ class Rights(Generic[T]):
         self._rights: dict[Hashable, Right[T]] = {}
         self._waiting: deque[Right[T]] = deque()
         # Whether they are or will be gone through, and whether something was committed since.
-        self._planned = self._changed = False
+        self.planned = self._changed = False
         self._spent = self._resume = 0.0
 
     def __len__(self) -> int:
@@ -88,11 +88,11 @@ class Rights(Generic[T]):
     def on_commit(self) -> None:
         """Have the rights gone through: soon, or once the pause is over."""
         self._changed = True
-        if not self._planned and self._rights:
+        if not self.planned and self._rights:
             self._plan()
 
     def _plan(self) -> None:
-        self._planned = True
+        self.planned = True
         loop, left = asyncio.get_running_loop(), self._resume - time.perf_counter()
         if left > 0:
             loop.call_later(left, self._begin)
@@ -117,7 +117,7 @@ class Rights(Generic[T]):
             asyncio.get_running_loop().call_soon(self._go_on)
             return
         self._resume = now + min(max(_PAUSE * self._spent, _SHORTEST_PAUSE), _LONGEST_PAUSE)
-        self._planned = False
+        self.planned = False
         if self._changed and self._rights:
             self._plan()
 

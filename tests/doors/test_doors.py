@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -21,6 +22,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from kcpfast.server.certificates import make_account_key
+from tests.api.test_verbs import Lines
 from tests.doors import world as worlds
 from tests.doors.asking import NEW, Client, Question, Seen, Twin, agree, marks
 from tests.doors.choosing import DOORS, RULES, SPACES, VERBS, asker, question, subjects
@@ -33,7 +35,7 @@ from tests.kcp.provider import BINDINGS, EXPORTS
 from tests.models.facts import Facts
 
 LONG = bool(os.environ.get("KCPFAST_DOORS"))
-QUESTIONS = 40
+QUESTIONS, OPEN = 40, 12
 
 
 @cache
@@ -55,6 +57,10 @@ def same_told(told: object, wanted: object) -> bool:
     return told == wanted
 
 
+def ended(lines: Lines) -> bool:
+    return lines.closed
+
+
 class Doors(RuleBasedStateMachine):
     """The tenants of one server, changed by its master."""
 
@@ -65,6 +71,8 @@ class Doors(RuleBasedStateMachine):
         self.facts = self.before = Facts(self.world.store)
         self.asleep: set[str] = set()
         self.asked = self.seed = 0
+        # Watches that were allowed when they began, and what ends them.
+        self.open: list[tuple[Question, Lines, Callable[[], None]]] = []
 
     @initialize(
         seed=st.integers(0, 1 << 24),
@@ -284,7 +292,26 @@ class Doors(RuleBasedStateMachine):
             changed = self.facts.revision > self.before.revision
             wanted = (before | self.expected(asked).names) & {name} if changed else set()
             assert marks(lines.text, set()) == wanted, (asked, method, path, below, lines.text)
-        stop()
+        if len(self.open) < OPEN:
+            self.open.append((asked, lines, stop))
+        else:
+            stop()
+
+    @invariant()
+    def follow(self) -> None:
+        """A watch stays open no longer than it might begin."""
+
+        async def look() -> None:
+            while self.inside.running.hub.asks():
+                await asyncio.sleep(0)
+
+        self.loop.run_until_complete(look())
+        for asked, lines, stop in tuple(self.open):
+            allowed = self.expected(asked).status == 200
+            assert allowed or ended(lines), (asked, lines.text)
+            if lines.closed:
+                self.open.remove((asked, lines, stop))
+                stop()
 
     def expected(self, asked: Question) -> Seen:
         return Twin(self.facts, self.world).expected(asked)
@@ -317,6 +344,8 @@ class Doors(RuleBasedStateMachine):
             assert same_text(told, text), asked
 
     def teardown(self) -> None:
+        for _, _, stop in self.open:
+            stop()
         self.loop.run_until_complete(self.inside.running.controllers.stop())
         self.loop.close()
 

@@ -69,7 +69,7 @@ class Open:
     async def told(self) -> list[str]:
         """Return what came once all rights were gone through: names, and codes of errors."""
         hub = self.inside.running.hub
-        await until(lambda: not hub._rights._planned)
+        await until(lambda: not hub.asks())
         hub.flush()
         found = [json.loads(line) for line in self.reader.text.splitlines()]
         return [
@@ -331,11 +331,11 @@ async def test_commits_are_looked_at_together_and_none_is_missed() -> None:
     begun = sum(basis.asked for basis in bases.values())
     for _ in range(1000):
         found.on_commit()
-    await until(lambda: not found._planned)
+    await until(lambda: not found.planned)
     assert sum(basis.asked for basis in bases.values()) - begun <= 2 * len(bases)
     found.on_commit()
     bases["b"].good = False  # by a commit that came meanwhile
-    await until(lambda: not found._planned)
+    await until(lambda: not found.planned)
     assert [watch for watch, _ in ended] == ["b"]
     assert json.loads(ended[0][1])["code"] == 403
 
@@ -351,5 +351,5 @@ async def test_many_rights_are_looked_at_in_turns(monkeypatch: pytest.MonkeyPatc
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert sum(basis.asked for basis in bases) - seen < 10
-    await until(lambda: not found._planned)
+    await until(lambda: not found.planned)
     assert sum(basis.asked for basis in bases) - seen == 100
