@@ -302,7 +302,7 @@ class Doors(RuleBasedStateMachine):
         """A watch stays open no longer than it might begin."""
 
         async def look() -> None:
-            while self.inside.running.hub.asks():
+            while self.inside.running.hub.asks():  # noqa: ASYNC110 - that happens on this loop
                 await asyncio.sleep(0)
 
         self.loop.run_until_complete(look())
