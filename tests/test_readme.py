@@ -40,3 +40,10 @@ def test_every_metric_is_documented() -> None:
     names = set(re.findall(r"^# TYPE (\S+)", exposition().decode(), re.MULTILINE))
     assert names
     assert all(f"`{name}`" in README for name in names)
+
+
+def test_what_a_change_touches_is_there() -> None:
+    table = README.partition("## Changing it")[2].partition("\n## ")[0]
+    paths = re.findall(r"`((?:kcpfast|tests|bench|packaging)/[^` ]*)`", table)
+    assert len(paths) > 30
+    assert [path for path in paths if not (ROOT / path).exists()] == []
