@@ -22,6 +22,9 @@ _HEADER, _STEP = 200, 16 * 1024
 FULL = "Too many requests, please try again later."
 _REQUEST_LINE = re.compile(rb"[A-Z-]+ /\S* HTTP/1\.[01]\r\n")
 
+_OTHER_VERSION = re.compile(rb"[A-Z-]+ \S+ HTTP/[02-9]\.[0-9]\r\n")
+_UNSUPPORTED = "unsupported protocol version"
+
 
 class Refused(Exception):
     """What was sent is no request: the status code of the answer, and why."""
@@ -82,6 +85,8 @@ class Reading:
             code = 405 if _REQUEST_LINE.match(data) and not self._whole else 400
             raise Refused(code, "unknown method") from None
         except httptools.HttpParserError as error:
+            if _OTHER_VERSION.match(data) and not self._whole:
+                raise Refused(505, _UNSUPPORTED) from None
             raise Refused(400, f"malformed request: {error}") from None
 
     def _begin(self) -> None:
@@ -149,6 +154,8 @@ class Reading:
         """Check what frames the body before any of it is read."""
         self.in_head = False
         headers = self._headers
+        if not self._parser.get_http_version().startswith("1."):  # as net/http of Go
+            raise Refused(505, _UNSUPPORTED)
         if b"transfer-encoding" in headers:
             if b"content-length" in headers:
                 raise Refused(400, "both Content-Length and Transfer-Encoding given")

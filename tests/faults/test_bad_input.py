@@ -124,6 +124,8 @@ PROTO = {
     "no envelope": b"hello",
     "cut envelope": b"k8s\0\x0a\xff",
     "no kind": b"k8s\0",
+    "an encoding of the object": envelope(b"") + b"\x1a\x04gzip",
+    "another content type": envelope(b"") + b"\x22\x10application/json",
     "foreign kind": envelope(b"", b"Pod"),
     "cut message": envelope(b"\x0a\x7f"),
     "endless varint": envelope(b"\xff" * 1000),

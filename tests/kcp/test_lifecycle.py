@@ -136,6 +136,18 @@ async def test_everybody_has_a_home_of_their_own(inside: Inside) -> None:
     ).status == (200)
 
 
+@pytest.mark.parametrize("how", ["token", "impersonated"])
+async def test_service_accounts_of_all_workspaces_share_no_home(inside: Inside, how: str) -> None:
+    """They bear the same names in all of them."""
+    path, who = f"/clusters/root{SPACES}/~", {"user": "system:serviceaccount:default:default"}
+    if how == "token":
+        account = "/api/v1/namespaces/default/serviceaccounts/default/token"
+        who = {"token": (await inside.create(account, {}))["status"]["token"]}
+    got = await inside.send("GET", path, **who)
+    assert got.status == 403
+    assert "service accounts have no home workspace" in got.body["message"]
+
+
 async def test_a_home_is_not_for_the_next_of_the_same_name(inside: Inside) -> None:
     path = f"/clusters/root{SPACES}/~"
     tokens = inside.running.server._front._authenticator._tokens

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from kcpfast.registry.strategies import strategy
+from kcpfast.registry.strategies import crd, strategy
+from kcpfast.registry.strategies.admissionregistration.webhooks import check_client
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.resource import Object
 
@@ -117,6 +118,71 @@ def test_webhooks_are_checked(kind: str, path: str, value: object, wrong: list[s
     set_at(made, path, value)
     found = wrong_fields(f"{kind}WebhookConfiguration", {"webhooks": [made]})
     assert found == [f"webhooks[0].{each}" for each in wrong]
+
+
+FORM = "; desired format: https://host[/path]"
+# What is said of an address, with the words of Go's url.Parse; "" of one that is good.
+URLS = [
+    ("https://here", ""),
+    ("https://here:443/a/b", ""),
+    ("https://[::1]:8443/x", ""),
+    ("https://127.0.0.1/%41", ""),
+    ("https://169.254.169.254/a b", ""),
+    ("https://here/?", ""),
+    ("HTTPS://here", ""),
+    ("http://here", "'https' is the only allowed URL scheme"),
+    ("ftp://here", "'https' is the only allowed URL scheme"),
+    ("https:/here", "host must be specified"),
+    ("https:here", "host must be specified"),
+    ("https://", "host must be specified"),
+    ("", "'https' is the only allowed URL scheme"),
+    ("here/x", "'https' is the only allowed URL scheme"),
+    (":443/x", "missing protocol scheme"),
+    ("here:443/x", "'https' is the only allowed URL scheme"),
+    ("127.0.0.1:443/x", "first path segment in URL cannot contain colon"),
+    (" https://here", "first path segment in URL cannot contain colon"),
+    ("https://here/\r\nX: y", "net/url: invalid control character in URL"),
+    ("https://here/\n", "net/url: invalid control character in URL"),
+    ("https://here\x00", "net/url: invalid control character in URL"),
+    ("https://here/\x7f", "net/url: invalid control character in URL"),
+    ("https://he re/x", 'invalid character " " in host name'),
+    ("https://here /x", 'invalid character " " in host name'),
+    ("https://he\\re/x", "in host name"),
+    ("https://here/%zz", 'invalid URL escape "%zz"'),
+    ("https://%41here/", 'invalid URL escape "%41"'),
+    ("https://[::1/x", "missing ']' in host"),
+    ("https://here:port/x", 'invalid port ":port" after host'),
+    ("https://here:-1/x", 'invalid port ":-1" after host'),
+    ("https://here:65536/x", "port is not valid: must be between 1 and 65535, inclusive"),
+    ("https://here:0/x", "port is not valid: must be between 1 and 65535, inclusive"),
+    (f"https://here:{'9' * 5000}/x", "port is not valid: must be between 1 and 65535, inclusive"),
+    ("https://me@here/x", "user information is not permitted in the URL"),
+    ("https://me:secret@here/x", "user information is not permitted in the URL"),
+    ("https://@here/x", "user information is not permitted in the URL"),
+    ("https://m e@here/x", "net/url: invalid userinfo"),
+    ("https://here/x?a=b", "query parameters are not permitted in the URL"),
+    ("https://here?a", "query parameters are not permitted in the URL"),
+    ("https://here/x#a", "fragments are not permitted in the URL"),
+    ("https://here#a?b", "fragments are not permitted in the URL"),
+]
+
+
+@pytest.mark.parametrize(("url", "why"), URLS)
+def test_addresses_of_webhooks_are_checked(url: str, why: str) -> None:
+    found = [(each.field, each.message) for each in check_client({"url": url}, "at")]
+    assert [field for field, _ in found] == (["at.url"] * len(found) if why else [])
+    assert why in "".join(message for _, message in found)
+    assert "valid URL" not in "".join(text for _, text in found) or found[0][1].endswith(FORM)
+
+
+@pytest.mark.parametrize(("url", "why"), URLS)
+def test_addresses_of_conversions_are_checked_alike(url: str, why: str) -> None:
+    client = {"url": url}
+    spec = {"strategy": "Webhook", "webhook": {
+        "clientConfig": client, "conversionReviewVersions": ["v1"]}}  # fmt: skip
+    found = crd._check_conversion(spec, "spec.conversion")
+    assert found == check_client(client, "spec.conversion.webhookClientConfig")
+    assert bool(found) == bool(why)
 
 
 def test_webhooks_are_defaulted() -> None:

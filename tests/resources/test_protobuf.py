@@ -145,3 +145,22 @@ def test_status_has_a_message() -> None:
 def test_kind_without_a_message_is_named() -> None:
     with pytest.raises(ValueError, match=r"e\.com/v1 Lamp"):
         encode({"apiVersion": "e.com/v1", "kind": "Lamp"})
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (b"\x1a\x00\x22\x00", ""),  # Go writes what is empty, too
+        (b"\x22\x23application/vnd.kubernetes.protobuf", ""),
+        (b"\x1a\x04gzip", "contentEncoding 'gzip'"),
+        (b"\x22\x10application/json", "contentType 'application/json'"),
+        (b"\x18\x01", "malformed"),
+    ],
+)
+def test_envelope_says_how_the_object_is_written(more: bytes, why: str) -> None:
+    body = b"k8s\0\x0a\x0f\x0a\x02v1\x12\x09ConfigMap\x12\x00" + more
+    if not why:
+        assert decode(body) == {"apiVersion": "v1", "kind": "ConfigMap"}
+        return
+    with pytest.raises(ValueError, match=why):
+        decode(body)

@@ -78,13 +78,17 @@ async def test_requests_may_come_byte_by_byte(line: Line, sent: bytes, text: byt
 
 BODY = b"POST / HTTP/1.1\r\n" + HOST
 CHUNKED = BODY + b"Transfer-Encoding: chunked\r\n\r\n"
+# fmt: off
 BAD = [
     (b"\x00\x01\x02\x03\r\n\r\n", 400),
     (b"hello\r\n\r\n", 400),
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", 400),
     (b"GET / HTTP/1.1\r\n\r\n", 400),  # no Host
     (b"GET nothing HTTP/1.1\r\n" + HOST + b"\r\n", 400),
-    (b"GET / HTTP/9.9\r\n" + HOST + b"\r\n", 400),
+    *[(b"GET / HTTP/%b\r\n" % each + HOST + b"\r\n", 505)
+      for each in (b"2.0", b"0.9", b"3.0", b"9.9")],
+    *[(b"GET / HTTP/%b\r\n" % each + HOST + b"\r\n", 400) for each in (b"2", b"11.1", b"x.y")],
+    (b"POST / HTTP/2.0\r\n" + HOST + b"Content-Length: 3\r\n\r\nabc", 505),
     (b"FROB / HTTP/1.1\r\n" + HOST + b"\r\n", 405),
     (get(b"/", b"Bad Name: x"), 400),
     (get(b"/", b"Name : x"), 400),
@@ -106,6 +110,7 @@ BAD = [
     (get(b"/", *[b"X-%d: " % number + b"x" * 100 for number in range(700)]), 431),
     (b"GET / HTTP/1.1\r\nX: " + b"x" * 5 * MAX_HEAD, 431),  # and no end of it
 ]
+# fmt: on
 
 
 @pytest.mark.parametrize(("sent", "status"), BAD)

@@ -1,4 +1,8 @@
-"""The home workspace: `workspaces/~` in root is everybody's own, made when first asked for."""
+"""The home workspace: `workspaces/~` in root is everybody's own, made when first asked for.
+
+Homes go by the names of users. Service accounts have none: those of all workspaces bear the same
+names, and would share one (as they do with kcp).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from kcpfast.api import answer
 from kcpfast.api.context import Api, Call, Handler
 from kcpfast.api.verbs.read import get
 from kcpfast.kcp.clusters import Clusters
+from kcpfast.kcp.effective import is_account
 from kcpfast.kcp.workspaces import Workspaces
 from kcpfast.meta.cluster import ROOT, home_name
 from kcpfast.meta.errors import ApiError, forbidden
@@ -26,6 +31,8 @@ def handlers(making: Workspaces, clusters: Clusters) -> dict[tuple[str, str, str
     async def get_workspace(api: Api, call: Call) -> Response | Stream:
         if call.route.name != NAME or call.cluster != ROOT:
             return await get(api, call)
+        if is_account(call.user):
+            raise forbidden(_PLURAL, _GROUP, NAME, "service accounts have no home workspace")
         cluster = home_name(call.user.name)
         found = clusters.logical_cluster(cluster)
         if found is None:

@@ -19,6 +19,7 @@ from kcpfast.meta.errors import (
     field_required,
 )
 from kcpfast.meta.names import dns_label, dns_subdomain
+from kcpfast.registry.strategies.admissionregistration.webhooks import check_client
 from kcpfast.registry.strategies.base import Strategy
 from kcpfast.resources.resource import Object
 from kcpfast.schema.rule_checks import check_schema_rules
@@ -391,8 +392,8 @@ def _check_conversion(conversion: Mapping[str, Any], field: str) -> list[Cause]:
     where = f"{field}.webhookClientConfig"
     if not client:
         causes.append(field_required(where, "required when strategy is set to Webhook"))
-    elif (client.get("url") is None) == (client.get("service") is None):
-        causes.append(field_required(where, "exactly one of url or service is required"))
+    else:
+        causes += check_client(client, where)
     return causes
 
 

@@ -71,6 +71,12 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
             raise ValueError(f"wire type {kind} is not used by Kubernetes")
 
 
+# How the object is written in the envelope, and what alone is understood: no encoding, protobuf. A
+# kube-apiserver does not look at these, and reads another object than was meant.
+_ENVELOPE = {
+    3: ("contentEncoding", ""),
+    4: ("contentType", "application/vnd.kubernetes.protobuf"),
+}
 # What a field raises that holds something else than its type says.
 _MALFORMED = (AttributeError, OverflowError, TypeError, struct.error, msgspec.DecodeError)
 
@@ -87,6 +93,10 @@ def decode(body: bytes) -> dict[str, Any]:
 
 def _decode(body: bytes) -> dict[str, Any]:
     envelope = dict(_fields(body[len(MAGIC) :]))
+    for number, (name, usual) in _ENVELOPE.items():
+        given = envelope.get(number, b"").decode()
+        if given not in ("", usual):
+            raise ValueError(f"{name} {given!r} of the envelope is not supported")
     words = dict(_fields(envelope.get(1, b"")))
     api_version, kind = (words.get(number, b"").decode() for number in (1, 2))
     obj = {"apiVersion": api_version, "kind": kind}

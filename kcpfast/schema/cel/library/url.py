@@ -1,4 +1,4 @@
-"""URLs, read as Go's url.ParseRequestURI does.
+"""URLs, read as Go's url.ParseRequestURI or url.Parse does.
 
 Rules: k8s.io/apiserver/pkg/cel/library/urls.go; RFC 3986.
 """
@@ -15,6 +15,7 @@ from ..values import Opaque
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|%")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_NOT_IN_USER = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=:%@]")
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::([0-9]*))?")
 # What a host may hold besides letters, digits and bytes above 127.
 _HOST = frozenset("-_.~!$&'()*+,;=:[]<>\"%")
@@ -28,12 +29,15 @@ class Url(Opaque):
 
     cel_type = "kubernetes.URL"
 
-    def __init__(self, scheme: str, host: str, path: str, query: str) -> None:
-        """Hold the parts; path and query as they were written."""
+    def __init__(
+        self, scheme: str, host: str, path: str, query: str, user: str | None = None
+    ) -> None:
+        """Hold the parts; path, query and user information (None = no `@`) as they were written."""
         self.scheme = scheme
         self.host = host
         self.path = path
         self.query = query
+        self.user = user
 
     def __eq__(self, other: object) -> bool:
         """Compare all parts."""
@@ -44,31 +48,43 @@ class Url(Opaque):
         return hash((self.host, self.path))
 
 
-def parse(text: str) -> Url:
-    """Return the parts of an absolute URL or path; CelError in Go's words otherwise."""
+def parse(text: str, *, relative: bool = False) -> Url:
+    """Return the parts of an absolute URL or path; CelError in Go's words otherwise.
+
+    Also of a `relative` one, as url.Parse does, that has no fragment.
+    """
     if any(char < " " or char == "\x7f" for char in text):
         raise _wrong(text, "net/url: invalid control character in URL")
-    if not text:
+    if not text and not relative:
         raise _wrong(text, "empty url")
     hit = _SCHEME.fullmatch(text)
     scheme, rest = (hit.group(1).lower(), hit.group(2)) if hit else ("", text)
-    if not hit and text[0] == ":":
+    if not hit and text[:1] == ":":
         raise _wrong(text, "missing protocol scheme")
     rest, _, query = rest.partition("?")
     if not rest.startswith("/"):
-        if not scheme:
+        if not scheme and not relative:
             raise _wrong(text, "invalid URI for request")
+        if not scheme and ":" in rest.partition("/")[0]:
+            raise _wrong(text, "first path segment in URL cannot contain colon")
         return Url(scheme, "", "", query)
-    host = ""
+    host, user = "", None
     if rest.startswith("//") and (scheme or not rest.startswith("///")):
         authority, slash, path = rest[2:].partition("/")
-        host = _host(text, authority)
+        host, user = _host(text, authority), _user(text, authority)
         rest = slash + path
     bad = _BAD_ESCAPE.search(rest)
     if bad is not None:
         shown = rest[bad.start() : bad.start() + 3]
         raise _wrong(text, f'invalid URL escape "{shown}"')
-    return Url(scheme, host, rest, query)
+    return Url(scheme, host, rest, query, user)
+
+
+def _user(text: str, authority: str) -> str | None:
+    user, found, _ = authority.rpartition("@")
+    if _NOT_IN_USER.search(user):
+        raise _wrong(text, "net/url: invalid userinfo")
+    return user if found else None
 
 
 def _wrong(text: str, why: str) -> CelError:
@@ -116,7 +132,8 @@ def _hostname(url: Any) -> str:
     return hit.group(1).strip("[]") if hit else ""
 
 
-def _port(url: Any) -> str:
+def port(url: Any) -> str:
+    """Return the digits of a URL's port, "" if it names none."""
     hit = _HOST_PORT.fullmatch(url.host)
     return (hit.group(2) or "") if hit else ""
 
@@ -147,7 +164,7 @@ ROWS: tuple[Row, ...] = (
     ("getEscapedPath", f"{_T}.() -> string", _escaped_path),
     ("getHost", f"{_T}.() -> string", lambda url: url.host),
     ("getHostname", f"{_T}.() -> string", _hostname),
-    ("getPort", f"{_T}.() -> string", _port),
+    ("getPort", f"{_T}.() -> string", port),
     ("getQuery", f"{_T}.() -> map(string, list(string))", _query),
     ("getScheme", f"{_T}.() -> string", lambda url: url.scheme),
     ("isURL", "(string) -> bool", _is_url),
