@@ -1,5 +1,9 @@
 """Runs the plugins that may change or refuse an object, in order.
 
+Requests ask the chain themselves. Controllers that delete on somebody's behalf (garbage collection,
+the end of a namespace, a binding or a workspace) ask it through a `Deleter`: upstream they send
+requests, too, so that nothing is deleted that a policy or webhook forbids.
+
 A plugin is a row: a name, the operations and resources it looks at, and a plain function that
 raises ApiError to refuse. Mutating plugins run before an object is validated, validating ones
 after. A function may return an awaitable where it must ask somebody else (a webhook).
@@ -7,14 +11,19 @@ after. A function may return an awaitable where it must ask somebody else (a web
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from kcpfast.meta.errors import ApiError, forbidden
-from kcpfast.meta.user import User
+from kcpfast.meta.user import AUTHENTICATED, SERVICE_ACCOUNTS, User, service_account
+from kcpfast.registry import values
+from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.objects import Target
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.store.contract import Write
+from kcpfast.work.aside import Aside
 
 CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
 
@@ -130,6 +139,9 @@ class Admission:
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         """Take the plugins in their order."""
+        self._deletions = {
+            place for each in plugins if DELETE in each.operations for place in each.places or ()
+        }
         self._mutating = _Rows([plugin for plugin in plugins if plugin.mutates])
         self._validating = _Rows([plugin for plugin in plugins if not plugin.mutates])
 
@@ -139,6 +151,10 @@ class Admission:
             pending = run(review)
             if pending is not None:
                 await pending
+
+    def guards(self, place: tuple[str, str]) -> bool:
+        """Tell whether a plugin looks at deletions of this resource in particular."""
+        return place in self._deletions
 
     async def validate(self, review: Review) -> None:
         """Let the validating plugins look at the finished object; ApiError if one refuses."""
@@ -168,3 +184,115 @@ class _Rows:
 
 # Stands for every resource that no plugin names.
 _OTHER = ("", "")
+
+
+# ------------------------------------------------------------------------- controllers
+
+_ASKED_AT_ONCE = 64
+_BOUND = ":"
+
+
+class Refused(Exception):
+    """Admission does not let a controller delete an object.
+
+    It is to be asked again, later and later: after `longest` seconds at last.
+    """
+
+    def __init__(self, why: str, longest: float = 60.0) -> None:
+        """Take what the refusal says."""
+        super().__init__(why)
+        self.longest = longest
+
+
+class Deletions:
+    """Has controllers ask the chain; `registers` tells whether a workspace has registered anything
+    that looks at the deletion of a resource."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        catalog: Catalog,
+        aside: Aside,
+        registers: Callable[[Target], bool],
+    ) -> None:
+        """Find resources in the catalog as they are served; decode beside the loop."""
+        self.admission, self.aside, self.registers = admission, aside, registers
+        self._catalog = catalog
+        self.asking: Counter[str] = Counter()
+
+    def by(self, controller: str) -> Deleter:
+        """Return what a controller asks with: policies know it by its service account's name."""
+        namespace = "kube-system"
+        groups = (SERVICE_ACCOUNTS, f"{SERVICE_ACCOUNTS}:{namespace}", AUTHENTICATED)
+        return Deleter(self, User(service_account(namespace, controller), groups=groups))
+
+    def served(self, target: Target) -> Target:
+        """Return a stored object's target as its workspace serves it, itself if none does."""
+        resource, storage = target.resource, target.resource.storage
+        place = (resource.group, resource.plural)
+        found = self._catalog.stored(target.cluster, *place)
+        if found is not None and found.storage == storage:
+            return target._replace(resource=found)
+        _, _, identity = storage.decode().partition(_BOUND)
+        origin = self._catalog.by_identity(identity, *place) if identity else None
+        versions = self._catalog.from_origin(origin) if origin is not None else {}
+        return target._replace(resource=next(iter(versions.values()), resource))
+
+
+class Deleter:
+    """Asks for one controller."""
+
+    def __init__(self, deletions: Deletions, user: User) -> None:
+        """Ask as this user."""
+        self._deletions = deletions
+        self._user = user
+
+    def must_ask(self, target: Target) -> bool:
+        """Tell whether anybody looks at the deletion of a stored object, by kind and workspace."""
+        served = self._deletions.served(target)
+        place = (served.resource.group, served.resource.plural)
+        return self._deletions.admission.guards(place) or self._deletions.registers(served)
+
+    def must_ask_others(self, target: Target) -> bool:
+        """The same of what the workspace of a bound resource's export has registered."""
+        if _BOUND.encode() not in target.resource.storage:
+            return False
+        served = self._deletions.served(target)
+        origin = served.resource.origin
+        owner = origin.export_cluster if origin is not None else ""
+        return owner not in ("", target.cluster) and self._deletions.registers(served)
+
+    async def ask(
+        self, target: Target, revision: int, value: bytes, propagation: str = ""
+    ) -> list[Write]:
+        """Return what goes with the deletion of a stored object; Refused if it is not to be.
+
+        A workspace whose webhooks keep many waiting is refused the next: they hold memory.
+        """
+        parts, served = self._deletions, self._deletions.served(target)
+        if parts.asking[target.cluster] >= _ASKED_AT_ONCE:
+            raise Refused("too many deletions wait for admission")
+        size = len(value)
+        old = await parts.aside.run(
+            size, target.cluster, values.decode, served.resource, revision, value
+        )
+        review = Review(DELETE, served, self._user, None, old)
+        review.size, review.options = size, partial(_options, old["metadata"]["uid"], propagation)
+        parts.asking[target.cluster] += 1
+        try:
+            await parts.admission.mutate(review)
+            await parts.admission.validate(review)
+        except ApiError as error:
+            raise Refused(error.message) from error
+        finally:
+            parts.asking[target.cluster] -= 1
+            if not parts.asking[target.cluster]:
+                del parts.asking[target.cluster]
+        return review.more
+
+
+def _options(uid: str, propagation: str) -> dict[str, Any]:
+    """Return the DeleteOptions that a controller sends upstream."""
+    head = {"kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1"}
+    asked = {"propagationPolicy": propagation} if propagation else {}
+    return head | {"preconditions": {"uid": uid}} | asked

@@ -11,7 +11,7 @@ from kcpfast.admission.evaluation import Decide
 from kcpfast.admission.matching import Matcher
 from kcpfast.admission.registered import Policy, Registered, Registry, Unmade
 from kcpfast.registry.catalog import Catalog
-from kcpfast.registry.objects import Objects
+from kcpfast.registry.objects import Objects, Target
 from kcpfast.registry.reader import Reader
 from kcpfast.work.aside import SMALL
 
@@ -80,6 +80,13 @@ class Dynamic:
             Plugin("apis.kcp.io/Mutating", self._mutate, _ALL, subresources=None, mutates=True),
             Plugin("apis.kcp.io/Validating", self._validate, _ALL, subresources=None),
         ]
+
+    def looks_at_deletion(self, target: Target) -> bool:
+        """Tell whether anything is registered that may look at the deletion of a resource."""
+        registered = self._registry.at(target)
+        if registered is None:
+            return False
+        return isinstance(registered, Unmade) or registered.deletes
 
     def _mutate(self, review: Review) -> Awaitable[None] | None:
         registered = self._registry.of(review)

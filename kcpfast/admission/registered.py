@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from kcpfast.admission.chain import Review
+from kcpfast.admission.chain import DELETE, Review
 from kcpfast.admission.evaluation import Condition, Scope, conditions, scope_of
 from kcpfast.admission.matching import Criteria, criteria
 from kcpfast.registry import index, values
 from kcpfast.registry.derived import Derived
-from kcpfast.registry.objects import Objects, object_prefix
+from kcpfast.registry.objects import Objects, Target, object_prefix
 from kcpfast.registry.reader import Reader
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.resource import Object
@@ -92,13 +92,17 @@ class Hook(NamedTuple):
 
 
 class Registered(NamedTuple):
-    """Everything that a workspace has, in the order in which it runs."""
+    """Everything that a workspace has, in the order in which it runs.
+
+    `deletes` tells whether any of it may look at deletions.
+    """
 
     cluster: str
     mutating_policies: tuple[Policy, ...]
     mutating_hooks: tuple[Hook, ...]
     validating_policies: tuple[Policy, ...]
     validating_hooks: tuple[Hook, ...]
+    deletes: bool = True
 
 
 class Unmade:
@@ -133,13 +137,18 @@ class Registry:
         """Return what may concern a request, None if there is nothing.
 
         What is Unmade is to be made beside the loop.
+        """
+        return self.at(review.target)
+
+    def at(self, target: Target) -> Registered | Unmade | None:
+        """Return what may concern requests about an object, None if there is nothing.
 
         Configurations do not concern each other: who locked themselves out could not get back in.
         """
-        if review.resource.group == GROUP:
+        if target.resource.group == GROUP:
             return None
-        origin = review.resource.origin
-        cluster = (origin.export_cluster if origin is not None else "") or review.target.cluster
+        origin = target.resource.origin
+        cluster = (origin.export_cluster if origin is not None else "") or target.cluster
         found = self._registered.get(cluster, partial(self._load, cluster))
         return found and (found.made or found)
 
@@ -166,13 +175,19 @@ def _made(cluster: str, found: Mapping[str, Sequence[Item]]) -> Registered:
         plural: [values.decode(_KINDS[plural], item.revision, item.value) for item in items]
         for plural, items in found.items()
     }
-    return Registered(
-        cluster,
+    listed = (
         tuple(_policies(all_of, "mutating")),
         tuple(_hooks(all_of["mutatingwebhookconfigurations"])),
         tuple(_policies(all_of, "validating")),
         tuple(_hooks(all_of["validatingwebhookconfigurations"])),
     )
+    deletes = any(_looks_at_deletions(each) for row in listed for each in row)
+    return Registered(cluster, *listed, deletes)
+
+
+def _looks_at_deletions(found: Policy | Hook) -> bool:
+    rules = found.criteria.rules
+    return not rules or any(each.operations & {DELETE, "*"} for each in rules)
 
 
 def _policies(all_of: Mapping[str, list[Object]], kind: str) -> Iterator[Policy]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from kcpfast.admission.chain import Deletions
 from kcpfast.controllers.claims import relabel
 from kcpfast.controllers.removal import Content, Remaining, remove
 from kcpfast.controllers.runtime import DONE, Again, Outcome
@@ -57,10 +58,16 @@ class BindingController:
     """Reconciles APIBindings."""
 
     def __init__(
-        self, objects: Objects, catalog: Catalog, clusters: Clusters, marked: claims.Claims
+        self,
+        objects: Objects,
+        catalog: Catalog,
+        clusters: Clusters,
+        marked: claims.Claims,
+        deletions: Deletions,
     ) -> None:
         """Work on the registry."""
         self._objects = objects
+        self._deleter = deletions.by("apibinding-deletion")
         self._catalog = catalog
         self._clusters = clusters
         self._claims = marked
@@ -301,11 +308,12 @@ class BindingController:
         status = found.get("status") or {}
         bound = status.get("boundResources") or []
         if bound:
-            remaining = Remaining({}, {})
+            remaining = Remaining()
             listed = self._contents(bound, await self._adopted(where), where.cluster)
-            await remove(self._objects, where.cluster, listed, remaining)
+            await remove(self._objects, where.cluster, listed, remaining, self._deleter)
             if remaining.resources:
                 await self._say(where, remaining)
+                remaining.raise_refused()
                 return Again(_RETRY)
         await self._release(where, bound)
         return DONE
@@ -347,6 +355,9 @@ class BindingController:
             if remaining.finalizers:
                 text += "; " + remaining.finalizers_text("APIBinding")
                 reason = "ResourceFinalizersRemain"
+            if remaining.refused:
+                text += "; " + remaining.refused_text()
+                reason = "ResourceDeletionFailed"
             conditions.mark_false(new, "BindingResourceDeleteSuccess", reason, text)
             conditions.summarize(new)
             return Change(new)

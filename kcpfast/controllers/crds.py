@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from kcpfast.admission.chain import Deletions
 from kcpfast.controllers.removal import Content, Remaining, remove
 from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.kcp.clusters import lock_writes
@@ -35,9 +36,10 @@ _REASONS = {
 class CrdController:
     """Reconciles CRDs."""
 
-    def __init__(self, objects: Objects, catalog: Catalog) -> None:
+    def __init__(self, objects: Objects, catalog: Catalog, deletions: Deletions) -> None:
         """Work on the registry."""
         self._objects = objects
+        self._deleter = deletions.by("crd-finalizer")
         self._catalog = catalog
 
     async def crd(self, cluster: str, name: str) -> Outcome:
@@ -100,16 +102,21 @@ class CrdController:
 
     async def _end(self, where: Target, found: Object) -> Outcome:
         spec = found["spec"]
-        text = "CustomResource deletion is in progress"
-        await self._say(where, "True", "InstanceDeletionInProgress", text)
+        if not _is_refused(found):
+            text = "CustomResource deletion is in progress"
+            await self._say(where, "True", "InstanceDeletionInProgress", text)
         storage = storage_name(spec["group"], spec["names"]["plural"], CUSTOM)
-        remaining = Remaining({}, {})
+        remaining = Remaining()
         contents = [
             Content(key.split(b"\0", 3)[2].decode(), storage)
             for key, _ in self._objects.store.index_scan(index.counts(where.cluster))
             if key.endswith(b"\0" + storage)
         ]
-        await remove(self._objects, where.cluster, contents, remaining)
+        await remove(self._objects, where.cluster, contents, remaining, self._deleter)
+        if remaining.refused:
+            text = f"could not issue all deletes: {remaining.refused_text()}"
+            await self._say(where, "True", "InstanceDeletionFailed", text)
+            remaining.raise_refused()
         if remaining.resources:
             return Again(_RETRY)
 
@@ -196,6 +203,12 @@ def _set_conditions(status: dict[str, Any], wanted: Iterable[dict[str, Any]]) ->
                 condition["lastTransitionTime"] = old["lastTransitionTime"]
             listed[listed.index(old)] = condition
     status["conditions"] = listed
+
+
+def _is_refused(crd: Object) -> bool:
+    """Tell whether admission held instances at the last attempt: that is not unsaid meanwhile."""
+    listed = (crd.get("status") or {}).get("conditions") or ()
+    return any(each.get("reason") == "InstanceDeletionFailed" for each in listed)
 
 
 def _is(crd: Object, kind: str) -> bool:

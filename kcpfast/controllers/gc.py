@@ -12,6 +12,9 @@ object under the uids of its owners, and a write leaves one of four marks:
 An owner is solid, dangling (not there, or another object by now), or waiting (being deleted in the
 foreground). Something with a solid owner stays and loses its other references; something without
 one is deleted. A reference that cannot be resolved keeps its object, whatever the others are.
+
+Admission is asked before a deletion, as it is upstream, where this is a client like any other; what
+it refuses is tried again, later and later.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
+from kcpfast.admission.chain import Deletions, Refused
 from kcpfast.controllers.removal import stored_target
 from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.controllers.strays import Strays
@@ -50,15 +54,18 @@ Reference = dict[str, Any]
 _SPARED = (EVENTS, LOGICAL_CLUSTERS.storage)
 _BATCH = 64
 _RETRY = 60.0
+# As client-go's queues do.
+_LONGEST_REFUSED = 1000.0
 
 
 class GarbageCollector:
     """Reconciles owners and dependents."""
 
-    def __init__(self, objects: Objects, catalog: Catalog) -> None:
+    def __init__(self, objects: Objects, catalog: Catalog, deletions: Deletions) -> None:
         """Work on the registry."""
         self._objects = objects
         self._catalog = catalog
+        self._deleter = deletions.by("generic-garbage-collector")
         self._strays = Strays(objects, catalog)
 
     # ------------------------------------------------------------------------- marks
@@ -73,7 +80,18 @@ class GarbageCollector:
 
     async def owner_gone(self, cluster: str, uid: str) -> Outcome:
         """Look at everything that names an owner (by its uid's digest) which is deleted."""
-        outcomes = await self._each(cluster, uid, lambda key: self._attempt(key, uid))
+        refused: list[Refused] = []
+
+        async def attempt(key: bytes) -> Outcome:
+            try:
+                return await self._attempt(key, uid)
+            except Refused as error:  # that is not to stop the others
+                refused.append(error)
+                return DONE
+
+        outcomes = await self._each(cluster, uid, attempt)
+        if refused:
+            raise refused.pop(0)
         return next((each for each in outcomes if each != DONE), DONE)
 
     async def dependents(self, cluster: str, uid: str) -> Outcome:
@@ -150,8 +168,12 @@ class GarbageCollector:
         return await run(size, cluster, values.metadata, record.value)
 
     async def _attempt_marked(self, key: bytes, uid: str) -> Outcome:
-        """Attempt a deletion; one that cannot be decided yet is left to a mark of its own."""
-        outcome = await self._attempt(key)
+        """Attempt a deletion; one that cannot be decided yet, or that is refused, is left to a mark
+        of its own."""
+        try:
+            outcome = await self._attempt(key)
+        except Refused:
+            outcome = Again(_RETRY)
         if outcome != DONE:
             cluster = stored_target(key).cluster
             name = f"{uid}\0{index.digest(key)}"
@@ -172,19 +194,19 @@ class GarbageCollector:
                 return Change(old)
             states = [await self._state(target, each, gone) for each in meta["ownerReferences"]]
             outcome = Again(_RETRY) if UNKNOWN in states else DONE
-            return Change(await self._judged(target, old, states))
+            return await self._judged(target, old, states)
 
         await self._objects.adjust(target, change)
         return outcome
 
-    async def _judged(self, target: Target, old: Object, states: list[str]) -> Object | None:
+    async def _judged(self, target: Target, old: Object, states: list[str]) -> Change:
         """Return what becomes of an object whose owners are in these states."""
         if MISPLACED in states:
-            return old
+            return Change(old)
         if UNKNOWN in states:
-            return _without(old, states, (GONE,))
+            return Change(_without(old, states, (GONE,)))
         if SOLID in states:
-            return _without(old, states, (DANGLING, GONE, WAITING))
+            return Change(_without(old, states, (DANGLING, GONE, WAITING)))
         propagation = ""
         if WAITING in states:
             uid = index.digest(old["metadata"]["uid"])
@@ -195,9 +217,24 @@ class GarbageCollector:
                     if awaited(await self._metadata(key)) == FOREGROUND:
                         old = _unblocking(old)  # they wait for each other, in a circle
                         break
+        more = await self._admitted(target, propagation)
         size = self._objects.size(target)
         run, cluster = self._objects.aside.run, target.cluster
-        return await run(size, cluster, deleted, target.resource, old, propagation)
+        new = await run(size, cluster, deleted, target.resource, old, propagation)
+        return Change(new, more)
+
+    async def _admitted(self, target: Target, propagation: str) -> Sequence[Write]:
+        """Return what goes with a deletion; Refused if admission is against it."""
+        if not self._deleter.must_ask(target):
+            return ()
+        record = self._objects.record(target)
+        if record is None:
+            return ()  # nothing is left to be deleted: the commit will tell
+        try:
+            return await self._deleter.ask(target, *record, propagation or "Background")
+        except Refused as refused:
+            refused.longest = _LONGEST_REFUSED
+            raise
 
     async def _state(self, target: Target, reference: Reference, gone: str) -> str:
         if gone and index.digest(reference["uid"]) == gone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kcpfast.admission.chain import Deletions
 from kcpfast.auth.tokens import ACCOUNTS
 from kcpfast.controllers.removal import Remaining, contents, remove
 from kcpfast.controllers.runtime import DONE, Again, Outcome
@@ -20,9 +21,10 @@ _RETRY = 1.0
 class NamespaceController:
     """Reconciles namespaces that are being deleted, and the content they are born with."""
 
-    def __init__(self, objects: Objects, ca: str) -> None:
+    def __init__(self, objects: Objects, ca: str, deletions: Deletions) -> None:
         """Work on the registry; `ca` is the server's certificate authority (PEM)."""
         self._objects = objects
+        self._deleter = deletions.by("namespace-controller")
         self._ca = ca
 
     async def namespace(self, cluster: str, name: str) -> Outcome:
@@ -32,10 +34,11 @@ class NamespaceController:
         if found is None or "deletionTimestamp" not in found["metadata"]:
             return DONE
         await self._objects.store.commit([Index(index.waiting(cluster, name), b"")])
-        remaining = Remaining({}, {})
-        await remove(self._objects, cluster, contents(self._objects, cluster, name), remaining)
+        remaining, listed = Remaining(), contents(self._objects, cluster, name)
+        await remove(self._objects, cluster, listed, remaining, self._deleter)
         if remaining.resources:
             await self._say(where, remaining)
+            remaining.raise_refused()
             return Again(_RETRY)
         await self._objects.store.commit([Index(index.waiting(cluster, name), None)])
         await self._release(where)
@@ -106,8 +109,13 @@ def _conditions(remaining: Remaining) -> list[Condition]:
                    "All resources successfully discovered"),
         _condition("NamespaceDeletionGroupVersionParsingFailure", "False", "ParsedGroupVersions",
                    "All legacy kube types successfully parsed"),
-        _condition("NamespaceDeletionContentFailure", "False", "ContentDeleted",
-                   "All content successfully deleted, may be waiting on finalization"),
+        _condition(
+            "NamespaceDeletionContentFailure",
+            "True" if remaining.refused else "False",
+            "ContentDeletionFailed" if remaining.refused else "ContentDeleted",
+            remaining.refused_text() if remaining.refused
+            else "All content successfully deleted, may be waiting on finalization",
+        ),
         _condition("NamespaceContentRemaining", "True", "SomeResourcesRemain",
                    remaining.resources_text()),
         _condition(

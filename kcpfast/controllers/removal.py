@@ -1,5 +1,10 @@
 """Empties a namespace or a whole logical cluster: what may go goes, what has finalizers is asked.
 
+Admission is asked for each object as it is for a request to delete it, where anybody looks at such
+requests. What a workspace registered itself does not outlive it: the end of a workspace takes that
+along first (kcp: in the first round), so that it cannot hold the rest; what was registered in
+another workspace for bound resources goes on to be asked.
+
 Nothing is discovered or listed: the counters of the index say what is there. A cluster in which
 nothing has to be waited for is swept: all of it goes in one commit, and what the index says of it
 as ranges.
@@ -7,22 +12,26 @@ as ranges.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from kcpfast.admission.chain import Deleter, Refused
 from kcpfast.registry import index, values
 from kcpfast.registry.deletion import deleted
 from kcpfast.registry.objects import EVENTS, FOREGROUND, ORPHAN, Objects, Target
 from kcpfast.resources.builtin import BUILTIN
 from kcpfast.resources.resource import Names, Object, Resource
 from kcpfast.schema.program import compile_schema
-from kcpfast.store.contract import Below, Clear, Conflict, Item, Put, Stamp, Write
+from kcpfast.store.contract import Below, Clear, Conflict, Item, Put, Stamp, Write, number
 from kcpfast.store.keys import place, prefix
 from kcpfast.work.aside import LARGE
 
 # What is read, and removed, at once: so many objects, and about so many bytes of them.
 _BATCH, _BYTES = 200, 128 * 1024
+# Deletions that admission is asked for at the same time.
+_ASKED = 16
 # A cluster that holds more is not swept in one commit.
 _SWEPT_BYTES = 1024 * 1024
 # What these ask for is not done for who loses everything.
@@ -35,12 +44,35 @@ class Content(NamedTuple):
     namespace: str
     storage: bytes
 
+    def target(self, cluster: str) -> Target:
+        """Return what stands for any of them in a cluster."""
+        resource = raw_resource(self.storage, namespaced=bool(self.namespace))
+        return Target(resource, cluster, self.namespace, "")
 
-class Remaining(NamedTuple):
-    """What could not go yet: instances by resource, and by finalizer."""
 
-    resources: dict[str, int]
-    finalizers: dict[str, int]
+class Remaining:
+    """What could not go yet: instances by resource, and by finalizer; `refused` by resource says
+    what admission said of the first that it holds."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.resources: dict[str, int] = {}
+        self.finalizers: dict[str, int] = {}
+        self.refused: dict[str, str] = {}
+
+    def add(self, shown: str, count: int = 1) -> None:
+        """Count instances of a resource."""
+        self.resources[shown] = self.resources.get(shown, 0) + count
+
+    def raise_refused(self) -> None:
+        """Raise Refused if admission refused anything: it is asked again after longer waits."""
+        if self.refused:
+            raise Refused(self.refused_text())
+
+    def refused_text(self) -> str:
+        """Say what admission refused, as Kubernetes does for namespaces."""
+        texts = ", ".join(sorted(self.refused.values()))
+        return f"Failed to delete all resource types, {len(self.refused)} remaining: {texts}"
 
     def resources_text(self) -> str:
         """Say what remains, as Kubernetes does for namespaces."""
@@ -116,8 +148,13 @@ def stored_target(key: bytes) -> Target:
 
 _BINDINGS = b"apis.kcp.io/apibindings"
 # Whoever may do what goes at the very end.
-LAST = (b"rbac.authorization.k8s.io/clusterroles", b"rbac.authorization.k8s.io/clusterrolebindings")
-_ORDER = {_BINDINGS: 1, **dict.fromkeys(LAST, 2)}
+_LAST = (
+    b"rbac.authorization.k8s.io/clusterroles",
+    b"rbac.authorization.k8s.io/clusterrolebindings",
+)
+_ORDER = {_BINDINGS: 1, **dict.fromkeys(_LAST, 2)}
+_NAMESPACES = b"/namespaces"
+_ADMISSION = b"admissionregistration.k8s.io/"
 # What goes with one of these is filed, or is to be told, outside of its cluster. All that other
 # objects carry along is of the cluster itself.
 _FAR = {
@@ -130,11 +167,30 @@ _FAR = {
 }
 
 
-def sweep(objects: Objects, cluster: str, most: int = 0) -> list[Write] | None:
+def in_order(
+    found: Iterable[Content], must_ask: Callable[[Content], bool]
+) -> Iterator[Sequence[Content]]:
+    """Yield the content of a cluster in the stages in which it goes; bindings end by themselves.
+
+    What the cluster has registered for admission is the first of all, then comes what admission
+    is to be asked for, while its namespaces are there to be looked at.
+    """
+    listed = [each for each in found if each.storage != _BINDINGS]
+    yield [each for each in listed if each.storage.startswith(_ADMISSION)]
+    late = (_NAMESPACES, *_LAST)
+    asked = [each for each in listed if each.storage not in late and must_ask(each)]
+    yield asked
+    yield [each for each in listed if each not in asked and each.storage not in _LAST]
+    yield [each for each in listed if each.storage in _LAST]
+
+
+def sweep(
+    objects: Objects, cluster: str, must_ask: Callable[[Target], bool], most: int = 0
+) -> list[Write] | None:
     """Return the writes that empty a cluster, to be one commit; it fails if anything comes between.
 
-    None if something has finalizers or there are more than `most` objects (0 = any number). The
-    finalizers of bindings wait for what was bound, which goes along.
+    None if something has finalizers, is not to go unasked, or there are more than `most` objects
+    (0 = any number). The finalizers of bindings wait for what was bound, which goes along.
     """
     listed = sorted(contents(objects, cluster), key=lambda each: _ORDER.get(each.storage, 0))
     found: list[tuple[Resource, Item]] = []
@@ -147,6 +203,8 @@ def sweep(objects: Objects, cluster: str, most: int = 0) -> list[Write] | None:
         if most and (page.last or len(found) + len(items) > most):
             return None
         if content.storage != _BINDINGS and any(_finalizers(item.value) for item in items):
+            return None
+        if items and must_ask(content.target(cluster)):
             return None
         found += [(resource, item) for item in items]
         events += len(items) if content.storage == EVENTS else 0
@@ -203,16 +261,62 @@ async def remove(
     cluster: str,
     found: Iterable[Content],
     remaining: Remaining,
+    deleter: Deleter,
     along: Along = nothing,
 ) -> None:
     """Delete objects; those with finalizers are marked as being deleted and counted.
 
-    `along` returns what goes with the mark, in place of the work that is usually asked for.
+    `deleter` asks admission; once it refuses some of a kind, the others of that kind wait as well,
+    as upstream. `along` returns what goes with the mark, in place of the work that is usually asked
+    for.
     """
     for content in list(found):
         resource = raw_resource(content.storage, namespaced=bool(content.namespace))
+        must_ask = deleter.must_ask(content.target(cluster))
+        before = remaining.resources.get(_shown(resource), 0)
         for page in pages(objects, _range(cluster, content)):
-            await _remove_page(objects, resource, page, remaining, along)
+            allowed, more = page, list[Write]()
+            if must_ask:
+                allowed, more = await _allowed(resource, page, remaining, deleter)
+            await _remove_page(objects, resource, allowed, remaining, along, more)
+            if len(allowed) < len(page):
+                key = index.count(cluster, content.namespace, content.storage)
+                remaining.resources[_shown(resource)] = before + number(
+                    objects.store.index_get(key)
+                )
+                break
+
+
+async def _allowed(
+    resource: Resource, page: Sequence[Item], remaining: Remaining, deleter: Deleter
+) -> tuple[list[Item], list[Write]]:
+    """Return what of a page admission lets go, and what goes with it.
+
+    What is being deleted already was asked for when that began.
+    """
+    allowed: list[Item] = []
+    more: list[Write] = []
+    for start in range(0, len(page), _ASKED):
+        some = page[start : start + _ASKED]
+        asking = [_asked(resource, item, deleter) for item in some]
+        for item, answer in zip(some, await asyncio.gather(*asking), strict=True):
+            if isinstance(answer, Refused):
+                remaining.refused.setdefault(_shown(resource), str(answer))
+            else:
+                allowed.append(item)
+                more += answer
+        await asyncio.sleep(0)  # others have their turn
+    return allowed, more
+
+
+async def _asked(resource: Resource, item: Item, deleter: Deleter) -> list[Write] | Refused:
+    if values.is_deleted(item.value):
+        return []
+    target = Target(resource, *place(item.key)[1:])
+    try:
+        return await deleter.ask(target, item.revision, item.value, "Background")
+    except Refused as refused:
+        return refused
 
 
 async def _remove_page(
@@ -221,18 +325,20 @@ async def _remove_page(
     page: Sequence[Item],
     remaining: Remaining,
     along: Along,
+    more: Sequence[Write],
 ) -> None:
+    if not page:
+        return
     cluster = place(page[0].key).cluster
     writes = await objects.aside.run(
         weight(page), cluster, _removing, objects, resource, page, remaining, along
     )
     if writes:
         try:
-            await objects.store.commit(writes)
+            await objects.store.commit([*writes, *more])
         except Conflict:
             # Somebody changed one of them; the next round takes the rest.
-            shown = _shown(resource)
-            remaining.resources[shown] = remaining.resources.get(shown, 0) + 1
+            remaining.add(_shown(resource))
 
 
 def _removing(
@@ -249,7 +355,7 @@ def _removing(
         finalizers = _finalizers(item.value)
         target = Target(resource, *place(item.key)[1:])
         if finalizers:
-            remaining.resources[_shown(resource)] = remaining.resources.get(_shown(resource), 0) + 1
+            remaining.add(_shown(resource))
             for name in finalizers:
                 remaining.finalizers[name] = remaining.finalizers.get(name, 0) + 1
             if "deletionTimestamp" not in obj["metadata"]:

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from kcpfast._core.generations import Basis
+from kcpfast.admission.chain import Refused
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
 from kcpfast.store.contract import Batch, Conflict, Store, StoreError, Unstamp, number
@@ -24,6 +25,8 @@ LOG = logging.getLogger("kcpfast.controllers")
 _AT_ONCE = 32
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 30.0
 _LOOK = 0.01
+# What takes longer waits for somebody else (a webhook), and takes no place from others.
+_LONG, _MOST_LONG = 1.0, 1024
 
 
 class Done(NamedTuple):
@@ -56,6 +59,8 @@ class Runtime:
         self._running: dict[bytes, asyncio.Task[None]] = {}
         # Set anew while it is being worked on.
         self._renewed: set[bytes] = set()
+        # Being worked on for long; they do not count among those that run at once.
+        self._long: set[bytes] = set()
         self._finished: list[Unstamp] = []
         self._removing: asyncio.Task[None] | None = None
         self._timers: dict[bytes, asyncio.TimerHandle] = {}
@@ -100,7 +105,7 @@ class Runtime:
 
     def _fill(self) -> None:
         """Start what may run."""
-        while len(self._running) < _AT_ONCE and (self._round or self._queue):
+        while len(self._running) - len(self._long) < _AT_ONCE and (self._round or self._queue):
             if not self._round:
                 self._round.extend(sorted(self._queue.items()))
                 self._queue.clear()
@@ -110,12 +115,18 @@ class Runtime:
                 continue
             self._running[key] = asyncio.get_running_loop().create_task(self._work(key, since))
 
+    def _make_room(self, key: bytes) -> None:
+        if len(self._long) < _MOST_LONG:
+            self._long.add(key)
+            self._fill()
+
     async def _work(self, key: bytes, since: float) -> None:
         controller, cluster, name = index.marked(key)
         begun = monotonic()
         QUEUE_SECONDS.observe(begun - since, controller)
         seen = 0
         outcome: Outcome = DONE
+        timer = asyncio.get_running_loop().call_later(_LONG, self._make_room, key)
         try:
             seen = number(self._store.index_get(key))
             reconcile = self._reconcilers.get(controller)
@@ -123,14 +134,20 @@ class Runtime:
                 outcome = await reconcile(cluster, name)
         except Exception as error:
             _log_failure(error, controller, cluster, name)
-            wait = min(self._waits.get(key, _FIRST_WAIT) * 2, _LONGEST_WAIT)
+            longest = error.longest if isinstance(error, Refused) else _LONGEST_WAIT
+            wait = min(self._waits.get(key, _FIRST_WAIT) * 2, longest)
             self._waits[key] = wait
             outcome = Again(wait)
+            if isinstance(error, Refused):
+                # What was said of it is no news to itself; it would be asked without a pause.
+                self._renewed.discard(key)
             RETRIES.add(controller)
         else:
             LOG.debug("%s %s %s: %s", controller, cluster, name, outcome)
             self._waits.pop(key, None)
         finally:
+            timer.cancel()
+            self._long.discard(key)
             WORK_SECONDS.observe(monotonic() - begun, controller)
             del self._running[key]
         if not self._stopped:
@@ -196,6 +213,8 @@ def _log_failure(error: Exception, controller: str, cluster: str, name: str) -> 
     where = (controller, cluster, name)
     if isinstance(error, Conflict) or (isinstance(error, ApiError) and error.code == 409):
         LOG.info("%s %s %s is tried again: %s", *where, error)
+    elif isinstance(error, Refused):
+        LOG.info("%s %s %s is refused by admission: %s", *where, error)
     elif isinstance(error, ApiError | StoreError):
         LOG.warning("%s %s %s is tried again: %s", *where, error)
     else:

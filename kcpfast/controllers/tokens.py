@@ -11,11 +11,12 @@ from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
 
-from kcpfast.admission.chain import Plugin, Review
+from kcpfast.admission.chain import Deleter, Plugin, Refused, Review
 from kcpfast.auth.tokens import ACCOUNTS, SECRETS, ServiceAccountTokens
 from kcpfast.controllers.removal import pages, weight
 from kcpfast.controllers.runtime import DONE, Outcome
 from kcpfast.meta.errors import Cause, go_value, invalid
+from kcpfast.registry.deletion import deleted
 from kcpfast.registry.objects import Change, Objects, Target, object_prefix
 from kcpfast.registry.strategies.core import TOKEN_TYPE
 from kcpfast.registry.values import decode
@@ -61,14 +62,34 @@ class TokenSecrets:
             data["token"] = b64encode(token.encode()).decode()
         secret["data"] = data
 
-    async def account_gone(self, cluster: str, name: str) -> Outcome:
-        """Delete the token Secrets of an account; `name` is its namespace and uid."""
+    async def account_gone(self, deleter: Deleter, cluster: str, name: str) -> Outcome:
+        """Delete the token Secrets of an account; `name` is its namespace and uid.
+
+        Refused if admission lets some of them not go: they are good for nothing all the same.
+        """
+        refused: list[Refused] = []
         namespace, _, uid = name.partition("\0")
         for items in pages(self._objects, object_prefix(SECRETS, cluster, namespace)):
             run = self._objects.aside.run
             for key in await run(weight(items), cluster, _tokens_of, uid, items):
-                await self._objects.adjust(Target(SECRETS, *place(key)[1:]), _delete)
+                try:
+                    await self._delete(Target(SECRETS, *place(key)[1:]), deleter)
+                except Refused as error:
+                    refused.append(error)
+        if refused:
+            raise refused.pop(0)
         return DONE
+
+    async def _delete(self, target: Target, deleter: Deleter) -> None:
+        async def change(old: Object) -> Change:
+            if "deletionTimestamp" in old["metadata"]:
+                return Change(old)
+            record = self._objects.record(target)
+            must_ask = record is not None and deleter.must_ask(target)
+            more = await deleter.ask(target, *record) if must_ask and record is not None else []
+            return Change(deleted(SECRETS, old), more)
+
+        await self._objects.adjust(target, change)
 
 
 def _tokens_of(uid: str, secrets: Sequence[Item]) -> list[bytes]:
@@ -83,10 +104,6 @@ def _tokens_of(uid: str, secrets: Sequence[Item]) -> list[bytes]:
 def _uid(secret: Object) -> str:
     annotations = secret["metadata"].get("annotations") or {}
     return annotations.get(ACCOUNT_UID, "") if secret.get("type") == TOKEN_TYPE else ""
-
-
-async def _delete(_old: Object) -> Change:
-    return Change(None)
 
 
 def _no_account(secret: Object, name: str) -> Exception:

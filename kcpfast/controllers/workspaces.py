@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
-from kcpfast.controllers.removal import LAST, Remaining, contents, remove, sweep
+from kcpfast.admission.chain import Deletions
+from kcpfast.controllers.removal import Content, Remaining, contents, in_order, remove, sweep
 from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.kcp import birth, conditions
 from kcpfast.kcp.clusters import TYPE_ANNOTATION, target
@@ -27,16 +28,20 @@ _RETRY = 1.0
 _BIND_RETRY = 5.0
 _UNSCHEDULED = 60.0
 _SWEPT = 400
+# The stage after which nothing is left but bindings and who may do what.
+_SWEEPING = 2
 _ASKING = index.mark("workspace", "", "")[:-1]
-_BINDINGS = b"apis.kcp.io/apibindings"
 
 
 class WorkspaceController:
     """Reconciles Workspaces and LogicalClusters that are being deleted or initialized."""
 
-    def __init__(self, objects: Objects, kinds: Exported, making: Workspaces) -> None:
+    def __init__(
+        self, objects: Objects, kinds: Exported, making: Workspaces, deletions: Deletions
+    ) -> None:
         """Work on the registry; `making` completes what was born without all its bindings."""
         self._objects = objects
+        self._deleter = deletions.by("logicalcluster-deletion")
         self._kinds = kinds
         self._making = making
 
@@ -88,6 +93,7 @@ class WorkspaceController:
         await self._objects.adjust(where, change)
 
     async def _end(self, cluster: str) -> None:
+        # Admission of the workspace itself is not asked: its owner's deletion was admitted.
         async def change(old: Object) -> Change:
             return Change(_ending(old))
 
@@ -207,16 +213,20 @@ class WorkspaceController:
         if store.index_get(waiting) is None:
             # From here on, what goes wakes this reconciler.
             await store.commit([Index(waiting, b"")])
-        remaining = Remaining({}, {})
-        listed = list(contents(self._objects, cluster))
-        first = [each for each in listed if each.storage not in (_BINDINGS, *LAST)]
-        await remove(self._objects, cluster, first, remaining, self._end_along)
-        if not remaining.resources:
-            if await self._sweep(cluster, found):
+        remaining = Remaining()
+
+        def must_ask(content: Content) -> bool:
+            return self._deleter.must_ask(content.target(cluster))
+
+        stages = in_order(list(contents(self._objects, cluster)), must_ask)
+        for number, stage in enumerate(stages):
+            await remove(self._objects, cluster, stage, remaining, self._deleter, self._end_along)
+            if remaining.resources:
+                break
+            if number == _SWEEPING and await self._sweep(cluster, found):
                 return DONE
-            last = [each for each in listed if each.storage in LAST]
-            await remove(self._objects, cluster, last, remaining)
         await self._say(cluster, remaining)
+        remaining.raise_refused()
         children = remaining.finalizers.get(FINALIZER, 0)
         is_woken = children == sum(remaining.resources.values()) > 0
         return DONE if is_woken and len(remaining.finalizers) == 1 else Again(_RETRY)
@@ -226,7 +236,7 @@ class WorkspaceController:
 
         Nothing happens if something has to be waited for, or comes in between.
         """
-        writes = sweep(self._objects, cluster, most)
+        writes = sweep(self._objects, cluster, self._deleter.must_ask_others, most)
         if writes is None:
             return False
         last = self._last_writes(cluster, found)
@@ -285,9 +295,11 @@ class WorkspaceController:
             if remaining.finalizers:
                 text += "; " + remaining.finalizers_text("logical cluster")
             set_phase(new, "Deleting")
-            conditions.mark_false(
-                new, "WorkspaceContentDeleted", "SomeResourcesRemain", text, "Info"
-            )
+            reason, severity = "SomeResourcesRemain", "Info"
+            if remaining.refused:
+                text += "; " + remaining.refused_text()
+                reason, severity = "ContentDeletionFailed", "Error"
+            conditions.mark_false(new, "WorkspaceContentDeleted", reason, text, severity)
             return Change(new)
 
         await self._objects.adjust(target(cluster), change)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import kcpfast
 from kcpfast.admission import namespaces, reserved
 from kcpfast.admission.certificates import Certificates
-from kcpfast.admission.chain import Admission
+from kcpfast.admission.chain import Admission, Deletions
 from kcpfast.admission.dynamic import Dynamic
 from kcpfast.admission.quota import Quotas
 from kcpfast.api.context import Api
@@ -148,6 +148,7 @@ def server(parts: Core, settings: Settings) -> Running:
     kinds = Exported(catalog)
     making = Workspaces(clusters, kinds, authorizer, settings.base_url)
     binders, marked = Binders(clusters, authorizer), Claims(store)
+    dynamic = Dynamic(objects, catalog, store, authorizer.decide, owned.kept)
     plugins = [
         owned.plugin(),
         *namespaces.plugins(objects, clusters.is_ending),
@@ -162,7 +163,7 @@ def server(parts: Core, settings: Settings) -> Running:
         *tenancy.plugins(binders),
         *admit_claims.plugins(marked),
         *secrets.plugins(),
-        *Dynamic(objects, catalog, store, authorizer.decide, owned.kept).plugins(),
+        *dynamic.plugins(),
         *Quotas(store, partial(clusters.object_limit, settings.max_objects)).plugins(),
     ]
     api = Api(
@@ -184,7 +185,9 @@ def server(parts: Core, settings: Settings) -> Running:
     services = views.services(seen, view, clusters, making.types)
     pages = openid.pages(accounts, settings.base_url)
     front = Front(clusters, authenticator, authorizer, view, services, pages)
-    controllers = Runtime(store, _reconcilers(parts, settings, making, marked, secrets))
+    deletions = Deletions(api.admission, catalog, objects.aside, dynamic.looks_at_deletion)
+    work = _reconcilers(parts, settings, making, marked, secrets, deletions)
+    controllers = Runtime(store, work)
     seats = Seats(settings.limits)
     metrics.IN_FLIGHT.read = seats.taken
     metrics.WATCHES.read = hub.watches
@@ -194,18 +197,23 @@ def server(parts: Core, settings: Settings) -> Running:
 
 
 def _reconcilers(
-    parts: Core, settings: Settings, making: Workspaces, marked: Claims, secrets: TokenSecrets
+    parts: Core,
+    settings: Settings,
+    making: Workspaces,
+    marked: Claims,
+    secrets: TokenSecrets,
+    deletions: Deletions,
 ) -> Mapping[str, Reconcile]:
     """Return who works through which marks."""
     _, objects, catalog, clusters = parts
     kinds = Exported(catalog)
-    ending = WorkspaceController(objects, kinds, making)
-    binding = BindingController(objects, catalog, clusters, marked)
+    ending = WorkspaceController(objects, kinds, making, deletions)
+    binding = BindingController(objects, catalog, clusters, marked, deletions)
     exporting = ExportController(objects, clusters, kinds, settings.base_url)
-    spaces = NamespaceController(objects, settings.ca)
-    custom = CrdController(objects, catalog)
+    spaces = NamespaceController(objects, settings.ca, deletions)
+    custom = CrdController(objects, catalog, deletions)
     quotas = QuotaController(objects, catalog)
-    garbage = GarbageCollector(objects, catalog)
+    garbage = GarbageCollector(objects, catalog, deletions)
     return {
         "aggregation": Aggregation(objects).cluster,
         "apibinding": binding.binding,
@@ -229,7 +237,7 @@ def _reconcilers(
         "schema": exporting.schema,
         "slice": exporting.endpoint_slice,
         "slices": exporting.slices,
-        "tokens": secrets.account_gone,
+        "tokens": partial(secrets.account_gone, deletions.by("tokens-controller")),
         "unblocked": garbage.unblocked,
         "workspace": ending.workspace,
         "workspacetype": exporting.workspace_type,

@@ -364,3 +364,28 @@ async def test_a_refusal_is_of_its_types(
     got = await offer(inside)
     assert (got.status, got.body["code"]) == (code, code)
     assert text in got.body["message"]
+
+
+@pytest.mark.parametrize("answer", [{"allowed": False}, None], ids=["no", "broken"])
+async def test_a_controller_asks_again_what_was_refused(
+    inside: Inside, called: Called, answer: Json | None
+) -> None:
+    refusal: Answers | bytes = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
+    if answer is not None:
+        refusal = lambda request: answer  # noqa: E731 - as an answer
+    called.answers["/ok"] = refusal
+    await register(inside, hooks("Validating", called.hook(rules=[rule(operations=["DELETE"])])))
+    dangling = {"apiVersion": "v1", "kind": "ConfigMap", "name": "never", "uid": "nobody"}
+    await inside.create(CONFIG_MAPS, config_map("x", ownerReferences=[dangling]))
+    await inside.settle()
+    for _ in range(2):
+        assert await inside.get(f"{CONFIG_MAPS}/x") is not None
+        await inside.settle(hurry=True)
+    told = called.asked[0]
+    assert told["userInfo"]["username"].endswith("kube-system:generic-garbage-collector")
+    assert told["oldObject"]["kind"] == "ConfigMap"
+    assert told["options"]["preconditions"] == {"uid": told["oldObject"]["metadata"]["uid"]}
+    assert len(called.asked) == 3
+    called.answers["/ok"] = lambda request: {}
+    await inside.settle(hurry=True)
+    assert await inside.get(f"{CONFIG_MAPS}/x") is None

@@ -138,7 +138,7 @@ async def test_a_tree_waits_for_finalizers_deep_in_it(inside: Inside, path: str)
 
 @pytest.mark.parametrize("path", [CONFIG_MAPS, "/api/v1/namespaces/default/events"])
 async def test_a_sweep_fails_if_something_comes_in_between(inside: Inside, path: str) -> None:
-    writes = sweep(inside.objects, inside.at.rpartition("/")[2])
+    writes = sweep(inside.objects, inside.at.rpartition("/")[2], lambda _: False)
     assert writes is not None
     await inside.create(path, config_map("late") if path == CONFIG_MAPS else EVENT)
     with pytest.raises(Conflict):

@@ -7,6 +7,8 @@ import logging
 
 import pytest
 
+from kcpfast.admission.chain import Refused
+from kcpfast.controllers import runtime as running
 from kcpfast.controllers.runtime import DONE, Outcome, Runtime
 from kcpfast.meta.errors import conflict, forbidden
 from kcpfast.registry import index
@@ -18,6 +20,7 @@ FAILURES = [
     (Conflict(b"key", 7), logging.INFO, False),
     (conflict("things", "", "a", "somebody was faster"), logging.INFO, False),
     (forbidden("things", "", "a", "a policy says no"), logging.WARNING, False),
+    (Refused("a policy says no"), logging.INFO, False),
     (StoreError("cannot write: no space left"), logging.WARNING, False),
     (ValueError("a fault"), logging.ERROR, True),
 ]
@@ -55,3 +58,53 @@ async def test_a_failure_is_told_of_and_tried_again(
     (record,) = caplog.records
     assert (record.levelno, record.exc_info is not None) == (level, traceback)
     assert (tries, list(store.index_scan(index.MARKS))) == (2, [])
+
+
+async def test_who_waits_for_others_for_long_takes_no_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A workspace whose webhooks do not answer holds up its own deletions only."""
+    monkeypatch.setattr(running, "_LONG", 0.0)
+    store, answered, done = MemoryStore(), asyncio.Event(), asyncio.Event()
+
+    async def hang(cluster: str, name: str) -> Outcome:
+        await answered.wait()
+        return DONE
+
+    async def work(cluster: str, name: str) -> Outcome:
+        done.set()
+        return DONE
+
+    runtime = Runtime(store, {"a": hang, "b": work})
+    marks = [index.mark("a", "cluster", str(number)) for number in range(3 * running._AT_ONCE)]
+    marks.append(index.mark("b", "cluster", "name"))
+    await store.commit([Put(b"key", b"{}"), *map(Stamp, marks)])
+    runtime.start()
+    await asyncio.wait_for(done.wait(), 5)
+    answered.set()
+    await settled(runtime)
+    await runtime.stop()
+    assert list(store.index_scan(index.MARKS)) == []
+
+
+async def test_a_refusal_is_no_news_to_itself() -> None:
+    store, tries = MemoryStore(), 0
+    mark = index.mark("thing", "cluster", "name")
+
+    async def reconcile(cluster: str, name: str) -> Outcome:
+        nonlocal tries
+        tries += 1
+        await store.commit([Stamp(mark)])  # as what it says of it does
+        raise Refused("a policy says no", longest=0.5)
+
+    runtime = Runtime(store, {"thing": reconcile})
+    await store.commit([Put(b"key", b"{}"), Stamp(mark)])
+    runtime.start()
+    for number in range(5):
+        await settled(runtime)
+        assert tries == number + 1
+        (key,) = runtime._timers
+        runtime._enqueue(key)
+    assert runtime._waits[mark] == 0.5
+    await settled(runtime)
+    await runtime.stop()

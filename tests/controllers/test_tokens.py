@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.admission.registering import BASE, binding, register, rule, validating
 from tests.fix_inside import CA, Inside, Json
 
 SECRETS = "/api/v1/namespaces/default/secrets"
@@ -75,3 +76,14 @@ async def test_it_goes_with_its_account_and_nothing_else_does(
     left = await inside.get(SECRETS)
     assert left is not None
     assert [each["metadata"]["name"] for each in left["items"]] == ["mine", "plain"]
+
+
+async def test_it_stays_where_a_policy_says_so(inside: Inside, account: Json) -> None:
+    await inside.create(SECRETS, secret())
+    rules = {"resourceRules": [rule("secrets", operations=["DELETE"])]}
+    await register(inside, validating("false", matchConstraints=rules), binding("Validating"))
+    await inside.delete(f"{ACCOUNTS}/bot")
+    assert await inside.get(f"{SECRETS}/tok") is not None
+    await inside.delete(f"{BASE}/validatingadmissionpolicies/p")
+    await inside.settle(hurry=True)
+    assert await inside.get(f"{SECRETS}/tok") is None
