@@ -210,7 +210,7 @@ class Server:
         asked = Request(request.method, request.path, "", who, b"", request.peer.anywhere())
         key = (tuple(who.items()), asked.peer, request.path, call.attributes, call.cluster)
         renew = partial(self._renew, asked, call.attributes, call.cluster)
-        return Right(key, notes.basis(), renew)
+        return Right(key, call.flow, notes.basis(), renew)
 
     def _renew(self, request: Request, attributes: Attributes, cluster: str) -> Basis:
         """Ask about a watch again; ApiError if it would not begin now, or would elsewhere."""

@@ -152,7 +152,7 @@ class Hub:
 
     def asks(self) -> bool:
         """Tell whether watches are still to be asked about since the last commit."""
-        return self._rights.planned
+        return self._rights.busy()
 
     def _refuse(self, watch: Watch, status: bytes) -> None:
         """End a watch that is allowed no more; what gathers for it is not told any more."""

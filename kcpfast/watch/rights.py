@@ -5,8 +5,10 @@ server: what was read to allow a watch is known, and once it has changed the req
 again. Watches of the same user at the same place have one right.
 
 Nobody looks while nothing is committed. After a commit all rights are gone through, a part at a
-time, then there is a pause: so that takes two hundredths of the time at most, and a right that was
-withdrawn ends its watches within two seconds, usually within some milliseconds.
+time, then there is a pause: so that takes two hundredths of the time at most. Those of which
+something has changed are asked about in turns, for no more than half of the time, and those of each
+user in turn: who has many that change all the time delays his own. A right that was withdrawn ends
+its watches within two seconds, usually within some milliseconds.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sized
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -41,15 +43,19 @@ class Basis(Protocol):
 class Right(Generic[T]):
     """What watches of one user at one place are allowed by.
 
-    `key` is equal for what is asked about in the same words. `basis` holds until something changes
+    `key` is equal for what is asked about in the same words. `owner` is whose turn it takes to ask
+    again, which it `waits` for. `basis` holds until something changes
     that was read for the answer; `renew` asks again and returns the new one, or raises ApiError.
     """
 
-    __slots__ = ("basis", "key", "renew", "watches")
+    __slots__ = ("basis", "key", "owner", "renew", "waits", "watches")
 
-    def __init__(self, key: Hashable, basis: Basis, renew: Callable[[], Basis]) -> None:
+    def __init__(
+        self, key: Hashable, owner: Hashable, basis: Basis, renew: Callable[[], Basis]
+    ) -> None:
         """Begin without watches."""
-        self.key, self.basis, self.renew = key, basis, renew
+        self.key, self.owner, self.basis, self.renew = key, owner, basis, renew
+        self.waits = False
         self.watches: dict[T, None] = {}
 
 
@@ -60,9 +66,11 @@ class Rights(Generic[T]):
         """Begin without any; `end` ends a watch and tells it a Status."""
         self._end = end
         self._rights: dict[Hashable, Right[T]] = {}
-        self._waiting: deque[Right[T]] = deque()
-        # Whether they are or will be gone through, and whether something was committed since.
-        self.planned = self._changed = False
+        # Those that are still to be looked at, and those that are to be asked about, by owner.
+        self._unseen: deque[Right[T]] = deque()
+        self._changed: dict[Hashable, deque[Right[T]]] = {}
+        # Whether all are or will be gone through, and whether something was committed since.
+        self._planned = self._committed = False
         self._spent = self._resume = 0.0
 
     def __len__(self) -> int:
@@ -85,14 +93,18 @@ class Rights(Generic[T]):
         if not right.watches and self._rights.get(right.key) is right:
             del self._rights[right.key]
 
+    def busy(self) -> bool:
+        """Tell whether it is not known of all of them that they hold."""
+        return self._planned or bool(self._changed)
+
     def on_commit(self) -> None:
         """Have the rights gone through: soon, or once the pause is over."""
-        self._changed = True
-        if not self.planned and self._rights:
+        self._committed = True
+        if not self._planned and self._rights:
             self._plan()
 
     def _plan(self) -> None:
-        self.planned = True
+        self._planned = True
         loop, left = asyncio.get_running_loop(), self._resume - time.perf_counter()
         if left > 0:
             loop.call_later(left, self._begin)
@@ -100,29 +112,45 @@ class Rights(Generic[T]):
             loop.call_soon(self._begin)
 
     def _begin(self) -> None:
-        self._changed, self._spent = False, 0.0
-        self._waiting.extend(self._rights.values())
-        self._go_on()
+        self._committed, self._spent = False, 0.0
+        self._unseen.extend(self._rights.values())
+        self._look()
 
-    def _go_on(self) -> None:
+    def _look(self) -> None:
         """Look at rights until this turn is over."""
-        begun = now = time.perf_counter()
-        while self._waiting:
-            self._look_at(self._waiting.popleft())
-            now = time.perf_counter()
-            if now - begun > _TURN_SECONDS:
-                break
-        self._spent += now - begun
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._go_on)
+        self._spent += _in_turn(self._unseen, self._look_at_next)
+        if self._unseen:
+            asyncio.get_running_loop().call_soon(self._look)
             return
-        self._resume = now + min(max(_PAUSE * self._spent, _SHORTEST_PAUSE), _LONGEST_PAUSE)
-        self.planned = False
-        if self._changed and self._rights:
+        pause = min(max(_PAUSE * self._spent, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+        self._resume = time.perf_counter() + pause
+        self._planned = False
+        if self._committed and self._rights:
             self._plan()
 
-    def _look_at(self, right: Right[T]) -> None:
-        """Ask again if it is not known that nothing has changed; end the watches if refused."""
+    def _look_at_next(self) -> None:
+        right = self._unseen.popleft()
+        if right.waits or right.basis.holds():
+            return
+        right.waits = True
+        if not self._changed:
+            asyncio.get_running_loop().call_soon(self._ask)
+        self._changed.setdefault(right.owner, deque()).append(right)
+
+    def _ask(self) -> None:
+        """Ask about rights that have changed until this turn is over."""
+        spent = _in_turn(self._changed, self._ask_about_next)
+        if self._changed:
+            asyncio.get_running_loop().call_later(spent, self._ask)
+
+    def _ask_about_next(self) -> None:
+        """Ask about a right of the owner whose turn it is; end its watches if refused."""
+        owner = next(iter(self._changed))
+        rest = self._changed.pop(owner)
+        right = rest.popleft()
+        if rest:
+            self._changed[owner] = rest
+        right.waits = False
         if not right.watches or right.basis.holds():
             return
         try:
@@ -136,3 +164,14 @@ class Rights(Generic[T]):
             return
         for watch in list(right.watches):
             self._end(watch, status)
+
+
+def _in_turn(left: Sized, step: Callable[[], None]) -> float:
+    """Take steps while something is left, until a turn is over; return how long it took."""
+    begun = now = time.perf_counter()
+    while left:
+        step()
+        now = time.perf_counter()
+        if now - begun > _TURN_SECONDS:
+            break
+    return now - begun

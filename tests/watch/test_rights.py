@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from kcpfast.api.verbs import watch as verb
+from kcpfast.auth.authenticate import _digest
 from kcpfast.meta.errors import forbidden
+from kcpfast.meta.user import AUTHENTICATED, User
 from kcpfast.transport.messages import Request, Stream
 from kcpfast.watch import feed, rights
 from kcpfast.watch.rights import Right, Rights
@@ -240,6 +242,25 @@ def test_seconds_run_over_as_those_of_go(asked: int, seconds: float) -> None:
     assert found == seconds or seconds == verb.MIN_SECONDS <= found <= 2 * seconds
 
 
+async def test_who_may_act_as_another_no_more_is_told_no_more(inside: Inside) -> None:
+    await grants(inside)
+    tokens = inside.running.server._front._authenticator._tokens
+    tokens[_digest("actor")] = User("actor", "", (AUTHENTICATED,))
+    act: Json = {"apiGroups": [""], "resources": ["users"], "verbs": ["impersonate"]}
+    actor: Json = {"kind": "User", "name": "actor", "apiGroup": GROUP}
+    await grant(inside, inside.at, "act", act, (actor,))
+    await grant(inside, inside.at, "come", ENTER, (actor,))
+    headers = {b"authorization": b"Bearer actor", b"impersonate-user": b"guest"}
+    asked = Request("GET", inside.at + SECRETS, "watch=true", headers)
+    got = await inside.running.server.serve(asked)
+    assert isinstance(got, Stream)
+    opened = Open(inside)
+    opened.stop = got.start(opened.reader)
+    await inside.create(SECRETS, secret("first"))
+    await inside.send("DELETE", f"{BOUND}/act")
+    assert await opened.told() == ["first", "403"]
+
+
 # ------------------------------------------------------------------ views
 
 
@@ -308,6 +329,10 @@ class Held:
         return self.good
 
 
+def refuse() -> Held:
+    raise forbidden("secrets", "", "", "not any more")
+
+
 async def test_watches_of_one_user_and_place_share_a_right(inside: Inside) -> None:
     await grants(inside)
     for query in ("timeoutSeconds=10", "timeoutSeconds=20", "allowWatchBookmarks=true"):
@@ -323,19 +348,16 @@ async def test_commits_are_looked_at_together_and_none_is_missed() -> None:
     found: Rights[str] = Rights(lambda watch, status: ended.append((watch, status)))
     bases = {name: Held() for name in "abc"}
 
-    def renew() -> Held:
-        raise forbidden("secrets", "", "", "not any more")
-
     for name, basis in bases.items():
-        found.enter(Right(name, basis, renew), name)
+        found.enter(Right(name, "me", basis, refuse), name)
     begun = sum(basis.asked for basis in bases.values())
     for _ in range(1000):
         found.on_commit()
-    await until(lambda: not found.planned)
+    await until(lambda: not found.busy())
     assert sum(basis.asked for basis in bases.values()) - begun <= 2 * len(bases)
     found.on_commit()
     bases["b"].good = False  # by a commit that came meanwhile
-    await until(lambda: not found.planned)
+    await until(lambda: not found.busy())
     assert [watch for watch, _ in ended] == ["b"]
     assert json.loads(ended[0][1])["code"] == 403
 
@@ -345,11 +367,30 @@ async def test_many_rights_are_looked_at_in_turns(monkeypatch: pytest.MonkeyPatc
     found: Rights[int] = Rights(lambda watch, status: None)
     bases = [Held() for _ in range(100)]
     for number, basis in enumerate(bases):
-        found.enter(Right(number, basis, Held), number)
+        found.enter(Right(number, "me", basis, Held), number)
     seen = sum(basis.asked for basis in bases)
     found.on_commit()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert sum(basis.asked for basis in bases) - seen < 10
-    await until(lambda: not found.planned)
+    await until(lambda: not found.busy())
     assert sum(basis.asked for basis in bases) - seen == 100
+
+
+async def test_nobody_is_delayed_by_what_changes_for_another() -> None:
+    asked: list[str] = []
+
+    def renew() -> Held:
+        asked.append("")
+        return Held()
+
+    found: Rights[int] = Rights(lambda watch, status: asked.append("mine"))
+    for number in range(100):
+        found.enter(Right(number, "another", changed := Held(), renew), number)
+        changed.good = False
+    found.enter(Right("mine", "me", mine := Held(), refuse), -1)
+    mine.good = False
+    found.on_commit()
+    await until(lambda: not found.busy())
+    assert "mine" in asked[:3]
+    assert len(asked) == 101
