@@ -221,8 +221,8 @@ class WorkspaceController:
         stages = in_order(list(contents(self._objects, cluster)), must_ask)
         for number, stage in enumerate(stages):
             await remove(self._objects, cluster, stage, remaining, self._deleter, self._end_along)
-            if remaining.resources:
-                break
+            if remaining.refused or (remaining.resources and number >= _SWEEPING):
+                break  # refused content keeps its namespace; what has finalizers waits beside
             if number == _SWEEPING and await self._sweep(cluster, found):
                 return DONE
         await self._say(cluster, remaining)

@@ -6,6 +6,7 @@ import pytest
 
 from kcpfast.admission.chain import Deleter, Review
 from kcpfast.admission.policies import ValidatingPolicies
+from kcpfast.transport.messages import Request, Response
 from tests.admission.registering import BASE, binding, register, rule, validating
 from tests.fix_inside import CONFIG_MAPS, Inside, Json, config_map
 from tests.kcp.provider import BINDINGS, LAMPS, Market, lamp
@@ -136,6 +137,24 @@ async def test_policies_see_who_deletes_and_how(inside: Inside, reads: str) -> N
     assert await names(inside) == []
 
 
+async def test_controllers_are_told_from_who_takes_their_name(inside: Inside) -> None:
+    """A provider that lets the collector delete need not let its consumers' administrators."""
+    market = Market(inside)
+    await market.open()
+    at = await market.consumer("c")
+    await inside.create(at + LAMPS, lamp("one"))
+    name = WHO + "generic-garbage-collector"
+    expression = f"request.userInfo.username == '{name}' && !has(request.userInfo.extra)"
+    await register(inside, *no_deletion(expression, "lamps", group="x.example.com"), at=market.shop)
+    headers = {b"authorization": b"Bearer admin", b"impersonate-user": name.encode()}
+    asked = Request("DELETE", f"{at}{LAMPS}/one", "", headers, b"")
+    got = await inside.running.server.serve(asked)
+    assert isinstance(got, Response)
+    assert got.status == 422
+    await hand_over(inside, f"{at}{LAMPS}/one")
+    assert await names(inside, at + LAMPS) == []
+
+
 async def by_reference(inside: Inside, at: str) -> None:
     await hand_over(inside, f"{at}{LAMPS}/one")
 
@@ -187,6 +206,19 @@ async def test_a_workspace_ends_in_spite_of_its_own_policies(inside: Inside, plu
     await register(inside, *no_deletion("false", plural, group=group))
     await inside.delete(f"{WORKSPACES}/ws")
     await inside.patch(f"{CONFIG_MAPS}/held", {"metadata": {"finalizers": None}})
+    await inside.settle(hurry=True)
+    assert await inside.get(f"{WORKSPACES}/ws") is None
+
+
+async def test_a_policy_that_waits_does_not_keep_the_rest_of_its_workspace(inside: Inside) -> None:
+    hold = {"finalizers": ["example.com/hold"]}
+    offered, bound = no_deletion("oldObject.metadata.name != 'held'", "secrets")
+    offered["metadata"] |= hold
+    await register(inside, offered, bound)
+    await inside.create(CONFIG_MAPS, config_map("free"))
+    await inside.delete(f"{WORKSPACES}/ws")
+    assert await names(inside) == []
+    await inside.patch(POLICY, {"metadata": {"finalizers": None}})
     await inside.settle(hurry=True)
     assert await inside.get(f"{WORKSPACES}/ws") is None
 
