@@ -67,6 +67,7 @@ async def watch(api: Api, call: Call) -> Stream:
         opened = Watch(form, interest, sink, bookmarks=bookmarks)
         if call.right is not None:
             api.hub.guard(opened, call.right)
+            call.right = None  # others may have the same one
         store = api.objects.store
         feed = Feed(api.hub, store, opened, after=after, seconds=timeout, ranges=selected.ranges)
         return feed.start()
