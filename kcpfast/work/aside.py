@@ -42,7 +42,7 @@ _MUCH = 128 * 1024
 _THAW_SECONDS, _MOST_DELAYS = 10.0, 6
 # How long the loop waits for the interpreter when it has something to do while a job runs. Only
 # then: the thread that writes would take it from the loop in the middle of a request.
-_SWITCH_SECONDS = 0.001
+_SWITCH_SECONDS, _USUAL_SECONDS = 0.001, sys.getswitchinterval()
 # What a call returned, or what it raised.
 _Outcome = tuple[Any, BaseException | None]
 
@@ -173,15 +173,14 @@ class Aside:
             if job is not None:
                 self._local.loop = loop = job.loop
                 self._running = True
-                usual = sys.getswitchinterval()
-                sys.setswitchinterval(min(usual, _SWITCH_SECONDS))
+                sys.setswitchinterval(min(_USUAL_SECONDS, _SWITCH_SECONDS))
                 gc.disable()
                 try:
                     _run(job)
                 finally:
                     self._spare(loop, job.size)
                     gc.enable()
-                    sys.setswitchinterval(usual)
+                    sys.setswitchinterval(_USUAL_SECONDS)
                     self._running = False
             del job
 
