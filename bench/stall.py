@@ -72,12 +72,17 @@ class Place(NamedTuple):
 
 
 def worked(pid: int) -> float:
-    """Return the seconds of processor time that all threads of a process took so far."""
-    total = 0
-    for each in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+    """Return the seconds of processor time that all threads of a process took so far.
+
+    Those of its children, too: the executable is a process that starts the server as another.
+    """
+    seconds = 0.0
+    for each in Path(f"/proc/{pid}/task").glob("*"):
         with contextlib.suppress(OSError):
-            total += int(each.read_text().split()[0])
-    return total / 1e9
+            seconds += int((each / "schedstat").read_text().split()[0]) / 1e9
+            children = (each / "children").read_text().split()
+            seconds += sum(worked(int(child)) for child in children)
+    return seconds
 
 
 def probe(place: Place) -> None:

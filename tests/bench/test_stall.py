@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,17 @@ def test_a_row_against_a_server(
     assert [name for name, _ in rows] == ["190,000 unknown fields, refused"]
     assert all(wait.seconds > 0 for _, wait in rows)
     assert " 400" in capsys.readouterr().out
+
+
+def test_work_of_a_child_counts() -> None:
+    """A parent that waits for who works: as the executable does."""
+    work = "import time\nwhile time.process_time() < 0.05: pass\nprint(flush=True); input()"
+    parent = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+    with subprocess.Popen(
+        [sys.executable, "-c", parent, work], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        seconds = stall.worked(process.pid)
+        process.communicate(b"\n")
+    assert seconds > 0.05
