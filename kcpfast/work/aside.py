@@ -38,6 +38,8 @@ LONG = SMALL + 1
 # Objects that a collector goes through in a few milliseconds, and the text that may hold as many.
 _MANY = 50_000
 _MUCH = 128 * 1024
+# More than a collector goes through in some 30 milliseconds: what caches hold may be as much.
+_MOST_SPARED = 200_000
 # What was spared is looked through after so long, or so many times that if jobs go on and on.
 _THAW_SECONDS, _MOST_DELAYS = 10.0, 6
 # How long the loop waits for the interpreter when it has something to do while a job runs. Only
@@ -208,7 +210,8 @@ class Aside:
 
         A connection that was open then may be a cycle by now, and would be kept for ever.
         """
-        if delays < _MOST_DELAYS and (self._running or self._waiting):
+        busy = delays < _MOST_DELAYS and (self._running or self._waiting)
+        if busy or gc.get_freeze_count() > _MOST_SPARED:
             self._thaw_later(loop, delays + 1)
             return
         self._frozen = False

@@ -210,3 +210,15 @@ async def test_cycles_that_were_spared_are_found_later(monkeypatch: pytest.Monke
     async with asyncio.timeout(10):
         while seen() is not None:  # noqa: ASYNC110 - by the collector
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(("most", "collected"), [(-1, 0), (1 << 60, 1)])
+async def test_the_collector_does_not_go_through_more_than_it_can_in_a_moment(
+    monkeypatch: pytest.MonkeyPatch, most: int, collected: int
+) -> None:
+    times = list[int]()
+    monkeypatch.setattr(gc, "collect", lambda: times.append(1))
+    monkeypatch.setattr("kcpfast.work.aside._MOST_SPARED", most)
+    Aside()._thaw(asyncio.get_running_loop(), 0)
+    gc.unfreeze()
+    assert len(times) == collected
