@@ -118,8 +118,8 @@ class Server:
         self._reader = reader
         self._seats = seats
         self._discovery = Discovery(reader)
-        # Whether what is needed for signed tokens, and for what is written, is loaded.
-        self._verifies = self._writes = False
+        # Whether what is needed for what is written is loaded.
+        self._writes = False
         self._openapi = OpenApi(reader, api.aside)
         self._plans = Plans(reader)
         self._logs = LOG.isEnabledFor(logging.INFO)
@@ -141,9 +141,8 @@ class Server:
                 call, found = known
             else:
                 call = Call(request, _route(request))
-                if not self._verifies and signed(bearer(request)):
+                if signed(bearer(request)):
                     await self._api.authenticator.accounts.ready()
-                    self._verifies = True
                 found = self._step_by_step(call)
             request.holder.join(call.flow)
             if isinstance(found, Response):
