@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from kcpfast import atomic
 from kcpfast.cli.arguments import Call, Command
 from kcpfast.cli.commands import PROGRAMS
 from kcpfast.cli.failure import Failure
@@ -32,7 +33,7 @@ def run(call: Call) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in names:
-            _link(folder / name, program)
+            atomic.link(folder / name, program)
     except OSError as error:
         raise Failure(f"cannot link in {folder}: {error.strerror}") from None
     print(f"{len(names)} plugins of kubectl in {folder} are links to {program}")
@@ -62,10 +63,3 @@ def _free(link: Path, program: Path) -> bool:
     if not link.is_symlink():
         return not link.exists()
     return Path(os.readlink(link)).name in (_OURS, program.name)
-
-
-def _link(link: Path, program: Path) -> None:
-    partial = link.with_name(f".{link.name}.partial")
-    partial.unlink(missing_ok=True)
-    partial.symlink_to(program)
-    partial.replace(link)

@@ -7,7 +7,6 @@ What is there already is used and never replaced.
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from kcpfast import atomic
 
 _YEARS = timedelta(days=3650)
 # A clock that was ahead when they were made, and is set back, must not make them invalid.
@@ -30,28 +31,7 @@ def _private(path: Path, key: Any) -> None:
         serialization.PrivateFormat.TraditionalOpenSSL,
         serialization.NoEncryption(),
     )
-    _write(path, data, 0o600)
-
-
-def _write(path: Path, data: bytes, mode: int) -> None:
-    """Write a file that is never seen half-written, nor with another mode."""
-    partial = path.with_name(path.name + ".partial")
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(handle)
-    _put(partial, path)
-
-
-def _put(made: Path, path: Path) -> None:
-    """Give a file its name, durably."""
-    made.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    atomic.write(path, data)
 
 
 def _key(path: Path, make: Callable[[], Any]) -> Any:
@@ -133,7 +113,7 @@ def make_server(certificate: Path, key_file: Path, hosts: Sequence[str]) -> None
         .sign(authority_key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
-    _write(certificate, leaf.public_bytes(pem) + authority.public_bytes(pem), 0o644)
+    atomic.write(certificate, leaf.public_bytes(pem) + authority.public_bytes(pem), 0o644)
 
 
 def make_client_ca(certificate: Path, key_file: Path) -> None:
@@ -143,7 +123,7 @@ def make_client_ca(certificate: Path, key_file: Path) -> None:
     """
     key = _key(key_file, _rsa)
     authority = _authority("kcpfast-client-ca", key)
-    _write(certificate, authority.public_bytes(serialization.Encoding.PEM), 0o644)
+    atomic.write(certificate, authority.public_bytes(serialization.Encoding.PEM), 0o644)
 
 
 def make_account_key(path: Path) -> None:

@@ -1,14 +1,14 @@
-"""The files of a root directory: the tokens, the kubeconfig."""
+"""What files of a root directory hold: the administrators' tokens, the kubeconfig."""
 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
+from kcpfast import atomic
 from kcpfast.meta.objectmeta import new_uid
 from kcpfast.meta.user import ADMIN_GROUP, AUTHENTICATED, MASTERS, User
 from kcpfast.server.lock import StartError
@@ -28,7 +28,7 @@ def admin_tokens(store: Path) -> dict[str, User]:
         for name in missing:
             kept[name] = {"token": secrets.token_urlsafe(32), "uid": new_uid()}
         if missing:
-            write_private(store, json.dumps(kept, indent=1), durable=True)
+            atomic.write(store, json.dumps(kept, indent=1).encode())
     except (OSError, ValueError) as error:
         raise StartError(f"cannot use {store}: {error}") from None
     return {
@@ -46,21 +46,6 @@ def _checked(kept: Any) -> dict[str, Any]:
         if not all(word and isinstance(word, str) for word in words):
             raise ValueError(f"{name} has no token and uid")
     return kept
-
-
-def write_private(path: Path, text: str, *, durable: bool = False) -> None:
-    """Write a file that only its owner may read, whole or not at all.
-
-    What is not `durable` may be empty after a power cut: it is written anew at each start.
-    """
-    partial = path.with_name(path.name + ".partial")
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-        if durable:
-            file.flush()
-            os.fsync(handle)
-    partial.rename(path)
 
 
 _KUBECONFIG = """\

@@ -17,12 +17,13 @@ from typing import Any
 
 import uvloop
 
+from kcpfast import atomic
 from kcpfast.api.limits.seats import Limits
 from kcpfast.api.serve import Server
 from kcpfast.meta.user import User
 from kcpfast.server import memory, wire
 from kcpfast.server.bootstrap import installation
-from kcpfast.server.files import admin_tokens, kubeconfig, write_private
+from kcpfast.server.files import admin_tokens, kubeconfig
 from kcpfast.server.flags import Config
 from kcpfast.server.lock import StartError
 from kcpfast.server.making import Making
@@ -99,7 +100,8 @@ async def _serve(config: Config, making: Making, started: float, unclean: bool) 
         listener.account.tidy = heap.tidy_growth
         try:
             await listener.start(running.server)
-            write_private(config.kubeconfig, kubeconfig(url, certificate, tokens))
+            content = kubeconfig(url, certificate, tokens).encode()
+            atomic.write(config.kubeconfig, content, durable=False)
             _announce(config, url, time.monotonic() - started)
             gc.freeze()
             gc.enable()

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import lmdb.cpython
 
+from kcpfast import atomic
 from kcpfast._core import records, tree
 from kcpfast._core import writer as kernel
 from kcpfast.store.contract import Corrupted, StoreError, number, number_bytes
@@ -257,23 +258,14 @@ def _beside(directory: Path, size: int = 1 << 30) -> Iterator[_Beside]:
             yield env, writer, writer.tables(TABLES)
         finally:
             env.close()
-        sync(path)
+        atomic.sync(path)
         path.rename(directory / DATA)
-        sync(directory)
+        atomic.sync(directory)
     except OSError as error:
         path.unlink(missing_ok=True)
         raise StoreError(f"cannot make the store in {directory}: {error}") from error
     finally:
         (directory / f"{NEW}-lock").unlink(missing_ok=True)
-
-
-def sync(path: Path) -> None:
-    """Make a file, or the names in a directory, durable."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _same(_key: bytes, value: bytes) -> bytes:

@@ -13,6 +13,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from kcpfast import atomic
 from kcpfast.cli.client import plainyaml
 from kcpfast.cli.failure import Failure
 
@@ -99,36 +100,12 @@ class File:
         else:
             text = plainyaml.write(self.document)
         try:
-            _write(os.path.realpath(self.path), text.encode())
+            path = os.path.realpath(self.path)
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            atomic.rewrite(path, text.encode())
         except OSError as error:
             raise Failure(f"cannot write {self.path}: {error.strerror}") from None
         self.changed, self.exists = False, True
-
-
-def _write(path: str, text: bytes) -> None:
-    os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
-    try:
-        before = os.stat(path)
-    except FileNotFoundError:
-        before = None
-    partial = f"{path}.{os.getpid()}.partial"
-    try:
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            if before is not None:
-                os.fchmod(handle, before.st_mode & 0o7777)
-                with contextlib.suppress(PermissionError):
-                    os.fchown(handle, before.st_uid, before.st_gid)
-            file.write(text)
-        os.replace(partial, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(partial)
-        if before is None:
-            raise
-        # A file mounted by itself, or in a directory of somebody else's, cannot be replaced.
-        with open(path, "wb") as file:
-            file.write(text)
 
 
 class Entry:
