@@ -474,7 +474,7 @@ def _count(call: Call, answer: Response | Stream, seconds: float) -> None:
     verb = _COUNTED_VERBS.get(call.attributes.verb, "OTHER")
     group = call.served.resource.group if call.served is not None else ""
     REQUESTS.add(verb, group, answer.status if isinstance(answer, Response) else 200)
-    REQUEST_SECONDS.observe(seconds, verb, group)
+    REQUEST_SECONDS.observe(seconds, verb)
 
 
 def _finish(call: Call, answer: Response | Stream) -> Response | Stream:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -53,6 +53,7 @@ from kcpfast.kcp.authorizer import Authorizer
 from kcpfast.kcp.claims import Claims
 from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.kinds import SYSTEM, Exported
+from kcpfast.kcp.kinds import schemas as definitions
 from kcpfast.kcp.policies import Policies
 from kcpfast.kcp.views.workspace import WorkspaceView
 from kcpfast.kcp.workspaces import Workspaces
@@ -190,10 +191,24 @@ def server(parts: Core, settings: Settings) -> Running:
     controllers = Runtime(store, work)
     seats = Seats(settings.limits)
     metrics.IN_FLIGHT.read = seats.taken
+    _measure(parts, hub, controllers)
+    return Running(Server(api, front, store, seats), hub, controllers)
+
+
+def _measure(parts: Core, hub: Hub, controllers: Runtime) -> None:
+    """Tell metrics what is read when somebody asks, and which groups are no tenant's."""
+    store, _, catalog, _ = parts
     metrics.WATCHES.read = hub.watches
     metrics.QUEUE_DEPTH.read = controllers.depth
     metrics.HISTORY.read = lambda: [((), store.published() - store.compacted())]
-    return Running(Server(api, front, store, seats), hub, controllers)
+    metrics.GROUPS.know(_builtin(catalog))
+
+
+def _builtin(catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Yield the (group, plural) of what no tenant has made up."""
+    exported = definitions()["exported"].values()
+    yield from ((each.group, each.plural) for each in catalog.static())
+    yield from ((each["group"], each["names"]["plural"]) for each in exported)
 
 
 def _reconcilers(
