@@ -7,6 +7,10 @@ requests, too, so that nothing is deleted that a policy or webhook forbids.
 A plugin is a row: a name, the operations and resources it looks at, and a plain function that
 raises ApiError to refuse. Mutating plugins run before an object is validated, validating ones
 after. A function may return an awaitable where it must ask somebody else (a webhook).
+
+Webhooks and policies are registered by tenants, and change an object behind the mutating plugins.
+So those are asked once more about what it has become, as a kube-apiserver does (reinvocation):
+what one of them has checked or filled in holds of what is stored.
 """
 
 from __future__ import annotations
@@ -37,8 +41,9 @@ class Review:
 
     `new` is None for a delete, `old` for a create. `more` are writes of the same commit, `options`
     those of the request as the API shows them, `audit` annotations for the audit event, `size` the
-    bytes of the objects, about. `claim` is told of the memory that a plugin takes, before it does;
-    it raises what refuses the request if there is none.
+    bytes of the objects, about. `rewritten` tells whether a webhook or policy has changed `new`.
+    `claim` is told of the memory that a plugin takes, before it does; it raises what refuses the
+    request if there is none.
     """
 
     __slots__ = (
@@ -50,6 +55,7 @@ class Review:
         "old",
         "operation",
         "options",
+        "rewritten",
         "size",
         "subresource",
         "target",
@@ -73,7 +79,7 @@ class Review:
         self.old = old
         self.subresource = ""
         self.size = 0
-        self.dry_run = False
+        self.dry_run = self.rewritten = False
         self.options: Callable[[], dict[str, Any]] = dict
         self.more: list[Write] = []
         self.audit: dict[str, str] = {}
@@ -115,7 +121,8 @@ class Plugin(NamedTuple):
     """One row of the chain.
 
     `places` are the (group, plural) it looks at, None for all; `subresources` the subresources
-    ("" = the object itself, None for all).
+    ("" = the object itself, None for all). One that mutates is asked again about an object that
+    webhooks or policies have changed, unless `once`: what it says is compared behind them.
     """
 
     name: str
@@ -124,6 +131,7 @@ class Plugin(NamedTuple):
     places: tuple[tuple[str, str], ...] | None = None
     subresources: tuple[str, ...] | None = ("",)
     mutates: bool = False
+    once: bool = False
 
     def looks_at(self, place: tuple[str, str], operation: str, subresource: str) -> bool:
         """Tell whether what happens to a part of a resource concerns this plugin."""
@@ -142,7 +150,9 @@ class Admission:
         self._deletions = {
             place for each in plugins if DELETE in each.operations for place in each.places or ()
         }
-        self._mutating = _Rows([plugin for plugin in plugins if plugin.mutates])
+        mutating = [plugin for plugin in plugins if plugin.mutates]
+        self._mutating = _Rows(mutating)
+        self._once_more = _Rows([plugin for plugin in mutating if not plugin.once])
         self._validating = _Rows([plugin for plugin in plugins if not plugin.mutates])
 
     async def mutate(self, review: Review) -> None:
@@ -151,6 +161,11 @@ class Admission:
             pending = run(review)
             if pending is not None:
                 await pending
+        if review.rewritten:
+            for run in self._once_more.concerned(review):
+                pending = run(review)
+                if pending is not None:
+                    await pending
 
     def guards(self, place: tuple[str, str]) -> bool:
         """Tell whether a plugin looks at deletions of this resource in particular."""

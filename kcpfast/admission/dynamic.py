@@ -77,7 +77,14 @@ class Dynamic:
     def plugins(self) -> list[Plugin]:
         """Return the plugins; they belong at the end of the chain, before quotas."""
         return [
-            Plugin("apis.kcp.io/Mutating", self._mutate, _ALL, subresources=None, mutates=True),
+            Plugin(
+                "apis.kcp.io/Mutating",
+                self._mutate,
+                _ALL,
+                subresources=None,
+                mutates=True,
+                once=True,
+            ),
             Plugin("apis.kcp.io/Validating", self._validate, _ALL, subresources=None),
         ]
 

@@ -50,8 +50,12 @@ def rewrite(review: Review, made: Object, matched: Resource) -> bool:
     It is pruned and defaulted as what clients send is. InternalError if it is no object of its
     kind any more: it is not the client's fault.
     """
-    if is_scale(review):
-        return _rescale(review, made)
+    changed = _rescale(review, made) if is_scale(review) else _replace(review, made, matched)
+    review.rewritten = review.rewritten or changed
+    return changed
+
+
+def _replace(review: Review, made: Object, matched: Resource) -> bool:
     new = converted(copy_json(made), matched, review.resource)
     assert new is not None
     if not isinstance(new.get("metadata"), dict):

@@ -93,9 +93,11 @@ class Workspaces:
 
     def plugins(self) -> list[Plugin]:
         """Return the admission plugins of workspaces."""
+        name = "tenancy.kcp.io/Workspace"
         return [
-            Plugin("tenancy.kcp.io/Workspace", self._admit, (CREATE,), (PLACE,), mutates=True),
-            Plugin("tenancy.kcp.io/Workspace", self._admit_update, (UPDATE,), (PLACE,)),
+            # Once: it is born here. Only the policies of root look at it, whose export it is of.
+            Plugin(name, self._admit, (CREATE,), (PLACE,), mutates=True, once=True),
+            Plugin(name, self._admit_update, (UPDATE,), (PLACE,)),
         ]
 
     # ------------------------------------------------------------------------- admission

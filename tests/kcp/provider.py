@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kcpfast.meta.cluster import export_hash
 from tests.fix_inside import Inside, Json
 
 SCHEMAS = "/apis/apis.kcp.io/v1alpha1/apiresourceschemas"
@@ -105,6 +106,11 @@ class Market:
     def view(self) -> str:
         """The virtual workspace, without its clusters."""
         return f"/services/apiexport/{self.shop.rpartition('/')[2]}/{NAME}"
+
+    @property
+    def hash(self) -> str:
+        """What the labels of the export's claims end in."""
+        return export_hash(self.shop.rpartition("/")[2], NAME)
 
     async def consumer(self, name: str, *claims: Json) -> str:
         """Make a workspace that is bound to the export; return the path of requests to it."""

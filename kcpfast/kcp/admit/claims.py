@@ -34,4 +34,5 @@ def plugins(claims: Claims) -> list[Plugin]:
         else:
             meta.pop("labels", None)
 
-    return [Plugin("apis.kcp.io/PermissionClaims", label, mutates=True)]
+    # Some subresources write labels, too.
+    return [Plugin("apis.kcp.io/PermissionClaims", label, subresources=None, mutates=True)]

@@ -129,7 +129,14 @@ _COMPARED = _by_place((*TABLE, *SETTLED))
 def plugin() -> Plugin:
     """Return the plugin, which belongs at the beginning of the chain."""
     places = tuple(_OF_PLACE)
-    return Plugin("kcp.io/OwnedFields", _guard, places=places, subresources=None, mutates=True)
+    return Plugin(
+        "kcp.io/OwnedFields",
+        _guard,
+        places=places,
+        subresources=None,
+        mutates=True,
+        once=True,  # see `kept`
+    )
 
 
 def _guard(review: Review) -> None:
