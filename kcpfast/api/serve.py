@@ -14,7 +14,6 @@ from kcpfast._core.generations import Basis
 from kcpfast._core.routing import Route, route
 from kcpfast._core.schema import Overgrown
 from kcpfast.api.answer import compressed, compressible, plain, refusal
-from kcpfast.api.body import parse_json
 from kcpfast.api.context import Api, Call, Handler
 from kcpfast.api.discovery import Discovery
 from kcpfast.api.front import Front
@@ -24,7 +23,7 @@ from kcpfast.api.openapi import OpenApi
 from kcpfast.api.options import boolean, in_time, time_limit
 from kcpfast.api.pages.health import Health, Page, is_health, metrics, pages
 from kcpfast.api.plans import Plans
-from kcpfast.api.verbs.create import create
+from kcpfast.api.verbs.create import check_open, create
 from kcpfast.api.verbs.delete import delete, delete_collection
 from kcpfast.api.verbs.listing import list_objects
 from kcpfast.api.verbs.patch import patch
@@ -38,7 +37,6 @@ from kcpfast.meta.errors import (
     bad_request,
     entity_too_large,
     expired,
-    forbidden,
     internal,
     method_not_allowed,
     no_room,
@@ -51,7 +49,6 @@ from kcpfast.meta.objectmeta import new_uid
 from kcpfast.meta.selectors import SelectorError, parse_fields
 from kcpfast.meta.user import Attributes
 from kcpfast.meta.warning import warning_values
-from kcpfast.registry.catalog import Row
 from kcpfast.registry.reader import Notes, Reader
 from kcpfast.resources.builtin import BUILTIN
 from kcpfast.store.contract import Full, StoreError
@@ -446,8 +443,8 @@ def _handler(call: Call) -> Handler:
         allowed = sub.verbs
     if verb not in allowed or call.request.method == "HEAD":
         raise method_not_allowed()
-    if verb == "create" and call.served is not None and call.served.row is not None:
-        _check_open(call, call.served.row)
+    if verb == "create":
+        check_open(call)
     if verb in ("update", "patch") and not found.name:
         raise method_not_allowed() if resource.builtin else bad_request("name must be provided")
     if found.subresource == "scale":
@@ -455,18 +452,6 @@ def _handler(call: Call) -> Handler:
 
         return SCALE[verb]
     return VERBS[verb]
-
-
-def _check_open(call: Call, row: Row) -> None:
-    """Refuse to create what is served only until the last of it is gone."""
-    if not row.closing:
-        return
-    if row.source != "crd":
-        raise method_not_allowed()
-    body = parse_json(call.request.body) if call.request.body else {}
-    name = (body.get("metadata") or {}).get("name", "") if isinstance(body, dict) else ""
-    why = "create not allowed while custom resource definition is terminating"
-    raise forbidden(call.resource.plural, call.resource.group, name, why)
 
 
 def _count(call: Call, answer: Response | Stream, seconds: float) -> None:

@@ -21,6 +21,8 @@ from tests.kcp.provider import (
     schema,
 )
 
+APPLY = "application/apply-patch+yaml"
+
 
 @pytest.fixture
 def market(inside: Inside) -> Market:
@@ -83,6 +85,8 @@ async def test_unbinding_waits_for_finalizers(market: Market, inside: Inside) ->
     why = condition(found, "BindingResourceDeleteSuccess")
     assert why == ("False", "ResourceFinalizersRemain")
     assert (await inside.send("POST", home + LAMPS, lamp("new"))).status == 405
+    applied = f"{home}{LAMPS}/new?fieldManager=me"
+    assert (await inside.send("PATCH", applied, lamp("new"), media=APPLY)).status == 405
     await inside.patch(f"{home}{LAMPS}/desk", {"metadata": {"finalizers": None}})
     await inside.settle(hurry=True)
     assert await inside.get(f"{home}{BINDINGS}/lamps") is None
@@ -183,6 +187,25 @@ async def test_labels_come_and_go_with_a_claim(market: Market, inside: Inside) -
     await inside.settle()
     for name in ("before", "after", "kube-root-ca.crt"):
         assert claim_labels(await inside.get(f"{home}{CONFIG_MAPS}/{name}")) == 0
+
+
+@pytest.mark.parametrize("part", ["", "/status", "/finalize"])
+async def test_labels_follow_whatever_writes_labels(
+    market: Market, inside: Inside, part: str
+) -> None:
+    claim: Json = {"group": "", "resource": "namespaces", "verbs": ["*"]}
+    await market.open(claim)
+    home = await market.consumer("home", claim | {"selector": {"matchLabels": {"a": "b"}}})
+    path = f"{home}/api/v1/namespaces"
+    body: Json = {"apiVersion": "v1", "kind": "Namespace"}
+    for own, more, seen in (("c", LABEL + market.hash, 0), ("b", "x", 1)):
+        meta: Json = {"name": f"{own}-space", "labels": {"a": "b" if own == "c" else "c"}}
+        made = await inside.create(path, body | {"metadata": meta})
+        made["metadata"]["labels"] |= {"a": own, more: "y"}
+        got = await inside.send("PUT", f"{path}/{meta['name']}{part}", made)
+        assert (got.status, claim_labels(got.body)) == (200, seen)
+    listed = await inside.send("GET", market.seen("*", "/api/v1/namespaces"))
+    assert [each["metadata"]["name"] for each in listed.body["items"]] == ["b-space"]
 
 
 async def test_labels_go_with_the_binding(market: Market, inside: Inside) -> None:

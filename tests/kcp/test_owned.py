@@ -199,20 +199,24 @@ async def test_a_new_workspace_says_what_the_server_says(inside: Inside, home: s
     assert (inner or {})["spec"]["createdBy"]["username"] == ADMIN
 
 
-async def test_what_is_new_has_no_status_of_its_own(inside: Inside, home: str) -> None:
-    """Neither identity nor what is bound is told by who makes an object."""
+@pytest.mark.parametrize(("method", "media"), [("POST", JSON), ("PATCH", APPLY)])
+async def test_what_is_new_has_no_status_of_its_own(
+    inside: Inside, home: str, method: str, media: str
+) -> None:
+    """Neither identity nor what is bound is told by who makes an object, in whatever way."""
     await inside.create(home + SCHEMAS, schema(), user=ADMIN)
-    status: Json = {"identityHash": "f" * 64, "phase": "Bound", "apiExportClusterName": "root",
-                    "boundResources": [{"group": "", "resource": "secrets", "schema": {
-                        "name": "a", "UID": "b", "identityHash": "c"}}],
-                    "virtualWorkspaces": [{"type": "a", "url": "https://x"}]}  # fmt: skip
-    for path, obj in (
-        (EXPORTS, export()),
-        (BINDINGS, binding("b", "root:shop")),
-        (TYPES, workspace_type("t")),
+    bound = {"group": "", "resource": "secrets",
+             "schema": {"name": "a", "UID": "b", "identityHash": "c"}}  # fmt: skip
+    binds = {"phase": "Bound", "apiExportClusterName": "root", "boundResources": [bound]}
+    for path, obj, status in (
+        (EXPORTS, export(), {"identityHash": "f" * 64}),
+        (BINDINGS, binding("b", "root:shop"), binds),
+        (TYPES, workspace_type("t"), {"virtualWorkspaces": [{"url": "https://x"}]}),
     ):
-        made = await inside.send("POST", home + path, obj | {"status": status}, user=ADMIN)
-        assert made.status in (201, 403, 422), made.body
+        name = f"/{obj['metadata']['name']}?fieldManager=me" if method == "PATCH" else ""
+        body = obj | {"status": status}
+        made = await inside.send(method, home + path + name, body, user=ADMIN, media=media)
+        assert made.status in (201, 403), made.body
         text = json.dumps(made.body.get("status") or {})
         assert not any(each in text for each in ("f" * 64, "secrets", "https://x")), path
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from kcpfast.admission.chain import CREATE, Review
 from kcpfast.api import answer
-from kcpfast.api.body import read_object
+from kcpfast.api.body import parse_json, read_object
 from kcpfast.api.context import Api, Call
 from kcpfast.api.fields import manage
 from kcpfast.api.options import write_options
 from kcpfast.api.validation import check_new
-from kcpfast.meta.errors import bad_request, method_not_allowed
+from kcpfast.meta.errors import bad_request, forbidden, method_not_allowed
 from kcpfast.registry.identity import begin
 from kcpfast.registry.objects import Change
 from kcpfast.registry.strategies import strategy
@@ -62,3 +62,25 @@ async def create(api: Api, call: Call) -> Response:
     target = target._replace(name="")
     saved = await api.objects.create(target, prepare, dry_run=options.dry_run, who=who)
     return await answer.saved(api, call, shown, saved, 201)
+
+
+def check_open(call: Call) -> None:
+    """Refuse to create what is served only until the last of it is gone."""
+    row = call.served.row if call.served is not None else None
+    if row is None or not row.closing:
+        return
+    if row.source != "crd":
+        raise method_not_allowed()
+    why = "create not allowed while custom resource definition is terminating"
+    raise forbidden(call.resource.plural, call.resource.group, _named(call), why)
+
+
+def _named(call: Call) -> str:
+    """Return the name of the object that a request would create, "" if it does not tell."""
+    known: str = call.route.name
+    if known or not call.request.body:
+        return known
+    body = parse_json(call.request.body)
+    meta = body.get("metadata") if isinstance(body, dict) else None
+    name = meta.get("name") if isinstance(meta, dict) else ""
+    return name if isinstance(name, str) else ""

@@ -9,11 +9,12 @@ import msgspec
 from kcpfast._core.jsonscan import duplicates
 from kcpfast.admission.chain import CREATE, Review
 from kcpfast.api import answer
-from kcpfast.api.body import check_type, media_type, parse_json, parse_yaml
+from kcpfast.api.body import check_type, drop_status, media_type, parse_json, parse_yaml
 from kcpfast.api.context import Api, Call
 from kcpfast.api.fields import reset_fields, writer
 from kcpfast.api.options import WriteOptions, write_options
 from kcpfast.api.validation import check_new
+from kcpfast.api.verbs.create import check_open
 from kcpfast.api.verbs.update import changing, check_version
 from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import (
@@ -160,6 +161,7 @@ async def _apply(api: Api, call: Call, options: WriteOptions, shown: answer.Shap
             saved = await _apply_to_existing(api, call, options)
             return await answer.saved(api, call, shown, saved, 200)
         call.check_may("create")
+        check_open(call)
         try:
             saved = await _apply_to_nothing(api, call, options)
         except ApiError as error:
@@ -224,6 +226,7 @@ async def _apply_to_nothing(api: Api, call: Call, options: WriteOptions) -> Save
             kind=resource.kind,
             reset_fields=reset_fields(resource, ""),
         )
+        drop_status(resource, applied.object)
         unknown = conform(resource, applied.object)
         _report(call, options, [f'unknown field "{path}"' for path in unknown])
         return applied.object
