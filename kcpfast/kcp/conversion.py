@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from kcpfast.meta.texts import embedded
 from kcpfast.resources.resource import Convert, Object, Resource
 
@@ -74,6 +76,46 @@ _BINDING_CLAIMS = (
 )
 
 
+class _Term(msgspec.Struct):
+    key: str
+    operator: str
+    values: list[str] | None = None
+
+
+class _Selector(msgspec.Struct):
+    matchAll: bool | None = None
+    matchLabels: dict[str, str] | None = None
+    matchExpressions: list[_Term] | None = None
+
+
+class _Object(msgspec.Struct):
+    name: str | None = None
+    namespace: str | None = None
+
+
+class _Claim(msgspec.Struct):
+    """The types of a claim, of either version."""
+
+    group: str | None = None
+    resource: str | None = None
+    identityHash: str | None = None
+    state: str | None = None
+    verbs: list[str] | None = None
+    selector: _Selector | None = None
+    defaultSelector: _Selector | None = None
+    all: bool | None = None
+    resourceSelector: list[_Object] | None = None
+
+
+class _Resource(msgspec.Struct):
+    """The types of a resource of an export."""
+
+    name: str
+    schema: str
+    group: str | None = None
+    storage: dict[str, dict[str, Any] | None] | None = None
+
+
 class Malformed(ValueError):
     """An annotation does not hold what it must; the text is what the client is told."""
 
@@ -95,10 +137,8 @@ def check(plural: str, obj: Object) -> None:
     places = _EXPORT_CLAIMS if plural == "apiexports" else _BINDING_CLAIMS
     for place in places:
         for key in (place.parked, place.kept):
-            _list(annotations, key, "permission claims")
-    for each in _list(annotations, _SCHEMAS, "resource schemas"):
-        if not isinstance(each.get("name"), str) or not isinstance(each.get("schema"), str):
-            raise Malformed("failed to decode overhanging resource schemas: name and schema needed")
+            _list(annotations, key)
+    _list(annotations, _SCHEMAS)
 
 
 def _converting(claims: Sequence[Place], change: Step, change_claims: ClaimStep) -> Convert:
@@ -124,20 +164,23 @@ def _shallow(obj: Object) -> tuple[Object, dict[str, str]]:
     return new, dict(new["metadata"].get("annotations") or {})
 
 
-def _list(annotations: Mapping[str, str], key: str, what: str) -> list[Claim]:
+def _list(annotations: Mapping[str, str], key: str) -> list[Claim]:
+    """Return the objects that an annotation holds; Malformed unless all are of the right types."""
     text = annotations.get(key)
     if not text:
         return []
-    found = embedded(text, list[dict[str, Any]])
-    if found is None:
-        raise Malformed(f"failed to decode overhanging {what}: {key} must hold a list of objects")
-    return found
+    what, typed = "permission claims", embedded(text, list[_Claim]) is not None
+    if key == _SCHEMAS:
+        what, typed = "resource schemas", embedded(text, list[_Resource]) is not None
+    if not typed:
+        raise Malformed(f"failed to decode overhanging {what}: {key} must hold a list of them")
+    return embedded(text, list[dict[str, Any]]) or []
 
 
 def _readable(annotations: dict[str, str], key: str) -> list[Claim]:
     """Return what an annotation holds and take it away; nothing if it cannot be read."""
     try:
-        found = _list(annotations, key, "")
+        found = _list(annotations, key)
     except Malformed:
         found = []
     annotations.pop(key, None)
@@ -146,6 +189,18 @@ def _readable(annotations: dict[str, str], key: str) -> list[Claim]:
 
 def _text(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def keep_status(obj: Object, old: Object | None) -> None:
+    """Put back, in place, the parked parts of a status: they are no more the client's to write than
+    the rest of it is."""
+    given = obj["metadata"].get("annotations") or {}
+    was = ((old or {}).get("metadata") or {}).get("annotations") or {}
+    keys = {key for each in _BINDING_CLAIMS if each.section == "status" for key in each[2:4]}
+    kept = {key: value for key, value in given.items() if key not in keys}
+    kept |= {key: was[key] for key in keys if key in was}
+    if kept != given:
+        obj["metadata"]["annotations"] = kept
 
 
 def _same(_obj: Object, _annotations: dict[str, str]) -> None:
@@ -173,7 +228,9 @@ def _is_plain(resource: Mapping[str, Any]) -> bool:
 
 
 def _newer_export(obj: Object, annotations: dict[str, str]) -> None:
-    beyond = _readable(annotations, _SCHEMAS)
+    beyond = [
+        {**each, "group": each.get("group") or ""} for each in _readable(annotations, _SCHEMAS)
+    ]
     spec = obj.get("spec")
     if spec is None:
         return

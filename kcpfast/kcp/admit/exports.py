@@ -15,18 +15,19 @@ from kcpfast.kcp.admit.schemas import suffix
 from kcpfast.kcp.authorizer import Authorizer, is_master
 from kcpfast.kcp.bindings import EXPORT_LABEL, FINALIZER
 from kcpfast.kcp.clusters import Clusters
-from kcpfast.kcp.kinds import API_EXPORTS
+from kcpfast.kcp.kinds import API_BINDINGS, API_EXPORTS
 from kcpfast.meta.cluster import PATH_ANNOTATION, export_hash
-from kcpfast.meta.errors import ApiError, Cause, field_invalid, field_required
+from kcpfast.meta.errors import ApiError, Cause, field_invalid, field_required, invalid
 from kcpfast.meta.names import dns_subdomain
 from kcpfast.meta.selectors import check_object
 from kcpfast.meta.user import Attributes, User
 from kcpfast.registry.objects import Target
 from kcpfast.resources.resource import Object
 
-EXPORTS = ("apis.kcp.io", "apiexports")
-BINDINGS = ("apis.kcp.io", "apibindings")
-SLICES = ("apis.kcp.io", "apiexportendpointslices")
+GROUP = "apis.kcp.io"
+EXPORTS = (GROUP, "apiexports")
+BINDINGS = (GROUP, "apibindings")
+SLICES = (GROUP, "apiexportendpointslices")
 TYPES = ("tenancy.kcp.io", "workspacetypes")
 
 
@@ -121,6 +122,7 @@ def plugins(binders: Binders) -> list[Plugin]:
         Plugin("kcp.io/PathAnnotation", annotate, places=(EXPORTS, BINDINGS, TYPES), mutates=True),
         Plugin("apis.kcp.io/APIExport", _admit_export, places=(EXPORTS,)),
         Plugin("apis.kcp.io/APIBinding", binding, places=(BINDINGS,), mutates=True),
+        Plugin("apis.kcp.io/Conversion", _check_stored, places=(EXPORTS, BINDINGS)),
         Plugin(
             "apis.kcp.io/APIExportEndpointSlice",
             endpoint_slice,
@@ -128,6 +130,20 @@ def plugins(binders: Binders) -> list[Plugin]:
             (SLICES,),
         ),
     ]
+
+
+def _check_stored(review: Review) -> None:
+    """Hold what is stored to its own schema, where annotations of the older version complete it."""
+    convert, old = review.resource.to_storage, review.old
+    if convert is None:
+        return
+    stored = API_EXPORTS if review.place == EXPORTS else API_BINDINGS
+    made = convert(review.obj)
+    causes = stored.program.validate(made, convert(old) if old is not None else None)
+    if causes:
+        raise invalid(stored.kind, GROUP, review.name, causes)
+    if review.place == BINDINGS:
+        _check_selectors(review, (made.get("spec") or {}).get("permissionClaims") or ())
 
 
 # ------------------------------------------------------------------------- exports
@@ -154,6 +170,9 @@ def _export_causes(export: Object) -> list[Cause]:
             causes.append(field_invalid(field, schema, f"must end in {ending}"))
     for at, claim in enumerate(spec.get("permissionClaims") or ()):
         group, resource, identity = claims.key(claim)
+        if not identity.isprintable():  # it becomes part of keys
+            field = f"spec.permissionClaims[{at}].identityHash"
+            causes.append(field_invalid(field, identity, "must be the identity of an APIExport"))
         if identity or group == "apis.kcp.io" or claims.builtin(group, resource) is not None:
             continue
         field = f"spec.permissionClaims[{at}].identityHash"
@@ -182,6 +201,7 @@ def _admit_binding(review: Review, binders: Binders) -> None:
     if not reference.get("name"):
         raise review.refuse(field_required("spec.reference.export").text())
     meta = obj["metadata"]
+    conversion.keep_status(obj, old)
     if old is None or _reference(old) != reference:
         export_cluster = binders.check(review, reference, "APIBinding")
         value = export_hash(export_cluster or "", reference["name"]) if export_cluster else ""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kcpfast.admission.chain import Plugin, Review
-from kcpfast.meta.errors import field_too_many, invalid
+from kcpfast.meta.errors import Cause, field_too_many, invalid
 from kcpfast.resources.resource import Object
 
 Place = tuple[str, str]
@@ -41,14 +41,22 @@ def plugins() -> list[Plugin]:
 
 def _check(review: Review) -> None:
     """Raise Invalid for a list that is too long, unless it was as long before."""
-    causes = []
-    for path, most in TABLE[review.place].items():
-        number = _length(review.obj, path)
-        if number > max(most, _length(review.old or {}, path)):
-            causes.append(field_too_many(path, number, most))
+    obj, old, convert = review.obj, review.old or {}, review.resource.to_storage
+    causes = _causes(review.place, obj, old)
+    if convert is not None and not causes:  # annotations add to what an older version says
+        causes = _causes(review.place, convert(obj), convert(old) if old else old)
     if causes:
         group, kind = review.place[0], review.resource.kind
         raise invalid(kind, group, review.name, causes)
+
+
+def _causes(place: Place, obj: Object, old: Object) -> list[Cause]:
+    causes = []
+    for path, most in TABLE[place].items():
+        number = _length(obj, path)
+        if number > max(most, _length(old, path)):
+            causes.append(field_too_many(path, number, most))
+    return causes
 
 
 def _length(obj: Object, path: str) -> int:
