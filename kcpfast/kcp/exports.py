@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from kcpfast.kcp.kinds import API_EXPORTS, API_SCHEMAS
 from kcpfast.meta.cluster import identity_hash
+from kcpfast.meta.errors import ApiError
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.registry.values import decode
 from kcpfast.resources import definition
@@ -78,7 +79,10 @@ def schemas(objects: Objects, cluster: str, export: Object) -> list[Record]:
     """Return the schemas of an export as they are stored; MissingSchema if one is not there."""
     found = []
     for each in resources(export):
-        record = objects.record(Target(API_SCHEMAS, cluster, "", each["schema"]))
+        try:
+            record = objects.record(Target(API_SCHEMAS, cluster, "", each["schema"]))
+        except ApiError:  # a name that nothing can have
+            record = None
         if record is None:
             raise MissingSchema(each["schema"])
         found.append(record)

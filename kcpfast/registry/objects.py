@@ -111,12 +111,8 @@ class Objects:
     # ------------------------------------------------------------------------- reading
 
     def record(self, target: Target, at: int = 0) -> Record | None:
-        """Return an object as stored, None if there is none, or can be none there."""
-        try:
-            key = object_key(target.resource.storage, *target[1:])
-        except ValueError:
-            return None
-        return self.store.get(key, at)
+        """Return an object as stored."""
+        return self.store.get(target.key(), at)
 
     def find(self, target: Target) -> Object | None:
         """Return an object decoded, None if it does not exist."""

@@ -14,6 +14,10 @@ BUILT_IN = [
     ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", False),
     ("rbac.authorization.k8s.io", "clusterroles", False),
     ("core.kcp.io", "logicalclusters", False),
+    ("core.kcp.io", "shards", False),
+    ("tenancy.kcp.io", "workspaces", False),
+    ("tenancy.kcp.io", "workspacetypes", False),
+    ("topology.kcp.io", "partitions", False),
     ("", "secrets", True),
     ("", "configmaps", True),
 ]

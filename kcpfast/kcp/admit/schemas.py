@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
+from kcpfast.kcp import kinds
 from kcpfast.meta.cluster import ROOT
 from kcpfast.meta.errors import OMITTED, Cause, field_invalid, field_required
 from kcpfast.registry.strategies import crd
@@ -45,15 +46,17 @@ def plugins(is_static: Callable[[str, str], bool]) -> list[Plugin]:
 
 
 def _check_free(review: Review, is_static: Callable[[str, str], bool]) -> None:
-    """Refuse another definition of what every workspace has, in whatever version.
+    """Refuse another definition of what every workspace has, in whatever version, and of kcp's own
+    kinds where they are not bound.
 
-    Admission, claims and policies know a resource by group and plural: there is one of that name.
-    Root defines kcp's own.
+    Admission, claims, policies and what goes with a write know a resource by group and plural:
+    there is one of that name. Root defines kcp's own.
     """
     spec = review.obj.get("spec") or {}
     group, plural = spec.get("group") or "", (spec.get("names") or {}).get("plural") or ""
     cluster = review.target.cluster
-    if is_static(group, plural) and cluster != ROOT and not cluster.startswith("system:"):
+    known = is_static(group, plural) or f"{plural}.{group}" in kinds.schemas()["exported"]
+    if known and cluster != ROOT and not cluster.startswith("system:"):
         raise review.refuse(f"{plural}.{group or 'core'} is built in")
 
 
