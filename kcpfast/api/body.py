@@ -67,15 +67,15 @@ def parse_json(body: bytes) -> Any:
 
 
 def parse_yaml(body: bytes) -> Any:
-    """Decode YAML 1.1, as sigs.k8s.io/yaml does; BadRequest if it is not."""
-    from kcpfast.api.yamltext import YamlError, read_yaml  # noqa: PLC0415 - few clients send YAML
+    """Decode YAML as sigs.k8s.io/yaml does; BadRequest if it is not."""
+    from kcpfast.meta.yamltext.reader import read  # noqa: PLC0415 - few clients send YAML
 
     if body.lstrip()[:1] == b"{":
         with contextlib.suppress(ApiError):
             return parse_json(body)  # which is YAML, and is what most clients call so
     try:
-        found = read_yaml(body)
-    except (YamlError, RecursionError) as error:
+        found = read(body)
+    except ValueError as error:
         raise bad_request(f"error converting YAML to JSON: {error}") from None
     check_depth(found)
     return found

@@ -55,9 +55,9 @@ def run(call: Call) -> int:
     if form == "json":
         print(json.dumps({"clientVersion": facts(build)}, indent=2))
     elif form == "yaml":
-        from kcpfast.cli.client.yamltext import dump  # noqa: PLC0415 - libyaml, rarely wanted
+        from kcpfast.meta.yamltext.writer import write  # noqa: PLC0415 - libyaml, rarely wanted
 
-        print(dump({"clientVersion": facts(build)}), end="")
+        print(write({"clientVersion": facts(build)}).decode(), end="")
     else:
         libraries = ", ".join(f"{name} {number}" for name, number in build.libraries.items())
         print(f"{line()}\ncommit: {build.commit}{' and changes' if build.dirty else ''}")

@@ -134,7 +134,6 @@ HEAVY = {
     "subprocess",
     "urllib",
     "uvloop",
-    "yaml",
 }
 NETWORK = {"json", "socket", "ssl"}
 CODE = """
@@ -158,7 +157,7 @@ def loaded(*words: str) -> tuple[int, set[str]]:
         ("ws .", HEAVY | NETWORK),
         ("ws current --short", HEAVY | NETWORK),
         ("ws create-context x", HEAVY | NETWORK),
-        ("ws --help", HEAVY | NETWORK),
+        ("ws --help", HEAVY | NETWORK | {"yaml"}),
         ("ws :", HEAVY),
         ("ws tree", HEAVY),
     ],

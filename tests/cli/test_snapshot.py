@@ -32,9 +32,9 @@ spec:
       openAPIV3Schema: &schema
         type: object
         properties:
-          y: {type: string, enum: ["on", "1e3", "0x1"], maximum: 1e3}
+          "y": {type: string, enum: ["on", "1e3", "0x1"], maximum: 1e3}
     subresources: {status: {}}
-    additionalPrinterColumns: [{name: Y, type: string, jsonPath: .y}]
+    additionalPrinterColumns: [{name: "Y", type: string, jsonPath: .y}]
     selectableFields: [{jsonPath: .y}]
   - name: v2
     served: false
@@ -218,3 +218,22 @@ def test_import_of_the_package_loads_nothing() -> None:
     code = "import sys; before = set(sys.modules); import kcpfast; print(set(sys.modules) - before)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "{'kcpfast'}\n"
+
+
+WORDS = [
+    ("enum", "['!=', =, =~]", ["!=", "=", "=~"]),
+    ("enum", "[0o17, 017, 0b101, 0x1F, 1_000, 1e3]", [15, 15, 5, 31, 1000, 1000]),
+    ("enum", "[y, on, 'y', 12:30:45, 2020-01-01]", [True, True, "y", "12:30:45", "2020-01-01"]),
+    ("default", "~", None),
+]
+
+
+@pytest.mark.parametrize(("field", "text", "value"), WORDS)
+def test_words_of_yaml_are_kubectls(
+    field: str, text: str, value: Any, cli: Cli, file: Path
+) -> None:
+    file.write_text(CRD.replace("maximum: 1e3", f"x: {{{field}: {text}}}"))
+    code, out, _ = snapshot(cli, "-f", str(file), "--prefix", "v1", "-o", "json")
+    assert code == 0
+    schema = json.loads(out.partition("\n")[0])["spec"]["versions"][0]["schema"]
+    assert schema["properties"]["y"]["x"] == {field: value}

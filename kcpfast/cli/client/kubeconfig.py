@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from kcpfast import atomic
-from kcpfast.cli.client import plainyaml
 from kcpfast.cli.failure import Failure
 
 CLUSTERS, CONTEXTS, USERS = "clusters", "contexts", "users"
@@ -64,12 +63,9 @@ class File:
                 document = json.loads(text)
                 self.json = True
                 return document
-        try:
-            return plainyaml.read(text)
-        except (plainyaml.Declined, RecursionError):
-            from kcpfast.cli.client.yamltext import load_kept  # noqa: PLC0415 - yaml takes 30 ms
+        from kcpfast.meta.yamltext.reader import read_spelled  # noqa: PLC0415 - not for help
 
-            return load_kept(text)
+        return read_spelled(text)
 
     def find(self, kind: str, name: str) -> dict[str, Any] | None:
         """Return the named item of a list, with its name."""
@@ -96,13 +92,15 @@ class File:
         if self.json:
             import json  # noqa: PLC0415 - JSON kubeconfigs are rare
 
-            text = json.dumps(self.document, indent=2, ensure_ascii=False) + "\n"
+            data = (json.dumps(self.document, indent=2, ensure_ascii=False) + "\n").encode()
         else:
-            text = plainyaml.write(self.document)
+            from kcpfast.meta.yamltext.writer import write_kept  # noqa: PLC0415 - who only reads
+
+            data = write_kept(self.document)
         try:
             path = os.path.realpath(self.path)
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            atomic.rewrite(path, text.encode())
+            atomic.rewrite(path, data)
         except OSError as error:
             raise Failure(f"cannot write {self.path}: {error.strerror}") from None
         self.changed, self.exists = False, True

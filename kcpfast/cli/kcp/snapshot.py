@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from kcpfast.cli.arguments import TEXT, Call, Command, Flag
-from kcpfast.cli.client.yamltext import dump, load_typed
 from kcpfast.cli.failure import Failure
+from kcpfast.meta.yamltext.reader import read_all
+from kcpfast.meta.yamltext.writer import write
 from kcpfast.resources.snapshot import crd_to_api_resource_schema
 
 COMMAND = Command(
@@ -47,7 +48,7 @@ def run(call: Call) -> int:
         if form == "json":
             text = json.dumps(schema, ensure_ascii=False, separators=(",", ":")) + "\n"
         else:
-            text = dump(schema)
+            text = write(schema).decode()
         sys.stdout.write(f"{text}\n---\n")
     return 0
 
@@ -65,7 +66,7 @@ def _read(name: str) -> bytes:
 def _definitions(text: bytes) -> Iterator[dict[str, Any]]:
     """Return the CRDs of a manifest, those in lists included; Failure if anything else is in it."""
     try:
-        documents = load_typed(text)
+        documents = read_all(text)
     except ValueError as error:
         raise Failure(f"error reading the CRDs: {error}") from None
     for document in documents:
