@@ -79,10 +79,16 @@ class CrdController:
                 text = "not all names are accepted"
                 accepted.append(_condition("Established", "False", "NotAccepted", text))
             _set_conditions(status, accepted)
-            more = await self._file(where, new) if not found or established else []
+            # Its status is for clients to write: it takes a name that another has from nobody.
+            more = await self._file(where, new) if not found or self._is_served(where, spec) else []
             return Change(new, more)
 
         await self._objects.adjust(where, change)
+
+    def _is_served(self, where: Target, spec: Mapping[str, Any]) -> bool:
+        """Tell whether a CRD has its place in the catalog, whatever its status says."""
+        row = self._catalog.row(where.cluster, spec["group"], spec["names"]["plural"])
+        return row is not None and (row.source, row.name) == ("crd", where.name)
 
     async def _file(self, where: Target, crd: Object) -> list[Write]:
         spec, cluster = crd["spec"], where.cluster

@@ -106,6 +106,37 @@ async def test_a_name_is_bound_once_and_inherited(market: Market, inside: Inside
     assert (await inside.send("GET", f"{home}{LAMPS}/desk")).status == 200
 
 
+async def test_no_status_takes_a_name_away(market: Market, inside: Inside) -> None:
+    """Tenants write the status of CRDs; what is bound stays bound."""
+    await market.open()
+    home = await market.consumer("home")
+    await inside.create(home + LAMPS, lamp("desk"))
+    version = {"name": "v1", "served": True, "storage": True}
+    names = {"plural": "lamps", "kind": "Lamp"}
+    crd: Json = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"lamps.{NAME}"},
+        "spec": {
+            "group": NAME,
+            "scope": "Namespaced",
+            "names": names,
+            "versions": [version | {"schema": {"openAPIV3Schema": {"type": "object"}}}],
+        },
+    }
+    crds = f"{home}/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    await inside.create(crds, crd)
+    await inside.settle()
+    path = f"{crds}/lamps.{NAME}"
+    said = [{"type": kind, "status": "True"} for kind in ("Established", "NamesAccepted")]
+    status = {"conditions": said, "acceptedNames": names}
+    await inside.patch(f"{path}/status", {"status": status})
+    await inside.patch(path, {"spec": {"names": {"shortNames": ["lm"]}}})
+    await inside.settle()
+    assert await inside.get(f"{home}{LAMPS}/desk") is not None
+    assert (await inside.send("GET", market.seen(home, f"{LAMPS}/desk"))).status == 200
+
+
 async def test_an_export_that_changes_takes_bindings_along(market: Market, inside: Inside) -> None:
     await market.open()
     home = await market.consumer("home")
