@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from kcpfast.admission.chain import CREATE, DELETE, UPDATE, Plugin, Review
 from kcpfast.admission.evaluation import Decide
 from kcpfast.admission.matching import Matcher
-from kcpfast.admission.registered import Policy, Registered, Registry, Unmade
+from kcpfast.admission.registered import (
+    GROUP,
+    GROWTH,
+    PLACES,
+    Policy,
+    Registered,
+    Registry,
+    Unmade,
+)
 from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.registry.reader import Reader
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
     from kcpfast.admission.webhooks import Webhooks
 
 _ALL = (CREATE, UPDATE, DELETE)
+_PLACES = tuple((GROUP, plural) for plural in PLACES)
 # Notes what a review's object may not lose; what it returns raises ApiError if it has.
 Kept = Callable[[Review], Callable[[], None]]
 # Bytes that an expression costs even of nothing.
@@ -86,6 +95,7 @@ class Dynamic:
                 once=True,
             ),
             Plugin("apis.kcp.io/Validating", self._validate, _ALL, subresources=None),
+            Plugin("RegisteredBytes", self._registry.limit, places=_PLACES),
         ]
 
     def looks_at_deletion(self, target: Target) -> bool:
@@ -110,6 +120,7 @@ class Dynamic:
         step: Callable[[Registered, Review], Awaitable[None] | None],
     ) -> None:
         """Go on with what is registered when it is ready to run."""
+        review.claim(GROWTH * unmade.size)
         made = await self._aside.run(unmade.size, review.user.name, unmade.make)
         pending = step(made, review)
         if pending is not None:

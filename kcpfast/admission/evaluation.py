@@ -7,7 +7,7 @@ plugin/webhook/matchconditions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from kcpfast.admission.chain import Review
@@ -19,6 +19,7 @@ from kcpfast.meta.user import (
     User,
     service_account,
 )
+from kcpfast.registry.derived import Kept
 from kcpfast.registry.strategies.admissionregistration import expressions
 from kcpfast.resources import scale
 from kcpfast.resources.resource import Object, Resource
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from kcpfast.schema.cel import Budget, Program
 
 BOOL, STRING, NULL = "bool", "string", "null_type"
+# What programs are kept, in bytes, and how many times its text a program takes.
+_KEPT_BYTES, _GROWTH = 32 << 20, 150
 CONFIGURATION, JSON_PATCH = "Object", "list(JSONPatch)"
 # k8s.io/apiserver/pkg/apis/cel: RuntimeCELCostBudget, and that of match conditions.
 POLICY_COST, CONDITIONS_COST = 10_000_000, 2_500_000
@@ -71,12 +74,26 @@ def scope_of(spec: Mapping[str, Any]) -> Scope:
     return Scope(spec.get("paramKind") is not None, True, variables)
 
 
-@lru_cache(maxsize=512)
+class _Compiled(NamedTuple):
+    """A program, and what it counts as."""
+
+    program: Program
+    size: int
+
+
+_PROGRAMS: Kept[_Compiled] = Kept(_KEPT_BYTES, lambda made: made.size)
+
+
 def compiled(source: str, results: tuple[str, ...], scope: Scope) -> Program:
     """Return the program of an expression; CelError if it is none, or gives no such result.
 
     Whoever writes the same policy twice, or in ten workspaces, compiles once.
     """
+    made = partial(_compiled, source, results, scope)
+    return _PROGRAMS.get((source, results, scope), made).program
+
+
+def _compiled(source: str, results: tuple[str, ...], scope: Scope) -> _Compiled:
     computed = {
         name: compiled(text, (), scope._replace(variables=scope.variables[:number])).result_type
         for number, (name, text) in enumerate(scope.variables)
@@ -85,7 +102,9 @@ def compiled(source: str, results: tuple[str, ...], scope: Scope) -> Program:
         params=scope.params, authorizer=scope.authorizer, computed=computed
     )
     wanted = tuple(expressions.result_type(name) for name in results)
-    return expressions.compiled(source, declared, wanted, expressions.made())
+    program = expressions.compiled(source, declared, wanted, expressions.made())
+    named = sum(len(name) + len(text) for name, text in scope.variables)
+    return _Compiled(program, _GROWTH * len(source) + named)
 
 
 class Condition(NamedTuple):

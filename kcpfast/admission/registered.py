@@ -3,7 +3,8 @@
 For a resource that is bound from an APIExport they are those of the export's workspace, as in kcp.
 What a workspace has is remembered while it holds; one that has none costs a look into that cache,
 and its counters once. Many or large ones take long to be made ready: that is done beside the event
-loop by whoever needs them first.
+loop by whoever needs them first. How much a workspace may register is bounded, in bytes: all of it
+is read, and kept decoded, for any write there.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+import msgspec
+
 from kcpfast.admission.chain import DELETE, Review
 from kcpfast.admission.evaluation import Condition, Scope, conditions, scope_of
 from kcpfast.admission.matching import Criteria, criteria
+from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index, values
 from kcpfast.registry.derived import Derived
 from kcpfast.registry.objects import Objects, Target, object_prefix
@@ -36,6 +40,12 @@ PLACES = (
 )
 _KINDS = {plural: BY_PLACE[GROUP, "v1", plural] for plural in PLACES}
 _MAX_CLUSTERS = 4096
+# Bytes stored for a workspace: what is refused to be written, and to be read; two who write
+# at the same time come above the first.
+MOST_BYTES, _MOST_READ = 4 << 20, 8 << 20
+# How many times of that it takes once it is ready to run, and what is kept of all workspaces.
+GROWTH, _KEPT_BYTES = 25, 64 << 20
+_ROW = 512
 # Bytes that take as long to read as it takes to look at one rule.
 _RULE = 32
 
@@ -108,21 +118,37 @@ class Registered(NamedTuple):
 class Unmade:
     """What a workspace has, read and not yet made ready; `size` is what that costs (see Aside)."""
 
-    def __init__(self, cluster: str, found: dict[str, Sequence[Item]]) -> None:
-        """Take what is stored, by kind."""
-        self.size = sum(len(item.value) for items in found.values() for item in items)
+    def __init__(self, cluster: str, found: dict[str, Sequence[Item]] | None) -> None:
+        """Take what is stored, by kind; None if that is too much."""
+        self.size = SMALL if found is None else stored_bytes(found)
         self.made: Registered | None = None
         self._cluster = cluster
         self._found: dict[str, Sequence[Item]] | None = found
 
     def make(self) -> Registered:
-        """Return it ready to run; only the first who asks makes it."""
+        """Return it ready to run; only the first who asks makes it. Forbidden if it is too much."""
         found = self._found
         if self.made is None and found is not None:
             self.made = _made(self._cluster, found)
         self._found = None
-        assert self.made is not None
+        if self.made is None:
+            raise too_much()
         return self.made
+
+
+def stored_bytes(found: Mapping[str, Sequence[Item]]) -> int:
+    """Return how many bytes objects are stored in."""
+    return sum(len(item.value) for items in found.values() for item in items)
+
+
+def too_much() -> ApiError:
+    """Return the 403 for a workspace that registers too much; configurations can be deleted."""
+    why = f"webhooks and admission policies of a workspace may come to {MOST_BYTES} bytes at most"
+    return ApiError("Forbidden", why)
+
+
+def _weight(unmade: Unmade | None) -> int:
+    return _ROW if unmade is None else _ROW + GROWTH * unmade.size
 
 
 class Registry:
@@ -131,7 +157,9 @@ class Registry:
     def __init__(self, objects: Objects, reader: Reader) -> None:
         """Read configurations through the registry."""
         self._objects = objects
-        self._registered: Derived[str, Unmade | None] = Derived(reader, _MAX_CLUSTERS)
+        self._registered: Derived[str, Unmade | None] = Derived(
+            reader, _MAX_CLUSTERS, _weight, _KEPT_BYTES
+        )
 
     def of(self, review: Review) -> Registered | Unmade | None:
         """Return what may concern a request, None if there is nothing.
@@ -158,16 +186,30 @@ class Registry:
             store.index_get(index.total(cluster, kind.storage)) is None for kind in _KINDS.values()
         ):
             return None
-        found = Unmade(
-            cluster,
-            {
-                plural: store.scan(object_prefix(kind, cluster)).items
-                for plural, kind in _KINDS.items()
-            },
-        )
-        if found.size <= SMALL:
+        found = Unmade(cluster, self._read(cluster))
+        if found.size < SMALL:
             found.make()
         return found
+
+    def _read(self, cluster: str) -> dict[str, Sequence[Item]] | None:
+        """Return what is stored, by kind; None if that is too much."""
+        read: dict[str, Sequence[Item]] = {}
+        for plural, kind in _KINDS.items():
+            budget = _MOST_READ - stored_bytes(read)
+            page = self._objects.store.scan(object_prefix(kind, cluster), budget=budget)
+            read[plural] = page.items
+            if page.last or stored_bytes(read) >= _MOST_READ:
+                return None
+        return read
+
+    def limit(self, review: Review) -> None:
+        """Refuse what makes a workspace register too much; what makes it less is let through."""
+        new, old = (len(msgspec.json.encode(obj or {})) for obj in (review.new, review.old))
+        if new <= old:
+            return
+        read = self._read(review.target.cluster)
+        if read is None or stored_bytes(read) + new - old > MOST_BYTES:
+            raise too_much()
 
 
 def _made(cluster: str, found: Mapping[str, Sequence[Item]]) -> Registered:

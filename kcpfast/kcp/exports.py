@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import partial
 from typing import Any, NamedTuple
 
 from kcpfast.kcp.kinds import API_EXPORTS, API_SCHEMAS
 from kcpfast.meta.cluster import identity_hash
 from kcpfast.meta.errors import ApiError
+from kcpfast.registry.derived import Kept
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.registry.values import decode
 from kcpfast.resources import definition
@@ -19,6 +20,8 @@ from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Record
 
 SECRET_NAMESPACE = "kcp-system"
+# What schemas come to as offers, in bytes, and how many times its definition an offer takes.
+_KEPT_BYTES, _GROWTH = 64 << 20, 15
 
 
 class Offer(NamedTuple):
@@ -91,13 +94,16 @@ def schemas(objects: Objects, cluster: str, export: Object) -> list[Record]:
 
 def offers_of(records: Sequence[Record]) -> list[Offer]:
     """Return what schemas that are stored come to as offers."""
-    return [_offer(*record) for record in records]
+    return [_OFFERS.get(record, partial(_offer, record)) for record in records]
 
 
-@lru_cache(maxsize=512)
-def _offer(revision: int, value: bytes) -> Offer:
-    """Return a stored schema as an offer; schemas never change, so it is worked out once."""
-    return offer_of(decode(API_SCHEMAS, revision, value))
+# Schemas never change, so each is worked out once.
+_OFFERS: Kept[Offer] = Kept(_KEPT_BYTES, lambda offer: _GROWTH * len(offer.data))
+
+
+def _offer(record: Record) -> Offer:
+    """Return a stored schema as an offer."""
+    return offer_of(decode(API_SCHEMAS, *record))
 
 
 def offer_of(schema: Object) -> Offer:

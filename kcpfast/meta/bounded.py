@@ -11,6 +11,24 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 P = ParamSpec("P")
 T = TypeVar("T")
 _OVERHEAD = 256
+# What all caches of this process come to at most, if there is room for all.
+_ALL = 384 << 20
+
+
+class _Share:
+    """The part of its limit that each cache may take."""
+
+    of_all = 1.0
+
+
+def fit(room: int) -> None:
+    """Have all caches, those that there are and those to come, take no more than `room` bytes."""
+    _Share.of_all = min(room / _ALL, 1.0)
+
+
+def allowed(limit: int) -> float:
+    """Return what of its limit a cache may take, where there is not room for all."""
+    return limit * _Share.of_all
 
 
 class Bounded(Generic[T]):
@@ -25,14 +43,31 @@ class Bounded(Generic[T]):
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return the entry of a key, made if it is not kept."""
-        found = self._kept.pop(key, None)
+        found = self.find(key)
         if found is None:
             found = make()
-            self.size += self._weight(found)
-        self._kept[key] = found  # at the end: the first is the one not used for longest
-        while self.size > self._limit and len(self._kept) > 1:
-            self.size -= self._weight(self._kept.pop(next(iter(self._kept))))
+            self.keep(key, found)
         return found
+
+    def find(self, key: Hashable) -> T | None:
+        """Return the entry of a key if it is kept."""
+        found = self._kept.pop(key, None)
+        if found is not None:
+            self._kept[key] = found  # at the end: the first is the one not used for longest
+        return found
+
+    def keep(self, key: Hashable, entry: T) -> None:
+        """Keep an entry, and forget others if there is no room for all."""
+        self._drop(key)
+        self._kept[key] = entry
+        self.size += self._weight(entry)
+        while self.size > allowed(self._limit) and len(self._kept) > 1:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: Hashable) -> None:
+        found = self._kept.pop(key, None)
+        if found is not None:
+            self.size -= self._weight(found)
 
     def __len__(self) -> int:
         """Return how many entries are kept."""

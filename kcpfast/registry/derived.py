@@ -9,10 +9,11 @@ All caches of what is in the store are made of the classes here, so that one swi
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from threading import Lock
 from typing import Generic, NamedTuple, TypeVar
 
 from kcpfast._core.generations import Basis
-from kcpfast.meta.bounded import Bounded
+from kcpfast.meta.bounded import Bounded, allowed
 from kcpfast.registry.reader import Notes, Reader
 
 K = TypeVar("K", bound=Hashable)
@@ -84,7 +85,7 @@ class Derived(Generic[K, V]):
         self._entries[key] = Entry(notes.basis(), value)
         if self._weigh is not None:
             self._weight += self._weigh(value)
-            while self._weight > self._limit and len(self._entries) > 1:
+            while self._weight > allowed(self._limit) and len(self._entries) > 1:
                 self._drop(next(iter(self._entries)))
 
     def _drop(self, key: K) -> None:
@@ -111,3 +112,22 @@ class Shared(Generic[V]):
             if not self._reader.remembers:
                 return make()
             return self._kept.get(fingerprint(), make)
+
+
+class Kept(Bounded[V]):
+    """Keeps what jobs beside the loop make as well as the loop itself: each what none has yet."""
+
+    def __init__(self, limit: int, size_of: Callable[[V], int]) -> None:
+        """Begin with nothing kept; see Bounded."""
+        super().__init__(limit, size_of)
+        self._lock = Lock()
+
+    def find(self, key: Hashable) -> V | None:
+        """See Bounded."""
+        with self._lock:
+            return super().find(key)
+
+    def keep(self, key: Hashable, entry: V) -> None:
+        """See Bounded."""
+        with self._lock:
+            super().keep(key, entry)

@@ -30,6 +30,10 @@ BODIES = [
     (b'{"a":"' + b"x" * 1_000_000 + b'"}', JSON, 1 << 20, 8 << 20),
     (b'["' + b"x" * 1_000_000 + "😀".encode() + b'"]', JSON, 4_000_000, 8 << 20),
     (b"- a\n" * 250_000, YAML, 25 << 20, 250 << 20),
+    (b"a: &a [b]\nc: *a\n", YAML, 15 << 20, 25 << 20),
+    (b"a: &a [b]\nc: [*a]\n", "application/apply-patch+yaml", 15 << 20, 25 << 20),
+    (b"verbs: ['*']\nand: R&D\n", YAML, 0, 10_000),
+    (b'{"a":"x &a","b":"x *a"}', JSON, 0, 10_000),
     (b"\x0a\x00" * 500_000, PROTOBUF, 35 << 20, 250 << 20),
 ]
 
@@ -183,3 +187,15 @@ async def test_a_short_body_does_not_grow_by_defaults_without_end(inside: Inside
         obj |= {"metadata": {"name": f"l{number}"}, "spec": {"l": [{} for _ in range(number)]}}
         answer = await inside.send("POST", "/apis/x.example.com/v1/lamps", obj)
         assert answer.status == status, answer.body
+
+
+async def test_a_small_body_is_charged_with_what_its_aliases_repeat(inside: Inside) -> None:
+    account = Account(1 << 20)
+    for text, status in ((b"data: {a: &a b, c: *a}\n", 429), (b"data: {a: b, c: '*'}\n", 201)):
+        head = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+        headers = {b"content-type": b"application/yaml", b"authorization": b"Bearer admin"}
+        sent = Request("POST", inside.at + CONFIG_MAPS, "", headers, head + text)
+        sent.holder = account.open(Nobody(), "client")
+        got = await inside.running.server.serve(sent)
+        assert isinstance(got, Response)
+        assert got.status == status

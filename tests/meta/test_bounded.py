@@ -41,6 +41,24 @@ def test_cache_keeps_nothing_of_what_could_not_be_made(cache: Bounded[bytes]) ->
     assert (len(cache), cache.get("a", lambda: b"x")) == (0, b"x")
 
 
+def test_all_caches_take_their_part_where_there_is_not_room_for_all(
+    cache: Bounded[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded, "_ALL", 100)
+    monkeypatch.setattr(bounded._Share, "of_all", 1.0)
+    for room, kept in ((1000, 2), (100, 2), (50, 1), (100, 2)):
+        bounded.fit(room)
+        for key in "abc":
+            cache.get((room, key), lambda: b"xxxx")
+        assert len(cache) == kept
+
+
+def test_what_is_made_twice_is_counted_once(cache: Bounded[bytes]) -> None:
+    """By two threads, or because what makes it asks for it."""
+    assert cache.get("a", lambda: cache.get("a", lambda: b"xxx") + b"x") == b"xxxx"
+    assert (len(cache), cache.size) == (1, 4)
+
+
 def test_what_is_long_is_made_each_time() -> None:
     made: list[str] = []
 

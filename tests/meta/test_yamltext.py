@@ -215,7 +215,12 @@ def merging_bomb(levels: int) -> bytes:
 
 HOSTILE = [
     bomb(9),
+    bomb(6),
     merging_bomb(2000),
+    b"a: &a " + b"x" * 100_000 + b"\nb: [" + b"*a," * 20 + b"]",
+    b"a: &a {? " + b"x" * 1000 + b" : }\nb: [" + b"*a," * 2000 + b"]",
+    b"a: &a [" + b"x" * 100_000 + b"]\nb: &b [*a, *a]\nc: [" + b"*b," * 10 + b"]",
+    b"a: &a {b: " + b"x" * 1000 + b"}\nb: [" + b"{<<: *a}," * 2000 + b"]",
     b"[" * 100_000,
     b"- " * 100_000,
     b"? " * 100_000,

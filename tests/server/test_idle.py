@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from kcpfast.registry.derived import Derived
+from kcpfast.kcp import exports
+from kcpfast.registry.derived import Derived, Kept
 from kcpfast.server import wire
 from kcpfast.server.bootstrap import installation
 from kcpfast.server.upkeep import Upkeep
@@ -104,6 +105,7 @@ async def test_workspaces_own_no_tasks_timers_or_entries(
     """
     whole = Derived.__init__
     monkeypatch.setattr(Derived, "__init__", lambda self, reader, *_: whole(self, reader, 3))
+    monkeypatch.setattr(exports, "_OFFERS", Kept(0, lambda offer: len(offer.data)))
     made, found = [], []
     for number in (2, 2, 50):  # the first one fills what modules keep
         store = Read()

@@ -6,12 +6,15 @@ memory, and what admission, ownership of fields and encoding keep of a value is 
 
 from __future__ import annotations
 
+import re
+
 from kcpfast.api.negotiate import PROTOBUF
 
 # What is smaller is part of what a connection holds anyway.
 LARGE = 2048
 _PER_BYTE, _PER_VALUE = 4, 150
 _PER_BYTE_OF_PROTOBUF = 40  # a value is two bytes there
+_ALIAS, _ANCHOR = (re.compile(rb"(?:^|[\s,:\[{-])\%b[^\s,\]}]" % mark) for mark in (b"*", b"&"))
 _JSON_MARKS, _YAML_MARKS = b",:{[", b",:{[-\n"
 
 
@@ -19,6 +22,15 @@ def growth(body: bytes, media: str) -> int:
     """Return the bytes of memory that working on a body of a media type takes at most."""
     if PROTOBUF in media:
         return _PER_BYTE_OF_PROTOBUF * len(body)
-    marks = _YAML_MARKS if "yaml" in media else _JSON_MARKS
+    is_yaml = "yaml" in media
+    marks = _YAML_MARKS if is_yaml else _JSON_MARKS
     values = len(body) - len(body.translate(None, marks))
-    return _PER_BYTE * len(body) + _PER_VALUE * values
+    size = len(body)
+    if is_yaml and _ALIAS.search(body) and _ANCHOR.search(body):
+        from kcpfast.meta.yamltext import (  # noqa: PLC0415 - few bodies have aliases
+            REPEATED_NODES,
+            REPEATED_TEXT,
+        )
+
+        values, size = values + REPEATED_NODES, size + REPEATED_TEXT
+    return _PER_BYTE * size + _PER_VALUE * values

@@ -1,8 +1,8 @@
 """Reads YAML into what JSON decodes to, in bounded time and memory.
 
 Values are built from the events of libyaml, which bounds the depth. What aliases repeat is
-counted, so a short text cannot become a large object. Of duplicate keys the last one counts; a
-caller may ask which they are. Errors have the texts of go.yaml.in/yaml/v2.
+counted, values and characters, so a short text cannot become a large object. Of duplicate keys the
+last one counts; a caller may ask which they are. Errors have the texts of go.yaml.in/yaml/v2.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from yaml import cyaml
 
+from kcpfast.meta.yamltext import REPEATED_NODES, REPEATED_TEXT
 from kcpfast.meta.yamltext.scalars import (
     BOOL,
     CORE,
@@ -102,13 +103,17 @@ def _problem(error: Any) -> str:
 
 
 class _Anchor:
-    """A node that has a name: its value and how many nodes are in it, -1 until it is complete."""
+    """A node that has a name: its value and how many nodes are in it, -1 until it is complete.
 
-    __slots__ = ("size", "value")
+    `text` is the number of characters in it.
+    """
+
+    __slots__ = ("size", "text", "value")
 
     def __init__(self) -> None:
         self.value: Any = None
         self.size = -1
+        self.text = 0
 
 
 class _Builder:
@@ -121,7 +126,8 @@ class _Builder:
     def __init__(self, repeated: list[str] | None, *, merges: bool = False) -> None:
         self._repeated = repeated
         self._merges = merges
-        self._nodes = 0
+        self._nodes = self._text = 0
+        self._repeated_nodes = self._repeated_text = 0
         self._anchors: dict[str, _Anchor] = {}
         self._lines: dict[int, dict[str, int]] = {}
 
@@ -135,10 +141,11 @@ class _Builder:
         kind = type(event)
         if kind is yaml.AliasEvent:
             return self._aliased(event.anchor)
-        before = self._nodes
+        before, text = self._nodes, self._text
         self._count(1)
         anchor = None if event.anchor is None else self._open(event.anchor)
         if kind is yaml.ScalarEvent:
+            self._text += len(event.value)
             value = self._scalar(event)
             if type(value) is float:
                 value = json_value(value)
@@ -148,6 +155,7 @@ class _Builder:
             value = self._mapping(parser)
         if anchor is not None:
             anchor.value, anchor.size = value, self._nodes - before
+            anchor.text = self._text - text
         return value
 
     def _open(self, name: str) -> _Anchor:
@@ -160,8 +168,18 @@ class _Builder:
             raise YamlError(f"yaml: unknown anchor '{name}' referenced")
         if anchor.size < 0:
             raise YamlError(f"yaml: anchor '{name}' value contains itself")
-        self._count(1 + anchor.size)
+        self._count(1)
+        self._repeat(anchor.size, anchor.text)
         return anchor.value
+
+    def _repeat(self, nodes: int, text: int) -> None:
+        """Count what stands in the value once more; an alias of what has this in it does so too."""
+        self._count(nodes)
+        self._text += text
+        self._repeated_nodes += nodes
+        self._repeated_text += text
+        if self._repeated_nodes > REPEATED_NODES or self._repeated_text > REPEATED_TEXT:
+            raise YamlError("yaml: document contains excessive aliasing")
 
     def _count(self, nodes: int) -> None:
         self._nodes += nodes
@@ -197,6 +215,7 @@ class _Builder:
     def _key(self, parser: Any, event: Any) -> Any:
         if type(event) is yaml.ScalarEvent and event.anchor is None:
             self._count(1)
+            self._text += len(event.value)
             return self._scalar(event)
         key = self._node(parser, event)
         if isinstance(key, dict | list):
@@ -223,7 +242,7 @@ class _Builder:
                 raise YamlError("yaml: map merge requires map or sequence of maps as the value")
             lines = self._lines.get(id(source), {})
             for name, value in source.items():
-                self._count(1)
+                self._repeat(1, len(name))
                 self._set(members, name, value, lines.get(name, 0))
 
 
