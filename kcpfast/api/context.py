@@ -10,7 +10,8 @@ from kcpfast._core.routing import Route
 from kcpfast.admission.chain import Admission
 from kcpfast.api.limits.growth import growth
 from kcpfast.auth.authenticate import Authenticator
-from kcpfast.kcp.views.base import Scope, View
+from kcpfast.kcp.authorizer import DENIED
+from kcpfast.kcp.views.base import Scope, View, denied
 from kcpfast.meta.errors import ApiError, forbidden
 from kcpfast.meta.selectors import matches
 from kcpfast.meta.user import NOBODY, Attributes, User
@@ -145,11 +146,22 @@ class Call:
         assert self.view is not None
         return self.view.scope(self.cluster, self.resource)
 
+    def authorize(self, wanted: Attributes, cluster: str) -> None:
+        """Ask the view whether the user may do something; ApiError if not.
+
+        Acting as another does not lead around what an export permits at most: that is asked of
+        both (kcp asks only of whom somebody acts as).
+        """
+        assert self.view is not None
+        self.view.authorize(self.user, cluster, wanted)
+        who = self.impersonator
+        if who is not None and not self.view.permits(who, cluster, wanted):
+            raise denied(self.user, wanted, DENIED)
+
     def check_may(self, verb: str) -> None:
         """Forbidden unless the user may also use another verb on the object asked for."""
-        assert self.view is not None
         try:
-            self.view.authorize(self.user, self.cluster, self.attributes._replace(verb=verb))
+            self.authorize(self.attributes._replace(verb=verb), self.cluster)
         except ApiError:
             resource, name = self.resource, self.route.name
             raise forbidden(resource.plural, resource.group, name, "access denied") from None

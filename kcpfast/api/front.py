@@ -101,23 +101,17 @@ class Front:
 
     def authorize(self, call: Call) -> None:
         """Ask the view whether the request is allowed; Forbidden if not."""
-        assert call.view is not None
         if is_system_status(call.attributes) and not is_master(call.user, call.cluster):
             raise denied(call.user, call.attributes, DENIED)
         # What is about the server is allowed by whom root allows it.
         cluster = ROOT if call.attributes.path == "/metrics" else call.cluster
         try:
-            call.view.authorize(call.user, call.cluster or cluster, call.attributes)
+            call.authorize(call.attributes, call.cluster or cluster)
         except ApiError as error:
             if call.route.identity and call.cluster == WILDCARD and error.details:
                 spelled = f"{call.route.plural}:{call.route.identity}"
                 error.details = {**error.details, "kind": spelled}
             raise
-        # Acting as another does not lead around what an export permits at most: that is asked of
-        # both (kcp asks only of whom somebody acts as).
-        who = call.impersonator
-        if who is not None and not call.view.permits(who, call.cluster, call.attributes):
-            raise denied(call.user, call.attributes, DENIED)
 
     def is_lasting(self, call: Call) -> bool:
         """Tell whether what was found out of a call holds until something is written.

@@ -23,6 +23,7 @@ ADMINS = [
     "system:kcp:initializer:root:x",
     "system:kcp:terminator:root:x",
 ]
+APPLY = "application/apply-patch+yaml"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 WARRANT, SCOPES, HOME = (
     "authorization.kcp.io/warrant",
@@ -60,7 +61,8 @@ class Tenant:
     async def ask(self, method: str, path: str, body: Any = None, **acting: Any) -> int:
         """Ask as `user`, with `groups` and `extra`; return the status."""
         server = self.inside.running.server
-        headers = {b"authorization": b"Bearer tenant", b"content-type": b"application/json"}
+        media = acting.get("media", "application/json").encode()
+        headers = {b"authorization": b"Bearer tenant", b"content-type": media}
         headers[b"impersonate-user"] = acting.get("user", "u").encode()
         if acting.get("groups"):
             headers[b"impersonate-group"] = "\n".join(acting["groups"]).encode()
@@ -226,18 +228,25 @@ async def test_a_policy_is_asked_of_who_acts_as_another(inside: Inside, tenant: 
     market = Market(inside)
     await market.open(maximalPermissionPolicy={"local": {}})
     group, path = "rbac.authorization.k8s.io", f"{market.shop}{RBAC}"
-    rules = [{"apiGroups": ["x.example.com"], "resources": ["lamps"], "verbs": ["*"]}]
-    role = {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": "vip"}}
-    await inside.create(f"{path}/clusterroles", role | {"rules": rules})
-    bound = role | {
-        "kind": "ClusterRoleBinding",
-        "roleRef": {"kind": "ClusterRole", "name": "vip", "apiGroup": group},
-        "subjects": [{"kind": "Group", "name": "apis.kcp.io:binding:vip", "apiGroup": group}],
-    }
-    await inside.create(f"{path}/clusterrolebindings", bound)
+    for who, verbs in (("vip", ["*"]), ("team", ["get", "patch"])):
+        rules = [{"apiGroups": ["x.example.com"], "resources": ["lamps"], "verbs": verbs}]
+        role = {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": who}}
+        await inside.create(f"{path}/clusterroles", role | {"rules": rules})
+        subject = {"kind": "Group", "name": f"apis.kcp.io:binding:{who}", "apiGroup": group}
+        bound = role | {
+            "kind": "ClusterRoleBinding",
+            "roleRef": {"kind": "ClusterRole", "name": who, "apiGroup": group},
+            "subjects": [subject],
+        }
+        await inside.create(f"{path}/clusterrolebindings", bound)
     await market.bind(inside.at, "lamps")
     acting: Json = {"groups": ["vip"], "extra": {WARRANT: [nested(0, user="tenant")]}}
     assert await tenant.ask("POST", LAMPS, lamp("l"), **acting) == 403
+    # An apply that creates something is a create, too.
+    applied = f"{LAMPS}/l?fieldManager=me"
+    assert await tenant.ask("PATCH", applied, lamp("l"), media=APPLY, **acting) == 403
+    await inside.create(LAMPS, lamp("l"), token="master")
+    assert await tenant.ask("PATCH", applied, lamp("l"), media=APPLY, **acting) == 200
     acting = {"groups": ["team"], "extra": {WARRANT: [nested(0, user="tenant", groups=["vip"])]}}
     assert await tenant.ask("POST", LAMPS, lamp("l"), **acting) == 403
 
