@@ -13,12 +13,17 @@ from typing import NamedTuple
 from kcpfast._core.heads import Cut, Heads
 from kcpfast._core.routing import Route, renamed
 from kcpfast.api.context import Call, Handler
+from kcpfast.meta.bounded import allowed
 from kcpfast.meta.user import Attributes
+from kcpfast.registry.catalog import held_by
 from kcpfast.registry.derived import Derived
 from kcpfast.registry.reader import Notes, Reader
+from kcpfast.resources.resource import Resource
 from kcpfast.transport.messages import Request
 
 _MAX_PLANS = 8192
+# What the custom resources take, at most, that plans keep.
+_MOST_HELD = 128 << 20
 _MAX_TARGET = 1024
 _VERBS = ("create", "delete", "get", "list", "patch", "update")
 _STATUS = b"status"
@@ -52,11 +57,20 @@ def _around_name(cut: Cut) -> tuple[bytes, bytes, bytes]:
 
 
 class Plans:
-    """The memory; bounded."""
+    """The memory; bounded.
+
+    Plans keep the resources that they are about: when those have come to much, all begins anew.
+    """
 
     def __init__(self, reader: Reader) -> None:
         """Remember what was understood of what this reader reads."""
-        self._plans: Derived[_Key, Plan] = Derived(reader, _MAX_PLANS)
+        self._reader = reader
+        self._forget()
+
+    def _forget(self) -> None:
+        self._plans: Derived[_Key, Plan] = Derived(self._reader, _MAX_PLANS)
+        self._resources: set[int] = set()
+        self._held = 0
 
     def __len__(self) -> int:
         """Return how many are remembered."""
@@ -93,10 +107,20 @@ class Plans:
             return
         named = named and _is_named(call.route)
         line, _, part = _around_name(cut) if named else (cut.line + cut.name, b"", b"")
+        self._hold(call.resource)
         pattern = call.again(_NOTHING)
         pattern.known = {}
         plan = Plan(pattern, handler, named)
         self._plans.keep((cut.heads, line, part, cut.query), plan, notes)
+
+    def _hold(self, resource: Resource) -> None:
+        """Count a resource that a plan is going to keep, once."""
+        if not resource.size or id(resource) in self._resources:
+            return
+        if self._held + held_by(resource) > allowed(_MOST_HELD):
+            self._forget()
+        self._resources.add(id(resource))
+        self._held += held_by(resource)
 
 
 _NOTHING = Request("", "")

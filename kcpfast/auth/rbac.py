@@ -32,7 +32,7 @@ ROLE_BINDINGS = BY_PLACE[GROUP, "v1", "rolebindings"]
 CLUSTER_ROLE_BINDINGS = BY_PLACE[GROUP, "v1", "clusterrolebindings"]
 _MAX_ANSWERS = 32_768  # some 20 MB
 _MAX_GRANTS = 4096
-_MAX_QUESTION = 1024
+_MAX_QUESTION, _MAX_IDENTITIES = 1024, 2048
 # What is looked through for one question, and the words of all roles that are remembered.
 MOST_BYTES, MOST_WORDS = 4 * 1024 * 1024, 50_000
 # What it takes to read a binding, in words.
@@ -97,7 +97,9 @@ class Rbac:
         """Read roles and bindings through the registry."""
         self._objects = objects
         self._answers: Derived[_Question, bool] = Derived(reader, _MAX_ANSWERS)
-        self._grants: Derived[_Who, tuple[Grant, ...]] = Derived(reader, _MAX_GRANTS)
+        self._grants: Derived[_Who, tuple[Grant, ...]] = Derived(
+            reader, _MAX_GRANTS, _weight_of_all, _MAX_WORDS
+        )
         self._bindings: Derived[bytes, _Referring | None] = Derived(reader, _MAX_GRANTS)
         self._roles: Derived[bytes, Granted | None] = Derived(
             reader, _MAX_GRANTS, _weight, _MAX_WORDS
@@ -110,8 +112,11 @@ class Rbac:
             grants = self.grants(cluster, identities, wanted.namespace)
             return any(grant.granted.allows(wanted) for grant in grants)
 
-        # Anybody may ask about names of any length: what is long is not kept.
-        if sum(map(len, wanted)) > _MAX_QUESTION:
+        # Anybody may ask about names of any length, and as anybody: what is long is not kept.
+        known = self._answers.find((cluster, identities, wanted))
+        if known is not None:
+            return known
+        if sum(map(len, wanted)) > _MAX_QUESTION or _length(identities) > _MAX_IDENTITIES:
             return answer()
         return self._answers.get((cluster, identities, wanted), answer)
 
@@ -123,7 +128,10 @@ class Rbac:
         def find() -> tuple[Grant, ...]:
             return tuple(self._find(cluster, identities, namespace))
 
-        if len(namespace) > _MAX_QUESTION:
+        known = self._grants.find((cluster, identities, namespace))
+        if known is not None:
+            return known
+        if len(namespace) > _MAX_QUESTION or _length(identities) > _MAX_IDENTITIES:
             return find()
         return self._grants.get((cluster, identities, namespace), find)
 
@@ -219,6 +227,15 @@ class _Referring(NamedTuple):
 
 def _weight(role: Granted | None) -> int:
     return 1 if role is None else 1 + role.words
+
+
+def _weight_of_all(grants: tuple[Grant, ...]) -> int:
+    return 1 + sum(_weight(grant.granted) for grant in grants)
+
+
+def _length(identities: Iterable[Identity]) -> int:
+    """Return how long names and groups are together."""
+    return sum(len(each.name) + sum(map(len, each.groups)) for each in identities)
 
 
 def _json(value: bytes) -> bytes:

@@ -12,7 +12,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _OVERHEAD = 256
 # What all caches of this process come to at most, if there is room for all.
-_ALL = 384 << 20
+_ALL = 768 << 20
 
 
 class _Share:

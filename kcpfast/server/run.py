@@ -20,6 +20,7 @@ import uvloop
 from kcpfast import atomic
 from kcpfast.api.limits.seats import Limits
 from kcpfast.api.serve import Server
+from kcpfast.meta import bounded
 from kcpfast.meta.user import User
 from kcpfast.server import memory, wire
 from kcpfast.server.bootstrap import installation
@@ -94,6 +95,7 @@ async def _serve(config: Config, making: Making, started: float, unclean: bool) 
         )
         running = wire.server(parts, settings)
         listener.account.ceiling = _ceiling(config)
+        bounded.fit(listener.account.ceiling // 2)
         running.controllers.start()
         upkeep = Upkeep(store, parts.objects, heap.tidy)
         upkeep.start()

@@ -59,7 +59,6 @@ from kcpfast.kcp.views.workspace import WorkspaceView
 from kcpfast.kcp.workspaces import Workspaces
 from kcpfast.meta.user import User
 from kcpfast.registry.catalog import Catalog
-from kcpfast.registry.derived import Derived
 from kcpfast.registry.objects import Consequence, Objects, reading
 from kcpfast.registry.reader import Reader
 from kcpfast.server import wakes
@@ -181,8 +180,7 @@ def server(parts: Core, settings: Settings) -> Running:
         },
     )
     view = WorkspaceView(catalog, authorizer, clusters)
-    contents: views.Contents = Derived(store, views.MAX_CONTENTS)
-    seen = views.Parts(objects, catalog, clusters, authorizer, policies, contents)
+    seen = views.Parts(objects, catalog, clusters, authorizer, policies, views.remembered(store))
     services = views.services(seen, view, clusters, making.types)
     pages = openid.pages(accounts, settings.base_url)
     front = Front(clusters, authenticator, authorizer, view, services, pages)

@@ -6,14 +6,21 @@ from collections.abc import Callable, Mapping
 
 from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.types import Types
-from kcpfast.kcp.views.apiexport import MAX_CONTENTS as MAX_CONTENTS
-from kcpfast.kcp.views.apiexport import ApiExportView
+from kcpfast.kcp.views.apiexport import MAX_BYTES, MAX_CONTENTS, ApiExportView, Content
 from kcpfast.kcp.views.apiexport import Contents as Contents
 from kcpfast.kcp.views.apiexport import Parts as Parts
 from kcpfast.kcp.views.base import View
 from kcpfast.kcp.views.lifecycle import INITIALIZING, TERMINATING, Kind, LifecycleView
 from kcpfast.kcp.views.workspace import WorkspaceView
 from kcpfast.meta.errors import no_such_resource
+from kcpfast.registry.derived import Derived
+from kcpfast.registry.reader import Reader
+
+
+def remembered(reader: Reader) -> Contents:
+    """Return the cache of what exports show."""
+    return Derived(reader, MAX_CONTENTS, Content.size, MAX_BYTES)
+
 
 Service = Callable[[tuple[str, ...]], View]
 

@@ -23,7 +23,7 @@ from kcpfast.meta.cluster import WILDCARD, export_hash
 from kcpfast.meta.errors import ApiError, Cause, forbidden, not_found
 from kcpfast.meta.selectors import Requirement, matches
 from kcpfast.meta.user import Attributes, User
-from kcpfast.registry.catalog import Catalog, Served
+from kcpfast.registry.catalog import Catalog, Served, held_by
 from kcpfast.registry.derived import Derived
 from kcpfast.registry.objects import Objects
 from kcpfast.resources import definition
@@ -84,10 +84,14 @@ class Content(NamedTuple):
     claims: Mapping[tuple[str, str], Mapping[str, Any]]
     fingerprint: bytes
 
+    def size(self) -> int:
+        """Return the bytes that its resources take."""
+        return sum(held_by(each.resource) for each in self.served.values())
 
-# What exports (cluster and name) show.
+
+# What exports (cluster and name) show, and what all that is kept of it takes.
 Contents = Derived[tuple[str, str], Content]
-MAX_CONTENTS = 256
+MAX_CONTENTS, MAX_BYTES = 256, 128 << 20
 _GONE = Content("", {}, {}, b"")
 
 
@@ -143,7 +147,9 @@ class ApiExportView:
         for offer in offered:
             origin = Origin(offer.digest, identity, *self._export)
             made = self._parts.catalog.from_origin(origin)
-            yield from (made or definition.resources_of(offer.definition, origin)).values()
+            if not made:  # nobody is bound to it
+                made = definition.resources_of(offer.definition, origin, len(offer.data))
+            yield from made.values()
 
     def _claimed(self, group: str, plural: str, identity: str) -> Iterable[Resource]:
         if not identity:
