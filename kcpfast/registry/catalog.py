@@ -21,8 +21,9 @@ from kcpfast.resources.resource import Origin, Resource
 from kcpfast.store.contract import Count, Index, Present, Stamp, Store, Write
 
 CUSTOM = "customresources"
-# A definition takes up to 25 times its JSON once it is compiled, and its rules 150 times theirs.
-_GROWTH, _GROWTH_OF_RULES = 25, 150
+# A definition takes up to 25 times its JSON once it is compiled, its rules 150 times theirs, and
+# each pattern some bytes for its program.
+_GROWTH, _GROWTH_OF_RULES, _PATTERN = 25, 150, 4096
 _RULES = re.compile(rb'"(?:rule|messageExpression)":"((?:[^"\\]|\\.)*+)"')
 _KEPT_BYTES = 128 * 1024 * 1024
 
@@ -191,7 +192,8 @@ def held_by(resource: Resource) -> int:
 def weight(data: bytes) -> int:
     """Return the bytes that a definition takes once it is compiled, about."""
     rules = sum(found.end(1) - found.start(1) for found in _RULES.finditer(data))
-    return _GROWTH * len(data) + _GROWTH_OF_RULES * rules
+    patterns = data.count(b'"pattern":"')
+    return _GROWTH * len(data) + _GROWTH_OF_RULES * rules + _PATTERN * patterns
 
 
 def file_row(

@@ -21,7 +21,7 @@ from kcpfast.meta.errors import (
     field_required,
 )
 from kcpfast.schema.formats import is_known
-from kcpfast.schema.pattern import check_pattern
+from kcpfast.schema.pattern import check_pattern, is_large
 from kcpfast.schema.program import MAX_SCHEMA_DEPTH, TYPES, compile_schema
 
 Schema = Mapping[str, Any]
@@ -61,6 +61,7 @@ _EMBEDDED = "x-kubernetes-embedded-resource"
 _LIST_TYPE, _LIST_KEYS = "x-kubernetes-list-type", "x-kubernetes-list-map-keys"
 _MAP_TYPE = "x-kubernetes-map-type"
 _METADATA = ("name", "generateName")
+MAX_LARGE_PATTERNS = 20
 
 
 def check_schema(schema: Schema, field: str) -> list[Cause]:
@@ -68,6 +69,9 @@ def check_schema(schema: Schema, field: str) -> list[Cause]:
     if too_deep(schema):
         why = f"must not be nested more than {MAX_SCHEMA_DEPTH} levels"
         return [field_invalid(field, "", why)]
+    if _has_too_many_large(schema):
+        why = f"must have at most {MAX_LARGE_PATTERNS} patterns whose programs are large"
+        return [field_forbidden(field, why)]
     causes: list[Cause] = []
     if schema.get("type") != "object":
         kind = schema.get("type") or ""
@@ -81,6 +85,19 @@ def check_schema(schema: Schema, field: str) -> list[Cause]:
     causes += _check_metadata(schema, field)
     causes += _check_place(schema, field)
     return causes
+
+
+def _has_too_many_large(schema: Schema) -> bool:
+    """Tell whether the patterns of a schema take long to compile: some 20 ms each."""
+    left: list[Any] = [schema]
+    large = 0
+    while left and large <= MAX_LARGE_PATTERNS:
+        value = left.pop()
+        pattern = value.get("pattern") if isinstance(value, dict) else None
+        large += isinstance(pattern, str) and is_large(pattern)
+        children = value.values() if isinstance(value, dict) else value
+        left += [child for child in children if isinstance(child, dict | list)]
+    return large > MAX_LARGE_PATTERNS
 
 
 def too_deep(schema: Any, limit: int = 3 * MAX_SCHEMA_DEPTH) -> bool:

@@ -13,6 +13,7 @@ from kcpfast.kcp.views.apiexport import ApiExportView
 from kcpfast.meta.user import Attributes
 from kcpfast.registry.catalog import held_by, weight
 from kcpfast.registry.derived import Kept
+from kcpfast.schema import pattern, structural
 from kcpfast.transport.messages import NOBODY
 from tests.api.test_plans import Client
 from tests.fix_inside import Inside, Json
@@ -109,3 +110,25 @@ WEIGHTS = [
 def test_rules_weigh_more_than_the_rest_of_a_definition(field: Json, more: int) -> None:
     data = json.dumps({"properties": {"a": field}}, separators=(",", ":")).encode()
     assert 25 * len(data) + more <= weight(data) <= 25 * len(data) + more * 1.01
+
+
+LARGE = [rf"(\pL{{1,40}})x{number}" for number in range(30)]
+
+
+def test_large_programs_of_patterns_are_not_kept_with_them() -> None:
+    pattern._large.cache_clear()
+    made = [pattern.compile_pattern(source) for source in LARGE]
+    assert all(each.search(f"-éax{number}") for number, each in enumerate(made))
+    assert not any(each.search("1x") for each in made)
+    assert not any(each._linear for each in made)
+    assert pattern._large.cache_info().currsize <= 8
+    assert pattern.compile_pattern(r"(?:ab?)*(?:c)*").search("x" * 1000)
+
+
+@pytest.mark.parametrize(("count", "right"), [(20, True), (21, False)])
+def test_a_schema_has_not_many_large_patterns(count: int, right: bool) -> None:
+    fields = {
+        f"f{at}": {"type": "string", "pattern": text} for at, text in enumerate(LARGE[:count])
+    }
+    causes = structural.check_schema({"type": "object", "properties": fields}, "s")
+    assert [each.field for each in causes] == ([] if right else ["s"])
