@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import pytest
 import trustme
 
-from kcpfast.cli import arguments, commands
+from kcpfast.cli import arguments, commands, start
 from kcpfast.cli.client.target import Target
+from kcpfast.server.flags import Config
 
 KUBECONFIG = """\
 apiVersion: v1
@@ -209,3 +210,9 @@ def target(*words: str) -> Target:
     command = arguments.Command("", "")
     _, values = arguments.parse(words, arguments.CONNECTION)
     return Target(arguments.Call("kubectl ws", command, [], values))
+
+
+def start_config(*words: str) -> Config:
+    """Return what `kcpfast start` makes of a command line; Failure or UsageError if nothing."""
+    rest, values = arguments.parse(words, start.COMMAND.known)
+    return start.config_of(arguments.Call("kcpfast start", start.COMMAND, rest, values))

@@ -13,30 +13,32 @@ from kcpfast.cli.failure import Failure
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from kcpfast.cli.arguments import Command
+
 
 class Row(NamedTuple):
-    """A command: its words, the module that has it ("" = a group), and what it does."""
+    """A command: its words, the module that has it ("" = a group), what it does, its heading."""
 
     path: str
     module: str
     about: str
+    topic: str = ""
 
 
+_SERVER, _WORKSPACES, _APIS, _SHELLS = "Server", "Workspace", "API", "Shell"
 ROWS = (
-    Row("check", "kcpfast.cli.check", "Look whether a server's data are whole"),
-    Row("plugins", "", "Make the commands known to kubectl"),
-    Row("plugins install", "kcpfast.cli.plugins", "Link kubectl's plugins to this program"),
-    Row("start", "kcpfast.cli.start", "Run a server"),
-    Row("version", "kcpfast.cli.version", "Print the version"),
-    Row("ws", "kcpfast.cli.ws.use", "Enter, show and make workspaces"),
+    Row("check", "kcpfast.cli.check", "Look whether a server's data are whole", _SERVER),
+    Row("start", "kcpfast.cli.start", "Run a server", _SERVER),
+    Row("version", "kcpfast.cli.version", "Print the version", _SERVER),
+    Row("create", "", "Create what kubectl itself cannot", _WORKSPACES),
+    Row("create workspace", "kcpfast.cli.ws.create", "Create a workspace"),
+    Row("ws", "kcpfast.cli.ws.use", "Enter, show and make workspaces", _WORKSPACES),
     Row("ws create", "kcpfast.cli.ws.create", "Create a workspace"),
     Row("ws create-context", "kcpfast.cli.ws.create_context", "Keep a workspace as a context"),
     Row("ws current", "kcpfast.cli.ws.current", "Print the current workspace"),
     Row("ws tree", "kcpfast.cli.ws.tree", "Print the workspaces below the current one"),
     Row("ws use", "kcpfast.cli.ws.use", "Enter a workspace"),
-    Row("create", "", "Create what kubectl itself cannot"),
-    Row("create workspace", "kcpfast.cli.ws.create", "Create a workspace"),
-    Row("kcp", "", "Work with workspaces and APIs, as the kubectl plugin of kcp does"),
+    Row("kcp", "", "Work with workspaces and APIs, as the kubectl plugin of kcp does", _APIS),
     Row("kcp bind", "", "Bind APIs into the current workspace"),
     Row("kcp bind apiexport", "kcpfast.cli.kcp.bind", "Bind an APIExport"),
     Row("kcp claims", "", "See and answer permission claims"),
@@ -47,6 +49,9 @@ ROWS = (
     Row("kcp crd", "", "Work with CustomResourceDefinitions"),
     Row("kcp crd snapshot", "kcpfast.cli.kcp.snapshot", "Turn CRDs into APIResourceSchemas"),
     Row("kcp quickstart", "kcpfast.cli.kcp.quickstart", "Set up workspaces and APIs to try out"),
+    Row("completion", "kcpfast.cli.completion", "Let a shell complete command lines", _SHELLS),
+    Row("plugins", "", "Make the commands known to kubectl", _SHELLS),
+    Row("plugins install", "kcpfast.cli.plugins", "Link kubectl's plugins to this program"),
 )
 _ROWS = {row.path: row for row in ROWS}
 # Other words for the same, each resolved once.
@@ -74,8 +79,9 @@ PROGRAMS = {
     "kubectl-workspaces": "ws",
     "kubectl-ws": "ws",
 }
-# It parses its own words: the start of a server must not pay for what it does not use.
-_RAW = ("start",)
+# What a shell asks of the program as someone types, and what kubectl runs to ask a plugin so.
+COMPLETE, _COMPLETES = "__complete", "kubectl_complete-"
+COMPLETERS = tuple(f"{_COMPLETES}{plugin}" for plugin in ("kcp", "workspace", "workspaces", "ws"))
 
 
 def run(argv: Sequence[str], started: float) -> int:
@@ -84,11 +90,15 @@ def run(argv: Sequence[str], started: float) -> int:
     Returns the exit code; what goes wrong is printed to stderr.
     """
     program = os.path.basename(argv[0]).removesuffix(".exe")
+    words = list(argv[1:])
+    if program.startswith(_COMPLETES):
+        program = program.replace(_COMPLETES, "kubectl-", 1)
+        words.insert(0, COMPLETE)
     spelled, path = program.replace("-", " ").replace("_", "-"), PROGRAMS.get(program)
     if path is None:
         spelled, path = "kcpfast", ""
     try:
-        code = _run(spelled, path, list(argv[1:]), started)
+        code = _run(spelled, path, words, started)
         sys.stdout.flush()
     except Failure as failure:
         print(f"Error: {failure}", file=sys.stderr)
@@ -105,15 +115,16 @@ def run(argv: Sequence[str], started: float) -> int:
 
 
 def _run(spelled: str, path: str, words: list[str], started: float) -> int:
+    if words[:1] == [COMPLETE]:
+        from kcpfast.cli.completion import answer  # noqa: PLC0415 - asked by shells only
+
+        print(answer(path, words[1:]))
+        return 0
     spelled, path, rest = find(spelled, path, words)
     row = _ROWS.get(path)
     if row is None or not row.module:
         return _group(spelled, path, rest)
-    module = importlib.import_module(row.module)
-    if path in _RAW:
-        code: int = module.main(rest, started)
-        return code
-    return _command(spelled, path, module, rest)
+    return _command(spelled, path, rest, started)
 
 
 def find(spelled: str, path: str, words: Sequence[str]) -> tuple[str, str, list[str]]:
@@ -151,13 +162,24 @@ def _flag_length(words: Sequence[str], at: int) -> int:
     return 0
 
 
-def _children(path: str) -> list[tuple[str, str]]:
+def children(path: str) -> list[Row]:
+    """Return the rows of the commands below another, by their last word."""
     prefix = path + " " if path else ""
-    below = [(row.path.removeprefix(prefix), row) for row in ROWS if row.path.startswith(prefix)]
-    found = [(name, row.about) for name, row in below if row.about and name and " " not in name]
+    below = [row for row in ROWS if row.path.startswith(prefix)]
+    rows = [row._replace(path=row.path.removeprefix(prefix)) for row in below]
+    rows = [row for row in rows if row.path and " " not in row.path]
     if path == "kcp":
-        found.append(("workspace", _ROWS["ws"].about))
-    return sorted(found)
+        rows.append(_ROWS["ws"]._replace(path="workspace", topic=""))
+    return rows
+
+
+def command_of(path: str) -> Command | None:
+    """Return what a command says of itself; None for a group."""
+    row = _ROWS.get(path)
+    if row is None or not row.module:
+        return None
+    found: Command = importlib.import_module(row.module).COMMAND
+    return found
 
 
 def _group(spelled: str, path: str, rest: Sequence[str]) -> int:
@@ -168,12 +190,22 @@ def _group(spelled: str, path: str, rest: Sequence[str]) -> int:
     if rest and rest[0] == "--version":
         return _version()
     if not asked:
-        kind = "flag" if rest[0].startswith("-") else "command"
-        text = f'unknown {kind} "{rest[0]}" for "{spelled}"'
-        raise Failure(text, f"Run '{spelled} --help' for usage.")
+        raise _unknown(spelled, path, rest[0])
     about = _ROWS[path].about if path else "A kcp-compatible control plane in one process"
-    print(overview(spelled, about, _children(path)))
+    print(overview(spelled, about, children(path)))
     return 0
+
+
+def _unknown(spelled: str, path: str, word: str) -> Failure:
+    from kcpfast.cli.arguments import nearest  # noqa: PLC0415 - rarely wanted
+
+    hint = f"Run '{spelled} --help' for usage."
+    if word.startswith("-"):
+        return Failure(f'unknown flag "{word}" for "{spelled}"', hint)
+    meant = nearest(word, [row.path for row in children(path)])
+    if meant:
+        hint = f'Did you mean "{meant}"?\n{hint}'
+    return Failure(f'unknown command "{word}" for "{spelled}"', hint)
 
 
 def _version() -> int:
@@ -181,26 +213,26 @@ def _version() -> int:
     return 0
 
 
-def _command(spelled: str, path: str, module: ModuleType, rest: Sequence[str]) -> int:
-    from kcpfast.cli.arguments import CONNECTION, HELP, Call, parse  # noqa: PLC0415 - not `start`
+def _command(spelled: str, path: str, rest: Sequence[str], started: float) -> int:
+    from kcpfast.cli.arguments import Call, parse  # noqa: PLC0415 - not while modules are listed
 
-    command = module.COMMAND
-    known = (*command.flags, *HELP, *(CONNECTION if command.connects else ()))
+    module: ModuleType = importlib.import_module(_ROWS[path].module)
+    command: Command = module.COMMAND
     try:
-        words, values = parse(rest, known)
+        words, values = parse(rest, command.known)
     except Failure as failure:
-        failure.hint = f"Run '{spelled} --help' for usage."
+        usage = f"Run '{spelled} --help' for usage."
+        failure.hint = f"{failure.hint}\n{usage}" if failure.hint else usage
         raise
     if values["version"]:
         return _version()
-    call = Call(spelled, command, words, values)
     # None is a command's way to say that it does not know what is wanted of it.
-    asked = values["help"] or (words == ["help"] and _children(path))
-    wanted = None if asked else module.run(call)
+    asked = values["help"] or (words == ["help"] and children(path))
+    wanted = None if asked else module.run(Call(spelled, command, words, values, started))
     if wanted is None:
         from kcpfast.cli.usage import describe  # noqa: PLC0415 - rarely wanted
 
-        print(describe(spelled, command, _children(path)))
+        print(describe(spelled, command, children(path)))
         return 0
     code: int = wanted
     return code

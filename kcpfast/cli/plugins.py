@@ -1,4 +1,7 @@
-"""plugins install: links the names that kubectl looks for to this program."""
+"""plugins install: links the names that kubectl looks for to this program.
+
+They are those of its plugins, and those by which it asks them what may follow on a command line.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 
 from kcpfast import atomic
 from kcpfast.cli.arguments import Call, Command
-from kcpfast.cli.commands import PROGRAMS
+from kcpfast.cli.commands import COMPLETERS, PROGRAMS
 from kcpfast.cli.failure import Failure
 
 COMMAND = Command(
@@ -26,7 +29,7 @@ def run(call: Call) -> int:
         raise Failure(f"accepts at most 1 arg(s), received {len(call.words)}")
     program = _program()
     folder = Path(call.words[0]).expanduser().absolute() if call.words else _default()
-    names = sorted(PROGRAMS)
+    names = sorted((*PROGRAMS, *COMPLETERS))
     foreign = [name for name in names if not _free(folder / name, program)]
     if foreign:
         raise Failure(f"not made by kcpfast, remove first: {', '.join(foreign)} in {folder}")
@@ -36,7 +39,7 @@ def run(call: Call) -> int:
             atomic.link(folder / name, program)
     except OSError as error:
         raise Failure(f"cannot link in {folder}: {error.strerror}") from None
-    print(f"{len(names)} plugins of kubectl in {folder} are links to {program}")
+    print(f"{len(PROGRAMS)} plugins of kubectl in {folder} are links to {program}")
     if str(folder) not in os.environ.get("PATH", "").split(os.pathsep):
         print(f'kubectl finds them once they are on PATH: export PATH="{folder}:$PATH"')
     return 0

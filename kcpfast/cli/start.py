@@ -4,36 +4,66 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sequence
 
-from kcpfast.server.flags import UsageError, parse, usage
+from kcpfast.cli.arguments import SWITCH, TEXT, Call, Command, Flag
+from kcpfast.server import flags
 from kcpfast.server.lock import Lock, StartError
 from kcpfast.server.making import Making
 
+_LATER, _MEANINGLESS = "Accepted, not at work yet", "Accepted, of no meaning here"
+COMMAND = Command(
+    "[--flag value ...]",
+    "Run a server in the foreground. Flags have kcp's names.",
+    (
+        *(
+            Flag(flag.name, flag.help, TEXT, "v" * (flag.name == "v"), flag.default, flag.topic)
+            for flag in flags.FLAGS
+        ),
+        *(
+            Flag(name, "", SWITCH if name in flags.SWITCHES else TEXT, topic=_LATER)
+            for name in flags.LATER
+        ),
+        *(Flag(name, "", topic=_MEANINGLESS) for name in flags.MEANINGLESS),
+    ),
+    (
+        ("data in .kcpfast, port 6443", ""),
+        ("another directory and port", "--root-directory /var/lib/kcpfast --secure-port 7443"),
+    ),
+    connects=False,
+)
 
-def main(arguments: Sequence[str], started: float) -> int:
-    """Run a server until SIGTERM or SIGINT; return the exit code."""
-    if any(word in ("--help", "-h", "help") for word in arguments):
-        print(usage())
-        return 0
+
+def config_of(call: Call) -> flags.Config:
+    """Return what a server is to be by a command line; UsageError names what is wrong with it."""
+    if call.words:
+        raise flags.UsageError(f"unexpected argument: {call.words[0]}")
+    values = {flag.name: call.text(flag.name) for flag in flags.FLAGS}
+    later = [name for name in flags.LATER if call.given(name)]
+    return flags.config(values, later)
+
+
+def run(call: Call) -> int | None:
+    """Run a server until SIGTERM or SIGINT; return the exit code, None if help is wanted."""
+    if call.words == ["help"]:
+        return None
     try:
-        config = parse(arguments)
+        config = config_of(call)
         if not config.root.exists():
             from kcpfast.server.ports import check_free  # noqa: PLC0415 - only for a new one
 
             check_free(config.bind_address, config.port)
         lock = Lock(config.root)
         making = Making(config, lock)
-    except (UsageError, StartError) as error:
+    except (flags.UsageError, StartError) as error:
         return _refuse(str(error))
     except OSError as error:
         return _refuse(f"cannot start: {error}")
     gc.disable()  # what is imported now stays; `run` lets the collector in again
-    from kcpfast.server.run import run  # noqa: PLC0415 - the help needs none of it
+    from kcpfast.server.run import run as serve  # noqa: PLC0415 - the help needs none of it
 
     code = 0
     try:
-        run(config, making, started, unclean=lock.unclean)
+        serve(config, making, call.started, unclean=lock.unclean)
     except StartError as error:
         code = _refuse(str(error))
     finally:

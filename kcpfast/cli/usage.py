@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from kcpfast.cli.arguments import (
-    CONNECTION,
-    HELP,
     LIST,
     MANY,
     NUMBER,
@@ -17,6 +16,11 @@ from kcpfast.cli.arguments import (
     Flag,
 )
 
+if TYPE_CHECKING:
+    from kcpfast.cli.commands import Row
+
+# How long a flag and what it takes may be, to stand on a line with what it does.
+_LABEL = 34
 # what a flag takes, for people
 _TAKES = {
     LIST: " LIST",
@@ -28,8 +32,8 @@ _TAKES = {
 }
 
 
-def describe(spelled: str, command: Command, children: Sequence[tuple[str, str]]) -> str:
-    """Return the help of a command; `children` are the names and texts of those below it."""
+def describe(spelled: str, command: Command, children: Sequence[Row]) -> str:
+    """Return the help of a command; `children` are the rows of those below it, by their names."""
     lines = [command.about, "", "Usage:", f"  {spelled} {command.usage}".rstrip()]
     if children:
         lines.append(f"  {spelled} COMMAND")
@@ -38,29 +42,44 @@ def describe(spelled: str, command: Command, children: Sequence[tuple[str, str]]
         for text, example in command.examples:
             lines += [f"  # {text}", f"  {spelled} {example}".rstrip()]
     lines += _children(children)
-    lines += ["", "Flags:", *_flags((*command.flags, *HELP))]
-    if command.connects:
-        lines += ["", "Connection:", *_flags(CONNECTION)]
+    for topic in dict.fromkeys(flag.topic for flag in command.known):
+        lines += ["", f"{topic}:"]
+        lines += _flags(flag for flag in command.known if flag.topic == topic)
     return "\n".join(lines)
 
 
-def overview(spelled: str, about: str, children: Sequence[tuple[str, str]]) -> str:
+def overview(spelled: str, about: str, children: Sequence[Row]) -> str:
     """Return the help of a group, which does nothing by itself."""
     lines = [about, "", "Usage:", f"  {spelled} COMMAND [ARGUMENT ...]", *_children(children)]
     return "\n".join([*lines, "", f'"{spelled} COMMAND --help" tells more of a command.'])
 
 
-def _children(children: Sequence[tuple[str, str]]) -> list[str]:
-    if not children:
-        return []
-    return ["", "Commands:", *(f"  {name:18} {text}" for name, text in children)]
+def _children(children: Sequence[Row]) -> list[str]:
+    lines = []
+    for topic in dict.fromkeys(row.topic for row in children):
+        lines += ["", f"{topic} Commands:".lstrip()]
+        lines += [f"  {row.path:18} {row.about}" for row in children if row.topic == topic]
+    return lines
 
 
 def _flags(flags: Iterable[Flag]) -> list[str]:
-    lines = []
+    lines, named = [], []
     for flag in flags:
+        if not flag.help:
+            named.append(f"--{flag.name}")
+            continue
         short = f"-{flag.short}, " if flag.short else "    "
         label = f"--{flag.name}{_TAKES[flag.kind]}"
+        if len(label) > _LABEL:
+            label += "\n" + " " * (6 + _LABEL)
+        choices = f": {' or '.join(flag.choices)}" if flag.choices else ""
         default = f" (default {flag.default})" if flag.default else ""
-        lines.append(f"  {short}{label:34} {flag.help}{default}")
-    return lines
+        lines.append(f"  {short}{label:{_LABEL}} {flag.help}{choices}{default}")
+    return lines + (_wrapped(named) if named else [])
+
+
+def _wrapped(names: Sequence[str]) -> list[str]:
+    from textwrap import wrap  # noqa: PLC0415 - for the few commands that need it
+
+    text = ", ".join(names)
+    return wrap(text, 98, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)

@@ -23,7 +23,7 @@ COMMAND = Command(
     "Print the version, the commit, and the versions of Python and the libraries.",
     (
         Flag("client", "Accepted; no server is asked", SWITCH),
-        Flag("output", "Output format, json or yaml", short="o"),
+        Flag("output", "Output format", short="o", choices=("json", "yaml")),
     ),
     connects=False,
 )

@@ -1,48 +1,79 @@
-"""The flags of `kcpfast start`: one row each, with kcp's names.
-
-Parsed by hand: an argument parser costs the start more than everything else here does.
-"""
+"""The flags of `kcpfast start`, with kcp's names, and what a server is to be from their values."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from kcpfast.server import memory
 
-STORED, BOOLEAN = "value", "boolean"
 
-
-class Flag(NamedTuple):
-    """A flag: what it takes, what it is by default, and what it does ("" = nothing yet)."""
+class ServerFlag(NamedTuple):
+    """A flag: what it is by default, what it does, and under which heading the help shows it."""
 
     name: str
     default: str
     help: str
-    kind: str = STORED
+    topic: str
 
 
+_DATA, _ADDRESSES, _CERTIFICATES = "Data", "Addresses", "Certificates and keys"
+_USERS, _LIMITS, _OTHERS = "Users", "Limits", "Features and logs"
 FLAGS = (
-    Flag("root-directory", ".kcpfast", "directory of the data; base of default paths"),
-    Flag("bind-address", "0.0.0.0", "address to listen on"),
-    Flag("secure-port", "6443", "port to listen on; 0 takes any free one"),
-    Flag("external-hostname", "", "host name that URLs are made with"),
-    Flag("shard-base-url", "", "base of all URLs that are handed out"),
-    Flag("kubeconfig-path", "admin.kubeconfig", "where the administrator's kubeconfig is written"),
-    Flag("client-ca-file", "client-ca.crt", "CA that client certificates are verified by"),
-    Flag("tls-cert-file", "apiserver.crt", "certificate of the server"),
-    Flag("tls-private-key-file", "apiserver.key", "key of the server's certificate"),
-    Flag("token-auth-file", "", 'CSV file of tokens: token,user,uid,"group,group"'),
-    Flag("service-account-key-file", "sa.key", "key that service account tokens are signed with"),
-    Flag("authentication-admin-token-path", ".admin-token-store", "where admin tokens are kept"),
-    Flag("logical-cluster-total-object-limit", "0", "objects that a workspace may hold; 0 = any"),
-    Flag("max-requests-inflight", "400", "lists served at once; 0 = any number"),
-    Flag("max-mutating-requests-inflight", "200", "writes served at once; 0 = any number"),
-    Flag("max-memory", "", "memory that the server may take, as 512Mi; by default a quarter"),
-    Flag("feature-gates", "", "accepted: a list of Name=true or Name=false"),
-    Flag("v", "0", "how much is logged: 0 warnings, 2 requests, 4 everything"),
+    ServerFlag("root-directory", ".kcpfast", "Directory of the data; base of default paths", _DATA),
+    ServerFlag(
+        "kubeconfig-path",
+        "admin.kubeconfig",
+        "Where the administrator's kubeconfig is written",
+        _DATA,
+    ),
+    ServerFlag("bind-address", "0.0.0.0", "Address to listen on", _ADDRESSES),
+    ServerFlag("secure-port", "6443", "Port to listen on; 0 takes any free one", _ADDRESSES),
+    ServerFlag("external-hostname", "", "Host name that URLs are made with", _ADDRESSES),
+    ServerFlag("shard-base-url", "", "Base of all URLs that are handed out", _ADDRESSES),
+    ServerFlag(
+        "client-ca-file",
+        "client-ca.crt",
+        "CA that client certificates are verified by",
+        _CERTIFICATES,
+    ),
+    ServerFlag("tls-cert-file", "apiserver.crt", "Certificate of the server", _CERTIFICATES),
+    ServerFlag(
+        "tls-private-key-file", "apiserver.key", "Key of the server's certificate", _CERTIFICATES
+    ),
+    ServerFlag(
+        "service-account-key-file",
+        "sa.key",
+        "Key that service account tokens are signed with",
+        _CERTIFICATES,
+    ),
+    ServerFlag("token-auth-file", "", 'CSV file of tokens: token,user,uid,"group,group"', _USERS),
+    ServerFlag(
+        "authentication-admin-token-path",
+        ".admin-token-store",
+        "Where admin tokens are kept",
+        _USERS,
+    ),
+    ServerFlag(
+        "logical-cluster-total-object-limit",
+        "0",
+        "Objects that a workspace may hold; 0 = any",
+        _LIMITS,
+    ),
+    ServerFlag("max-requests-inflight", "400", "Lists served at once; 0 = any number", _LIMITS),
+    ServerFlag(
+        "max-mutating-requests-inflight", "200", "Writes served at once; 0 = any number", _LIMITS
+    ),
+    ServerFlag(
+        "max-memory",
+        "",
+        "Memory that the server may take, as 512Mi; by default a quarter",
+        _LIMITS,
+    ),
+    ServerFlag("feature-gates", "", "Accepted: a list of Name=true or Name=false", _OTHERS),
+    ServerFlag("v", "0", "How much is logged: 0 warnings, 2 requests, 4 everything", _OTHERS),
 )
 
 # Accepted so that kcp's own command lines work; what they ask for is not done yet.
@@ -74,7 +105,7 @@ MEANINGLESS = (
     "logical-cluster-object-count-scan-interval",
 )
 # These need no value: alone they ask for true.
-_SWITCHES = ("audit-log-compress",)
+SWITCHES = ("audit-log-compress",)
 _PATHS = (
     "root-directory",
     "kubeconfig-path",
@@ -86,7 +117,7 @@ _PATHS = (
 )
 # What Go's strconv.ParseBool reads.
 _BOOLEANS = ("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")
-_KNOWN: Mapping[str, Flag] = {flag.name: flag for flag in FLAGS}
+_DEFAULTS: Mapping[str, str] = {flag.name: flag.default for flag in FLAGS}
 
 
 class UsageError(ValueError):
@@ -127,36 +158,6 @@ def advertised(address: str) -> str:
     """Return the host under which a server bound to an address can be reached."""
     host = "127.0.0.1" if address in ("", "0.0.0.0", "::") else address
     return f"[{host}]" if ":" in host else host
-
-
-def parse(arguments: Sequence[str]) -> Config:
-    """Read a command line; UsageError names what is wrong with it."""
-    values = {flag.name: flag.default for flag in FLAGS}
-    later = []
-    for name, value in _pairs(arguments):
-        if name in _KNOWN:
-            values[name] = value
-        elif name in LATER:
-            later.append(name)
-        elif name not in MEANINGLESS:
-            raise UsageError(f"unknown flag: --{name}")
-    return _config(values, later)
-
-
-def _pairs(arguments: Sequence[str]) -> Iterable[tuple[str, str]]:
-    rest = list(arguments)
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith("-") or word in ("-", "--"):
-            raise UsageError(f"unexpected argument: {word}")
-        name, found, value = word.lstrip("-").partition("=")
-        if not found and name in _SWITCHES:
-            value = "true"
-        elif not found:
-            if not rest:
-                raise UsageError(f"flag needs an argument: --{name}")
-            value = rest.pop(0)
-        yield name, value
 
 
 def _number(values: Mapping[str, str], name: str, low: int, high: int) -> int:
@@ -226,7 +227,11 @@ def _memory(text: str) -> int:
         raise UsageError(f"--max-memory: {error}") from None
 
 
-def _config(values: Mapping[str, str], later: list[str]) -> Config:
+def config(values: Mapping[str, str], later: Sequence[str]) -> Config:
+    """Return what a server is to be; UsageError names the flag that is wrong.
+
+    `values` has one of each of `FLAGS`, `later` are the names of those that were given of `LATER`.
+    """
     for name in _PATHS:
         if not values[name] or "\0" in values[name]:
             raise UsageError(f"--{name}: {values[name]!r} is no path")
@@ -238,7 +243,7 @@ def _config(values: Mapping[str, str], later: list[str]) -> Config:
 
     def given(name: str) -> Path:
         """A file named on the command line is relative to where the user stands."""
-        named = values[name] != _KNOWN[name].default
+        named = values[name] != _DEFAULTS[name]
         return Path(os.path.abspath(values[name])) if named else path(name)
 
     return Config(
@@ -261,13 +266,3 @@ def _config(values: Mapping[str, str], later: list[str]) -> Config:
         verbosity=_number(values, "v", 0, 10),
         later=later,
     )
-
-
-def usage() -> str:
-    """Return the help text."""
-    lines = ["Usage: kcpfast start [--flag value ...]", ""]
-    for flag in FLAGS:
-        default = f" (default {flag.default})" if flag.default else ""
-        lines.append(f"  --{flag.name:34} {flag.help}{default}")
-    lines += ["", "Accepted, not at work yet: " + ", ".join("--" + name for name in LATER)]
-    return "\n".join(lines)

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from kcpfast.cli import commands
-from kcpfast.cli.arguments import CONNECTION, HELP
+from kcpfast.cli import commands, start
 from tests.fix_cli import Cli
 
 KCP, WS, CREATE = "kubectl-kcp", "kubectl-ws", "kubectl-create-workspace"
-LEAVES = [row.path for row in commands.ROWS if row.module and row.path not in commands._RAW]
+LEAVES = [row.path for row in commands.ROWS if row.module]
 
 
 @pytest.mark.parametrize(
@@ -72,8 +71,8 @@ def test_every_command_has_help_and_version(path: str, cli: Cli) -> None:
 @pytest.mark.parametrize("path", LEAVES)
 def test_no_flag_is_spelled_twice(path: str) -> None:
     command = importlib.import_module(commands._ROWS[path].module).COMMAND
-    flags = (*command.flags, *HELP, *(CONNECTION if command.connects else ()))
-    for names in ([flag.name for flag in flags], [flag.short for flag in flags if flag.short]):
+    known = command.known
+    for names in ([flag.name for flag in known], [flag.short for flag in known if flag.short]):
         assert sorted(names) == sorted(set(names))
 
 
@@ -94,12 +93,51 @@ def test_a_group_shows_its_commands(words: str, program: str, cli: Cli) -> None:
         (WS, "--nope", "Error: unknown flag: --nope\nRun 'kubectl ws --help' for usage.\n"),
         (WS, "create --nope", "Error: unknown flag: --nope\nRun 'kubectl ws create --help'"),
         (CREATE, "a b", "Error: accepts 1 arg(s), received 2\n"),
+        ("kcpfast", "start --nope", "Error: unknown flag: --nope\nRun 'kcpfast start --help'"),
+        ("kcpfast", "start stray", "kcpfast: unexpected argument: stray\n"),
     ],
 )
 def test_what_is_unknown_is_refused(program: str, words: str, text: str, cli: Cli) -> None:
     result = cli(*words.split(), program=program)
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "meant"),
+    [
+        ("kcpfast", "startt", '"start"'),
+        ("kcpfast", "create worksapce", '"workspace"'),
+        (KCP, "claim get", '"claims"'),
+        (KCP, "crd snapshots", '"snapshot"'),
+        ("kcpfast", "start --secure-prot 1", "--secure-port"),
+        ("kcpfast", "start --root-dir=x", "--root-directory"),
+        ("kcpfast", "start --audit-policy-fil x", "--audit-policy-file"),
+        (WS, "tree --ful", "--full"),
+        (WS, "create x --entre", "--enter"),
+        (WS, "--kubeconfg x", "--kubeconfig"),
+    ],
+)
+def test_who_mistypes_is_told_what_was_meant(
+    program: str, words: str, meant: str, cli: Cli
+) -> None:
+    code, out, err = cli(*words.split(), program=program)
+    assert (code, out) == (1, "")
+    error, question, usage = err.splitlines()
+    assert error.startswith("Error: unknown ")
+    assert question == f"Did you mean {meant}?"
+    assert usage.endswith("--help' for usage.")
+
+
+def test_help_is_grouped(cli: Cli) -> None:
+    headings = [line for line in cli("--help").out.splitlines() if line.endswith(" Commands:")]
+    groups = ("Server", "Workspace", "API", "Shell")
+    assert headings == [f"{group} Commands:" for group in groups]
+    text = cli("start", "--help").out
+    for flag in start.COMMAND.flags:
+        assert f"--{flag.name}" in text.partition(f"\n{flag.topic}:\n")[2].partition("\n\n")[0]
+    text = cli("ws", "tree", "--help").out
+    assert all(f"\n{topic}:\n" in text for topic in ("Flags", "Connection", "Credentials"))
 
 
 @pytest.mark.parametrize("words", ["a b", "use", "use a b", "current x", "tree x", "help"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kcpfast.cli.commands import PROGRAMS
+from kcpfast.cli.commands import COMPLETERS, PROGRAMS
 from tests.fix_cli import Cli
 
 
@@ -29,7 +29,7 @@ def test_install_links_every_plugin(program: Path, tmp_path: Path, cli: Cli) -> 
     code, out, err = cli("plugins", "install")
     folder = tmp_path / ".local" / "bin"
     assert (code, err) == (0, "")
-    assert links(folder) == dict.fromkeys(PROGRAMS, program)
+    assert links(folder) == dict.fromkeys((*PROGRAMS, *COMPLETERS), program)
     assert out == f"{len(PROGRAMS)} plugins of kubectl in {folder} are links to {program}\n"
 
 
@@ -38,7 +38,7 @@ def test_install_tells_of_a_folder_that_is_not_searched(
 ) -> None:
     folder = tmp_path / "a" / "b"
     assert f'export PATH="{folder}:$PATH"' in cli("plugins", "install", str(folder)).out
-    assert links(folder) == dict.fromkeys(PROGRAMS, program)
+    assert links(folder) == dict.fromkeys((*PROGRAMS, *COMPLETERS), program)
 
 
 @pytest.mark.parametrize("former", ["/gone/kcpfast", "opt/kcpfast"])
@@ -47,7 +47,7 @@ def test_install_replaces_its_own_links(
 ) -> None:
     (tmp_path / "kubectl-ws").symlink_to(former)
     assert cli("plugins", "install", str(tmp_path)).code == 0
-    assert links(tmp_path) == dict.fromkeys(PROGRAMS, program)
+    assert links(tmp_path) == dict.fromkeys((*PROGRAMS, *COMPLETERS), program)
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])

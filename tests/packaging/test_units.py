@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kcpfast.server.flags import parse
+from tests.fix_cli import start_config
 
 PACKAGING = Path(__file__).resolve().parent.parent.parent / "packaging"
 UNIT = (PACKAGING / "kcpfast.service").read_text()
@@ -34,7 +34,7 @@ def command_of_image() -> list[str]:
 )
 def test_the_command_is_understood(command: list[str], root: str) -> None:
     assert command[:2] == ["/usr/local/bin/kcpfast", "start"]
-    assert parse(command[2:]).root == Path(root)
+    assert start_config(*command[2:]).root == Path(root)
 
 
 def test_the_state_is_where_systemd_makes_it() -> None:

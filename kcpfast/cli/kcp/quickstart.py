@@ -25,7 +25,7 @@ COMMAND = Command(
         Flag("cleanup", "Delete what an earlier quickstart has set up", SWITCH),
         Flag("enter", "Enter the workspace of the consumer when done", SWITCH),
         Flag("name-prefix", "What the names of the workspaces begin with", default="quickstart"),
-        Flag("scenario", "What to set up: api-provider or workspaces", default="api-provider"),
+        Flag("scenario", "What to set up", default="api-provider", choices=tuple(SCENARIOS)),
         Flag("timeout", "How long to wait for workspaces", SECONDS, "", "10m"),
         Flag("tree-count", "How many workspaces the tree has", NUMBER, "", "50"),
         Flag("tree-depth", "How deep the tree is", NUMBER, "", "3"),

@@ -18,7 +18,7 @@ COMMAND = Command(
     "Turn CustomResourceDefinitions into APIResourceSchemas.",
     (
         Flag("filename", "File with the CRDs, - for standard input", TEXT, "f"),
-        Flag("output", "Output format, yaml or json", TEXT, "o", "yaml"),
+        Flag("output", "Output format", TEXT, "o", "yaml", choices=("json", "yaml")),
         Flag("prefix", "What the schemas' names begin with, before RESOURCE.GROUP"),
     ),
     (
