@@ -146,6 +146,14 @@ def _field(number: int, data: bytes) -> bytes:
     return bytes([number << 3 | 2]) + length + bytes([size]) + data
 
 
+def repeating(client: Client) -> bytes:
+    """Create an object of YAML whose aliases repeat as much as they may: 100,000 values in 2 KB."""
+    head = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+    body = head + b"x: &a [" + b"1," * 900 + b"]\ny: [" + b"*a," * 105 + b"]\n"
+    sent = client.request("POST", MAPS, body=body) * 3
+    return sent.replace(b"application/json", b"application/yaml")
+
+
 def deletes(client: Client) -> bytes:
     """Delete nothing, with options of as many empty fields as are taken."""
     options = {"kind": "DeleteOptions", "apiVersion": "v1", "dryRun": ["All"] * 100_000}
@@ -208,6 +216,7 @@ WAYS: Mapping[str, Way] = {
     "strategic patches": Way(changed("strategic-merge-patch+json", _MERGE)),
     "applies": Way(changed("apply-patch+yaml", json.dumps(_APPLIED).encode(), _APPLY)),
     "applies in YAML": Way(changed("apply-patch+yaml", _LINES.encode(), _APPLY)),
+    "creates in YAML with aliases": Way(repeating),
     "small patches, large object": Way(
         changed("merge-patch+json", b'{"data":{"k":"v"}}', f"{LARGE}/configmaps/large", 20)
     ),
