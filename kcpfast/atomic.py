@@ -15,6 +15,9 @@ _FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 # How the system says that a file cannot be replaced although it may be written into: it is mounted
 # by itself, or its directory belongs to somebody else.
 _FIXED = (errno.EBUSY, errno.EACCES, errno.EPERM)
+# How it says that a directory cannot be synced: some file systems cannot, and one may write into a
+# directory without reading it.
+_UNSYNCED = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)
 _NO_GROUP = 0o707
 
 
@@ -109,7 +112,15 @@ def _finish(
         raise
     _put(partial, path)
     if durable:
-        sync(os.path.dirname(path) or ".")
+        _sync_names(os.path.dirname(path) or ".")
+
+
+def _sync_names(folder: str) -> None:
+    try:
+        sync(folder)
+    except OSError as error:
+        if error.errno not in _UNSYNCED:
+            raise
 
 
 def _put(partial: str, path: str | os.PathLike[str]) -> None:

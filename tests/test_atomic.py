@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,18 @@ def test_what_is_durable_is_synced_before_and_after_it_has_its_name(
     noted("replace")
     atomic.write(tmp_path / "file", NEW, durable=durable)
     assert calls == (["fsync-", "replace", "fsyncd"] if durable else ["replace"])
+
+
+@pytest.mark.parametrize(
+    ("number", "raises"), [(errno.EINVAL, False), (errno.ENOTSUP, False), (errno.EIO, True)]
+)
+def test_a_directory_that_cannot_be_synced_holds_the_file(
+    number: int, raises: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atomic, "sync", failing(number))
+    with pytest.raises(OSError, match=os.strerror(number)) if raises else nullcontext():
+        atomic.write(tmp_path / "file", NEW)
+    assert (tmp_path / "file").read_bytes() == NEW
 
 
 def test_a_link_is_replaced_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
