@@ -93,7 +93,7 @@ def _number(digits: str) -> Meaning | None:
 
 
 def _integer(digits: str, base: int) -> Meaning | None:
-    if len(digits) > _MOST_DIGITS:
+    if len(digits.lstrip("+-0")) > _MOST_DIGITS:
         return None
     value = int(digits, base)
     most = _INT64 if digits[0] in "+-" else _UINT64
