@@ -140,15 +140,17 @@ def test_a_full_disk_leaves_the_file_whole(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["file"]
 
 
+@pytest.mark.parametrize("call", ["open", "replace"])
 @pytest.mark.parametrize("number", [errno.EBUSY, errno.EACCES, errno.EPERM])
 def test_what_cannot_be_replaced_is_written_into(
-    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    number: int, call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "file"
     path.write_bytes(OLD)
     inode = path.stat().st_ino
-    monkeypatch.setattr(os, "replace", failing(number))
+    monkeypatch.setattr(os, call, failing(number))
     atomic.rewrite(str(path), NEW)
+    monkeypatch.undo()
     assert (path.read_bytes(), path.stat().st_ino) == (NEW, inode)
     assert os.listdir(tmp_path) == ["file"]
 
