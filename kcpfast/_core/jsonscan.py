@@ -131,6 +131,21 @@ def cuts(text: bytes, start: cython.Py_ssize_t, step: cython.Py_ssize_t) -> list
         begun = at
 
 
+@cython.ccall
+def container_end(text: bytes, start: cython.Py_ssize_t) -> cython.Py_ssize_t:
+    """Return where the bracket is that closes the container around a place between its items.
+
+    The length of the text is returned if there is none.
+    """
+    data: cython.p_const_uchar = text
+    end: cython.Py_ssize_t = len(text)
+    with cython.nogil:
+        start = _item_end(data, start, end)
+        while start < end and data[start] == 44:
+            start = _item_end(data, start + 1, end)
+    return start
+
+
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)

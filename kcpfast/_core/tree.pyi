@@ -50,6 +50,8 @@ class Environment:
         self, table: int, start: bytes, limit: int, budget: int = 0
     ) -> list[tuple[bytes, bytes]]:
         """Return the same with seals, and whatever is wrong with them."""
+    def keys(self, table: int, start: bytes, prefix: bytes, limit: int) -> list[bytes]:
+        """Return keys from `start` on, while they have the prefix; values are not looked at."""
     def record(self, table: int, key: bytes) -> tuple[int, bytes] | None: ...
     def records(
         self, table: int, start: bytes, prefix: bytes, limit: int, budget: int = 0

@@ -177,6 +177,26 @@ cdef class Environment:
         """Return (key, value with its seal, whatever it is) from `start` on."""
         return self._range(table, start, b"", limit, budget, False)
 
+    def keys(self, unsigned int table, bytes start, bytes prefix, Py_ssize_t limit):
+        """Return keys from `start` on, while they have the prefix; values are not looked at."""
+        cdef list found = []
+        cdef void* cursor
+        cdef Val first = val(start), key, data, wanted = val(prefix)
+        cdef int code
+        self._begin()
+        try:
+            check(lib.cursor_open(self.reader, table, &cursor))
+            code = engine.seek(cursor, &first, &key, &data)
+            while code == 0 and begins(&key, &wanted) and len(found) < limit:
+                found.append(PyBytes_FromStringAndSize(key.data, key.size))
+                code = lib.cursor_get(cursor, &key, &data, C_NEXT)
+            lib.cursor_close(cursor)
+        finally:
+            self._end()
+        if code and code != NOTFOUND:
+            self._fail(code, start)
+        return found
+
     cdef list _range(
             self, unsigned int table, bytes start, bytes prefix, Py_ssize_t limit,
             Py_ssize_t budget, bint sealed):

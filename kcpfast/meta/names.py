@@ -11,7 +11,7 @@ from typing import Any
 
 from kcpfast._core.decoded import is_label, is_subdomain, text_size
 from kcpfast.meta.bounded import kept_if_short
-from kcpfast.meta.errors import Cause, field_invalid
+from kcpfast.meta.errors import MAX_CAUSES, Cause, field_invalid
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -142,6 +142,8 @@ def check_labels(labels: Mapping[str, Any], field: str) -> list[Cause]:
     for key, value in labels.items():
         causes += [field_invalid(field, key, text) for text in qualified_name(key)]
         causes += [field_invalid(field, value, text) for text in label_value(value)]
+        if len(causes) > MAX_CAUSES:  # nobody is told of more
+            break
     return causes
 
 
@@ -150,6 +152,8 @@ def check_annotations(annotations: Mapping[str, Any], field: str) -> list[Cause]
     causes = []
     for key in annotations:
         causes += [field_invalid(field, key, text) for text in qualified_name(key.lower())]
+        if len(causes) > MAX_CAUSES:
+            return causes
     size = text_size(dict(annotations), True)
     if size > MAX_ANNOTATIONS:
         message = f"Too long: may not be more than {MAX_ANNOTATIONS} bytes"

@@ -13,6 +13,7 @@ from typing import Any
 
 from kcpfast._core.decoded import is_plain
 from kcpfast.meta.errors import (
+    MAX_CAUSES,
     Cause,
     field_forbidden,
     field_invalid,
@@ -147,6 +148,8 @@ def check_finalizers(finalizers: Any, field: str) -> list[Cause]:
         if not wrong and "/" not in name and name not in STANDARD_FINALIZERS:
             why = "name is neither a standard finalizer name nor is it fully qualified"
             causes.append(field_invalid(f"{field}[{index}]", name, why))
+        if len(causes) > MAX_CAUSES:  # nobody is told of more
+            return causes
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         why = "finalizer orphan and foregroundDeletion cannot be both set"
         causes.append(field_invalid(field, list(finalizers), why))

@@ -66,7 +66,12 @@ def _join(one: FieldSet, other: FieldSet) -> FieldSet:
         return one
     if not one or not other:
         below = one or other
-        return below if is_member(below) else {SELF: LEAF, **below}
+        if is_member(below):
+            return below
+        # A copy is made in one go; members put one by one into another place would take long.
+        out = dict(below)
+        out[SELF] = LEAF
+        return out
     out = dict(one)
     for element, theirs in other.items():
         ours = out.get(element)
@@ -167,7 +172,7 @@ def with_named_fields(fields: FieldSet, node: MergeNode) -> FieldSet:
         declared = node.fields.get(element[2:]) if element.startswith("f:") else None
         inner = with_named_fields(below, declared or node.other) if below else below
         if inner and declared and SELF not in inner:
-            inner = {SELF: LEAF, **inner}
+            inner[SELF] = LEAF
         out[element] = inner
     return out
 

@@ -11,6 +11,7 @@ Who changes an object owns whatever was not there before, structs included.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from kcpfast._core import fields as core
@@ -180,7 +181,7 @@ def _compare_lists(
     before = items_by_element(old, node)
     after = items_by_element(new, node)
     outs = (changed, removed)
-    for element in before | after:
+    for element in chain(before, (each for each in after if each not in before)):
         ours, theirs = before.get(element, []), after.get(element, [])
         if len(ours) > 1 and len(theirs) > 1:
             if not same(ours, theirs):

@@ -142,7 +142,7 @@ def _apply(step: _Step, managers: Managers, force: bool, *, created: bool) -> Ap
     claimed = strip(claimed)
     if claimed:
         time = (last.time if last else "") if unchanged else writer.time
-        fields = last.fields if last and last.fields == claimed else to_fields_v1(claimed)
+        fields = last.fields if last and same(last.fields, claimed) else to_fields_v1(claimed)
         left[mine] = Owned(fields, writer.api_version, time)
     return _outcome(step, merged, to_entries(left))
 

@@ -40,7 +40,7 @@ from kcpfast.store.contract import (
     Write,
 )
 from kcpfast.store.keys import object_key, place, prefix, storage_name
-from kcpfast.work.aside import Aside
+from kcpfast.work.aside import LARGE, Aside
 
 _ATTEMPTS = 16
 # What has less bytes takes no more memory than any request does.
@@ -72,12 +72,14 @@ class Change(NamedTuple):
     """What a write is to make of an object: `new` None deletes it.
 
     `more` are writes of the same commit: expectations that must still hold, other objects; `always`
-    asks for a write even if nothing is changed.
+    asks for a write even if nothing is changed. `size` is how many bytes the object may have, as
+    far as is known: what is larger than the stored one is encoded beside the loop.
     """
 
     new: Object | None
     more: Sequence[Write] = ()
     always: bool = False
+    size: int = 0
 
 
 class Saved(NamedTuple):
@@ -179,7 +181,8 @@ class Objects:
             name = change.new["metadata"]["name"]
             named = Target(target.resource, target.cluster, target.namespace, name)
             key = named.key()
-            value = values.encode(named.resource, change.new)
+            size = _long(change.size)
+            value = await self.aside.run(size, who, values.encode, named.resource, change.new)
             if dry_run:
                 if self.store.get(key) is not None:
                     raise already_exists(named.resource.plural, named.resource.group, named.name)
@@ -226,13 +229,15 @@ class Objects:
             if size > _LARGE and claim is not None:
                 claim(record.value)
             old = await aside(size, who, values.decode, resource, *record)
-            new, more, always = await change(old, size)
+            new, more, always, larger = await change(old, size)
             if not always and await aside(size, who, _equal, new, old):
                 if dry_run or await self._written(Check(key, record.revision), more):
                     return Saved(old, *record)
                 continue
             kept = None if new is None or is_finished(new) else new
-            value = values.encode(resource, new if new is not None else old, record.value)
+            left = new if new is not None else old
+            long = _long(max(size, larger))
+            value = await aside(long, who, values.encode, resource, left, record.value)
             if dry_run:
                 return Saved(new if new is not None else old, 0, value)
             put = Put(key, value if kept is not None else None, record.revision)
@@ -353,6 +358,11 @@ def _decoded(resource: Resource, items: Sequence[Item]) -> list[Object]:
 
 def _equal(new: Object | None, old: Object) -> bool:
     return new == old
+
+
+def _long(size: int) -> int:
+    """Return a size, or 0 for what is encoded in less time than a job beside the loop takes."""
+    return size if size > LARGE else 0
 
 
 def _saved(obj: Object, revision: int, value: bytes) -> Saved:

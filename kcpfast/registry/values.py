@@ -15,10 +15,12 @@ from typing import Any
 
 import msgspec
 
+from kcpfast._core.jsonscan import container_end
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.work import pieces
 
 _encode = msgspec.json.Encoder().encode
+_LARGE = 256 * 1024
 _OPEN = len('{"metadata":{')
 
 
@@ -92,10 +94,21 @@ def decode(resource: Resource, revision: int, value: bytes) -> Object:
 def metadata(value: bytes) -> dict[str, Any]:
     """Return only the metadata of a stored object, without its resourceVersion."""
     tail = value.partition(b"\0")[2]
-    found: _Only = _decode_metadata(b'{"metadata":{"resourceVersion":"' + tail)
-    meta = found.metadata
+    if len(tail) > _LARGE:
+        meta: dict[str, Any] = pieces.decode(_only_metadata(tail))
+    else:
+        found: _Only = _decode_metadata(b'{"metadata":{"resourceVersion":"' + tail)
+        meta = found.metadata
     del meta["resourceVersion"]
     return meta
+
+
+def _only_metadata(tail: bytes) -> bytes:
+    """Return the JSON of the metadata alone: a decoder goes through all that is behind it, too.
+
+    That takes tens of milliseconds for megabytes, in which nobody else has the interpreter.
+    """
+    return b'{"resourceVersion":"%b' % tail[: container_end(tail, 1) + 1]
 
 
 class _Only(msgspec.Struct):
@@ -124,6 +137,8 @@ _decode_labels = msgspec.json.Decoder(_OnlyLabels).decode
 def labels(value: bytes) -> dict[str, str]:
     """Return only the labels of a stored object."""
     tail = value.partition(b"\0")[2]
+    if len(tail) > _LARGE:
+        return metadata(value).get("labels") or {}
     found: dict[str, str] = _decode_labels(
         b'{"metadata":{"resourceVersion":"' + tail
     ).metadata.labels

@@ -143,7 +143,7 @@ class LmdbStore:
             if at:
                 self._check(at)
             if at and at < revision:
-                old = _replaced_after(self._rows(self._history, start, prefix), at)
+                old = self._replaced_after(start, prefix, at)
                 merged = _snapshot(self._rows(self._objects, start, prefix), old, at)
                 rows = list(_within(budget, islice(merged, limit or None)))
             else:
@@ -183,6 +183,25 @@ class LmdbStore:
         while chunk := self._env.records(table, start, prefix, _CHUNK, _CHUNK_BYTES):
             yield from chunk
             start = chunk[-1][0] + b"\0"
+
+    def _replaced_after(self, start: bytes, prefix: bytes, at: int) -> Iterator[_Object]:
+        """Yield for each key of a range the first thing that was replaced after a revision.
+
+        Of all else that was replaced only keys are read: it may be hundreds of megabytes.
+        """
+        last = None
+        while True:
+            marks = self._env.keys(self._history, start, prefix, _CHUNK)
+            for mark in marks:
+                key = mark[:-9]
+                if number(mark[-8:]) > at and key != last:
+                    last = key
+                    record = self._env.record(self._history, mark)
+                    assert record is not None
+                    yield key, *record
+            if len(marks) < _CHUNK:
+                return
+            start = marks[-1] + b"\0"
 
     def _entries(self, after: int) -> Iterator[tuple[bytes, bytes]]:
         """Yield the log behind a revision in chunks; only while the environment is held."""
@@ -349,16 +368,6 @@ def _within(budget: int, rows: Iterable[_Object]) -> Iterator[_Object]:
         size += _size([row])
         if budget and size >= budget:
             return
-
-
-def _replaced_after(history: Iterable[_Object], at: int) -> Iterator[_Object]:
-    """Yield for each key the first thing that was replaced after `at`."""
-    seen = None
-    for mark, revision, value in history:
-        key = mark[:-9]
-        if number(mark[-8:]) > at and key != seen:
-            seen = key
-            yield key, revision, value
 
 
 def _snapshot(

@@ -38,10 +38,14 @@ LONG = SMALL + 1
 # Objects that a collector goes through in a few milliseconds, and the text that may hold as many.
 _MANY = 50_000
 _MUCH = 128 * 1024
-# More than a collector goes through in some 30 milliseconds: what caches hold may be as much.
-_MOST_SPARED = 200_000
-# What was spared is looked through after so long, or so many times that if jobs go on and on.
-_THAW_SECONDS, _MOST_DELAYS = 10.0, 6
+# More than a collector goes through in some 30 milliseconds; what a server holds when it has just
+# begun is 50,000 of them.
+_MOST_SPARED = 100_000
+# Blocks of memory in use, of which too many may be spared objects to be counted in a moment.
+_MOST_BLOCKS = 1_000_000
+# What was spared is looked through after so long; at last whatever it costs, because closed
+# connections that are cycles stay until then.
+_THAW_SECONDS, _LAST_DELAY = 10.0, 60
 # How long the loop waits for the interpreter when it has something to do while a job runs. Only
 # then: the thread that writes would take it from the loop in the middle of a request.
 _SWITCH_SECONDS, _USUAL_SECONDS = 0.001, sys.getswitchinterval()
@@ -208,10 +212,10 @@ class Aside:
     def _thaw(self, loop: asyncio.AbstractEventLoop, delays: int) -> None:
         """Have the collector go through what was spared, when little of it is left.
 
-        A connection that was open then may be a cycle by now, and would be kept for ever.
+        A connection that was open then may be a cycle by now, and would be kept for ever. Not
+        while a job runs: what that has made so far would be gone through, too.
         """
-        busy = delays < _MOST_DELAYS and (self._running or self._waiting)
-        if busy or gc.get_freeze_count() > _MOST_SPARED:
+        if delays < _LAST_DELAY and (self._running or _are_too_many()):
             self._thaw_later(loop, delays + 1)
             return
         self._frozen = False
@@ -236,6 +240,15 @@ class Aside:
             if jobs:
                 self._waiting[who] = jobs  # behind the others
             return job if job.begin() else None
+
+
+def _are_too_many() -> bool:
+    """Tell whether the collector would take long for what it was spared.
+
+    To count that takes as long as there are objects: a hundred milliseconds for some millions.
+    Blocks in use are counted by the page, and no object has less than one.
+    """
+    return sys.getallocatedblocks() > _MOST_BLOCKS or gc.get_freeze_count() > _MOST_SPARED
 
 
 def _run(job: _Job) -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from kcpfast.meta.names import dns_subdomain
-from kcpfast.meta.objectmeta import check_meta, check_meta_update, generate_name, new_uid
+from kcpfast.meta.errors import MAX_CAUSES, Cause
+from kcpfast.meta.names import check_annotations, check_labels, dns_subdomain
+from kcpfast.meta.objectmeta import (
+    check_finalizers,
+    check_meta,
+    check_meta_update,
+    generate_name,
+    new_uid,
+)
 
 GOOD = {"name": "a", "namespace": "n"}
 OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "1"}
@@ -78,3 +86,15 @@ def test_generated_names_and_uids_are_what_clients_expect() -> None:
     uids = [new_uid() for _ in range(100)]
     assert len(set(uids)) == 100
     assert all(len(each) == 36 and each[14] == "4" and each[19] in "89ab" for each in uids)
+
+
+@pytest.mark.parametrize(
+    ("check", "many"),
+    [
+        (check_finalizers, ["?"] * 3 * MAX_CAUSES),
+        (check_labels, {f"-{n}": "?" for n in range(3 * MAX_CAUSES)}),
+        (check_annotations, {f"-{n}": "" for n in range(3 * MAX_CAUSES)}),
+    ],
+)
+def test_no_more_is_found_than_is_told(check: Callable[..., list[Cause]], many: Any) -> None:
+    assert MAX_CAUSES < len(check(many, "metadata.x")) < MAX_CAUSES + 3

@@ -13,6 +13,8 @@ from kcpfast.registry.objects import Change, Objects, Target
 from kcpfast.registry.reader import Reader
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.store.contract import Check, Put, Store, number
+from kcpfast.work import pieces
+from kcpfast.work.aside import LARGE
 
 MAPS = BY_PLACE["", "v1", "configmaps"]
 A = Target(MAPS, "c", "n", "a")
@@ -157,13 +159,51 @@ LABELS: list[Object] = [
 ]
 
 
+@pytest.mark.parametrize("large", [values._LARGE, 1])
 @pytest.mark.parametrize("obj", LABELS)
-def test_labels_are_read_without_the_rest(obj: Object) -> None:
+def test_labels_are_read_without_the_rest(
+    obj: Object, large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(values, "_LARGE", large)
     value = values.encode(MAPS, obj)
     assert values.labels(value) == (obj["metadata"].get("labels") or {})
+    assert values.metadata(value) == obj["metadata"]
     assert values.decode(MAPS, 7, value) == {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         **obj,
         "metadata": {"resourceVersion": "7", **obj["metadata"]},
     }
+
+
+def test_metadata_is_decoded_without_what_is_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = list[bytes]()
+    decode = pieces.decode
+
+    def noted(text: bytes) -> Any:
+        texts.append(text)
+        return decode(text)
+
+    monkeypatch.setattr(pieces, "decode", noted)
+    obj: Object = {"metadata": {"name": "a", "labels": {"{": "}"}}, "data": {"a": "b" * 2**19}}
+    assert values.metadata(values.encode(MAPS, obj)) == obj["metadata"]
+    assert len(texts) == 1
+    assert len(texts[0]) < 100
+
+
+@pytest.mark.parametrize(("size", "jobs"), [(LARGE, 0), (LARGE + 1, 1)])
+async def test_what_is_large_is_encoded_beside_the_loop(
+    objects: Objects, size: int, jobs: int
+) -> None:
+    async def prepare() -> Change:
+        obj: Object = {"metadata": {"name": "a"}}
+        begin(MAPS, obj, "c", "n")
+        return Change(obj, size=size)
+
+    async def grow(old: Object) -> Change:
+        return Change(old | {"data": {"a": "b"}}, size=size)
+
+    await objects.create(A._replace(name=""), prepare)
+    assert objects.aside.jobs == jobs
+    await objects.update(A, grow)
+    assert objects.aside.jobs == 2 * jobs

@@ -201,7 +201,8 @@ async def test_cycles_that_were_spared_are_found_later(monkeypatch: pytest.Monke
 
     monkeypatch.setattr("kcpfast.work.aside._MANY", -1)
     monkeypatch.setattr("kcpfast.work.aside._THAW_SECONDS", 0.01)
-    monkeypatch.setattr("kcpfast.work.aside._MOST_SPARED", 1 << 60)  # other tests have left much
+    for most in ("_MOST_SPARED", "_MOST_BLOCKS"):  # other tests have left much
+        monkeypatch.setattr(f"kcpfast.work.aside.{most}", 1 << 60)
     open_, aside = Peer(), Aside()
     seen = weakref.ref(open_)
     await aside.run(LONG, "a", int)
@@ -213,13 +214,33 @@ async def test_cycles_that_were_spared_are_found_later(monkeypatch: pytest.Monke
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize(("most", "collected"), [(-1, 0), (1 << 60, 1)])
+@pytest.mark.parametrize(
+    ("blocks", "most", "delays", "counted", "collected"),
+    [
+        (1 << 60, 1 << 60, 0, 1, 1),
+        (1 << 60, -1, 0, 1, 0),
+        (0, 1 << 60, 0, 0, 0),
+        (0, -1, 60, 0, 1),  # at last
+    ],
+)
 async def test_the_collector_does_not_go_through_more_than_it_can_in_a_moment(
-    monkeypatch: pytest.MonkeyPatch, most: int, collected: int
+    monkeypatch: pytest.MonkeyPatch,
+    blocks: int,
+    most: int,
+    delays: int,
+    counted: int,
+    collected: int,
 ) -> None:
-    times = list[int]()
+    counts, times = list[int](), list[int]()
+
+    def count() -> int:
+        counts.append(1)
+        return 0
+
+    monkeypatch.setattr(gc, "get_freeze_count", count)
     monkeypatch.setattr(gc, "collect", lambda: times.append(1))
+    monkeypatch.setattr("kcpfast.work.aside._MOST_BLOCKS", blocks)
     monkeypatch.setattr("kcpfast.work.aside._MOST_SPARED", most)
-    Aside()._thaw(asyncio.get_running_loop(), 0)
+    Aside()._thaw(asyncio.get_running_loop(), delays)
     gc.unfreeze()
-    assert len(times) == collected
+    assert (len(counts), len(times)) == (counted, collected)

@@ -57,7 +57,7 @@ async def create(api: Api, call: Call) -> Response:
         await api.admission.mutate(review)
         call.warnings += await aside(weight, who, finish, obj)
         await api.admission.validate(review)
-        return Change(obj, review.more)
+        return Change(obj, review.more, size=review.size)
 
     target = target._replace(name="")
     saved = await api.objects.create(target, prepare, dry_run=options.dry_run, who=who)

@@ -251,6 +251,6 @@ async def _apply_to_nothing(api: Api, call: Call, options: WriteOptions) -> Save
         await api.admission.mutate(review)
         call.warnings += await aside(call.weigh(), who, finish, obj, entries)
         await api.admission.validate(review)
-        return Change(obj, review.more)
+        return Change(obj, review.more, size=review.size)
 
     return await api.objects.create(target, prepare, dry_run=options.dry_run, who=who)

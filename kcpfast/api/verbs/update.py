@@ -86,7 +86,7 @@ def changing(
         await api.admission.mutate(review)
         call.warnings += await aside(weight, who, finish, new, old)
         await api.admission.validate(review)
-        return Change(new, review.more, homeless)
+        return Change(new, review.more, homeless, review.size)
 
     return change
 
