@@ -24,6 +24,7 @@ UPDATE = "KCPFAST_UPDATE_MODULES"
 # What is imported by name, or from C.
 HIDDEN = [
     "_cffi_backend",
+    "kcpfast._core._turn",
     "kcpfast.schema.cel.whole",
     "lmdb._envid",
     "numbers",

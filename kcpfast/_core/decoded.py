@@ -6,6 +6,8 @@ whether there is nothing to be said: "no" sends the caller to the rules.
 
 import cython
 
+from kcpfast._core._turn import turn
+
 _MAX_DEPTH: cython.int = 450  # the C stack has no end of its own that could be caught
 _STRIDE: cython.int = 2048  # values between two moments without the interpreter lock
 _MAX_PART: cython.Py_ssize_t = 63
@@ -54,8 +56,7 @@ def _same_members(one: dict, other: dict, depth: cython.int):  # type: ignore[no
         left -= 1
         if not left:
             left = _STRIDE
-            with cython.nogil:
-                pass
+            turn()
         if key not in other or not _same(item, other[key], depth + 1):
             return False
     return True
@@ -70,8 +71,7 @@ def _same_items(one: list, other: list, depth: cython.int):  # type: ignore[no-u
     at: cython.Py_ssize_t
     for at in range(count):
         if at % _STRIDE == 0:
-            with cython.nogil:
-                pass
+            turn()
         if not _same(one[at], other[at], depth + 1):
             return False
     return True

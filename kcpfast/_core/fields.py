@@ -7,6 +7,8 @@ are read.
 
 import cython
 
+from kcpfast._core._turn import turn
+
 _SELF: str = "."
 _MAX_DEPTH: cython.int = 450  # the C stack has no end of its own that could be caught
 _MAX_OUTLINE: cython.int = 128  # entries, and characters of a key
@@ -67,8 +69,7 @@ def _members(  # type: ignore[no-untyped-def]
     for key in keys:
         count += 1
         if count % _RUN == 0:
-            with cython.nogil:
-                pass
+            turn()
         item: object = obj[key]
         kind: object = type(item)
         element: str = "f:" + key
@@ -99,8 +100,7 @@ def in_order(words: list) -> list:  # type: ignore[type-arg]
         run: list = words[start : start + _RUN]  # type: ignore[type-arg]
         run.sort()
         runs.append(run)
-        with cython.nogil:
-            pass
+        turn()
     while len(runs) > 1:
         pairs: list = []  # type: ignore[type-arg]
         for start in range(0, len(runs), 2):
@@ -129,8 +129,7 @@ def _merged(one: list, other: list) -> list:  # type: ignore[type-arg]
             out.append(mine)
             at += 1
         if (at + beside) % _RUN == 0:
-            with cython.nogil:
-                pass
+            turn()
     out.extend(one[at:])
     out.extend(other[beside:])
     return out

@@ -8,8 +8,11 @@ import json
 
 import cython
 
+from kcpfast._core._turn import turn
+
 MAX_FOUND = 100  # as sigs.k8s.io/json: so many strict errors are kept, each once
-_STRIDE: cython.int = 4096  # keys between two moments without the interpreter lock
+# Texts, numbers and brackets between two moments in which others may have the interpreter lock.
+_STRIDE: cython.int = 4096
 
 
 @cython.ccall
@@ -50,18 +53,11 @@ def duplicates(text: bytes) -> list:  # type: ignore[type-arg]
                 if len(found) >= MAX_FOUND:
                     return found
                 expects_key = False
-                count += 1
-                _let_others(count)
-        elif char == 123:  # {
+        elif char == 123 or char == 91:  # { [
             seen.append(keys)
-            keys = {}
-            names.append(b"")
-            expects_key = True
-        elif char == 91:  # [
-            seen.append(keys)
-            keys = None
-            names.append(0)
-            expects_key = False
+            expects_key = char == 123
+            keys = {} if expects_key else None
+            names.append(b"" if expects_key else 0)
         elif char == 125 or char == 93:  # } ]
             keys = seen.pop()
             names.pop()
@@ -72,16 +68,10 @@ def duplicates(text: bytes) -> list:  # type: ignore[type-arg]
             else:
                 expects_key = True
         at += 1
+        count += 1
+        if count % _STRIDE == 0:
+            turn()
     return found
-
-
-@cython.cfunc
-@cython.returns(cython.void)
-def _let_others(count: cython.int):  # type: ignore[no-untyped-def]
-    """Let go of the interpreter lock for a moment, now and then."""
-    if count % _STRIDE == 0:
-        with cython.nogil:
-            pass
 
 
 @cython.cfunc
@@ -115,7 +105,12 @@ def cuts(text: bytes, start: cython.Py_ssize_t, step: cython.Py_ssize_t) -> list
     begun: cython.Py_ssize_t = at  # where the present item began
     while True:
         with cython.nogil:
+            # Through all items of a piece: to let go of the lock for each of a million would make
+            # whoever waits for it wait a million times.
             at = _item_end(data, at, end)
+            while at < end and data[at] == 44 and at - last <= step:
+                begun = at + 1
+                at = _item_end(data, begun, end)
         if at >= end:
             return []
         if at - last > step and begun > last:

@@ -12,6 +12,8 @@ lock now and then: it may run beside the event loop, over megabytes.
 
 import cython
 
+from kcpfast._core._turn import turn
+
 TYPE, REQUIRED, PATTERN, ENUM = 1, 2, 3, 4
 MAX_LENGTH, MIN_LENGTH, MAXIMUM, MINIMUM, MULTIPLE = 5, 6, 7, 8, 9
 MAX_ITEMS, MIN_ITEMS, UNIQUE, MAX_PROPERTIES, MIN_PROPERTIES = 10, 11, 12, 13, 14
@@ -287,8 +289,7 @@ def _step(report: Report):  # type: ignore[no-untyped-def]
     """Count a value, and let go of the interpreter lock now and then."""
     report.steps += 1
     if report.steps % _STRIDE == 0:
-        with cython.nogil:
-            pass
+        turn()
 
 
 @cython.cfunc

@@ -74,6 +74,13 @@ class Names(NamedTuple):
     categories: tuple[str, ...] = ()
 
 
+# Objects that define kinds: a pattern of fifty letters is compiled for twenty milliseconds, so each
+# of them counts as at least so many bytes.
+_DEFINES = {
+    ("apiextensions.k8s.io", "customresourcedefinitions"),
+    ("apis.kcp.io", "apiresourceschemas"),
+}
+_LEAST = 64 * 1024
 # How much longer an object counts that is the first of a schema not looked into yet.
 _COLD = 8
 
@@ -96,6 +103,7 @@ class Resource:
         "header",
         "item_head",
         "kind",
+        "least",
         "list_kind",
         "merge",
         "name_rule",
@@ -157,6 +165,7 @@ class Resource:
         # Bytes of its definition, and whether all that is made of that once has been made.
         self.size = 0
         self.warm = True
+        self.least = _LEAST if (group, names.plural) in _DEFINES else 0
         self._make_program = make_program
         self._program: Program | None = None
         meta = '"metadata":{"resourceVersion":"'
@@ -176,8 +185,8 @@ class Resource:
         What a schema asks of each value (branches, rules) counts as if the object were longer.
         """
         if self.warm:
-            return int(size * self.program.weight)
-        return self.size + _COLD * size
+            return max(self.least, int(size * self.program.weight))
+        return max(self.least, self.size + _COLD * size)
 
     def borrow_program(self, other: Resource) -> None:
         """Use the compiled schema of another resource, compiled when either needs it."""
