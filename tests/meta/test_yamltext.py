@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kcpfast.meta.yamltext import reader
 from kcpfast.meta.yamltext.reader import Spelled, read, read_all, read_spelled
 from kcpfast.meta.yamltext.scalars import YamlError
 from kcpfast.meta.yamltext.writer import write, write_kept
@@ -309,3 +310,37 @@ def test_what_cannot_be_kept_is_refused(text: str) -> None:
 
 def test_infinity_is_a_word_of_yaml_only() -> None:
     assert yaml.safe_load(write({"a": math.inf})) == {"a": math.inf}
+
+
+def outcome(text: bytes | str) -> object:
+    try:
+        return read(text)
+    except YamlError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(text for text, _ in DOCUMENTS),
+        "a: [1, 2]\nb: {c: d}\n" * 3,
+        "a: é\n".encode() * 20_000,
+        b"a: \xff\n" * 20_000,
+        "a: 'b\n" * 20_000,
+        "a: \ud800" * 20_000,
+    ],
+)
+def test_large_text_is_read_in_pieces(text: bytes | str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which lets others run: each piece is asked for by a call of the interpreter."""
+    whole = outcome(text)
+    monkeypatch.setattr(reader, "_LARGE", -1)
+    asked = list[int]()
+    take = reader._Pieces.read
+
+    def noted(pieces: reader._Pieces, size: int) -> bytes | str:
+        asked.append(size)
+        return take(pieces, size)
+
+    monkeypatch.setattr(reader._Pieces, "read", noted)
+    assert outcome(text) == whole
+    assert max(asked) <= 32 * 1024

@@ -29,6 +29,7 @@ from kcpfast.meta.yamltext.scalars import (
     resolve_tagged,
 )
 
+_LARGE = 64 * 1024
 _MOST_NODES = 1_000_000
 _MERGE_TAG = CORE + "merge"
 _SAID_ANYWAY = ("map", "seq", NULL, BOOL, INT, FLOAT, TEXT, TIMESTAMP)
@@ -70,7 +71,9 @@ def read_spelled(text: bytes | str) -> Any:
 def _documents(text: bytes | str, builder: _Builder, *, only_first: bool) -> list[Any]:
     documents: list[Any] = []
     try:
-        parser: Any = cyaml.CParser(text)  # type: ignore[attr-defined]  # not in its stubs
+        source = text if len(text) <= _LARGE else _Pieces(text)
+        make: Any = cyaml.CParser  # type: ignore[attr-defined]  # not in its stubs
+        parser = make(source)
         try:
             parser.get_event()  # the stream begins
             while isinstance(event := parser.get_event(), yaml.DocumentStartEvent):
@@ -88,6 +91,22 @@ def _documents(text: bytes | str, builder: _Builder, *, only_first: bool) -> lis
     except RecursionError:
         raise YamlError("yaml: exceeded max depth") from None
     return documents
+
+
+class _Pieces:
+    """A text as a stream: libyaml asks for it by the kilobyte, and others can run in between.
+
+    It would hold the interpreter lock for a scalar of megabytes otherwise.
+    """
+
+    __slots__ = ("_place", "_text")
+
+    def __init__(self, text: bytes | str) -> None:
+        self._text, self._place = text, 0
+
+    def read(self, size: int) -> bytes | str:
+        start, self._place = self._place, self._place + size
+        return self._text[start : self._place]
 
 
 def _problem(error: Any) -> str:
