@@ -32,6 +32,8 @@ BODIES = [
     (b"- a\n" * 250_000, YAML, 25 << 20, 250 << 20),
     (b"a: &a [b]\nc: *a\n", YAML, 15 << 20, 25 << 20),
     (b"a: &a [b]\nc: [*a]\n", "application/apply-patch+yaml", 15 << 20, 25 << 20),
+    (b"*a &b", YAML, 15 << 20, 25 << 20),
+    (b"a: &a b\nc:\n" + b"- *a\n" * 100_000, YAML, 15 << 20, 80 << 20),
     (b"verbs: ['*']\nand: R&D\n", YAML, 0, 10_000),
     (b'{"a":"x &a","b":"x *a"}', JSON, 0, 10_000),
     (b"\x0a\x00" * 500_000, PROTOBUF, 35 << 20, 250 << 20),

@@ -14,7 +14,12 @@ from kcpfast.api.negotiate import PROTOBUF
 LARGE = 2048
 _PER_BYTE, _PER_VALUE = 4, 150
 _PER_BYTE_OF_PROTOBUF = 40  # a value is two bytes there
-_ALIAS, _ANCHOR = (re.compile(rb"(?:^|[\s,:\[{-])\%b[^\s,\]}]" % mark) for mark in (b"*", b"&"))
+# Each begins with its mark: to look for a byte is a hundred times faster than for one of many.
+_ALIAS, _ANCHOR = (
+    (mark, re.compile(rb"\%b(?:(?<=[\s,:\[{-]\%b)|(?<=\A\%b))[^\s,\]}]" % (mark, mark, mark)))
+    for mark in (b"*", b"&")
+)
+_MOST_MARKS = 10_000
 _JSON_MARKS, _YAML_MARKS = b",:{[", b",:{[-\n"
 
 
@@ -26,7 +31,7 @@ def growth(body: bytes, media: str) -> int:
     marks = _YAML_MARKS if is_yaml else _JSON_MARKS
     values = len(body) - len(body.translate(None, marks))
     size = len(body)
-    if is_yaml and _ALIAS.search(body) and _ANCHOR.search(body):
+    if is_yaml and _has(_ALIAS, body) and _has(_ANCHOR, body):
         from kcpfast.meta.yamltext import (  # noqa: PLC0415 - few bodies have aliases
             REPEATED_NODES,
             REPEATED_TEXT,
@@ -34,3 +39,10 @@ def growth(body: bytes, media: str) -> int:
 
         values, size = values + REPEATED_NODES, size + REPEATED_TEXT
     return _PER_BYTE * size + _PER_VALUE * values
+
+
+def _has(what: tuple[bytes, re.Pattern[bytes]], body: bytes) -> bool:
+    """Tell whether a YAML text may have an alias or an anchor; sure it is where marks are few."""
+    mark, pattern = what
+    count = body.count(mark)
+    return count > _MOST_MARKS or (count > 0 and pattern.search(body) is not None)
