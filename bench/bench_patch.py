@@ -7,7 +7,7 @@ import pytest
 from kcpfast.meta.copies import copy_json
 from kcpfast.patch.json_patch import apply_json_patch
 from kcpfast.patch.managed_fields import update_managers
-from kcpfast.patch.managers import Writer
+from kcpfast.patch.managers import FieldWriter
 from kcpfast.patch.merge_patch import apply_merge_patch
 from kcpfast.patch.merge_type import merge_node
 from kcpfast.patch.owned_fields import compare, fields_of
@@ -16,7 +16,7 @@ from kcpfast.patch.strategic import apply_strategic_patch
 
 STRING = {"type": "string"}
 MAP = {"type": "object", "additionalProperties": STRING}
-ONE = Writer("one", "example.com/v1", "2024-01-01T00:00:00Z")
+ONE = FieldWriter("one", "example.com/v1", "2024-01-01T00:00:00Z")
 TWO = ONE._replace(manager="two")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from kcpfast.schema.cel import (
     Budget,
-    Type,
+    CelType,
     compile_expression,
     estimate_cost,
     parse_type,
@@ -49,7 +49,7 @@ UNTYPED = "object.metadata.name.startsWith('a') && object.spec.replicas <= 5"
 POLICY_OBJECT = {"object": {"metadata": {"name": "abc"}, "spec": {"replicas": 3}}}
 
 
-def declared() -> dict[str, Type]:
+def declared() -> dict[str, CelType]:
     own = type_of_schema(SCHEMA)
     assert own is not None
     return {"self": own, "oldSelf": own}

@@ -13,7 +13,7 @@ import pytest
 import uvloop
 
 from kcpfast._core.writer import Writer
-from kcpfast.store.contract import Count, Put, Stamp
+from kcpfast.store.contract import Count, Put, PutRevision
 from kcpfast.store.lmdb import LmdbStore
 from kcpfast.store.opening import open_store
 from kcpfast.store.writer import LAYOUT
@@ -81,7 +81,7 @@ class Kernel:
         self.put(KEYS)
 
     def put(self, keys: list[bytes]) -> None:
-        more = [Count(b"count\0c", 1), Stamp(b"mark\0c")]
+        more = [Count(b"count\0c", 1), PutRevision(b"mark\0c")]
         writes = [[Put(key, VALUE, 0), *more] for key in keys]
         assert all(result[1] == -1 for result in self.writer.apply(writes, 1, True))
 
@@ -129,7 +129,7 @@ def test_creates_at_once(benchmark: Any, store: LmdbStore, at_once: int) -> None
 
     def commit() -> Any:
         key = PREFIX + b"new%09d" % next(made)
-        return store.commit([Put(key, VALUE, 0), Count(b"count\0c", 1), Stamp(b"mark\0c")])
+        return store.commit([Put(key, VALUE, 0), Count(b"count\0c", 1), PutRevision(b"mark\0c")])
 
     async def commit_all() -> None:
         await asyncio.gather(*(commit() for _ in range(at_once)))

@@ -8,12 +8,12 @@ import pytest
 import uvloop
 
 from kcpfast.store.contract import Batch, Event
-from kcpfast.watch.frames import Form, Interest
+from kcpfast.watch.frames import FrameForm, Interest
 from kcpfast.watch.hub import Hub, Watch
 
 PREFIX = b"/configmaps\x001je5usrqkko9gikw\0default\0"
 VALUE = b'v1\0","name":"a"},"data":{"k":"' + b"x" * 1000 + b'"}}'
-FORM = Form("json", lambda revision, value: b"%d%b" % (revision, value), lambda _r, _e: b"{}")
+FORM = FrameForm("json", lambda revision, value: b"%d%b" % (revision, value), lambda _r, _e: b"{}")
 
 
 class Reader:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import uvloop
 
-from kcpfast._core.heads import Heads
+from kcpfast._core.heads import HeaderBlock
 from kcpfast.api.limits.seats import Limits
 from kcpfast.auth.rbac import Rbac
 from kcpfast.kcp.authorizer import Authorizer
@@ -21,7 +21,7 @@ from kcpfast.server import wire
 from kcpfast.server.bootstrap import installation
 from kcpfast.server.certificates import make_account_key
 from kcpfast.store.lmdb import LmdbStore
-from kcpfast.transport.account import UNCOUNTED
+from kcpfast.transport.account import NO_HOLDER
 from kcpfast.transport.connection import Connection, Service
 from kcpfast.transport.messages import Request, Response, Serve, Stream
 from kcpfast.transport.secure import Tls
@@ -62,7 +62,7 @@ class Wire(asyncio.Transport):
         """Begin with nothing written."""
         super().__init__({"peername": ("127.0.0.1", 1)})
         self.written = 0
-        self.holder = UNCOUNTED
+        self.holder = NO_HOLDER
 
     def write(self, data: Any) -> None:
         self.written += len(data)
@@ -117,7 +117,7 @@ async def read(answer: Response | Stream) -> Response:
 
 def repeated(serve: Serve, text: bytes, times: int, loop: asyncio.AbstractEventLoop) -> Any:
     """Return what sends a request many times over one connection; it returns the bytes written."""
-    known: dict[bytes, Heads] = {}
+    known: dict[bytes, HeaderBlock] = {}
 
     async def run() -> int:
         wire = Wire()

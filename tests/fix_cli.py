@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from kcpfast.cli import arguments, commands, start
-from kcpfast.cli.client.target import Target
+from kcpfast.cli.client.target import ServerTarget
 from kcpfast.server.flags import Config
 
 KUBECONFIG = """\
@@ -205,14 +205,14 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
     return run
 
 
-def target(*words: str) -> Target:
+def target(*words: str) -> ServerTarget:
     """Return the target that connection flags choose."""
     command = arguments.Command("", "")
-    _, values = arguments.parse(words, arguments.CONNECTION)
-    return Target(arguments.Call("kubectl ws", command, [], values))
+    _, values = arguments.parse(words, arguments.CONNECTION_FLAGS)
+    return ServerTarget(arguments.CommandLine("kubectl ws", command, [], values))
 
 
 def start_config(*words: str) -> Config:
     """Return what `kcpfast start` makes of a command line; Failure or UsageError if nothing."""
     rest, values = arguments.parse(words, start.COMMAND.known)
-    return start.config_of(arguments.Call("kcpfast start", start.COMMAND, rest, values))
+    return start.config_of(arguments.CommandLine("kcpfast start", start.COMMAND, rest, values))

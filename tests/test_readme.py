@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kcpfast.cli.commands import ROWS
-from kcpfast.server.flags import FLAGS, LATER, MEANINGLESS
+from kcpfast.cli.commands import COMMAND_ROWS
+from kcpfast.server.flags import LATER, MEANINGLESS, SERVER_FLAGS
 from kcpfast.telemetry.exposition import exposition
 
 ROOT = Path(__file__).parent.parent
@@ -14,7 +14,7 @@ README = (ROOT / "README.md").read_text()
 FAMILIES = tuple(re.findall(r"`--([a-z-]+-)\*`", README))
 
 
-@pytest.mark.parametrize("flag", [flag.name for flag in FLAGS])
+@pytest.mark.parametrize("flag", [flag.name for flag in SERVER_FLAGS])
 def test_every_flag_is_documented(flag: str) -> None:
     assert f"`--{flag}`" in README
 
@@ -24,7 +24,7 @@ def test_flags_without_effect_are_named_by_family(flag: str) -> None:
     assert flag.startswith(FAMILIES) or f"`--{flag}`" in README
 
 
-@pytest.mark.parametrize("path", [row.path for row in ROWS if row.about and row.module])
+@pytest.mark.parametrize("path", [row.path for row in COMMAND_ROWS if row.about and row.module])
 def test_every_command_is_documented(path: str) -> None:
     assert re.search(rf"`(kcpfast )?{re.escape(path)}`", README), path
 

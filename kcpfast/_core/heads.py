@@ -13,7 +13,7 @@ _METHODS: tuple = (b"GET", b"PUT", b"POST", b"PATCH", b"DELETE")  # type: ignore
 
 
 @cython.cclass
-class Heads:
+class HeaderBlock:
     """The headers of many requests: `fields` are shared, and nobody may change them."""
 
     fields = cython.declare(dict, visibility="public")
@@ -24,7 +24,7 @@ class Heads:
 
 
 @cython.cclass
-class Cut:
+class FastRequest:
     """One whole request, cut into its parts.
 
     `line` is the method and the path up to its last slash, `name` the rest of the path; `block`
@@ -44,7 +44,7 @@ class Cut:
 
 
 @cython.ccall
-def cut(data: bytes) -> Cut | None:
+def cut(data: bytes) -> FastRequest | None:
     """Cut a request; None for what is not just one, or not of the plainest form."""
     end: cython.Py_ssize_t = data.find(b" ")
     if end < 3 or data[:end] not in _METHODS:
@@ -71,7 +71,7 @@ def cut(data: bytes) -> Cut | None:
         at += 1
     if slash < 0 or text[end + 1] != 47 or data[at : at + 11] != _VERSION:
         return None
-    found: Cut = Cut()
+    found: FastRequest = FastRequest()
     if not _frame(found, data, at + 9):
         return None
     last: cython.Py_ssize_t = question if question >= 0 else at
@@ -94,7 +94,7 @@ def _is_plain(char: cython.uchar):  # type: ignore[no-untyped-def]
 
 @cython.cfunc
 @cython.returns(cython.bint)
-def _frame(found: Cut, data: bytes, head: cython.Py_ssize_t):  # type: ignore[no-untyped-def]
+def _frame(found: FastRequest, data: bytes, head: cython.Py_ssize_t):  # type: ignore[no-untyped-def]
     """Find headers (they begin with the line break at `head`) and body; False without both."""
     stop: cython.Py_ssize_t = data.find(b"\r\n\r\n", head)
     if stop < 0:

@@ -22,8 +22,8 @@ TOO_DEEP, RANGE, SAID = 21, 22, 23
 
 ANY, OBJECT, ARRAY, STRING, INTEGER, NUMBER, BOOLEAN, INT_OR_STRING = 0, 1, 2, 3, 4, 5, 6, 7
 
-MAX_DEPTH = 400
-MAX_ERRORS = 1000
+MAX_SCHEMA_DEPTH = 400
+MAX_SCHEMA_ERRORS = 1000
 # A short list of empty objects grows by a long default each: so many bytes of defaults are filled
 # into one object. etcd, and so Kubernetes, takes no object of half of it.
 MAX_DEFAULTS = 4 * 1024 * 1024
@@ -42,7 +42,7 @@ class Overgrown(ValueError):
 
 
 @cython.cclass
-class Node:
+class SchemaNode:
     """One place of a schema; attributes are set by the compiler, then never changed.
 
     `properties` maps names to Nodes, `defaults` names to (what makes the default value, its size
@@ -124,7 +124,7 @@ def _check_size(check: Size, value: object, errors: list):  # type: ignore[no-un
 
 
 @cython.cclass
-class Range:
+class NumberRange:
     """A check of how large a number is; `sign` and `limit` as in Size, `detail` is told."""
 
     sign = cython.declare(cython.int)
@@ -148,7 +148,7 @@ class Range:
 
 @cython.cfunc
 @cython.returns(cython.void)
-def _check_range(check: Range, value: object, errors: list):  # type: ignore[no-untyped-def, type-arg]
+def _check_range(check: NumberRange, value: object, errors: list):  # type: ignore[no-untyped-def, type-arg]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return
     good: cython.bint
@@ -203,7 +203,7 @@ def _check_all(checks: tuple, value: object, errors: list):  # type: ignore[no-u
     for check in checks:
         if isinstance(check, Size):
             _check_size(check, value, errors)
-        elif isinstance(check, Range):
+        elif isinstance(check, NumberRange):
             _check_range(check, value, errors)
         elif isinstance(check, Match):
             _check_match(check, value, errors)
@@ -233,7 +233,7 @@ class Report:
     def __init__(self, prune: bool, default: bool, validate: bool, decodes: bool = False) -> None:
         """Choose the passes; `decodes`: values are held to what Go's decoder takes."""
         self.decodes = decodes
-        self.most = MAX_ERRORS
+        self.most = MAX_SCHEMA_ERRORS
         self.steps = 0
         self.filled = 0
         self.unknown = []
@@ -244,7 +244,7 @@ class Report:
 
 
 @cython.ccall
-def run(node: Node, value: object, report: Report) -> object:
+def run(node: SchemaNode, value: object, report: Report) -> object:
     """Run the passes that `report` chose over `value` and return it (changed in place).
 
     Overgrown if its defaults take too much.
@@ -318,10 +318,10 @@ def _has_type(kind: cython.int, value: object) -> object:
 
 @cython.cfunc
 @cython.returns(cython.void)
-def _visit(node: Node, value: object, report: Report, depth: cython.int):  # type: ignore[no-untyped-def]
+def _visit(node: SchemaNode, value: object, report: Report, depth: cython.int):  # type: ignore[no-untyped-def]
     _step(report)
-    if depth > MAX_DEPTH:
-        report.errors.append(["", TOO_DEEP, None, MAX_DEPTH])
+    if depth > MAX_SCHEMA_DEPTH:
+        report.errors.append(["", TOO_DEEP, None, MAX_SCHEMA_DEPTH])
         return
     if value is None and (node.nullable or node.type == ANY):
         return
@@ -344,7 +344,7 @@ def _visit(node: Node, value: object, report: Report, depth: cython.int):  # typ
 
 @cython.cfunc
 @cython.returns(cython.void)
-def _check(node: Node, value: object, report: Report):  # type: ignore[no-untyped-def]
+def _check(node: SchemaNode, value: object, report: Report):  # type: ignore[no-untyped-def]
     """Run the checks of a place; what a decoder does not care about is dropped for one."""
     before: cython.Py_ssize_t = len(report.errors)
     _check_all(node.checks, value, report.errors)
@@ -364,9 +364,9 @@ def _stop_if_enough(report: Report):  # type: ignore[no-untyped-def]
 
 @cython.cfunc
 @cython.returns(cython.void)
-def _visit_object(node: Node, value: dict, report: Report, depth: cython.int):  # type: ignore[no-untyped-def, type-arg]
+def _visit_object(node: SchemaNode, value: dict, report: Report, depth: cython.int):  # type: ignore[no-untyped-def, type-arg]
     properties: dict = node.properties  # type: ignore[type-arg]
-    child: Node
+    child: SchemaNode
     known: object
     dropped: list | None = None  # type: ignore[type-arg]
     if report.default and node.defaults:
@@ -419,14 +419,14 @@ def _visit_object(node: Node, value: dict, report: Report, depth: cython.int):  
 
 @cython.cfunc
 @cython.returns(cython.bint)
-def _is_stray(node: Node, child: Node) -> object:
+def _is_stray(node: SchemaNode, child: SchemaNode) -> object:
     """Tell whether a null in this place is dropped: it is a property that may not be null."""
     return not child.nullable and child is not node.additional
 
 
 @cython.cfunc
 @cython.returns(cython.bint)
-def _is_blank(child: Node, item: object) -> object:
+def _is_blank(child: SchemaNode, item: object) -> object:
     """Tell whether Go would leave a value out: it is empty and neither false nor a zero."""
     if not child.typed or child.keep_empty or item:
         return False
@@ -435,7 +435,7 @@ def _is_blank(child: Node, item: object) -> object:
 
 @cython.cfunc
 @cython.returns(cython.void)
-def _descend(child: Node, name: str, item: object, report: Report, depth: cython.int):  # type: ignore[no-untyped-def]
+def _descend(child: SchemaNode, name: str, item: object, report: Report, depth: cython.int):  # type: ignore[no-untyped-def]
     errors: cython.Py_ssize_t = len(report.errors)
     unknown: cython.Py_ssize_t = len(report.unknown)
     _visit(child, item, report, depth + 1)
@@ -458,7 +458,7 @@ def _join(segment: str, rest: str) -> str:
 
 @cython.cfunc
 @cython.returns(cython.void)
-def _visit_items(child: Node, value: list, report: Report, depth: cython.int):  # type: ignore[no-untyped-def, type-arg]
+def _visit_items(child: SchemaNode, value: list, report: Report, depth: cython.int):  # type: ignore[no-untyped-def, type-arg]
     errors: cython.Py_ssize_t
     unknown: cython.Py_ssize_t
     index: cython.Py_ssize_t

@@ -12,9 +12,13 @@ from typing import Any
 from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
 from kcpfast.meta.errors import field_forbidden, go_value, invalid
 from kcpfast.meta.user import Attributes, User, is_privileged
-from kcpfast.registry.strategies.certificates import GROUP, conditions_of, organizations
+from kcpfast.registry.strategies.certificates import (
+    CERTIFICATES_GROUP,
+    conditions_of,
+    organizations,
+)
 
-_REQUESTS = ((GROUP, "certificatesigningrequests"),)
+_REQUESTS = ((CERTIFICATES_GROUP, "certificatesigningrequests"),)
 _CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client"
 Allows = Callable[[User, str, Attributes], bool]
 
@@ -54,7 +58,7 @@ class Certificates:
         signer = ((review.old or {}).get("spec") or {}).get("signerName") or ""
         domain = signer.partition("/")[0]
         for name in (signer, f"{domain}/*"):
-            wanted = Attributes(verb, GROUP, "*", "signers", name=name)
+            wanted = Attributes(verb, CERTIFICATES_GROUP, "*", "signers", name=name)
             if self._allows(review.user, review.target.cluster, wanted):
                 return
         raise review.refuse(
@@ -92,4 +96,6 @@ def _check_decisions(review: Review) -> None:
 
 
 def _invalid(review: Review, field: str, why: str) -> Exception:
-    return invalid("CertificateSigningRequest", GROUP, review.name, [field_forbidden(field, why)])
+    return invalid(
+        "CertificateSigningRequest", CERTIFICATES_GROUP, review.name, [field_forbidden(field, why)]
+    )

@@ -207,7 +207,7 @@ _ASKED_AT_ONCE = 64
 _BOUND = ":"
 
 
-class Refused(Exception):
+class DeletionRefused(Exception):
     """Admission does not let a controller delete an object.
 
     It is to be asked again, later and later: after `longest` seconds at last.
@@ -286,7 +286,7 @@ class Deleter:
         """
         parts, served = self._deletions, self._deletions.served(target)
         if parts.asking[target.cluster] >= _ASKED_AT_ONCE:
-            raise Refused("too many deletions wait for admission")
+            raise DeletionRefused("too many deletions wait for admission")
         size = len(value)
         old = await parts.aside.run(
             size, target.cluster, values.decode, served.resource, revision, value
@@ -298,7 +298,7 @@ class Deleter:
             await parts.admission.mutate(review)
             await parts.admission.validate(review)
         except ApiError as error:
-            raise Refused(error.message) from error
+            raise DeletionRefused(error.message) from error
         finally:
             parts.asking[target.cluster] -= 1
             if not parts.asking[target.cluster]:

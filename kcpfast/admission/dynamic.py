@@ -10,7 +10,7 @@ from kcpfast.admission.chain import CREATE, DELETE, UPDATE, Plugin, Review
 from kcpfast.admission.evaluation import Decide
 from kcpfast.admission.matching import Matcher
 from kcpfast.admission.registered import (
-    GROUP,
+    ADMISSION_GROUP,
     GROWTH,
     PLACES,
     Policy,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kcpfast.admission.webhooks import Webhooks
 
 _ALL = (CREATE, UPDATE, DELETE)
-_PLACES = tuple((GROUP, plural) for plural in PLACES)
+_PLACES = tuple((ADMISSION_GROUP, plural) for plural in PLACES)
 # Notes what a review's object may not lose; what it returns raises ApiError if it has.
 Kept = Callable[[Review], Callable[[], None]]
 # Bytes that an expression costs even of nothing.

@@ -25,7 +25,7 @@ from kcpfast.resources import scale
 from kcpfast.resources.resource import Object, Resource
 
 if TYPE_CHECKING:
-    from kcpfast.schema.cel import Budget, Program
+    from kcpfast.schema.cel import Budget, CelProgram
 
 BOOL, STRING, NULL = "bool", "string", "null_type"
 # What programs are kept, in bytes, and how many times its text a program takes.
@@ -38,7 +38,7 @@ _SPENT = (
 )
 
 
-class Failed(Exception):
+class EvaluationError(Exception):
     """An expression has no value; the text is what is told of it."""
 
 
@@ -57,7 +57,7 @@ class Answered(Protocol):
 Decide = Callable[[User, str, Attributes], Answered]
 
 
-class Scope(NamedTuple):
+class ExpressionScope(NamedTuple):
     """What an expression may use beside the request: hashable, so that programs are kept by it.
 
     `variables` are name and expression of the policy's variables that stand before it.
@@ -68,23 +68,23 @@ class Scope(NamedTuple):
     variables: tuple[tuple[str, str], ...] = ()
 
 
-def scope_of(spec: Mapping[str, Any]) -> Scope:
+def scope_of(spec: Mapping[str, Any]) -> ExpressionScope:
     """Return what the expressions of a policy may use."""
     variables = tuple((each["name"], each["expression"]) for each in spec.get("variables") or ())
-    return Scope(spec.get("paramKind") is not None, True, variables)
+    return ExpressionScope(spec.get("paramKind") is not None, True, variables)
 
 
 class _Compiled(NamedTuple):
     """A program, and what it counts as."""
 
-    program: Program
+    program: CelProgram
     size: int
 
 
 _PROGRAMS: Kept[_Compiled] = Kept(_KEPT_BYTES, lambda made: made.size)
 
 
-def compiled(source: str, results: tuple[str, ...], scope: Scope) -> Program:
+def compiled(source: str, results: tuple[str, ...], scope: ExpressionScope) -> CelProgram:
     """Return the program of an expression; CelError if it is none, or gives no such result.
 
     Whoever writes the same policy twice, or in ten workspaces, compiles once.
@@ -93,7 +93,7 @@ def compiled(source: str, results: tuple[str, ...], scope: Scope) -> Program:
     return _PROGRAMS.get((source, results, scope), made).program
 
 
-def _compiled(source: str, results: tuple[str, ...], scope: Scope) -> _Compiled:
+def _compiled(source: str, results: tuple[str, ...], scope: ExpressionScope) -> _Compiled:
     computed = {
         name: compiled(text, (), scope._replace(variables=scope.variables[:number])).result_type
         for number, (name, text) in enumerate(scope.variables)
@@ -139,7 +139,7 @@ class Evaluation:
         self._decide = decide
 
     def bindings(
-        self, scope: Scope, budget: Budget, params: Object | None = None
+        self, scope: ExpressionScope, budget: Budget, params: Object | None = None
     ) -> dict[str, object]:
         """Return the variables; those of the policy are worked out when they are first read."""
         found: dict[str, object] = {
@@ -169,7 +169,7 @@ class Evaluation:
         return found | {"metadata": meta}
 
     def hold(
-        self, wanted: Sequence[Condition], bindings: Mapping[str, object], scope: Scope
+        self, wanted: Sequence[Condition], bindings: Mapping[str, object], scope: ExpressionScope
     ) -> bool:
         """Tell whether all conditions hold; Failed if none says no but some have no value."""
         from kcpfast.schema.cel import Budget  # noqa: PLC0415 - few workspaces have any
@@ -178,20 +178,20 @@ class Evaluation:
         for condition in wanted:
             try:
                 value = evaluate(condition.expression, (BOOL,), scope, bindings, budget)
-            except Failed as failed:
+            except EvaluationError as failed:
                 errors.append(str(failed))
             else:
                 if value is not True:
                     return False
         if errors:
-            raise Failed(errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]")
+            raise EvaluationError(errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]")
         return True
 
 
 def evaluate(
     source: str,
     results: tuple[str, ...],
-    scope: Scope,
+    scope: ExpressionScope,
     bindings: Mapping[str, object],
     budget: Budget,
 ) -> object:
@@ -202,13 +202,13 @@ def evaluate(
     try:
         program = compiled(source, results, scope)
     except CelError as error:
-        raise Failed(worded(error)) from None
+        raise EvaluationError(worded(error)) from None
     try:
         return program.evaluate(bindings, budget)
     except CelError as error:
         if error.cancelled and not budget.remaining:
-            raise Failed(_SPENT) from None
-        raise Failed(f"expression '{source}' resulted in error: {error.message}") from None
+            raise EvaluationError(_SPENT) from None
+        raise EvaluationError(f"expression '{source}' resulted in error: {error.message}") from None
 
 
 def _timestamp(text: str) -> object:
@@ -223,7 +223,9 @@ def _timestamp(text: str) -> object:
 class _Variables(dict[str, object]):
     """The variables of a policy, each worked out once, when it is read."""
 
-    def __init__(self, scope: Scope, bindings: Mapping[str, object], budget: Budget) -> None:
+    def __init__(
+        self, scope: ExpressionScope, bindings: Mapping[str, object], budget: Budget
+    ) -> None:
         super().__init__()
         self._scope = scope
         self._bindings = bindings

@@ -20,7 +20,7 @@ FindNamespace = Callable[[Review], Object | None]
 Selects = Callable[[Mapping[str, str]], bool]
 
 
-class Rule(NamedTuple):
+class OperationRule(NamedTuple):
     """Operations on resources, as RuleWithOperations names them."""
 
     operations: frozenset[str]
@@ -63,8 +63,8 @@ class Criteria(NamedTuple):
     `namespaces` and `objects` tell whether labels are selected, None stands for all.
     """
 
-    rules: tuple[Rule, ...]
-    excluded: tuple[Rule, ...]
+    rules: tuple[OperationRule, ...]
+    excluded: tuple[OperationRule, ...]
     equivalent: bool
     namespaces: Selects | None
     objects: Selects | None
@@ -86,9 +86,9 @@ def _selects(selector: Mapping[str, Any] | None) -> Selects | None:
     return labels_test(terms) if terms else None
 
 
-def _rules(found: Iterable[Mapping[str, Any]]) -> Iterator[Rule]:
+def _rules(found: Iterable[Mapping[str, Any]]) -> Iterator[OperationRule]:
     for rule in found:
-        yield Rule(
+        yield OperationRule(
             frozenset(rule.get("operations") or ()),
             frozenset(rule.get("apiGroups") or ()),
             frozenset(rule.get("apiVersions") or ()),
@@ -124,7 +124,7 @@ class Matcher:
         return found
 
     def _covered(
-        self, rules: Iterable[Rule], review: Review, *, equivalent: bool
+        self, rules: Iterable[OperationRule], review: Review, *, equivalent: bool
     ) -> Resource | None:
         if any(rule.covers(review, review.resource) for rule in rules):
             return review.resource

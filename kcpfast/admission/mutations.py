@@ -16,12 +16,12 @@ from kcpfast.admission.evaluation import (
     POLICY_COST,
     Decide,
     Evaluation,
-    Failed,
+    EvaluationError,
     evaluate,
 )
 from kcpfast.admission.matching import Matcher, is_scale
 from kcpfast.admission.params import Params
-from kcpfast.admission.registered import Binding, Policy, Registered
+from kcpfast.admission.registered import Policy, PolicyBinding, Registered
 from kcpfast.admission.rewriting import Seen, rewrite
 from kcpfast.meta.errors import ApiError, Cause
 from kcpfast.patch.json_patch import apply_json_patch
@@ -40,7 +40,7 @@ class Trouble(NamedTuple):
     """A mutation that could not be made."""
 
     policy: Policy
-    binding: Binding
+    binding: PolicyBinding
     why: str
 
     def text(self) -> str:
@@ -79,7 +79,7 @@ class MutatingPolicies:
         self,
         cluster: str,
         policy: Policy,
-        binding: Binding,
+        binding: PolicyBinding,
         review: Review,
         matched: Resource,
     ) -> Iterator[Trouble]:
@@ -88,7 +88,7 @@ class MutatingPolicies:
             kind = policy.spec.get("paramKind")
             for param in self._params.collect(cluster, kind, binding.param, namespace):
                 self._mutate(policy, review, matched, param)
-        except Failed as failed:
+        except EvaluationError as failed:
             yield Trouble(policy, binding, str(failed))
 
     def _mutate(
@@ -128,11 +128,11 @@ def _mutated(
             return _applied(looking.new, change, node)
         made = apply_json_patch(looking.new, change)
     except CelError as error:
-        raise Failed(f"type mismatch: {error.message}") from None
+        raise EvaluationError(f"type mismatch: {error.message}") from None
     except ApiError as error:
-        raise Failed(f"error applying patch: {error.message}") from None
+        raise EvaluationError(f"error applying patch: {error.message}") from None
     if not isinstance(made, dict):
-        raise Failed("error applying patch: the outcome is no object")
+        raise EvaluationError("error applying patch: the outcome is no object")
     return made
 
 
@@ -147,11 +147,13 @@ def _applied(live: Object, change: Object, node: MergeNode) -> Object:
     atomic = list(_atomic_places(change, node, ""))
     if atomic:
         why = "may not mutate atomic arrays, maps or structs: "
-        raise Failed(f"error applying patch: invalid ApplyConfiguration: {why}{', '.join(atomic)}")
+        raise EvaluationError(
+            f"error applying patch: invalid ApplyConfiguration: {why}{', '.join(atomic)}"
+        )
     try:
         merged: Object = merge_objects(live, change, node)
     except Unkeyed as unkeyed:
-        raise Failed(f"error applying patch: failed to merge patch: {unkeyed}") from None
+        raise EvaluationError(f"error applying patch: failed to merge patch: {unkeyed}") from None
     return merged
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kcpfast.admission.evaluation import Failed
+from kcpfast.admission.evaluation import EvaluationError
 from kcpfast.meta.selectors import from_object, labels_test
 from kcpfast.registry import values
 from kcpfast.registry.catalog import Catalog
@@ -45,7 +45,9 @@ class Params:
         where = on_loop(self._place, cluster, kind, reference, namespace)
         found = self._find(where, reference)
         if not found and reference.get("parameterNotFoundAction") == "Deny":
-            raise Failed("no params found for policy binding with `Deny` parameterNotFoundAction")
+            raise EvaluationError(
+                "no params found for policy binding with `Deny` parameterNotFoundAction"
+            )
         return list(found)
 
     def _place(
@@ -55,16 +57,16 @@ class Params:
         served = self._catalog.of_kind(cluster, group, version, kind["kind"])
         if served is None:
             shown = f"{kind['apiVersion']}, Kind={kind['kind']}"
-            raise Failed(f"paramKind kind `{shown}` not known")
+            raise EvaluationError(f"paramKind kind `{shown}` not known")
         given = reference.get("namespace") or ""
         if not served.resource.namespaced:
             if given:
-                raise Failed(
+                raise EvaluationError(
                     "paramRef.namespace must not be provided for a cluster-scoped `paramKind`"
                 )
             return Target(served.resource, cluster, "", "")
         if not (given or namespace):
-            raise Failed(
+            raise EvaluationError(
                 "cannot use namespaced paramRef in policy binding that matches cluster-scoped "
                 "resources"
             )

@@ -19,12 +19,12 @@ from kcpfast.admission.evaluation import (
     STRING,
     Decide,
     Evaluation,
-    Failed,
+    EvaluationError,
     evaluate,
 )
 from kcpfast.admission.matching import Matcher
 from kcpfast.admission.params import Params
-from kcpfast.admission.registered import Binding, Policy, Registered
+from kcpfast.admission.registered import Policy, PolicyBinding, Registered
 from kcpfast.meta.errors import ApiError, Cause
 from kcpfast.resources.resource import Object
 
@@ -39,12 +39,12 @@ class Denial(NamedTuple):
     """Why a request is to be refused; `binding` None for what is wrong with the policy itself."""
 
     policy: Policy
-    binding: Binding | None
+    binding: PolicyBinding | None
     message: str
     reason: str = "Invalid"
 
 
-class Decision(NamedTuple):
+class Validation(NamedTuple):
     """What a validation came to: `number` is its place, -1 for the match conditions."""
 
     number: int
@@ -76,14 +76,14 @@ class ValidatingPolicies:
             raise _refusal(review, denials[0])
 
     def _bound(
-        self, cluster: str, policy: Policy, binding: Binding, looking: Evaluation
+        self, cluster: str, policy: Policy, binding: PolicyBinding, looking: Evaluation
     ) -> Iterator[Denial]:
         review = looking.review
         try:
             params = self._params.collect(
                 cluster, policy.spec.get("paramKind"), binding.param, review.target.namespace
             )
-        except Failed as failed:
+        except EvaluationError as failed:
             if policy.fails:
                 text = f"failed to configure binding: {failed}"
                 yield Denial(policy, binding, text)
@@ -93,7 +93,7 @@ class ValidatingPolicies:
                 yield from _enforce(policy, binding, decision, review)
 
 
-def _decisions(policy: Policy, looking: Evaluation, param: Object | None) -> Iterator[Decision]:
+def _decisions(policy: Policy, looking: Evaluation, param: Object | None) -> Iterator[Validation]:
     """Yield what speaks against a request."""
     from kcpfast.schema.cel import Budget  # noqa: PLC0415 - few workspaces have policies
 
@@ -102,19 +102,19 @@ def _decisions(policy: Policy, looking: Evaluation, param: Object | None) -> Ite
     try:
         if not looking.hold(policy.conditions, bindings, policy.scope):
             return
-    except Failed as failed:
+    except EvaluationError as failed:
         if policy.fails:
-            yield Decision(-1, str(failed), "")
+            yield Validation(-1, str(failed), "")
         return
     for number, validation in enumerate(policy.spec.get("validations") or ()):
         try:
             value = evaluate(validation["expression"], (BOOL,), policy.scope, bindings, budget)
             if value is not True:
                 message = _message(policy, validation, bindings, budget)
-                yield Decision(number, message, validation.get("reason") or "Invalid")
-        except Failed as failed:
+                yield Validation(number, message, validation.get("reason") or "Invalid")
+        except EvaluationError as failed:
             if policy.fails:
-                yield Decision(number, str(failed), "")
+                yield Validation(number, str(failed), "")
     _annotate(policy, looking, bindings, budget)
 
 
@@ -127,9 +127,9 @@ def _message(
         scope = policy.scope._replace(authorizer=False)
         try:
             value = evaluate(validation["messageExpression"], (STRING,), scope, bindings, budget)
-        except Failed as failed:
+        except EvaluationError as failed:
             if not budget.remaining:
-                raise Failed(f"failed messageExpression: {failed}") from None
+                raise EvaluationError(f"failed messageExpression: {failed}") from None
         else:
             found = str(value).strip() if isinstance(value, str) else ""
     if not found or "\n" in found or len(found.encode()) > _MAX_MESSAGE:
@@ -146,14 +146,14 @@ def _annotate(
             value = evaluate(
                 each["valueExpression"], (STRING, NULL), policy.scope, bindings, budget
             )
-        except Failed:
+        except EvaluationError:
             continue
         if isinstance(value, str) and value.strip():
             looking.review.audit[f"{policy.name}/{each['key']}"] = value.strip()
 
 
 def _enforce(
-    policy: Policy, binding: Binding, decision: Decision, review: Review
+    policy: Policy, binding: PolicyBinding, decision: Validation, review: Review
 ) -> Iterator[Denial]:
     """Do what the binding asks for; yield what refuses the request."""
     named = f"ValidatingAdmissionPolicy '{policy.name}' with binding '{binding.name}'"

@@ -18,7 +18,7 @@ from kcpfast.admission.chain import CREATE, Plugin, Review
 from kcpfast.meta.quantity import canonical, parse
 from kcpfast.registry import index
 from kcpfast.registry.derived import Derived
-from kcpfast.registry.objects import EVENTS, UNCOUNTED
+from kcpfast.registry.objects import EVENT_STORAGE, UNCOUNTED_RESOURCE
 from kcpfast.registry.reader import Reader
 from kcpfast.registry.strategies.quota import CLASSIC
 from kcpfast.resources.builtin import BY_PLACE
@@ -126,7 +126,7 @@ class Quotas:
 
 def _is_limited(review: Review) -> bool:
     """Leave out what bootstraps a workspace, and what tells why it is full."""
-    if review.resource.plural == UNCOUNTED or review.resource.storage == EVENTS:
+    if review.resource.plural == UNCOUNTED_RESOURCE or review.resource.storage == EVENT_STORAGE:
         return False
     name = review.obj["metadata"].get("name")
     return (review.resource.plural, name) != ("clusterrolebindings", "workspace-admin")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kcpfast.admission.chain import DELETE, Review
-from kcpfast.admission.evaluation import Condition, Scope, conditions, scope_of
+from kcpfast.admission.evaluation import Condition, ExpressionScope, conditions, scope_of
 from kcpfast.admission.matching import Criteria, criteria
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index, values
@@ -29,7 +29,7 @@ from kcpfast.schema.program import expression_weight
 from kcpfast.store.contract import Item
 from kcpfast.work.aside import LONG, SMALL
 
-GROUP = "admissionregistration.k8s.io"
+ADMISSION_GROUP = "admissionregistration.k8s.io"
 PLACES = (
     "mutatingadmissionpolicies",
     "mutatingadmissionpolicybindings",
@@ -38,7 +38,7 @@ PLACES = (
     "validatingadmissionpolicybindings",
     "validatingwebhookconfigurations",
 )
-_KINDS = {plural: BY_PLACE[GROUP, "v1", plural] for plural in PLACES}
+_KINDS = {plural: BY_PLACE[ADMISSION_GROUP, "v1", plural] for plural in PLACES}
 _MAX_CLUSTERS = 4096
 # Bytes stored for a workspace: what is refused to be written, and to be read; two who write
 # at the same time come above the first.
@@ -50,7 +50,7 @@ _ROW = 512
 _RULE = 32
 
 
-class Binding(NamedTuple):
+class PolicyBinding(NamedTuple):
     """A binding of a policy: to which requests, with which parameters, to what effect.
 
     `cost` is that of its criteria and parameters, as of a Policy.
@@ -75,8 +75,8 @@ class Policy(NamedTuple):
     fails: bool
     criteria: Criteria
     conditions: tuple[Condition, ...]
-    scope: Scope
-    bindings: tuple[Binding, ...]
+    scope: ExpressionScope
+    bindings: tuple[PolicyBinding, ...]
     weight: float = 0.0
     cost: int = 0
 
@@ -173,7 +173,7 @@ class Registry:
 
         Configurations do not concern each other: who locked themselves out could not get back in.
         """
-        if target.resource.group == GROUP:
+        if target.resource.group == ADMISSION_GROUP:
             return None
         origin = target.resource.origin
         cluster = (origin.export_cluster if origin is not None else "") or target.cluster
@@ -234,11 +234,11 @@ def _looks_at_deletions(found: Policy | Hook) -> bool:
 
 def _policies(all_of: Mapping[str, list[Object]], kind: str) -> Iterator[Policy]:
     """Yield the policies that have a binding: others have no effect."""
-    bindings: dict[str, list[Binding]] = {}
+    bindings: dict[str, list[PolicyBinding]] = {}
     for each in all_of[f"{kind}admissionpolicybindings"]:
         spec = each["spec"]
         within = spec.get("matchResources")
-        binding = Binding(
+        binding = PolicyBinding(
             each["metadata"]["name"],
             criteria(within, "resourceRules") if within is not None else None,
             spec.get("paramRef"),

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 import msgspec
 
 from kcpfast.admission.chain import Review
-from kcpfast.admission.evaluation import Decide, Evaluation, Failed, Scope
+from kcpfast.admission.evaluation import Decide, Evaluation, EvaluationError, ExpressionScope
 from kcpfast.admission.matching import Matcher
 from kcpfast.admission.registered import Hook
 from kcpfast.admission.rewriting import Seen, rewrite
@@ -35,11 +35,11 @@ _HEADERS = {
     "User-Agent": "kcpfast-admission",
 }
 VERSIONS = ("v1", "v1beta1")
-_SCOPE = Scope(authorizer=True)
+_SCOPE = ExpressionScope(authorizer=True)
 _USUAL_SECONDS = 10
 # Calls of one webhook from one workspace that may be waited for at once, and what they may hold.
 MAX_CALLS, MAX_BYTES = 50, 16 * 1024 * 1024
-Place = tuple[str, int, str]
+HookPlace = tuple[str, int, str]
 # Bytes that a webhook costs that is only looked at.
 _LEAST = 64
 P = ParamSpec("P")
@@ -178,7 +178,7 @@ class Webhooks:
             try:
                 if not looking.hold(hook.conditions, bindings, _SCOPE):
                     return None
-            except Failed as failed:
+            except EvaluationError as failed:
                 if not hook.fails:
                     return None
                 raise forbidden(
@@ -192,10 +192,10 @@ class Calls:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._waiting: dict[Place, tuple[int, int]] = {}
+        self._waiting: dict[HookPlace, tuple[int, int]] = {}
 
     @contextlib.contextmanager
-    def one(self, place: Place, size: int) -> Iterator[None]:
+    def one(self, place: HookPlace, size: int) -> Iterator[None]:
         """Count a call while it waits; ApiError 429 if too many do.
 
         Also where a call may fail: else who keeps a webhook busy would get round it.

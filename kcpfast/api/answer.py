@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kcpfast.api.context import Api, Call
-from kcpfast.api.negotiate import JSON, PROTOBUF, YAML, Form, negotiate
+from kcpfast.api.negotiate import JSON, PROTOBUF, YAML, MediaForm, negotiate
 from kcpfast.meta.cluster import CLUSTER_ANNOTATION
 from kcpfast.meta.errors import ApiError, bad_request, method_not_allowed, too_many_requests
 from kcpfast.registry import values
@@ -35,7 +35,7 @@ LOG = logging.getLogger("kcpfast.api")
 class Shape(NamedTuple):
     """How objects of one resource are shown: `one` makes the JSON of a single object."""
 
-    form: Form
+    form: MediaForm
     resource: Resource
     include: str = ""
 
@@ -158,7 +158,7 @@ def _columns(resource: Resource) -> list[dict[str, Any]]:
     ]
 
 
-def respond(call: Call, form: Form, status: int, body: bytes) -> Response:
+def respond(call: Call, form: MediaForm, status: int, body: bytes) -> Response:
     """Return a response with a JSON body, turned into the media type that was asked for."""
     media = MEDIA[form.media]
     if form.media == YAML:
@@ -315,12 +315,12 @@ def not_understood(code: int, text: str) -> Response:
     return refusal(None, ApiError(_REASONS.get(code, ""), text, code=code))
 
 
-def negotiable(accept: str) -> Form:
+def negotiable(accept: str) -> MediaForm:
     """Return the form for an error: JSON where nothing else can be had."""
     try:
         return negotiate(accept, builtin=True, transforms=False)
     except ApiError:
-        return Form(JSON)
+        return MediaForm(JSON)
 
 
 def compressible(call: Call, response: Response) -> bool:

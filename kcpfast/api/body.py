@@ -17,7 +17,7 @@ from kcpfast.meta.errors import (
     invalid,
     unsupported_media_type,
 )
-from kcpfast.registry.typed import MAX_DEPTH, check_depth, check_head, conform, conform_part
+from kcpfast.registry.typed import MAX_OBJECT_DEPTH, check_depth, check_head, conform, conform_part
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.work import pieces
 
@@ -61,7 +61,7 @@ def parse_json(body: bytes) -> Any:
         found = pieces.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from None
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+    if body.count(b"{") + body.count(b"[") > MAX_OBJECT_DEPTH:
         check_depth(found)
     return found
 

@@ -11,10 +11,10 @@ from kcpfast.admission.chain import Admission
 from kcpfast.api.limits.growth import growth
 from kcpfast.auth.authenticate import Authenticator
 from kcpfast.kcp.authorizer import DENIED
-from kcpfast.kcp.views.base import Scope, View, denied
+from kcpfast.kcp.views.base import View, ViewScope, denied
 from kcpfast.meta.errors import ApiError, forbidden
 from kcpfast.meta.selectors import matches
-from kcpfast.meta.user import NOBODY, Attributes, User
+from kcpfast.meta.user import ANONYMOUS_USER, Attributes, User
 from kcpfast.registry.catalog import Catalog, Served
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.registry.values import labels
@@ -58,7 +58,7 @@ class Call:
         self.parameters: Mapping[str, list[str]] = _query(request.query)
         self.path = route.cluster or ""
         self.cluster = ""
-        self.user: User = NOBODY
+        self.user: User = ANONYMOUS_USER
         # Who acts as the user, if that is somebody else and no master.
         self.impersonator: User | None = None
         # Whose requests it is counted with: who asks, whomever they act as.
@@ -141,7 +141,7 @@ class Call:
         assert self.view is not None
         self.view.admit(self.cluster, self.resource, new, old)
 
-    def scope(self) -> Scope:
+    def scope(self) -> ViewScope:
         """Return what the view limits the request to."""
         assert self.view is not None
         return self.view.scope(self.cluster, self.resource)

@@ -14,15 +14,15 @@ from kcpfast.patch.managed_fields import (
     keep_times,
     update_managers,
 )
-from kcpfast.patch.managers import Writer
+from kcpfast.patch.managers import FieldWriter
 from kcpfast.registry.merging import node_of
 from kcpfast.resources.resource import Object, Resource
 
 
-def writer(call: Call, options: WriteOptions) -> Writer:
+def writer(call: Call, options: WriteOptions) -> FieldWriter:
     """Return who writes: the fieldManager of the request, or what its User-Agent says."""
     manager = options.manager or call.once("manager", partial(default_manager, call))
-    return Writer(manager, call.resource.api_version, now(), call.route.subresource)
+    return FieldWriter(manager, call.resource.api_version, now(), call.route.subresource)
 
 
 def reset_fields(resource: Resource, subresource: str) -> Any:

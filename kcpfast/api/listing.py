@@ -39,7 +39,7 @@ _MATCHES = ("Exact", "NotOlderThan")
 PIECE, LONG_PIECE = 128 * 1024, 512 * 1024
 
 
-class Token(NamedTuple):
+class ContinueToken(NamedTuple):
     """Where a list goes on: the snapshot's revision (-1 = whatever is newest), key, items left."""
 
     revision: int
@@ -97,14 +97,14 @@ _TOKEN_VERSION = "meta.k8s.io/v1"
 _decode_token = msgspec.json.Decoder(_Encoded).decode
 
 
-def encode_token(token: Token, prefix: bytes) -> str:
+def encode_token(token: ContinueToken, prefix: bytes) -> str:
     """Return a continue token for a list of the keys with a prefix."""
     start = token.after[len(prefix) :].decode() + "\0"
     found = _Encoded(_TOKEN_VERSION, token.revision, start, token.left)
     return urlsafe_b64encode(msgspec.json.encode(found)).decode().rstrip("=")
 
 
-def decode_token(text: str, prefix: bytes) -> Token:
+def decode_token(text: str, prefix: bytes) -> ContinueToken:
     """Read a continue token of such a list; BadRequest if it is none."""
     try:
         found = _decode_token(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
@@ -113,7 +113,7 @@ def decode_token(text: str, prefix: bytes) -> Token:
     start = found.start.removesuffix("\0").encode()
     if found.v != _TOKEN_VERSION or not start or not found.rv:
         raise bad_request("continue key is not valid: it says not where to go on")
-    return Token(found.rv, prefix + start, found.left)
+    return ContinueToken(found.rv, prefix + start, found.left)
 
 
 def check_version(text: str) -> int:
@@ -176,7 +176,12 @@ class Walk:
     """
 
     def __init__(
-        self, store: Store, selected: Selection, token: Token, limit: int, form: Joining | None
+        self,
+        store: Store,
+        selected: Selection,
+        token: ContinueToken,
+        limit: int,
+        form: Joining | None,
     ) -> None:
         """Begin where a token says; `form` asks for JSON where that can be had unseen."""
         self._store, self._selected, self._limit, self._begun = store, selected, limit, token
@@ -287,12 +292,12 @@ def walk(api: Api, call: Call, selected: Selection, form: Joining | None = None)
     return Walk(store, selected, _token(call, text, selected.prefix, store), limit, form)
 
 
-def _token(call: Call, text: str, prefix: bytes, store: Store) -> Token:
+def _token(call: Call, text: str, prefix: bytes, store: Store) -> ContinueToken:
     if text:
         token = decode_token(text, prefix)
         check_not_ahead(token.revision, store.revision())
         return token
-    return Token(_snapshot(call, store), b"", -1)
+    return ContinueToken(_snapshot(call, store), b"", -1)
 
 
 def _snapshot(call: Call, store: Store) -> int:
@@ -326,7 +331,9 @@ def list_meta(api: Api, call: Call, selected: Selection, walked: Walk) -> dict[s
         total = left if left >= 0 else _count(api, call)
         left = max(total - walked.length, 1)
         meta["remainingItemCount"] = left
-    meta["continue"] = encode_token(Token(walked.revision, walked.last, left), selected.prefix)
+    meta["continue"] = encode_token(
+        ContinueToken(walked.revision, walked.last, left), selected.prefix
+    )
     return meta
 
 
@@ -351,5 +358,5 @@ def _expired(after: bytes, prefix: bytes) -> ApiError:
         "between the time the first chunk was returned and now may show up in the list."
     )
     if after:
-        error.continue_ = encode_token(Token(-1, after, -1), prefix)
+        error.continue_ = encode_token(ContinueToken(-1, after, -1), prefix)
     return error

@@ -16,7 +16,7 @@ _META_VERSIONS = ("v1", "v1beta1")
 _MANY = ("list", "watch", "deletecollection")
 
 
-class Form(NamedTuple):
+class MediaForm(NamedTuple):
     """A media type, and what the object is to be turned into ("" = as it is)."""
 
     media: str = JSON
@@ -49,7 +49,7 @@ def clauses(accept: str) -> tuple[Clause, ...]:
 
 
 @kept_if_short(512)
-def negotiate(accept: str, *, builtin: bool, verb: str = "", transforms: bool = True) -> Form:
+def negotiate(accept: str, *, builtin: bool, verb: str = "", transforms: bool = True) -> MediaForm:
     """Return the first acceptable form; NotAcceptable if there is none.
 
     Objects are answered in protobuf to who prefers it; lists and watches only to who takes nothing
@@ -68,17 +68,17 @@ def negotiate(accept: str, *, builtin: bool, verb: str = "", transforms: bool = 
     return first
 
 
-def _forms(accept: str, builtin: bool, transforms: bool) -> list[Form | None]:
+def _forms(accept: str, builtin: bool, transforms: bool) -> list[MediaForm | None]:
     return [_form(clause, builtin, transforms) for clause in clauses(accept)]
 
 
-def _form(clause: Clause, builtin: bool, transforms: bool) -> Form | None:
+def _form(clause: Clause, builtin: bool, transforms: bool) -> MediaForm | None:
     media = JSON if clause.media in ("*/*", "application/*") else clause.media
     if media not in _OFFERED:
         return None
     kind = clause.parameters.get("as", "")
     if not kind:
-        return Form(media) if builtin or media != PROTOBUF else None
+        return MediaForm(media) if builtin or media != PROTOBUF else None
     group = clause.parameters.get("g", "meta.k8s.io")
     version = clause.parameters.get("v", "v1")
     if not transforms or group != "meta.k8s.io" or version not in _META_VERSIONS:
@@ -86,7 +86,7 @@ def _form(clause: Clause, builtin: bool, transforms: bool) -> Form | None:
     if kind == "Table" and media == PROTOBUF:
         return None
     known = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
-    return Form(media, kind, version) if kind in known else None
+    return MediaForm(media, kind, version) if kind in known else None
 
 
 def _check_number(kind: str, verb: str) -> None:

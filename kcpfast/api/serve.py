@@ -17,12 +17,12 @@ from kcpfast.api.answer import compressed, compressible, plain, refusal
 from kcpfast.api.context import Api, Call, Handler
 from kcpfast.api.discovery import Discovery
 from kcpfast.api.front import Front
-from kcpfast.api.limits.growth import LARGE, growth
+from kcpfast.api.limits.growth import LARGE_BODY, growth
 from kcpfast.api.limits.seats import Seats
 from kcpfast.api.openapi import OpenApi
 from kcpfast.api.options import boolean, in_time, time_limit
-from kcpfast.api.pages.health import Health, Page, is_health, metrics, pages
-from kcpfast.api.plans import Plans
+from kcpfast.api.pages.health import Health, HealthPage, is_health, metrics, pages
+from kcpfast.api.route_cache import RouteCache
 from kcpfast.api.verbs.create import check_open, create
 from kcpfast.api.verbs.delete import delete, delete_collection
 from kcpfast.api.verbs.listing import list_objects
@@ -53,7 +53,7 @@ from kcpfast.registry.reader import Notes, Reader
 from kcpfast.resources.builtin import BUILTIN
 from kcpfast.store.contract import Full, StoreError
 from kcpfast.telemetry.log import quoted
-from kcpfast.telemetry.metrics import REQUEST_SECONDS, REQUESTS
+from kcpfast.telemetry.metrics import ANSWERED_REQUESTS, REQUEST_SECONDS
 from kcpfast.transport.heads import line
 from kcpfast.transport.messages import Request, Response, Stream, TooMuch
 from kcpfast.watch.hub import Watch
@@ -61,7 +61,7 @@ from kcpfast.watch.rights import Right
 
 LOG = logging.getLogger("kcpfast.api")
 
-VERBS: Mapping[str, Handler] = {
+VERB_HANDLERS: Mapping[str, Handler] = {
     "create": create,
     "delete": delete,
     "deletecollection": delete_collection,
@@ -118,10 +118,10 @@ class Server:
         # Whether what is needed for what is written is loaded.
         self._writes = False
         self._openapi = OpenApi(reader, api.aside)
-        self._plans = Plans(reader)
+        self._plans = RouteCache(reader)
         self._logs = LOG.isEnabledFor(logging.INFO)
         reader.subscribe(ending(api.hub))
-        self._pages: Mapping[str, Page] = pages(api.version)
+        self._pages: Mapping[str, HealthPage] = pages(api.version)
         self._health = Health(api.objects.store)
 
     async def serve(self, request: Request) -> Response | Stream:
@@ -131,7 +131,9 @@ class Server:
         answer: Response | Stream
         begun = perf_counter()
         try:
-            if len(request.body) > LARGE or b"*" in request.body:  # it may be YAML with aliases
+            if (
+                len(request.body) > LARGE_BODY or b"*" in request.body
+            ):  # it may be YAML with aliases
                 request.claim(growth(request.body, request.header(b"content-type")))
             known = self._plans.find(request)
             if known is not None:
@@ -451,14 +453,14 @@ def _handler(call: Call) -> Handler:
         from kcpfast.api.verbs.scale import SCALE  # noqa: PLC0415 - few kinds scale
 
         return SCALE[verb]
-    return VERBS[verb]
+    return VERB_HANDLERS[verb]
 
 
 def _count(call: Call, answer: Response | Stream, seconds: float) -> None:
     """Count a request: under its group only if that is of something served."""
     verb = _COUNTED_VERBS.get(call.attributes.verb, "OTHER")
     group = call.served.resource.group if call.served is not None else ""
-    REQUESTS.add(verb, group, answer.status if isinstance(answer, Response) else 200)
+    ANSWERED_REQUESTS.add(verb, group, answer.status if isinstance(answer, Response) else 200)
     REQUEST_SECONDS.observe(seconds, verb)
 
 

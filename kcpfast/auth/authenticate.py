@@ -10,8 +10,8 @@ from urllib.parse import unquote
 from kcpfast.auth.tokens import ServiceAccountTokens
 from kcpfast.meta.errors import bad_request, unauthorized
 from kcpfast.meta.user import (
+    ANONYMOUS_USER,
     AUTHENTICATED,
-    NOBODY,
     SERVICE_ACCOUNTS,
     UNAUTHENTICATED,
     User,
@@ -41,7 +41,7 @@ class Authenticator:
             return User(peer.common_name, groups=(*peer.organizations, AUTHENTICATED))
         token = bearer(request)
         if not token:
-            return NOBODY
+            return ANONYMOUS_USER
         known = self._tokens.get(_digest(token))
         if known is not None:
             return known
@@ -95,8 +95,8 @@ def impersonated(request: Request) -> User | None:
     account = split_service_account(name)
     if account is not None and not groups:
         groups = [SERVICE_ACCOUNTS, f"{SERVICE_ACCOUNTS}:{account[0]}"]
-    if name == NOBODY.name:
-        groups += [each for each in NOBODY.groups if each not in groups]
+    if name == ANONYMOUS_USER.name:
+        groups += [each for each in ANONYMOUS_USER.groups if each not in groups]
     elif AUTHENTICATED not in groups and UNAUTHENTICATED not in groups:
         groups.append(AUTHENTICATED)
     return User(name, uid, tuple(groups), tuple(extra.items()))

@@ -14,7 +14,7 @@ from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
-from kcpfast.auth.rules import Rule
+from kcpfast.auth.rules import PolicyRule
 from kcpfast.meta.user import Attributes
 
 # Single rights of an owned rule that are filed; comparisons; rights that are told to be missing.
@@ -40,7 +40,7 @@ class _Wide(NamedTuple):
 class Covering:
     """Owned rules, ready to be asked; `steps` counts look-ups and comparisons."""
 
-    def __init__(self, owned: Iterable[Rule]) -> None:
+    def __init__(self, owned: Iterable[PolicyRule]) -> None:
         """File the rules."""
         self.steps = 0
         self._filed: set[tuple[str, str, str, str | None]] = set()
@@ -50,7 +50,7 @@ class Covering:
         for rule in owned:
             self._file(rule)
 
-    def _file(self, rule: Rule) -> None:
+    def _file(self, rule: PolicyRule) -> None:
         for verb, path in product(rule.get("verbs") or (), rule.get("nonResourceURLs") or ()):
             self._step()
             self._paths.add((verb, path))
@@ -73,12 +73,12 @@ class Covering:
         if self.steps > MAX_STEPS:
             raise TooManyRights("the rules hold more rights than can be compared")
 
-    def uncovered(self, wanted: Iterable[Rule]) -> list[Rule]:
+    def uncovered(self, wanted: Iterable[PolicyRule]) -> list[PolicyRule]:
         """Return single rights among the wanted that are not covered, as compact rules.
 
         No more than MAX_MISSING; TooManyRights if it cannot be told in time.
         """
-        missing: list[Rule] = []
+        missing: list[PolicyRule] = []
         for rule in wanted:
             if self._covers_whole(rule):
                 continue
@@ -89,7 +89,7 @@ class Covering:
                         return missing
         return missing
 
-    def _covers_whole(self, rule: Rule) -> bool:
+    def _covers_whole(self, rule: PolicyRule) -> bool:
         """Tell whether one owned rule covers all of a wanted one, by the sets it is made of."""
         members = [rule.get(name) or () for name in _RESOURCE_MEMBERS]
         self._step(sum(map(len, members)))
@@ -153,12 +153,12 @@ def _within(wanted: frozenset[str], owned: frozenset[str]) -> bool:
     return "*" in owned or wanted <= owned
 
 
-def uncovered(owned: Sequence[Rule], wanted: Iterable[Rule]) -> list[Rule]:
+def uncovered(owned: Sequence[PolicyRule], wanted: Iterable[PolicyRule]) -> list[PolicyRule]:
     """Return the single rights among `wanted` that `owned` does not cover; see Covering."""
     return Covering(owned).uncovered(wanted)
 
 
-def rights(rules: Iterable[Rule]) -> int:
+def rights(rules: Iterable[PolicyRule]) -> int:
     """Return how many single rights rules grant, without going through them."""
     total = 0
     for rule in rules:
@@ -168,7 +168,7 @@ def rights(rules: Iterable[Rule]) -> int:
     return total
 
 
-def singles(rule: Rule) -> Iterator[Attributes]:
+def singles(rule: PolicyRule) -> Iterator[Attributes]:
     """Yield what a rule grants as single requests: covering each of them is covering the rule."""
     verbs = rule.get("verbs") or ()
     for verb, path in product(verbs, rule.get("nonResourceURLs") or ()):
@@ -181,7 +181,7 @@ def singles(rule: Rule) -> Iterator[Attributes]:
             yield Attributes(verb, group, "", kind, subresource, "", name)
 
 
-def _compact(single: Attributes) -> Rule:
+def _compact(single: Attributes) -> PolicyRule:
     if not single.resource:
         return {"nonResourceURLs": [single.path], "verbs": [single.verb]}
     rule: dict[str, Any] = {"apiGroups": [single.group], "resources": [single.full_resource()]}

@@ -11,7 +11,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from kcpfast.auth.rules import Rule, allows
+from kcpfast.auth.rules import PolicyRule, allows
 from kcpfast.meta.user import Attributes
 from kcpfast.registry.strategies.rbac import words
 
@@ -27,7 +27,7 @@ class Granted:
 
     __slots__ = ("_filed", "_wide", "rules", "steps", "words")
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[PolicyRule]) -> None:
         """File the rules."""
         self.rules = rules
         self.words = sum(map(words, rules))
@@ -38,7 +38,7 @@ class Granted:
         for rule in rules:
             self._file(rule)
 
-    def _file(self, rule: Rule) -> None:
+    def _file(self, rule: PolicyRule) -> None:
         names, rights = rule.get("resourceNames") or (), [rule.get(key) or () for key in _RIGHT]
         paths = rule.get("nonResourceURLs") or ()
         number = prod(map(len, rights)) * max(len(names), 1)

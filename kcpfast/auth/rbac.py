@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from kcpfast.auth.granted import Granted
-from kcpfast.auth.rules import Rule
+from kcpfast.auth.rules import PolicyRule
 from kcpfast.meta.cluster import SYSTEM_ADMIN
 from kcpfast.meta.user import Attributes, split_service_account
 from kcpfast.registry import index
@@ -25,11 +25,11 @@ from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Index, Write
 from kcpfast.store.keys import place
 
-GROUP = "rbac.authorization.k8s.io"
-ROLES = BY_PLACE[GROUP, "v1", "roles"]
-CLUSTER_ROLES = BY_PLACE[GROUP, "v1", "clusterroles"]
-ROLE_BINDINGS = BY_PLACE[GROUP, "v1", "rolebindings"]
-CLUSTER_ROLE_BINDINGS = BY_PLACE[GROUP, "v1", "clusterrolebindings"]
+RBAC_GROUP = "rbac.authorization.k8s.io"
+ROLES = BY_PLACE[RBAC_GROUP, "v1", "roles"]
+CLUSTER_ROLES = BY_PLACE[RBAC_GROUP, "v1", "clusterroles"]
+ROLE_BINDINGS = BY_PLACE[RBAC_GROUP, "v1", "rolebindings"]
+CLUSTER_ROLE_BINDINGS = BY_PLACE[RBAC_GROUP, "v1", "clusterrolebindings"]
 _MAX_ANSWERS = 32_768  # some 20 MB
 _MAX_GRANTS = 4096
 _MAX_QUESTION, _MAX_IDENTITIES = 1024, 2048
@@ -58,7 +58,7 @@ class Grant(NamedTuple):
     granted: Granted
 
     @property
-    def rules(self) -> Sequence[Rule]:
+    def rules(self) -> Sequence[PolicyRule]:
         """The rules as they are written."""
         return self.granted.rules
 
@@ -182,7 +182,9 @@ class Rbac:
 
         return self._bindings.get(key, read)
 
-    def rules(self, cluster: str, namespace: str, role: dict[str, str]) -> Sequence[Rule] | None:
+    def rules(
+        self, cluster: str, namespace: str, role: dict[str, str]
+    ) -> Sequence[PolicyRule] | None:
         """Return the rules of a roleRef; cluster roles are also looked for in system:admin.
 
         None if there is no such role.
@@ -198,7 +200,7 @@ class Rbac:
 
     def own_rules(
         self, cluster: str, namespace: str, role: dict[str, str]
-    ) -> Sequence[Rule] | None:
+    ) -> Sequence[PolicyRule] | None:
         """Return the rules of a role of this very cluster, None if there is no such role."""
         found = self._role(cluster, namespace, role)
         return None if found is None else found.rules
@@ -270,6 +272,6 @@ def _subject_keys(target: Target, binding: Object | None) -> set[bytes]:
 
 
 CONSEQUENCES = {
-    (GROUP, "clusterrolebindings"): (binding_consequences,),
-    (GROUP, "rolebindings"): (binding_consequences,),
+    (RBAC_GROUP, "clusterrolebindings"): (binding_consequences,),
+    (RBAC_GROUP, "rolebindings"): (binding_consequences,),
 }

@@ -11,14 +11,14 @@ from typing import Any
 
 from kcpfast.meta.user import Attributes
 
-Rule = Mapping[str, Any]
+PolicyRule = Mapping[str, Any]
 
 
 def _has(values: Sequence[str] | None, wanted: str) -> bool:
     return bool(values) and ("*" in values or wanted in values)  # type: ignore[operator]
 
 
-def _has_resource(rule: Rule, resource: str, subresource: str) -> bool:
+def _has_resource(rule: PolicyRule, resource: str, subresource: str) -> bool:
     listed = rule.get("resources") or ()
     full = f"{resource}/{subresource}" if subresource else resource
     return "*" in listed or full in listed or (bool(subresource) and f"*/{subresource}" in listed)
@@ -31,7 +31,7 @@ def _has_path(paths: Sequence[str], wanted: str) -> bool:
     )
 
 
-def allows(rule: Rule, wanted: Attributes) -> bool:
+def allows(rule: PolicyRule, wanted: Attributes) -> bool:
     """Tell whether one rule allows a request."""
     if not _has(rule.get("verbs"), wanted.verb):
         return False
@@ -45,7 +45,7 @@ def allows(rule: Rule, wanted: Attributes) -> bool:
     return not names or wanted.name in names
 
 
-def rule_text(rule: Rule) -> str:
+def rule_text(rule: PolicyRule) -> str:
     """Return a rule as refusals of escalation print it."""
     parts = []
     for key, shown in (

@@ -81,7 +81,7 @@ class Bound(NamedTuple):
     holds: bool = False
 
 
-class Account(NamedTuple):
+class ServiceAccount(NamedTuple):
     """Whom a service account token speaks for."""
 
     cluster: str
@@ -102,7 +102,7 @@ class ServiceAccountTokens:
         self._key_file = key_file
         self._objects = objects
         self.issuer = issuer
-        self._verified: dict[bytes, Account] = {}
+        self._verified: dict[bytes, ServiceAccount] = {}
         self._is_ready = False
 
     async def ready(self) -> None:
@@ -223,7 +223,7 @@ class ServiceAccountTokens:
         account = self._verified.get(digest) or self._checked(token)
         return max(account.expires - time.time(), 0.0) if account is not None else 0.0
 
-    def _checked(self, token: str) -> Account | None:
+    def _checked(self, token: str) -> ServiceAccount | None:
         if not signed(token):
             return None
         import jwt  # noqa: PLC0415 - only for who has tokens
@@ -241,9 +241,9 @@ class ServiceAccountTokens:
         except (jwt.PyJWTError, AttributeError, *_MALFORMED):
             return None
 
-    def _account(self, claims: Mapping[str, Any]) -> Account:
+    def _account(self, claims: Mapping[str, Any]) -> ServiceAccount:
         if claims["iss"] == LEGACY_ISSUER:
-            return Account(
+            return ServiceAccount(
                 claims[_LEGACY + "clusterName"],
                 claims[_LEGACY + "namespace"],
                 claims[_LEGACY + "service-account.name"],
@@ -255,7 +255,7 @@ class ServiceAccountTokens:
             )
         bound = claims["kubernetes.io"]
         audience = claims["aud"]
-        return Account(
+        return ServiceAccount(
             bound["clusterName"],
             bound["namespace"],
             bound["serviceaccount"]["name"],
@@ -270,7 +270,7 @@ class ServiceAccountTokens:
             tuple(audience) if isinstance(audience, list) else (audience,),
         )
 
-    def _living(self, account: Account, token: str) -> bool:
+    def _living(self, account: ServiceAccount, token: str) -> bool:
         place = (account.cluster, account.namespace)
         if self._object(Target(ACCOUNTS, *place, account.name), account.uid) is None:
             return False
@@ -304,7 +304,7 @@ def _holds(secret: Object, token: str) -> bool:
     return bool((secret.get("data") or {}).get("token") == b64encode(token.encode()).decode())
 
 
-def _user(account: Account) -> User:
+def _user(account: ServiceAccount) -> User:
     extra = [
         (CLUSTER_EXTRA, (account.cluster,)),
         (SCOPES_EXTRA, (f"cluster:{account.cluster}",)),

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from kcpfast.cli.failure import Failure
 
 TEXT, SWITCH, LIST, MANY, SECONDS, NUMBER = "text", "switch", "list", "many", "seconds", "number"
-FLAGS = "Flags"
+FLAGS_TITLE = "Flags"
 
 _TRUTH = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
 
@@ -30,7 +30,7 @@ class Flag(NamedTuple):
     kind: str = TEXT
     short: str = ""
     default: str = ""
-    topic: str = FLAGS
+    topic: str = FLAGS_TITLE
     choices: tuple[str, ...] = ()
 
 
@@ -50,7 +50,7 @@ class Command(NamedTuple):
     @property
     def known(self) -> tuple[Flag, ...]:
         """All flags that it takes."""
-        return (*self.flags, *HELP, *(CONNECTION if self.connects else ()))
+        return (*self.flags, *HELP, *(CONNECTION_FLAGS if self.connects else ()))
 
 
 _SERVER, _WHO, _AS = "Connection", "Credentials", "Impersonation"
@@ -58,7 +58,7 @@ HELP = (
     Flag("help", "Show this help", SWITCH, "h"),
     Flag("version", "Show the version", SWITCH),
 )
-CONNECTION = (
+CONNECTION_FLAGS = (
     Flag("kubeconfig", "Path of the kubeconfig file", topic=_SERVER),
     Flag("context", "Context of the kubeconfig to use", topic=_SERVER),
     Flag("cluster", "Cluster of the kubeconfig to talk to", topic=_SERVER),
@@ -84,7 +84,7 @@ CONNECTION = (
 )
 
 
-class Call:
+class CommandLine:
     """A command line that was understood: the words, the flags, and the words that called it."""
 
     def __init__(

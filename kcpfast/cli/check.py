@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from kcpfast.cli.arguments import SWITCH, Call, Command, Flag
+from kcpfast.cli.arguments import SWITCH, Command, CommandLine, Flag
 from kcpfast.cli.failure import Failure
 
 COMMAND = Command(
@@ -21,7 +21,7 @@ COMMAND = Command(
 _MOST_LINES = 1000
 
 
-def run(call: Call) -> int:
+def run(call: CommandLine) -> int:
     """Print what is wrong, or that nothing is; return 1 if something is.
 
     Failure if a server works on the directory, or it cannot be written anew.

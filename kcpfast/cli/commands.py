@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kcpfast.cli.arguments import Command
 
 
-class Row(NamedTuple):
+class CommandRow(NamedTuple):
     """A command: its words, the module that has it ("" = a group), what it does, its heading."""
 
     path: str
@@ -26,34 +26,48 @@ class Row(NamedTuple):
 
 
 _SERVER, _WORKSPACES, _APIS, _SHELLS = "Server", "Workspace", "API", "Shell"
-ROWS = (
-    Row("check", "kcpfast.cli.check", "Look whether a server's data are whole", _SERVER),
-    Row("start", "kcpfast.cli.start", "Run a server", _SERVER),
-    Row("version", "kcpfast.cli.version", "Print the version", _SERVER),
-    Row("create", "", "Create what kubectl itself cannot", _WORKSPACES),
-    Row("create workspace", "kcpfast.cli.ws.create", "Create a workspace"),
-    Row("ws", "kcpfast.cli.ws.use", "Enter, show and make workspaces", _WORKSPACES),
-    Row("ws create", "kcpfast.cli.ws.create", "Create a workspace"),
-    Row("ws create-context", "kcpfast.cli.ws.create_context", "Keep a workspace as a context"),
-    Row("ws current", "kcpfast.cli.ws.current", "Print the current workspace"),
-    Row("ws tree", "kcpfast.cli.ws.tree", "Print the workspaces below the current one"),
-    Row("ws use", "kcpfast.cli.ws.use", "Enter a workspace"),
-    Row("kcp", "", "Work with workspaces and APIs, as the kubectl plugin of kcp does", _APIS),
-    Row("kcp bind", "", "Bind APIs into the current workspace"),
-    Row("kcp bind apiexport", "kcpfast.cli.kcp.bind", "Bind an APIExport"),
-    Row("kcp claims", "", "See and answer permission claims"),
-    Row("kcp claims accept", "kcpfast.cli.kcp.claims_decide", "Accept claims of an APIBinding"),
-    Row("kcp claims get", "", "See permission claims"),
-    Row("kcp claims get apibinding", "kcpfast.cli.kcp.claims_get", "List claims of APIBindings"),
-    Row("kcp claims reject", "kcpfast.cli.kcp.claims_decide", "Reject claims of an APIBinding"),
-    Row("kcp crd", "", "Work with CustomResourceDefinitions"),
-    Row("kcp crd snapshot", "kcpfast.cli.kcp.snapshot", "Turn CRDs into APIResourceSchemas"),
-    Row("kcp quickstart", "kcpfast.cli.kcp.quickstart", "Set up workspaces and APIs to try out"),
-    Row("completion", "kcpfast.cli.completion", "Let a shell complete command lines", _SHELLS),
-    Row("plugins", "", "Make the commands known to kubectl", _SHELLS),
-    Row("plugins install", "kcpfast.cli.plugins", "Link kubectl's plugins to this program"),
+COMMAND_ROWS = (
+    CommandRow("check", "kcpfast.cli.check", "Look whether a server's data are whole", _SERVER),
+    CommandRow("start", "kcpfast.cli.start", "Run a server", _SERVER),
+    CommandRow("version", "kcpfast.cli.version", "Print the version", _SERVER),
+    CommandRow("create", "", "Create what kubectl itself cannot", _WORKSPACES),
+    CommandRow("create workspace", "kcpfast.cli.ws.create", "Create a workspace"),
+    CommandRow("ws", "kcpfast.cli.ws.use", "Enter, show and make workspaces", _WORKSPACES),
+    CommandRow("ws create", "kcpfast.cli.ws.create", "Create a workspace"),
+    CommandRow(
+        "ws create-context", "kcpfast.cli.ws.create_context", "Keep a workspace as a context"
+    ),
+    CommandRow("ws current", "kcpfast.cli.ws.current", "Print the current workspace"),
+    CommandRow("ws tree", "kcpfast.cli.ws.tree", "Print the workspaces below the current one"),
+    CommandRow("ws use", "kcpfast.cli.ws.use", "Enter a workspace"),
+    CommandRow(
+        "kcp", "", "Work with workspaces and APIs, as the kubectl plugin of kcp does", _APIS
+    ),
+    CommandRow("kcp bind", "", "Bind APIs into the current workspace"),
+    CommandRow("kcp bind apiexport", "kcpfast.cli.kcp.bind", "Bind an APIExport"),
+    CommandRow("kcp claims", "", "See and answer permission claims"),
+    CommandRow(
+        "kcp claims accept", "kcpfast.cli.kcp.claims_decide", "Accept claims of an APIBinding"
+    ),
+    CommandRow("kcp claims get", "", "See permission claims"),
+    CommandRow(
+        "kcp claims get apibinding", "kcpfast.cli.kcp.claims_get", "List claims of APIBindings"
+    ),
+    CommandRow(
+        "kcp claims reject", "kcpfast.cli.kcp.claims_decide", "Reject claims of an APIBinding"
+    ),
+    CommandRow("kcp crd", "", "Work with CustomResourceDefinitions"),
+    CommandRow("kcp crd snapshot", "kcpfast.cli.kcp.snapshot", "Turn CRDs into APIResourceSchemas"),
+    CommandRow(
+        "kcp quickstart", "kcpfast.cli.kcp.quickstart", "Set up workspaces and APIs to try out"
+    ),
+    CommandRow(
+        "completion", "kcpfast.cli.completion", "Let a shell complete command lines", _SHELLS
+    ),
+    CommandRow("plugins", "", "Make the commands known to kubectl", _SHELLS),
+    CommandRow("plugins install", "kcpfast.cli.plugins", "Link kubectl's plugins to this program"),
 )
-_ROWS = {row.path: row for row in ROWS}
+_ROWS = {row.path: row for row in COMMAND_ROWS}
 # Other words for the same, each resolved once.
 ALIASES = {
     "bind": "kcp bind",
@@ -153,19 +167,19 @@ def find(spelled: str, path: str, words: Sequence[str]) -> tuple[str, str, list[
 
 def _flag_length(words: Sequence[str], at: int) -> int:
     """Return how many words a connection flag takes up; 0 if it is none."""
-    from kcpfast.cli.arguments import CONNECTION, SWITCH  # noqa: PLC0415 - not for `start`
+    from kcpfast.cli.arguments import CONNECTION_FLAGS, SWITCH  # noqa: PLC0415 - not for `start`
 
     name, given, _ = words[at].lstrip("-").partition("=")
-    for flag in CONNECTION:
+    for flag in CONNECTION_FLAGS:
         if name in (flag.name, flag.short):
             return 1 if given or flag.kind == SWITCH else 2
     return 0
 
 
-def children(path: str) -> list[Row]:
+def children(path: str) -> list[CommandRow]:
     """Return the rows of the commands below another, by their last word."""
     prefix = path + " " if path else ""
-    below = [row for row in ROWS if row.path.startswith(prefix)]
+    below = [row for row in COMMAND_ROWS if row.path.startswith(prefix)]
     rows = [row._replace(path=row.path.removeprefix(prefix)) for row in below]
     rows = [row for row in rows if row.path and " " not in row.path]
     if path == "kcp":
@@ -214,7 +228,7 @@ def _version() -> int:
 
 
 def _command(spelled: str, path: str, rest: Sequence[str], started: float) -> int:
-    from kcpfast.cli.arguments import Call, parse  # noqa: PLC0415 - not while modules are listed
+    from kcpfast.cli.arguments import CommandLine, parse  # noqa: PLC0415 - not while modules are listed
 
     module: ModuleType = importlib.import_module(_ROWS[path].module)
     command: Command = module.COMMAND
@@ -228,7 +242,7 @@ def _command(spelled: str, path: str, rest: Sequence[str], started: float) -> in
         return _version()
     # None is a command's way to say that it does not know what is wanted of it.
     asked = values["help"] or (words == ["help"] and children(path))
-    wanted = None if asked else module.run(Call(spelled, command, words, values, started))
+    wanted = None if asked else module.run(CommandLine(spelled, command, words, values, started))
     if wanted is None:
         from kcpfast.cli.usage import describe  # noqa: PLC0415 - rarely wanted
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from kcpfast.cli.arguments import CONNECTION, SWITCH, Call, Command, Flag
+from kcpfast.cli.arguments import CONNECTION_FLAGS, SWITCH, Command, CommandLine, Flag
 from kcpfast.cli.commands import children, command_of, find
 from kcpfast.cli.failure import Failure
 
@@ -84,7 +84,7 @@ COMMAND = Command(
 )
 
 
-def run(call: Call) -> int | None:
+def run(call: CommandLine) -> int | None:
     """Print the script of the shell that is named; None if none is, Failure if it is not known."""
     if not call.words:
         return None
@@ -102,7 +102,7 @@ def answer(path: str, words: Sequence[str]) -> str:
     *before, current = words or [""]
     _, path, rest = find("", path, before)
     asked = command_of(path)
-    known = asked.known if asked else CONNECTION
+    known = asked.known if asked else CONNECTION_FLAGS
     flag = _awaiting(before[-1], known) if before else None
     if flag is not None:
         return _values(flag, current, "")

@@ -12,7 +12,7 @@ class Failure(Exception):
         self.hint = hint
 
 
-class Refused(Failure):
+class RequestRefused(Failure):
     """The server answered, and the answer is an error: its HTTP code and Status reason."""
 
     def __init__(self, code: int, reason: str, text: str, hint: str = "") -> None:

@@ -21,7 +21,7 @@ NOTE_HOME = (
 )
 
 
-class Place(NamedTuple):
+class WorkspacePlace(NamedTuple):
     """A workspace at a server: what stands in front of /clusters/, and the path behind it."""
 
     base: str
@@ -32,18 +32,18 @@ class Place(NamedTuple):
         """The URL of the workspace."""
         return f"{self.base.rstrip('/')}{_MARK}{self.path}"
 
-    def at(self, path: str) -> Place:
+    def at(self, path: str) -> WorkspacePlace:
         """Return another workspace of the same server."""
-        return Place(self.base, path)
+        return WorkspacePlace(self.base, path)
 
 
-def place_of(url: str) -> Place | None:
+def place_of(url: str) -> WorkspacePlace | None:
     """Return the workspace a URL points to, None if it points to none."""
     base, found, rest = url.partition(_MARK)
     path = rest.partition("/")[0]
     if not found or not (path == "*" or valid(path)):
         return None
-    return Place(base, path)
+    return WorkspacePlace(base, path)
 
 
 def valid(path: str) -> bool:

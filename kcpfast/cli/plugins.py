@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from kcpfast import atomic
-from kcpfast.cli.arguments import Call, Command
+from kcpfast.cli.arguments import Command, CommandLine
 from kcpfast.cli.commands import COMPLETERS, PROGRAMS
 from kcpfast.cli.failure import Failure
 
@@ -23,7 +23,7 @@ COMMAND = Command(
 _OURS = "kcpfast"
 
 
-def run(call: Call) -> int:
+def run(call: CommandLine) -> int:
     """Make the links, all or none; Failure if that is not possible."""
     if len(call.words) > 1:
         raise Failure(f"accepts at most 1 arg(s), received {len(call.words)}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import gc
 import sys
 
-from kcpfast.cli.arguments import SWITCH, TEXT, Call, Command, Flag
+from kcpfast.cli.arguments import SWITCH, TEXT, Command, CommandLine, Flag
 from kcpfast.server import flags
 from kcpfast.server.lock import Lock, StartError
-from kcpfast.server.making import Making
+from kcpfast.server.provisioning import Making
 
 _LATER, _MEANINGLESS = "Accepted, not at work yet", "Accepted, of no meaning here"
 COMMAND = Command(
@@ -17,7 +17,7 @@ COMMAND = Command(
     (
         *(
             Flag(flag.name, flag.help, TEXT, "v" * (flag.name == "v"), flag.default, flag.topic)
-            for flag in flags.FLAGS
+            for flag in flags.SERVER_FLAGS
         ),
         *(
             Flag(name, "", SWITCH if name in flags.SWITCHES else TEXT, topic=_LATER)
@@ -33,16 +33,16 @@ COMMAND = Command(
 )
 
 
-def config_of(call: Call) -> flags.Config:
+def config_of(call: CommandLine) -> flags.Config:
     """Return what a server is to be by a command line; UsageError names what is wrong with it."""
     if call.words:
         raise flags.UsageError(f"unexpected argument: {call.words[0]}")
-    values = {flag.name: call.text(flag.name) for flag in flags.FLAGS}
+    values = {flag.name: call.text(flag.name) for flag in flags.SERVER_FLAGS}
     later = [name for name in flags.LATER if call.given(name)]
     return flags.config(values, later)
 
 
-def run(call: Call) -> int | None:
+def run(call: CommandLine) -> int | None:
     """Run a server until SIGTERM or SIGINT; return the exit code, None if help is wanted."""
     if call.words == ["help"]:
         return None

@@ -17,7 +17,7 @@ from kcpfast.cli.arguments import (
 )
 
 if TYPE_CHECKING:
-    from kcpfast.cli.commands import Row
+    from kcpfast.cli.commands import CommandRow
 
 # How long a flag and what it takes may be, to stand on a line with what it does.
 _LABEL = 34
@@ -32,7 +32,7 @@ _TAKES = {
 }
 
 
-def describe(spelled: str, command: Command, children: Sequence[Row]) -> str:
+def describe(spelled: str, command: Command, children: Sequence[CommandRow]) -> str:
     """Return the help of a command; `children` are the rows of those below it, by their names."""
     lines = [command.about, "", "Usage:", f"  {spelled} {command.usage}".rstrip()]
     if children:
@@ -48,13 +48,13 @@ def describe(spelled: str, command: Command, children: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def overview(spelled: str, about: str, children: Sequence[Row]) -> str:
+def overview(spelled: str, about: str, children: Sequence[CommandRow]) -> str:
     """Return the help of a group, which does nothing by itself."""
     lines = [about, "", "Usage:", f"  {spelled} COMMAND [ARGUMENT ...]", *_children(children)]
     return "\n".join([*lines, "", f'"{spelled} COMMAND --help" tells more of a command.'])
 
 
-def _children(children: Sequence[Row]) -> list[str]:
+def _children(children: Sequence[CommandRow]) -> list[str]:
     lines = []
     for topic in dict.fromkeys(row.topic for row in children):
         lines += ["", f"{topic} Commands:".lstrip()]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import kcpfast
-from kcpfast.cli.arguments import SWITCH, Call, Command, Flag
+from kcpfast.cli.arguments import SWITCH, Command, CommandLine, Flag
 from kcpfast.cli.failure import Failure
 
 COMMAND = Command(
@@ -32,7 +32,7 @@ LIBRARIES = (
     *("prometheus_client", "uvloop"),
 )
 BUILT = Path(__file__).parent.parent / "assets" / "built.json"
-UNKNOWN = "unknown"
+UNKNOWN_VERSION = "unknown"
 _MACHINES = {"aarch64": "arm64", "x86_64": "amd64"}
 
 
@@ -44,7 +44,7 @@ class Build(NamedTuple):
     libraries: Mapping[str, str]
 
 
-def run(call: Call) -> int:
+def run(call: CommandLine) -> int:
     """Print the version in the form that is asked for; Failure if there is no such form."""
     form = call.text("output")
     if call.words:
@@ -100,12 +100,12 @@ def git_commit() -> str:
     """Return the commit of the checkout that this file is in, "-dirty" behind it if changed."""
     root = BUILT.parent.parent.parent
     if not (root / ".git").exists():
-        return UNKNOWN
+        return UNKNOWN_VERSION
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         done = subprocess.run([*command, "--exclude=*"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return UNKNOWN
+        return UNKNOWN_VERSION
     return done.stdout.strip()
 
 
@@ -119,7 +119,7 @@ def installed() -> dict[str, str]:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
-            found[name] = UNKNOWN
+            found[name] = UNKNOWN_VERSION
     return found
 
 

@@ -92,7 +92,7 @@ def _rules(chosen: Sequence[tuple[int, Item]]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+def index_hooks(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
     """File an aggregated role."""
     entry = index.aggregated(target.cluster, target.key())
     if new is not None and new.get("aggregationRule"):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from kcpfast.admission.chain import Deletions
 from kcpfast.controllers.claims import relabel
-from kcpfast.controllers.removal import Content, Remaining, remove
+from kcpfast.controllers.removal import Remaining, StoredRange, remove
 from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.kcp import bindings, claims, conditions
 from kcpfast.kcp.clusters import Clusters, lock_writes
@@ -20,7 +20,7 @@ from kcpfast.kcp.kinds import API_BINDINGS
 from kcpfast.meta.cluster import export_hash
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
-from kcpfast.registry.catalog import Catalog, Row
+from kcpfast.registry.catalog import Catalog, CatalogRow
 from kcpfast.registry.naming import conflicts, taken
 from kcpfast.registry.objects import Change, Objects, Target
 from kcpfast.registry.reader import Notes
@@ -323,7 +323,7 @@ class BindingController:
         bound: Sequence[Mapping[str, Any]],
         adopted: set[tuple[str, str, str]],
         cluster: str,
-    ) -> Iterable[Content]:
+    ) -> Iterable[StoredRange]:
         """Yield what has to go: not what another binding is waiting to adopt."""
         doomed = {
             storage_name(each["group"], each["resource"], each["schema"]["identityHash"])
@@ -333,7 +333,7 @@ class BindingController:
         for key, _ in self._objects.store.index_scan(index.counts(cluster)):
             _, _, namespace, storage = key.split(b"\0", 3)
             if storage in doomed:
-                yield Content(namespace.decode(), storage)
+                yield StoredRange(namespace.decode(), storage)
 
     async def _adopted(self, where: Target) -> set[tuple[str, str, str]]:
         found = set()
@@ -370,7 +370,7 @@ class BindingController:
             left = [
                 each
                 for each in new["metadata"].get("finalizers") or ()
-                if each != bindings.FINALIZER
+                if each != bindings.BINDING_FINALIZER
             ]
             if left:
                 new["metadata"]["finalizers"] = left
@@ -386,7 +386,7 @@ def _is_among(bound: Mapping[str, Any], found: Sequence[Offer]) -> bool:
     return any((each.group, each.plural) == (bound["group"], bound["resource"]) for each in found)
 
 
-def _described(row: Row) -> str:
+def _described(row: CatalogRow) -> str:
     if row.source == "crd":
         return f'CustomResourceDefinition "{row.name}"'
     origin = row.shared

@@ -64,7 +64,7 @@ def _relabelling(
             continue
         changed.append(target)
         writes.append(Put(item.key, values.encode(target.resource, new, item.value), item.revision))
-        writes += objects.carried(target, old, new)
+        writes += objects.index_writes(target, old, new)
     return writes, changed
 
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kcpfast.admission.chain import Deletions
-from kcpfast.controllers.removal import Content, Remaining, remove
+from kcpfast.controllers.removal import Remaining, StoredRange, remove
 from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.kcp.clusters import lock_writes
 from kcpfast.meta.objectmeta import now
 from kcpfast.registry import index
-from kcpfast.registry.catalog import CUSTOM, Catalog, Row, close_row, drop_row, file_row
+from kcpfast.registry.catalog import CUSTOM, Catalog, CatalogRow, close_row, drop_row, file_row
 from kcpfast.registry.naming import SINGLE, conflicts, taken
-from kcpfast.registry.objects import Change, Consequence, Objects, Target
+from kcpfast.registry.objects import Change, IndexHook, Objects, Target
 from kcpfast.registry.strategies.crd import CLEANUP
 from kcpfast.resources import definition
 from kcpfast.resources.builtin import BY_PLACE
@@ -98,7 +98,7 @@ class CrdController:
         )
         size = self._objects.size(where)
         digest, data = await self._objects.aside.run(size, cluster, definition.encode, made)
-        row = Row("crd", crd["metadata"]["name"], Origin(digest, CUSTOM))
+        row = CatalogRow("crd", crd["metadata"]["name"], Origin(digest, CUSTOM))
         place = (spec["group"], spec["names"]["plural"])
         current = self._catalog.row(cluster, *place)
         if current == row:
@@ -114,7 +114,7 @@ class CrdController:
         storage = storage_name(spec["group"], spec["names"]["plural"], CUSTOM)
         remaining = Remaining()
         contents = [
-            Content(key.split(b"\0", 3)[2].decode(), storage)
+            StoredRange(key.split(b"\0", 3)[2].decode(), storage)
             for key, _ in self._objects.store.index_scan(index.counts(where.cluster))
             if key.endswith(b"\0" + storage)
         ]
@@ -222,16 +222,16 @@ def _is(crd: Object, kind: str) -> bool:
     return any(each["type"] == kind and each["status"] == "True" for each in listed)
 
 
-def consequences(store: Store) -> Consequence:
+def index_hooks(store: Store) -> IndexHook:
     """Return what a CRD carries along: the end of its row."""
 
-    def consequence(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+    def index_hook(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
         cluster, name = target.cluster, target.name
         spec = (new or old or {}).get("spec") or {}
         place = (spec["group"], spec["names"]["plural"])
         key = index.resource(cluster, *place)
         data = store.index_get(key)
-        row = Row.decode(data) if data is not None else None
+        row = CatalogRow.decode(data) if data is not None else None
         mine = row is not None and (row.source, row.name) == ("crd", name)
         if new is None:
             if row is not None and mine:
@@ -241,4 +241,4 @@ def consequences(store: Store) -> Consequence:
         if row is not None and mine and deleting and not row.closing:
             yield from close_row(cluster, place, row)
 
-    return consequence
+    return index_hook

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from kcpfast.controllers.removal import stored_target
 from kcpfast.registry import index, values
-from kcpfast.registry.objects import Consequence, Objects, Target
+from kcpfast.registry.objects import IndexHook, Objects, Target
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Conflict, Index, Put, Store, Write, number, number_bytes
 
@@ -19,7 +19,7 @@ _MINUTE = 60_000  # milliseconds
 _BATCH = 200
 
 
-def consequence(store: Store) -> Consequence:
+def index_hook(store: Store) -> IndexHook:
     """Return what files when an object expires, anew with every write."""
 
     def file(target: Target, _old: Object | None, new: Object | None) -> Iterable[Write]:
@@ -60,7 +60,7 @@ async def _expire_one(objects: Objects, filed: bytes, key: bytes) -> None:
         target = stored_target(key)
         run, size = objects.aside.run, len(record.value)
         old = await run(size, target.cluster, values.decode, target.resource, *record)
-        writes += [Put(key, None, record.revision), *objects.carried(target, old, None)]
+        writes += [Put(key, None, record.revision), *objects.index_writes(target, old, None)]
     try:
         await store.commit(writes)
     except Conflict:

@@ -9,8 +9,8 @@ from kcpfast.auth.tokens import SECRETS
 from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.kcp import conditions
 from kcpfast.kcp.bindings import consumers
-from kcpfast.kcp.birth import NAMESPACES, Maker
 from kcpfast.kcp.clusters import Clusters
+from kcpfast.kcp.creation import NAMESPACES, Maker
 from kcpfast.kcp.exports import (
     SECRET_NAMESPACE,
     hash_of_secret,
@@ -25,10 +25,10 @@ from kcpfast.meta.cluster import PATH_ANNOTATION
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
 from kcpfast.registry.identity import count_generation
-from kcpfast.registry.objects import Change, Consequence, Objects, Target
+from kcpfast.registry.objects import Change, IndexHook, Objects, Target
 from kcpfast.registry.reader import Notes
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import Conflict, Index, Stamp, Write
+from kcpfast.store.contract import Conflict, Index, PutRevision, Write
 
 SKIP_SLICE = "apiexports.apis.kcp.io/skip-endpointslice"
 _BATCH = 500
@@ -131,7 +131,7 @@ class ExportController:
         """Look again at exports whose identity a secret (`namespace/name`) holds."""
         exports = await self._objects.read_all(API_EXPORTS, cluster)
         await self._stamp(
-            Stamp(index.mark("apiexport", cluster, export["metadata"]["name"]))
+            PutRevision(index.work_item("apiexport", cluster, export["metadata"]["name"]))
             for export in exports
             if "/".join(_secret(export) or ("", "")) == name
         )
@@ -141,7 +141,7 @@ class ExportController:
         """Look again at exports that offer a schema."""
         exports = await self._objects.read_all(API_EXPORTS, cluster)
         await self._stamp(
-            Stamp(index.mark("apiexport", cluster, export["metadata"]["name"]))
+            PutRevision(index.work_item("apiexport", cluster, export["metadata"]["name"]))
             for export in exports
             if any(each["schema"] == name for each in resources(export))
         )
@@ -158,7 +158,7 @@ class ExportController:
         """Look again at slices that name a partition."""
         slices = await self._objects.read_all(ENDPOINT_SLICES, cluster)
         await self._stamp(
-            Stamp(index.mark("slice", cluster, each["metadata"]["name"]))
+            PutRevision(index.work_item("slice", cluster, each["metadata"]["name"]))
             for each in slices
             if (each.get("spec") or {}).get("partition") == name
         )
@@ -172,10 +172,12 @@ class ExportController:
         store = self._objects.store
         for key, _ in store.index_scan(index.consumers_of(cluster)):
             _, _, _, consumer, binding = key.decode().split("\0")
-            await self._stamp([Stamp(index.mark("apibinding", consumer, binding))])
+            await self._stamp([PutRevision(index.work_item("apibinding", consumer, binding))])
         for key, _ in store.index_scan(index.slices_of(cluster)):
             _, _, _, where, name = key.decode().split("\0")
-            await self._stamp([Stamp(index.mark("slice", where, name)), Index(key, None)])
+            await self._stamp(
+                [PutRevision(index.work_item("slice", where, name)), Index(key, None)]
+            )
         return DONE
 
     async def endpoint_slice(self, cluster: str, name: str) -> Outcome:
@@ -274,16 +276,16 @@ def _judge_identity(export: Object, identity: str, secret: str) -> None:
 
 def _of_consumers(objects: Objects, cluster: str, export: str) -> Iterable[Write]:
     for consumer, binding, _ in consumers(objects.store, (cluster, export), ""):
-        yield Stamp(index.mark("apibinding", consumer, binding))
+        yield PutRevision(index.work_item("apibinding", consumer, binding))
 
 
 def _of_slices(objects: Objects, cluster: str, export: str) -> Iterable[Write]:
     for key, _ in objects.store.index_scan(index.endpoint_slice(cluster, export)):
         _, _, _, where, name = key.decode().split("\0")
-        yield Stamp(index.mark("slice", where, name))
+        yield PutRevision(index.work_item("slice", where, name))
 
 
-# ------------------------------------------------------------------------- consequences
+# ------------------------------------------------------------------------- index_hooks
 
 
 def _named_export(found: Object | None) -> Mapping[str, Any]:
@@ -291,10 +293,10 @@ def _named_export(found: Object | None) -> Mapping[str, Any]:
     return reference
 
 
-def slice_consequences(clusters: Clusters) -> Consequence:
+def slice_index_hook(clusters: Clusters) -> IndexHook:
     """Return what files a slice under its export."""
 
-    def consequence(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+    def index_hook(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
         reference = _named_export(new or old)
         if not reference.get("name"):
             return  # of no export: there is nothing to file
@@ -306,4 +308,4 @@ def slice_consequences(clusters: Clusters) -> Consequence:
             key = index.endpoint_slice(owner, reference["name"], target.cluster, target.name)
             yield Index(key, None if new is None else b"")
 
-    return consequence
+    return index_hook

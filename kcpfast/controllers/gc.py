@@ -23,17 +23,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
-from kcpfast.admission.chain import Deletions, Refused
+from kcpfast.admission.chain import DeletionRefused, Deletions
+from kcpfast.controllers.misplaced import MisplacedOwners
 from kcpfast.controllers.removal import stored_target
 from kcpfast.controllers.runtime import DONE, Again, Outcome
-from kcpfast.controllers.strays import Strays
 from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index, values
 from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.deletion import deleted, set_finalizers
 from kcpfast.registry.objects import (
-    EVENTS,
+    EVENT_STORAGE,
     FOREGROUND,
     ORPHAN,
     Change,
@@ -42,7 +42,7 @@ from kcpfast.registry.objects import (
     awaited,
 )
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import Empty, Stamp, Write
+from kcpfast.store.contract import Empty, PutRevision, Write
 from kcpfast.work.aside import LARGE
 
 SOLID, DANGLING, GONE, WAITING = "solid", "dangling", "gone", "waiting"
@@ -51,7 +51,7 @@ Reference = dict[str, Any]
 
 # Events go by themselves. A workspace ends as its parent says: who may write into its
 # LogicalCluster may not end it, and so not by what they call its owner either.
-_SPARED = (EVENTS, LOGICAL_CLUSTERS.storage)
+_SPARED = (EVENT_STORAGE, LOGICAL_CLUSTERS.storage)
 _BATCH = 64
 _RETRY = 60.0
 # As client-go's queues do.
@@ -66,7 +66,7 @@ class GarbageCollector:
         self._objects = objects
         self._catalog = catalog
         self._deleter = deletions.by("generic-garbage-collector")
-        self._strays = Strays(objects, catalog)
+        self._strays = MisplacedOwners(objects, catalog)
 
     # ------------------------------------------------------------------------- marks
 
@@ -80,12 +80,12 @@ class GarbageCollector:
 
     async def owner_gone(self, cluster: str, uid: str) -> Outcome:
         """Look at everything that names an owner (by its uid's digest) which is deleted."""
-        refused: list[Refused] = []
+        refused: list[DeletionRefused] = []
 
         async def attempt(key: bytes) -> Outcome:
             try:
                 return await self._attempt(key, uid)
-            except Refused as error:  # that is not to stop the others
+            except DeletionRefused as error:  # that is not to stop the others
                 refused.append(error)
                 return DONE
 
@@ -172,12 +172,14 @@ class GarbageCollector:
         of its own."""
         try:
             outcome = await self._attempt(key)
-        except Refused:
+        except DeletionRefused:
             outcome = Again(_RETRY)
         if outcome != DONE:
             cluster = stored_target(key).cluster
             name = f"{uid}\0{index.digest(key)}"
-            await self._objects.store.commit([Stamp(index.mark("dependent", cluster, name))])
+            await self._objects.store.commit(
+                [PutRevision(index.work_item("dependent", cluster, name))]
+            )
         return outcome
 
     async def _attempt(self, key: bytes, gone: str = "") -> Outcome:
@@ -232,7 +234,7 @@ class GarbageCollector:
             return ()  # nothing is left to be deleted: the commit will tell
         try:
             return await self._deleter.ask(target, *record, propagation or "Background")
-        except Refused as refused:
+        except DeletionRefused as refused:
             refused.longest = _LONGEST_REFUSED
             raise
 

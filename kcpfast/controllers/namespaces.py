@@ -6,8 +6,8 @@ from kcpfast.admission.chain import Deletions
 from kcpfast.auth.tokens import ACCOUNTS
 from kcpfast.controllers.removal import Remaining, contents, remove
 from kcpfast.controllers.runtime import DONE, Again, Outcome
-from kcpfast.kcp.birth import CONFIG_MAPS, NAMESPACES, ROOT_CA, Maker, root_ca
 from kcpfast.kcp.conditions import Condition
+from kcpfast.kcp.creation import CONFIG_MAPS, NAMESPACES, ROOT_CA, Maker, root_ca
 from kcpfast.meta.copies import copy_json
 from kcpfast.meta.objectmeta import now
 from kcpfast.registry import index

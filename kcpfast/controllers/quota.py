@@ -86,7 +86,7 @@ class QuotaController:
         return found.storage if found is not None else None
 
 
-def consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+def index_hooks(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
     """File what a quota limits."""
     before, after = _filed(target, old), _filed(target, new)
     if before == after:

@@ -17,14 +17,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from kcpfast.admission.chain import Deleter, Refused
+from kcpfast.admission.chain import Deleter, DeletionRefused
 from kcpfast.registry import index, values
 from kcpfast.registry.deletion import deleted
-from kcpfast.registry.objects import EVENTS, FOREGROUND, ORPHAN, Objects, Target
+from kcpfast.registry.objects import EVENT_STORAGE, FOREGROUND, ORPHAN, Objects, Target
 from kcpfast.resources.builtin import BUILTIN
 from kcpfast.resources.resource import Names, Object, Resource
 from kcpfast.schema.program import compile_schema
-from kcpfast.store.contract import Below, Clear, Conflict, Item, Put, Stamp, Write, number
+from kcpfast.store.contract import Below, Clear, Conflict, Item, Put, PutRevision, Write, number
 from kcpfast.store.keys import place, prefix
 from kcpfast.work.aside import LARGE
 
@@ -38,7 +38,7 @@ _SWEPT_BYTES = 1024 * 1024
 _IGNORED = (ORPHAN, FOREGROUND)
 
 
-class Content(NamedTuple):
+class StoredRange(NamedTuple):
     """Objects of one storage in one namespace ("" = cluster-scoped)."""
 
     namespace: str
@@ -67,7 +67,7 @@ class Remaining:
     def raise_refused(self) -> None:
         """Raise Refused if admission refused anything: it is asked again after longer waits."""
         if self.refused:
-            raise Refused(self.refused_text())
+            raise DeletionRefused(self.refused_text())
 
     def refused_text(self) -> str:
         """Say what admission refused, as Kubernetes does for namespaces."""
@@ -106,11 +106,11 @@ def weight(items: Sequence[Item]) -> int:
     return 0
 
 
-def contents(objects: Objects, cluster: str, namespace: str | None = None) -> Iterator[Content]:
+def contents(objects: Objects, cluster: str, namespace: str | None = None) -> Iterator[StoredRange]:
     """Yield what there is in a cluster, or in one namespace of it."""
     for key, _ in objects.store.index_scan(index.counts(cluster, namespace)):
         _, _, found, storage = key.split(b"\0", 3)
-        yield Content(found.decode(), storage)
+        yield StoredRange(found.decode(), storage)
 
 
 _BUILTIN = {each.storage: each for each in reversed(BUILTIN)}
@@ -168,8 +168,8 @@ _FAR = {
 
 
 def in_order(
-    found: Iterable[Content], must_ask: Callable[[Content], bool]
-) -> Iterator[Sequence[Content]]:
+    found: Iterable[StoredRange], must_ask: Callable[[StoredRange], bool]
+) -> Iterator[Sequence[StoredRange]]:
     """Yield the content of a cluster in the stages in which it goes; bindings end by themselves.
 
     What the cluster has registered for admission is the first of all, then comes what admission
@@ -207,10 +207,10 @@ def sweep(
         if items and must_ask(content.target(cluster)):
             return None
         found += [(resource, item) for item in items]
-        events += len(items) if content.storage == EVENTS else 0
+        events += len(items) if content.storage == EVENT_STORAGE else 0
     writes: list[Write] = [
         Below(index.total(cluster), len(found) - events + 1),
-        Below(index.total(cluster, EVENTS), events + 1),
+        Below(index.total(cluster, EVENT_STORAGE), events + 1),
     ]
     ranges = index.of_cluster(cluster)
     local = tuple(ranges)
@@ -218,7 +218,7 @@ def sweep(
         writes.append(Put(item.key, None, item.revision))
         if (resource.group, resource.plural) in _FAR:
             target = Target(resource, *place(item.key)[1:])
-            told = objects.told(target, values.decode(resource, *item[1:]), None)
+            told = objects.hook_writes(target, values.decode(resource, *item[1:]), None)
             writes += [
                 write
                 for write in told
@@ -229,9 +229,9 @@ def sweep(
 
 def _is_local_mark(key: bytes, cluster: str) -> bool:
     """Tell whether a mark asks for work in a cluster only; an export's is for its consumers."""
-    if not key.startswith(index.MARKS):
+    if not key.startswith(index.WORK_ITEMS):
         return False
-    controller, where, _ = index.marked(key)
+    controller, where, _ = index.parse_work_item(key)
     return where == cluster and controller != "apiexport"
 
 
@@ -243,7 +243,7 @@ def _finalizers(value: bytes) -> list[str]:
     return [name for name in listed if name not in _IGNORED]
 
 
-def _range(cluster: str, content: Content) -> bytes:
+def _range(cluster: str, content: StoredRange) -> bytes:
     within = prefix(content.storage, cluster, content.namespace)
     return within if content.namespace else within + b"\0"
 
@@ -259,7 +259,7 @@ def nothing(_target: Target, _asked: Object) -> Sequence[Write]:
 async def remove(
     objects: Objects,
     cluster: str,
-    found: Iterable[Content],
+    found: Iterable[StoredRange],
     remaining: Remaining,
     deleter: Deleter,
     along: Along = nothing,
@@ -300,7 +300,7 @@ async def _allowed(
         some = page[start : start + _ASKED]
         asking = [_asked(resource, item, deleter) for item in some]
         for item, answer in zip(some, await asyncio.gather(*asking), strict=True):
-            if isinstance(answer, Refused):
+            if isinstance(answer, DeletionRefused):
                 remaining.refused.setdefault(_shown(resource), str(answer))
             else:
                 allowed.append(item)
@@ -309,13 +309,13 @@ async def _allowed(
     return allowed, more
 
 
-async def _asked(resource: Resource, item: Item, deleter: Deleter) -> list[Write] | Refused:
+async def _asked(resource: Resource, item: Item, deleter: Deleter) -> list[Write] | DeletionRefused:
     if values.is_deleted(item.value):
         return []
     target = Target(resource, *place(item.key)[1:])
     try:
         return await deleter.ask(target, item.revision, item.value, "Background")
-    except Refused as refused:
+    except DeletionRefused as refused:
         return refused
 
 
@@ -364,18 +364,20 @@ def _removing(
                 writes.append(
                     Put(item.key, values.encode(resource, asked, item.value), item.revision)
                 )
-                carried = objects.carried(target, obj, asked)
+                carried = objects.index_writes(target, obj, asked)
                 more = objects.aside.on_loop(along, target, asked)
                 writes += [each for each in carried if not (more and _is_mark(each))]
                 writes += more
             continue
         writes.append(Put(item.key, None, item.revision))
-        writes += objects.carried(target, obj, None)
+        writes += objects.index_writes(target, obj, None)
     return writes
 
 
 def _is_mark(write: Write) -> bool:
-    return isinstance(write, Stamp) and write.key.startswith(index.MARKS) and not write.when
+    return (
+        isinstance(write, PutRevision) and write.key.startswith(index.WORK_ITEMS) and not write.when
+    )
 
 
 def _shown(resource: Resource) -> str:

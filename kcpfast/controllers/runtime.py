@@ -15,10 +15,10 @@ from time import monotonic
 from typing import NamedTuple
 
 from kcpfast._core.generations import Basis
-from kcpfast.admission.chain import Refused
+from kcpfast.admission.chain import DeletionRefused
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
-from kcpfast.store.contract import Batch, Conflict, Store, StoreError, Unstamp, number
+from kcpfast.store.contract import Batch, Conflict, ForgetRevision, Store, StoreError, number
 from kcpfast.telemetry.metrics import QUEUE_SECONDS, RETRIES, WORK_SECONDS, Reading
 
 LOG = logging.getLogger("kcpfast.controllers")
@@ -61,7 +61,7 @@ class Runtime:
         self._renewed: set[bytes] = set()
         # Being worked on for long; they do not count among those that run at once.
         self._long: set[bytes] = set()
-        self._finished: list[Unstamp] = []
+        self._finished: list[ForgetRevision] = []
         self._removing: asyncio.Task[None] | None = None
         self._timers: dict[bytes, asyncio.TimerHandle] = {}
         self._waits: dict[bytes, float] = {}
@@ -74,12 +74,12 @@ class Runtime:
         """Take up what was left unfinished, and listen for more."""
         self._stopped = False
         self._store.subscribe(self._on_commit)
-        for key, _ in self._store.index_scan(index.MARKS):
+        for key, _ in self._store.index_scan(index.WORK_ITEMS):
             self._enqueue(key)
 
     def _on_commit(self, batch: Batch) -> None:
         for key in batch.stamps:
-            if key.startswith(index.MARKS):
+            if key.startswith(index.WORK_ITEMS):
                 self._enqueue(key)
         if self._reading and self._looking is None and not self._stopped:
             self._looking = asyncio.get_running_loop().call_later(_LOOK, self._look)
@@ -121,7 +121,7 @@ class Runtime:
             self._fill()
 
     async def _work(self, key: bytes, since: float) -> None:
-        controller, cluster, name = index.marked(key)
+        controller, cluster, name = index.parse_work_item(key)
         begun = monotonic()
         QUEUE_SECONDS.observe(begun - since, controller)
         seen = 0
@@ -134,11 +134,11 @@ class Runtime:
                 outcome = await reconcile(cluster, name)
         except Exception as error:
             _log_failure(error, controller, cluster, name)
-            longest = error.longest if isinstance(error, Refused) else _LONGEST_WAIT
+            longest = error.longest if isinstance(error, DeletionRefused) else _LONGEST_WAIT
             wait = min(self._waits.get(key, _FIRST_WAIT) * 2, longest)
             self._waits[key] = wait
             outcome = Again(wait)
-            if isinstance(error, Refused):
+            if isinstance(error, DeletionRefused):
                 # What was said of it is no news to itself; it would be asked without a pause.
                 self._renewed.discard(key)
             RETRIES.add(controller)
@@ -162,7 +162,7 @@ class Runtime:
                 if not outcome.read.holds():
                     self._enqueue(key)
         elif seen:
-            self._finished.append(Unstamp(key, seen))
+            self._finished.append(ForgetRevision(key, seen))
             if self._removing is None:
                 self._removing = asyncio.get_running_loop().create_task(self._remove())
         if key in self._renewed:
@@ -213,7 +213,7 @@ def _log_failure(error: Exception, controller: str, cluster: str, name: str) -> 
     where = (controller, cluster, name)
     if isinstance(error, Conflict) or (isinstance(error, ApiError) and error.code == 409):
         LOG.info("%s %s %s is tried again: %s", *where, error)
-    elif isinstance(error, Refused):
+    elif isinstance(error, DeletionRefused):
         LOG.info("%s %s %s is refused by admission: %s", *where, error)
     elif isinstance(error, ApiError | StoreError):
         LOG.warning("%s %s %s is tried again: %s", *where, error)

@@ -11,7 +11,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
 
-from kcpfast.admission.chain import Deleter, Plugin, Refused, Review
+from kcpfast.admission.chain import Deleter, DeletionRefused, Plugin, Review
 from kcpfast.auth.tokens import ACCOUNTS, SECRETS, ServiceAccountTokens
 from kcpfast.controllers.removal import pages, weight
 from kcpfast.controllers.runtime import DONE, Outcome
@@ -67,14 +67,14 @@ class TokenSecrets:
 
         Refused if admission lets some of them not go: they are good for nothing all the same.
         """
-        refused: list[Refused] = []
+        refused: list[DeletionRefused] = []
         namespace, _, uid = name.partition("\0")
         for items in pages(self._objects, object_prefix(SECRETS, cluster, namespace)):
             run = self._objects.aside.run
             for key in await run(weight(items), cluster, _tokens_of, uid, items):
                 try:
                     await self._delete(Target(SECRETS, *place(key)[1:]), deleter)
-                except Refused as error:
+                except DeletionRefused as error:
                     refused.append(error)
         if refused:
             raise refused.pop(0)

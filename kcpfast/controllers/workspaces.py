@@ -7,14 +7,19 @@ import contextlib
 from collections.abc import Sequence
 
 from kcpfast.admission.chain import Deletions
-from kcpfast.controllers.removal import Content, Remaining, contents, in_order, remove, sweep
+from kcpfast.controllers.removal import Remaining, StoredRange, contents, in_order, remove, sweep
 from kcpfast.controllers.runtime import DONE, Again, Outcome
-from kcpfast.kcp import birth, conditions
+from kcpfast.kcp import conditions, creation
 from kcpfast.kcp.clusters import TYPE_ANNOTATION, target
 from kcpfast.kcp.kinds import Exported
 from kcpfast.kcp.lifecycle import relabel, set_initializers, set_phase
-from kcpfast.kcp.types import Type, TypeRefused
-from kcpfast.kcp.workspaces import BINDINGS_INITIALIZER, FINALIZER, PLACE, Workspaces
+from kcpfast.kcp.types import TypeRefused, WorkspaceType
+from kcpfast.kcp.workspaces import (
+    BINDINGS_INITIALIZER,
+    WORKSPACE_FINALIZER,
+    WORKSPACES_PLACE,
+    Workspaces,
+)
 from kcpfast.meta.cluster import CLUSTER_ANNOTATION, PATH_ANNOTATION
 from kcpfast.meta.copies import copy_json
 from kcpfast.registry import index, values
@@ -30,7 +35,7 @@ _UNSCHEDULED = 60.0
 _SWEPT = 400
 # The stage after which nothing is left but bindings and who may do what.
 _SWEEPING = 2
-_ASKING = index.mark("workspace", "", "")[:-1]
+_ASKING = index.work_item("workspace", "", "")[:-1]
 
 
 class WorkspaceController:
@@ -87,7 +92,7 @@ class WorkspaceController:
     async def _release(self, where: Target) -> None:
         async def change(old: Object) -> Change:
             new = copy_json(old)
-            _drop_finalizer(new, FINALIZER)
+            _drop_finalizer(new, WORKSPACE_FINALIZER)
             return Change(new)
 
         await self._objects.adjust(where, change)
@@ -102,7 +107,7 @@ class WorkspaceController:
     def _end_along(self, where: Target, workspace: Object) -> Sequence[Write]:
         """Return what lets the logical cluster of a nested Workspace end with the asking for it."""
         inner = (workspace.get("spec") or {}).get("cluster")
-        if (where.resource.group, where.resource.plural) != PLACE or not inner:
+        if (where.resource.group, where.resource.plural) != WORKSPACES_PLACE or not inner:
             return ()
         logical = target(inner)
         record = self._objects.record(logical)
@@ -113,7 +118,7 @@ class WorkspaceController:
             return ()
         new = _ending(old)
         put = Put(logical.key(), values.encode(logical.resource, new), record.revision)
-        return [put, *self._objects.carried(logical, old, new)]
+        return [put, *self._objects.index_writes(logical, old, new)]
 
     # ------------------------------------------------------------------------- LogicalCluster
 
@@ -157,7 +162,9 @@ class WorkspaceController:
         await self._objects.adjust(target(cluster), change)
         return DONE  # what changed asks for the next step itself
 
-    async def _ask_for_all(self, cluster: str, own: str, kind: Type) -> tuple[list[str], bool]:
+    async def _ask_for_all(
+        self, cluster: str, own: str, kind: WorkspaceType
+    ) -> tuple[list[str], bool]:
         """Ask for the bindings that a type brings and that are not there; return the names of those
         that are not bound yet, and whether an export is missing."""
         incomplete, missing = [], False
@@ -215,7 +222,7 @@ class WorkspaceController:
             await store.commit([Index(waiting, b"")])
         remaining = Remaining()
 
-        def must_ask(content: Content) -> bool:
+        def must_ask(content: StoredRange) -> bool:
             return self._deleter.must_ask(content.target(cluster))
 
         stages = in_order(list(contents(self._objects, cluster)), must_ask)
@@ -227,7 +234,7 @@ class WorkspaceController:
                 return DONE
         await self._say(cluster, remaining)
         remaining.raise_refused()
-        children = remaining.finalizers.get(FINALIZER, 0)
+        children = remaining.finalizers.get(WORKSPACE_FINALIZER, 0)
         is_woken = children == sum(remaining.resources.values()) > 0
         return DONE if is_woken and len(remaining.finalizers) == 1 else Again(_RETRY)
 
@@ -252,10 +259,13 @@ class WorkspaceController:
         Nothing if it has finalizers of others.
         """
         where = target(cluster)
-        ours = (birth.DELETION_FINALIZER, birth.TERMINATORS_FINALIZER)
+        ours = (creation.DELETION_FINALIZER, creation.TERMINATORS_FINALIZER)
         if any(name not in ours for name in old["metadata"].get("finalizers") or ()):
             return []
-        carried, releasing = self._objects.carried(where, old, None), self._releasing(cluster, old)
+        carried, releasing = (
+            self._objects.index_writes(where, old, None),
+            self._releasing(cluster, old),
+        )
         if releasing:
             carried = [write for write in carried if not write.key.startswith(_ASKING)]
         return [
@@ -282,10 +292,10 @@ class WorkspaceController:
         if not mine or "deletionTimestamp" not in old["metadata"]:
             return []
         new = old | {"metadata": dict(old["metadata"])}
-        _drop_finalizer(new, FINALIZER)
+        _drop_finalizer(new, WORKSPACE_FINALIZER)
         gone = is_finished(new)
         value = None if gone else values.encode(where.resource, new, record.value)
-        carried = self._objects.carried(where, old, None if gone else new)
+        carried = self._objects.index_writes(where, old, None if gone else new)
         return [Put(where.key(), value, record.revision), *carried]
 
     async def _say(self, cluster: str, remaining: Remaining) -> None:
@@ -365,8 +375,10 @@ def _ending(logical: Object) -> Object:
 def _shorten_owner(workspace: Object) -> None:
     """Once a Workspace is Ready, only the name of its owner stays on it."""
     annotations = workspace["metadata"].get("annotations") or {}
-    if workspace["status"]["phase"] == "Ready" and birth.OWNER_ANNOTATION in annotations:
-        annotations[birth.OWNER_ANNOTATION] = birth.short_owner(annotations[birth.OWNER_ANNOTATION])
+    if workspace["status"]["phase"] == "Ready" and creation.OWNER_ANNOTATION in annotations:
+        annotations[creation.OWNER_ANNOTATION] = creation.short_owner(
+            annotations[creation.OWNER_ANNOTATION]
+        )
 
 
 def _drop_finalizer(obj: Object, name: str) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from kcpfast.auth.rbac import Identity, Rbac
-from kcpfast.auth.rules import Rule
-from kcpfast.kcp.clusters import Clusters, State
+from kcpfast.auth.rules import PolicyRule
+from kcpfast.kcp.clusters import Clusters, ClusterState
 from kcpfast.kcp.effective import identities, in_scope, is_account
 from kcpfast.kcp.policies import Policies
 from kcpfast.meta.cluster import SYSTEM_ADMIN, WILDCARD
@@ -74,7 +74,7 @@ class Authorizer:
         """Tell whether the maximal permission policy, if there is one, lets a user do this."""
         return is_master(user, cluster) or self._policies.permits(user, cluster, wanted)
 
-    def rules(self, user: User, cluster: str, namespace: str) -> Iterator[Rule]:
+    def rules(self, user: User, cluster: str, namespace: str) -> Iterator[PolicyRule]:
         """Yield the rules of RBAC that hold for a user in a namespace of a cluster."""
         who = identities(user, cluster)
         for place in dict.fromkeys((SYSTEM_ADMIN, cluster)):
@@ -124,7 +124,7 @@ def is_system_status(wanted: Attributes) -> bool:
     )
 
 
-def _has_required_groups(state: State, user: User, who: Iterable[Identity]) -> bool:
+def _has_required_groups(state: ClusterState, user: User, who: Iterable[Identity]) -> bool:
     """Check `a,b;c`: (a and b) or c. Service accounts are exempt."""
     if not state.required_groups or is_account(user):
         return True

@@ -11,13 +11,13 @@ from kcpfast.kcp import claims, conditions
 from kcpfast.kcp.exports import Offer
 from kcpfast.meta.cluster import export_hash
 from kcpfast.registry import index
-from kcpfast.registry.catalog import Row, drop_row, file_row
-from kcpfast.registry.objects import Consequence, Target
+from kcpfast.registry.catalog import CatalogRow, drop_row, file_row
+from kcpfast.registry.objects import IndexHook, Target
 from kcpfast.resources.definition import storage_of
 from kcpfast.resources.resource import Object, Origin
-from kcpfast.store.contract import Index, Present, Stamp, Store, Write
+from kcpfast.store.contract import Index, Present, PutRevision, Store, Write
 
-FINALIZER = "apis.kcp.io/apibinding-finalizer"
+BINDING_FINALIZER = "apis.kcp.io/apibinding-finalizer"
 EXPORT_LABEL = "internal.apis.kcp.io/export"
 # What stands in the index for a consumer that is not bound yet.
 WAITING = b""
@@ -90,7 +90,7 @@ def row_writes(
     writes: list[Write] = []
     for offer in offers:
         origin = Origin(offer.digest, identity, *export)
-        row = Row("binding", binding, origin)
+        row = CatalogRow("binding", binding, origin)
         if store.index_get(index.resource(cluster, offer.group, offer.plural)) != row.encode():
             writes += file_row(store, cluster, (offer.group, offer.plural), row, offer.data)
         key, named = index.identity(identity, offer.group, offer.plural), "\0".join(origin).encode()
@@ -118,7 +118,7 @@ def file_consumer(
         return [Index(own, filed)] if known != filed else []
     for key, _ in store.index_scan(index.consumer(*export), limit=1):
         return [Index(own, filed), Present(key)]
-    return [Index(own, filed), Stamp(index.mark("slices", *export))]
+    return [Index(own, filed), PutRevision(index.work_item("slices", *export))]
 
 
 class Terms(NamedTuple):
@@ -160,10 +160,10 @@ def consumers(
         yield found, binding, terms.claims if terms is not None and meant else None
 
 
-def consequences(store: Store) -> Consequence:
+def index_hooks(store: Store) -> IndexHook:
     """Return what a binding carries along: the end of its rows, and of what is filed of it."""
 
-    def consequence(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+    def index_hook(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
         cluster, name = target.cluster, target.name
         owner = _owner(old)
         if owner and owner != _owner(new):
@@ -183,15 +183,17 @@ def consequences(store: Store) -> Consequence:
             _, _, group, plural = key.decode().split("\0")
             yield from drop_row(cluster, group, plural, row)
 
-    return consequence
+    return index_hook
 
 
-def _rows(store: Store, cluster: str, name: str, binding: Object) -> Iterable[tuple[bytes, Row]]:
+def _rows(
+    store: Store, cluster: str, name: str, binding: Object
+) -> Iterable[tuple[bytes, CatalogRow]]:
     """Yield the catalog rows that a binding brought, by their keys."""
     for each in (binding.get("status") or {}).get("boundResources") or ():
         key = index.resource(cluster, each["group"], each["resource"])
         data = store.index_get(key)
-        row = Row.decode(data) if data is not None else None
+        row = CatalogRow.decode(data) if data is not None else None
         if row is not None and (row.source, row.name) == ("binding", name):
             yield key, row
 

@@ -19,7 +19,7 @@ from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Check, Put, Write
 
 Lock = Mapping[str, Any]
-NAME = "cluster"
+LOGICAL_CLUSTER_NAME = "cluster"
 TYPE_ANNOTATION = "internal.tenancy.kcp.io/type"
 REQUIRED_GROUPS = "authorization.kcp.io/required-groups"
 MAX_OBJECTS = "core.kcp.io/max-total-objects"
@@ -32,7 +32,7 @@ _AWAKE = ("/openapi", "/healthz", "/livez", "/readyz")
 _REGEX_TEXT = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
 
 
-class State(NamedTuple):
+class ClusterState(NamedTuple):
     """What requests need to know of a logical cluster."""
 
     phase: str
@@ -60,7 +60,7 @@ class Clusters:
     def __init__(self, objects: Objects, reader: Reader) -> None:
         """Look through the registry; states are remembered while they hold."""
         self.objects = objects
-        self._states: Derived[str, State | None] = Derived(reader, _MAX_STATES)
+        self._states: Derived[str, ClusterState | None] = Derived(reader, _MAX_STATES)
 
     def resolve(self, path: str) -> str:
         """Return the logical cluster name of a path.
@@ -96,12 +96,12 @@ class Clusters:
         """Return the LogicalCluster object of a cluster."""
         return self.objects.find(target(cluster))
 
-    def state(self, cluster: str) -> State | None:
+    def state(self, cluster: str) -> ClusterState | None:
         """Return the state of a cluster, None if it does not exist."""
         if len(cluster) > _MAX_NAME:
             return None
 
-        def read() -> State | None:
+        def read() -> ClusterState | None:
             found = self.logical_cluster(cluster)
             return _state(found) if found is not None else None
 
@@ -112,7 +112,7 @@ class Clusters:
         if not cluster or cluster == names.WILDCARD or wanted.path.startswith(_AWAKE):
             return
         state = self.state(cluster)
-        itself = (wanted.resource, wanted.name) == ("logicalclusters", NAME)
+        itself = (wanted.resource, wanted.name) == ("logicalclusters", LOGICAL_CLUSTER_NAME)
         if state is not None and state.inactive and not itself:
             raise inactive_error(cluster)
 
@@ -141,7 +141,7 @@ class Clusters:
 
 def target(cluster: str) -> Target:
     """Return where the LogicalCluster of a cluster is."""
-    return Target(LOGICAL_CLUSTERS, cluster, "", NAME)
+    return Target(LOGICAL_CLUSTERS, cluster, "", LOGICAL_CLUSTER_NAME)
 
 
 def _is_inactive(annotations: Mapping[str, str]) -> bool:
@@ -159,10 +159,10 @@ def falls_asleep(before: bytes | None, after: bytes | None) -> bool:
     return now and not then
 
 
-def _state(found: Object) -> State:
+def _state(found: Object) -> ClusterState:
     annotations = found["metadata"].get("annotations") or {}
     status = found.get("status") or {}
-    return State(
+    return ClusterState(
         status.get("phase", ""),
         annotations.get(names.PATH_ANNOTATION, ""),
         annotations.get(TYPE_ANNOTATION, ""),
@@ -206,7 +206,7 @@ def lock_writes(objects: Objects, cluster: str, holders: Mapping[str, Lock | Non
     meta = old["metadata"] | {"annotations": annotations | {LOCK_ANNOTATION: text}}
     new = old | {"metadata": meta}
     put = Put(where.key(), values.encode(where.resource, new), record.revision)
-    return [put, *objects.carried(where, old, new)]
+    return [put, *objects.index_writes(where, old, new)]
 
 
 def _integer(text: str | None) -> int | None:

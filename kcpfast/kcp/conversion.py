@@ -15,16 +15,16 @@ import msgspec
 from kcpfast.meta.texts import embedded
 from kcpfast.resources.resource import Convert, Object, Resource
 
-PREFIX = "apis.v1alpha2.kcp.io/"
-_SCHEMAS = PREFIX + "resource-schemas"
+V1ALPHA2_PREFIX = "apis.v1alpha2.kcp.io/"
+_SCHEMAS = V1ALPHA2_PREFIX + "resource-schemas"
 _ALL_VERBS = ["*"]
 
-Claim = dict[str, Any]
-Step = Callable[[Object, dict[str, str]], None]
-ClaimStep = Callable[[Object, dict[str, str], "Place"], None]
+AnnotatedClaim = dict[str, Any]
+ConversionStep = Callable[[Object, dict[str, str]], None]
+ClaimStep = Callable[[Object, dict[str, str], "ClaimList"], None]
 
 
-class Place(NamedTuple):
+class ClaimList(NamedTuple):
     """A list of claims in an object: where it is, and the annotations that complete it.
 
     `parked` holds, on a v1alpha1 object, the v1alpha2 claims that it cannot express; `kept`, on a
@@ -41,36 +41,36 @@ class Place(NamedTuple):
 
 
 _EXPORT_CLAIMS = (
-    Place(
+    ClaimList(
         "spec",
         "permissionClaims",
-        PREFIX + "permission-claims",
-        PREFIX + "v1alpha1-permission-claims",
+        V1ALPHA2_PREFIX + "permission-claims",
+        V1ALPHA2_PREFIX + "v1alpha1-permission-claims",
         "defaultSelector",
         optional=True,
     ),
 )
 _BINDING_CLAIMS = (
-    Place(
+    ClaimList(
         "spec",
         "permissionClaims",
-        PREFIX + "acceptable-permission-claims",
-        PREFIX + "v1alpha1-permission-claims",
+        V1ALPHA2_PREFIX + "acceptable-permission-claims",
+        V1ALPHA2_PREFIX + "v1alpha1-permission-claims",
         "selector",
     ),
-    Place(
+    ClaimList(
         "status",
         "exportPermissionClaims",
-        PREFIX + "status-export-permission-claims",
-        PREFIX + "v1alpha1-status-export-permission-claims",
+        V1ALPHA2_PREFIX + "status-export-permission-claims",
+        V1ALPHA2_PREFIX + "v1alpha1-status-export-permission-claims",
         "defaultSelector",
         optional=True,
     ),
-    Place(
+    ClaimList(
         "status",
         "appliedPermissionClaims",
-        PREFIX + "status-applied-permission-claims",
-        PREFIX + "v1alpha1-status-applied-permission-claims",
+        V1ALPHA2_PREFIX + "status-applied-permission-claims",
+        V1ALPHA2_PREFIX + "v1alpha1-status-applied-permission-claims",
         "selector",
     ),
 )
@@ -116,7 +116,7 @@ class _Resource(msgspec.Struct):
     storage: dict[str, dict[str, Any] | None] | None = None
 
 
-class Malformed(ValueError):
+class MalformedAnnotation(ValueError):
     """An annotation does not hold what it must; the text is what the client is told."""
 
 
@@ -141,7 +141,9 @@ def check(plural: str, obj: Object) -> None:
     _list(annotations, _SCHEMAS)
 
 
-def _converting(claims: Sequence[Place], change: Step, change_claims: ClaimStep) -> Convert:
+def _converting(
+    claims: Sequence[ClaimList], change: ConversionStep, change_claims: ClaimStep
+) -> Convert:
     """Return what converts a whole object: its other members, then its lists of claims."""
 
     def convert(obj: Object) -> Object:
@@ -164,7 +166,7 @@ def _shallow(obj: Object) -> tuple[Object, dict[str, str]]:
     return new, dict(new["metadata"].get("annotations") or {})
 
 
-def _list(annotations: Mapping[str, str], key: str) -> list[Claim]:
+def _list(annotations: Mapping[str, str], key: str) -> list[AnnotatedClaim]:
     """Return the objects that an annotation holds; Malformed unless all are of the right types."""
     text = annotations.get(key)
     if not text:
@@ -173,15 +175,17 @@ def _list(annotations: Mapping[str, str], key: str) -> list[Claim]:
     if key == _SCHEMAS:
         what, typed = "resource schemas", embedded(text, list[_Resource]) is not None
     if not typed:
-        raise Malformed(f"failed to decode overhanging {what}: {key} must hold a list of them")
+        raise MalformedAnnotation(
+            f"failed to decode overhanging {what}: {key} must hold a list of them"
+        )
     return embedded(text, list[dict[str, Any]]) or []
 
 
-def _readable(annotations: dict[str, str], key: str) -> list[Claim]:
+def _readable(annotations: dict[str, str], key: str) -> list[AnnotatedClaim]:
     """Return what an annotation holds and take it away; nothing if it cannot be read."""
     try:
         found = _list(annotations, key)
-    except Malformed:
+    except MalformedAnnotation:
         found = []
     annotations.pop(key, None)
     return found
@@ -257,7 +261,7 @@ def _key(claim: Mapping[str, Any]) -> tuple[str, str, str]:
     return claim.get("group") or "", claim.get("resource") or "", claim.get("identityHash") or ""
 
 
-def _named(claim: Mapping[str, Any]) -> Claim:
+def _named(claim: Mapping[str, Any]) -> AnnotatedClaim:
     """Return group, resource and identity of a claim as v1alpha1 writes them."""
     found = {key: claim[key] for key in ("group", "resource") if claim.get(key)}
     if claim.get("identityHash"):
@@ -265,14 +269,14 @@ def _named(claim: Mapping[str, Any]) -> Claim:
     return found
 
 
-def _is_expressible(claim: Mapping[str, Any], place: Place) -> bool:
+def _is_expressible(claim: Mapping[str, Any], place: ClaimList) -> bool:
     if claim.get("verbs") != _ALL_VERBS:
         return False
     scope = claim.get(place.scope)
     return scope in (None, {}) if place.optional else scope == {"matchAll": True}
 
 
-def _older_claims(obj: Object, annotations: dict[str, str], place: Place) -> None:
+def _older_claims(obj: Object, annotations: dict[str, str], place: ClaimList) -> None:
     section = obj.get(place.section) or {}
     written = {_key(each): each for each in _readable(annotations, place.kept)}
     claims = section.get(place.name)
@@ -284,7 +288,7 @@ def _older_claims(obj: Object, annotations: dict[str, str], place: Place) -> Non
     section[place.name] = [_older_claim(each, written.get(_key(each))) for each in claims]
 
 
-def _older_claim(claim: Mapping[str, Any], written: Mapping[str, Any] | None) -> Claim:
+def _older_claim(claim: Mapping[str, Any], written: Mapping[str, Any] | None) -> AnnotatedClaim:
     found = _named(claim)
     if written is not None and written.get("resourceSelector"):
         found["resourceSelector"] = written["resourceSelector"]
@@ -295,7 +299,7 @@ def _older_claim(claim: Mapping[str, Any], written: Mapping[str, Any] | None) ->
     return found
 
 
-def _newer_claims(obj: Object, annotations: dict[str, str], place: Place) -> None:
+def _newer_claims(obj: Object, annotations: dict[str, str], place: ClaimList) -> None:
     section = obj.get(place.section) or {}
     parked = {_key(each): each for each in _readable(annotations, place.parked)}
     claims = section.get(place.name)
@@ -306,7 +310,7 @@ def _newer_claims(obj: Object, annotations: dict[str, str], place: Place) -> Non
     section[place.name] = [_newer_claim(each, parked.get(_key(each)), place) for each in claims]
 
 
-def _written(claim: Mapping[str, Any]) -> Claim:
+def _written(claim: Mapping[str, Any]) -> AnnotatedClaim:
     """Return a v1alpha1 claim as it is kept: members in the order of the type."""
     found = {key: claim[key] for key in ("group", "resource") if claim.get(key)}
     for key in ("all", "resourceSelector", "identityHash", "state"):
@@ -315,9 +319,11 @@ def _written(claim: Mapping[str, Any]) -> Claim:
     return found
 
 
-def _newer_claim(claim: Mapping[str, Any], parked: Mapping[str, Any] | None, place: Place) -> Claim:
+def _newer_claim(
+    claim: Mapping[str, Any], parked: Mapping[str, Any] | None, place: ClaimList
+) -> AnnotatedClaim:
     group, resource, identity = _key(claim)
-    found: Claim = {"group": group, "identityHash": identity, "resource": resource}
+    found: AnnotatedClaim = {"group": group, "identityHash": identity, "resource": resource}
     if place.scope and parked is not None and parked.get(place.scope):
         found[place.scope] = parked[place.scope]
     elif not place.optional:

@@ -41,7 +41,7 @@ def relabel(obj: Object) -> None:
         meta.pop("labels", None)
 
 
-def consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+def index_hooks(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
     """File a LogicalCluster under the initializers and terminators that it has labels of.
 
     None while it is Ready: terminators stand there all its life, and nobody waits for it then.

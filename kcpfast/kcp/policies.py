@@ -17,7 +17,7 @@ from kcpfast.registry.objects import Objects, Target
 from kcpfast.registry.reader import Reader
 
 _MAX_EXPORTS = 4096
-PREFIX = "apis.kcp.io:binding:"
+POLICY_PREFIX = "apis.kcp.io:binding:"
 
 
 class Policies:
@@ -66,4 +66,4 @@ class Policies:
 
 
 def _prefixed(who: Identity) -> Identity:
-    return Identity(PREFIX + who.name, tuple(PREFIX + group for group in who.groups))
+    return Identity(POLICY_PREFIX + who.name, tuple(POLICY_PREFIX + group for group in who.groups))

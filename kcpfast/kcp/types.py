@@ -21,7 +21,7 @@ class TypeRefused(Exception):
     """A type cannot be used; the text completes a refusal."""
 
 
-class Type(NamedTuple):
+class WorkspaceType(NamedTuple):
     """A WorkspaceType and where it is."""
 
     cluster: str
@@ -48,7 +48,7 @@ class Types:
         self._clusters = clusters
         self._kinds = kinds
 
-    def at(self, path: str, name: str) -> Type | None:
+    def at(self, path: str, name: str) -> WorkspaceType | None:
         """Return the type of a name in the workspace at a path."""
         try:
             cluster = self._clusters.resolve(path)
@@ -56,7 +56,7 @@ class Types:
             return None
         return self.in_cluster(cluster, name)
 
-    def in_cluster(self, cluster: str, name: str) -> Type | None:
+    def in_cluster(self, cluster: str, name: str) -> WorkspaceType | None:
         """Return the type of a name in a logical cluster."""
         target = Target(self._kinds.workspace_types, cluster, "", name)
         found = self._clusters.objects.find(target)
@@ -64,9 +64,9 @@ class Types:
             return None
         annotations = found["metadata"].get("annotations") or {}
         path = annotations.get(PATH_ANNOTATION) or self._clusters.path_of(cluster)
-        return Type(cluster, path, name, found.get("spec") or {})
+        return WorkspaceType(cluster, path, name, found.get("spec") or {})
 
-    def search(self, path: str, name: str) -> Type | None:
+    def search(self, path: str, name: str) -> WorkspaceType | None:
         """Return the type of a name in a workspace, the ones above it, or root."""
         while path:
             found = self.at(path, name)
@@ -75,13 +75,15 @@ class Types:
             path = split(path)[0]
         return self.at(ROOT, name)
 
-    def aliases(self, of: Type) -> list[Type]:
+    def aliases(self, of: WorkspaceType) -> list[WorkspaceType]:
         """Return a type and everything it extends; TypeRefused for a circle."""
-        found: dict[str, Type] = {}
+        found: dict[str, WorkspaceType] = {}
         self._extend(of, (), found)
         return list(found.values())
 
-    def _extend(self, of: Type, seen: tuple[str, ...], found: dict[str, Type]) -> None:
+    def _extend(
+        self, of: WorkspaceType, seen: tuple[str, ...], found: dict[str, WorkspaceType]
+    ) -> None:
         if of.full in seen:
             chain = " -> ".join((*seen, of.full)) if len(seen) > 1 else of.full
             raise TypeRefused(f"circular dependency detected in workspace type {seen[0]}: {chain}")
@@ -98,7 +100,7 @@ class Types:
                 raise TypeRefused(f"workspace type {missing} cannot be resolved")
             self._extend(base, (*seen, of.full), found)
 
-    def of_cluster(self, cluster: str) -> Type | None:
+    def of_cluster(self, cluster: str) -> WorkspaceType | None:
         """Return the type that a logical cluster was made with."""
         state = self._clusters.state(cluster)
         if state is None or ":" not in state.type:
@@ -111,7 +113,7 @@ def _listed(types: Iterable[str]) -> str:
     return "[" + " ".join(types) + "]"
 
 
-def _allowed(of: Type, side: str) -> tuple[bool, list[str]] | None:
+def _allowed(of: WorkspaceType, side: str) -> tuple[bool, list[str]] | None:
     """Return (none at all, full names) that a type limits a side to, None if it does not."""
     limit = of.spec.get(side)
     if not limit:
@@ -121,7 +123,10 @@ def _allowed(of: Type, side: str) -> tuple[bool, list[str]] | None:
 
 
 def check_limits(
-    child: Type, child_aliases: Sequence[Type], parent: Type, parent_aliases: Sequence[Type]
+    child: WorkspaceType,
+    child_aliases: Sequence[WorkspaceType],
+    parent: WorkspaceType,
+    parent_aliases: Sequence[WorkspaceType],
 ) -> None:
     """Raise TypeRefused unless parent and child allow each other, all they extend considered."""
     for alias in child_aliases:
@@ -152,7 +157,7 @@ def check_limits(
             )
 
 
-def default_bindings(aliases: Iterable[Type]) -> Iterator[tuple[str, str]]:
+def default_bindings(aliases: Iterable[WorkspaceType]) -> Iterator[tuple[str, str]]:
     """Yield (path, export) of the bindings that types bring, each once."""
     seen = set()
     for alias in aliases:

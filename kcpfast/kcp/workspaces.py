@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
-from kcpfast.kcp import birth, conditions, lifecycle
+from kcpfast.kcp import conditions, creation, lifecycle
 from kcpfast.kcp.authorizer import Authorizer, is_master
-from kcpfast.kcp.birth import Export, Maker
 from kcpfast.kcp.clusters import REQUIRED_GROUPS, Clusters
+from kcpfast.kcp.creation import Export, Maker
 from kcpfast.kcp.exports import MissingSchema, find_export
 from kcpfast.kcp.kinds import API_BINDINGS, Exported
-from kcpfast.kcp.types import Type, TypeRefused, Types, check_limits, default_bindings
+from kcpfast.kcp.types import TypeRefused, Types, WorkspaceType, check_limits, default_bindings
 from kcpfast.meta.cluster import ROOT, default_binding_name, join, new_name, shard_hash
 from kcpfast.meta.errors import ApiError, internal
 from kcpfast.meta.selectors import check_object, from_object, matches
@@ -31,9 +31,9 @@ from kcpfast.registry.objects import Objects, Target
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Index, Write
 
-PLACE = ("tenancy.kcp.io", "workspaces")
-FINALIZER = "core.kcp.io/logicalcluster"
-CLUSTER_ANNOTATION = "internal.tenancy.kcp.io/cluster"
+WORKSPACES_PLACE = ("tenancy.kcp.io", "workspaces")
+WORKSPACE_FINALIZER = "core.kcp.io/logicalcluster"
+WORKSPACE_CLUSTER_ANNOTATION = "internal.tenancy.kcp.io/cluster"
 SHARD_HASH_ANNOTATION = "internal.tenancy.kcp.io/shard"
 BINDINGS_INITIALIZER = "system:apibindings"
 SYSTEM_INITIALIZERS = ("root:universal", BINDINGS_INITIALIZER)
@@ -43,13 +43,13 @@ _MOST_AT_BIRTH = 20
 _CAN_ONLY = "can only be {} by system privileged users"
 
 
-class Plan(NamedTuple):
+class WorkspacePlan(NamedTuple):
     """What a new workspace is to be."""
 
     cluster: str
     path: str
-    type: Type
-    aliases: Sequence[Type]
+    type: WorkspaceType
+    aliases: Sequence[WorkspaceType]
     exports: Sequence[Export]
     waiting: Sequence[str]
     terminators: Sequence[str]
@@ -96,8 +96,8 @@ class Workspaces:
         name = "tenancy.kcp.io/Workspace"
         return [
             # Once: it is born here. Only the policies of root look at it, whose export it is of.
-            Plugin(name, self._admit, (CREATE,), (PLACE,), mutates=True, once=True),
-            Plugin(name, self._admit_update, (UPDATE,), (PLACE,)),
+            Plugin(name, self._admit, (CREATE,), (WORKSPACES_PLACE,), mutates=True, once=True),
+            Plugin(name, self._admit_update, (UPDATE,), (WORKSPACES_PLACE,)),
         ]
 
     # ------------------------------------------------------------------------- admission
@@ -115,7 +115,7 @@ class Workspaces:
         self._check_owner(review)
         if not master:
             annotations = obj["metadata"]["annotations"]
-            annotations[birth.OWNER_ANNOTATION] = _compact(user.lasting().info())
+            annotations[creation.OWNER_ANNOTATION] = _compact(user.lasting().info())
         self._copy_required_groups(review)
         try:
             chosen = self._choose_type(review.target.cluster, spec)
@@ -133,12 +133,12 @@ class Workspaces:
 
     def _check_owner(self, review: Review) -> None:
         """Refuse an owner that nobody could read: the workspace would wait for it for ever."""
-        text = (review.obj["metadata"].get("annotations") or {}).get(birth.OWNER_ANNOTATION)
+        text = (review.obj["metadata"].get("annotations") or {}).get(creation.OWNER_ANNOTATION)
         was = ((review.old or {}).get("metadata") or {}).get("annotations") or {}
-        if text in (None, was.get(birth.OWNER_ANNOTATION)):
+        if text in (None, was.get(creation.OWNER_ANNOTATION)):
             return
-        if embedded(text, birth.Owner) is None:
-            where = f"metadata.annotations[{birth.OWNER_ANNOTATION}]"
+        if embedded(text, creation.WorkspaceOwner) is None:
+            where = f"metadata.annotations[{creation.OWNER_ANNOTATION}]"
             raise review.refuse(f"{where} must hold a UserInfo object as JSON")
 
     def _check_mount(self, review: Review, spec: dict[str, Any]) -> None:
@@ -157,7 +157,7 @@ class Workspaces:
         elif not is_master(review.user, review.target.cluster):
             annotations.pop(REQUIRED_GROUPS, None)
 
-    def _choose_type(self, parent: str, spec: dict[str, Any]) -> Type:
+    def _choose_type(self, parent: str, spec: dict[str, Any]) -> WorkspaceType:
         wanted = spec.get("type")
         path = self._clusters.path_of(parent)
         if not wanted:
@@ -177,7 +177,7 @@ class Workspaces:
             raise TypeRefused(f"Internal error occurred: {text}")
         return found
 
-    def _check_use(self, user: User, aliases: Iterable[Type]) -> None:
+    def _check_use(self, user: User, aliases: Iterable[WorkspaceType]) -> None:
         for alias in aliases:
             wanted = Attributes(
                 "use", "tenancy.kcp.io", "v1alpha1", "workspacetypes", name=alias.name
@@ -188,7 +188,9 @@ class Workspaces:
                     "workspacetype"
                 )
 
-    def _check_limits(self, parent: str, chosen: Type, aliases: Sequence[Type]) -> None:
+    def _check_limits(
+        self, parent: str, chosen: WorkspaceType, aliases: Sequence[WorkspaceType]
+    ) -> None:
         of_parent = self.types.of_cluster(parent)
         if of_parent is not None:
             check_limits(chosen, aliases, of_parent, self.types.aliases(of_parent))
@@ -208,7 +210,9 @@ class Workspaces:
 
     # ------------------------------------------------------------------------- birth
 
-    def _schedule(self, review: Review, chosen: Type, aliases: Sequence[Type]) -> None:
+    def _schedule(
+        self, review: Review, chosen: WorkspaceType, aliases: Sequence[WorkspaceType]
+    ) -> None:
         obj = review.obj
         causes = check_object(_location(obj), "spec.location.selector")
         if causes:
@@ -216,7 +220,7 @@ class Workspaces:
         if not self.has_shard(obj):
             # Whoever schedules it later finds here for whom.
             owner = _compact(review.user.lasting().info())
-            obj["metadata"]["annotations"].setdefault(birth.OWNER_ANNOTATION, owner)
+            obj["metadata"]["annotations"].setdefault(creation.OWNER_ANNOTATION, owner)
             _wait(obj, "No available shards to schedule the workspace")
             return
         review.more += self._begin(review.target.cluster, obj, review.user, (chosen, aliases))
@@ -227,7 +231,7 @@ class Workspaces:
         Its owner is asked anew what they may; if that is not enough the Workspace says so.
         """
         annotations = obj["metadata"].get("annotations") or {}
-        found = embedded(annotations.get(birth.OWNER_ANNOTATION) or "", _Creator)
+        found = embedded(annotations.get(creation.OWNER_ANNOTATION) or "", _Creator)
         wanted = obj["spec"].get("type") or {}
         chosen = self.types.at(wanted.get("path") or "", wanted.get("name") or "")
         try:
@@ -243,7 +247,11 @@ class Workspaces:
         return self._begin(parent, obj, owner, (chosen, aliases))
 
     def _begin(
-        self, parent: str, obj: Object, creator: User, kind: tuple[Type, Sequence[Type]]
+        self,
+        parent: str,
+        obj: Object,
+        creator: User,
+        kind: tuple[WorkspaceType, Sequence[WorkspaceType]],
     ) -> list[Write]:
         """Complete a Workspace, in place; return the writes that make its logical cluster."""
         meta = obj["metadata"]
@@ -266,7 +274,9 @@ class Workspaces:
             return False
         return matches(from_object(_location(obj)), meta.get("labels"))
 
-    def plan(self, path: str, chosen: Type, aliases: Sequence[Type]) -> Plan:
+    def plan(
+        self, path: str, chosen: WorkspaceType, aliases: Sequence[WorkspaceType]
+    ) -> WorkspacePlan:
         """Return what a workspace of a type will be.
 
         Exports that are not there yet are waited for, and what would take long; also what has the
@@ -293,23 +303,23 @@ class Workspaces:
         if missing:
             waiting.append(BINDINGS_INITIALIZER)
         terminators = [alias.initializer for alias in aliases if alias.spec.get("terminator")]
-        return Plan(new_name(), path, chosen, aliases, exports, waiting, terminators)
+        return WorkspacePlan(new_name(), path, chosen, aliases, exports, waiting, terminators)
 
     def _load(self, path: str, name: str) -> Export | None:
         try:
             cluster = self._clusters.resolve(path)
-            return birth.load_export(self._objects, cluster, path, name)
+            return creation.load_export(self._objects, cluster, path, name)
         except (ApiError, MissingSchema):
             return None
 
-    def _complete(self, obj: Object, plan: Plan, *, ready: bool) -> None:
+    def _complete(self, obj: Object, plan: WorkspacePlan, *, ready: bool) -> None:
         """Give a Workspace what scheduling decides."""
         meta, spec = obj["metadata"], obj["spec"]
         annotations = meta["annotations"]
-        annotations[birth.SHARD_ANNOTATION] = SHARD
-        annotations[CLUSTER_ANNOTATION] = plan.cluster
+        annotations[creation.SHARD_ANNOTATION] = SHARD
+        annotations[WORKSPACE_CLUSTER_ANNOTATION] = plan.cluster
         annotations[SHARD_HASH_ANNOTATION] = shard_hash(SHARD)
-        meta["finalizers"] = [*(meta.get("finalizers") or ()), FINALIZER]
+        meta["finalizers"] = [*(meta.get("finalizers") or ()), WORKSPACE_FINALIZER]
         spec["cluster"] = plan.cluster
         spec["URL"] = f"{self._base_url}/clusters/{plan.path}"
         # One generation as the client asked for it, one as it was completed.
@@ -317,9 +327,9 @@ class Workspaces:
         lifecycle.set_phase(obj, "Ready" if ready else "Initializing")
         lifecycle.set_initializers(obj, plan.waiting)
         conditions.mark_true(obj, "WorkspaceScheduled")
-        if ready and birth.OWNER_ANNOTATION in annotations:
-            annotations[birth.OWNER_ANNOTATION] = birth.short_owner(
-                annotations[birth.OWNER_ANNOTATION]
+        if ready and creation.OWNER_ANNOTATION in annotations:
+            annotations[creation.OWNER_ANNOTATION] = creation.short_owner(
+                annotations[creation.OWNER_ANNOTATION]
             )
 
     def home(self, cluster: str, user: User) -> list[Write]:
@@ -330,7 +340,7 @@ class Workspaces:
         plan = self.plan(f"user:{user.name}", chosen, self.types.aliases(chosen))
         return self.born(plan._replace(cluster=cluster), user, None, "")
 
-    def default_bindings(self, kind: Type) -> list[tuple[str, str]]:
+    def default_bindings(self, kind: WorkspaceType) -> list[tuple[str, str]]:
         """Return (path, export) of what workspaces of a type are bound to; TypeRefused if it
         cannot be told."""
         return list(default_bindings(self.types.aliases(kind)))
@@ -357,14 +367,14 @@ class Workspaces:
         return Asked(chosen, writes=maker.writes)
 
     def born(
-        self, plan: Plan, creator: User, owner: dict[str, Any] | None, required_groups: str
+        self, plan: WorkspacePlan, creator: User, owner: dict[str, Any] | None, required_groups: str
     ) -> list[Write]:
         """Return the writes that make a logical cluster and all that is in it."""
         maker = Maker(self._objects, plan.cluster, born=True)
         phase = "Initializing" if plan.waiting else "Ready"
-        cluster = birth.logical_cluster(plan.type.full, plan.path, SHARD, phase)
+        cluster = creation.logical_cluster(plan.type.full, plan.path, SHARD, phase)
         annotations = cluster["metadata"]["annotations"]
-        annotations[birth.OWNER_ANNOTATION] = _compact({"username": creator.name})
+        annotations[creation.OWNER_ANNOTATION] = _compact({"username": creator.name})
         if required_groups:
             annotations[REQUIRED_GROUPS] = required_groups
         spec = cluster["spec"]
@@ -377,23 +387,23 @@ class Workspaces:
         if plan.terminators:
             spec["terminators"] = list(plan.terminators)
             cluster["status"]["terminators"] = list(plan.terminators)
-            cluster["metadata"]["finalizers"].append(birth.TERMINATORS_FINALIZER)
+            cluster["metadata"]["finalizers"].append(creation.TERMINATORS_FINALIZER)
         cluster["status"]["URL"] = f"{self._base_url}/clusters/{plan.cluster}"
         lifecycle.set_phase(cluster, phase)
         lifecycle.set_initializers(cluster, plan.waiting)
         lifecycle.relabel(cluster)
         if any(alias.initializer == "root:universal" for alias in plan.aliases):
             for name in ("default", "kube-system"):
-                maker.namespace(name, birth.CREATE_ONLY)
+                maker.namespace(name, creation.CREATE_ONLY)
         maker.admin(creator.name)
         bound = [
-            maker.bind(birth.default_name(plan.cluster, export), plan.path, export)
+            maker.bind(creation.default_name(plan.cluster, export), plan.path, export)
             for export in plan.exports
         ]
         if bound and BINDINGS_INITIALIZER not in plan.waiting:
             conditions.mark_true(cluster, "APIBindingsInitialized")
             conditions.mark_true(cluster, "APIBindingsReconciled")
-        maker.logical_cluster(cluster, birth.locks_of(bound))
+        maker.logical_cluster(cluster, creation.locks_of(bound))
         return maker.writes
 
 
@@ -419,7 +429,7 @@ def _wait(workspace: Object, why: str) -> None:
     lifecycle.set_phase(workspace, "Unavailable")
 
 
-def _initializers(aliases: Iterable[Type]) -> list[str]:
+def _initializers(aliases: Iterable[WorkspaceType]) -> list[str]:
     found = [alias.initializer for alias in aliases if alias.spec.get("initializer")]
     if any(alias.spec.get("defaultAPIBindings") for alias in aliases):
         found.append(BINDINGS_INITIALIZER)
@@ -430,7 +440,7 @@ def _compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+def index_hooks(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
     """File the path of a workspace."""
     key = index.path(target.cluster, target.name)
     before = ((old or {}).get("spec") or {}).get("cluster")

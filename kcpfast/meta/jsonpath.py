@@ -23,7 +23,7 @@ _STEP = re.compile(
     re.VERBOSE,
 )
 
-Step = Callable[[Any], Iterator[Any]]
+PathStep = Callable[[Any], Iterator[Any]]
 
 
 class JsonPathError(ValueError):
@@ -31,12 +31,12 @@ class JsonPathError(ValueError):
 
 
 @kept_if_short(1024)
-def compile_path(path: str) -> tuple[Step, ...]:
+def compile_path(path: str) -> tuple[PathStep, ...]:
     """Compile a path such as `.spec.type.name`; JsonPathError if it is not supported."""
     text = path.strip().removeprefix("{").removesuffix("}").removeprefix("$")
     if not text.startswith((".", "[")):
         raise JsonPathError(f"unsupported JSON path: {path}")
-    steps: list[Step] = []
+    steps: list[PathStep] = []
     position = 0
     while position < len(text):
         found = _STEP.match(text, position)
@@ -47,7 +47,7 @@ def compile_path(path: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _step(found: re.Match[str]) -> Step:
+def _step(found: re.Match[str]) -> PathStep:
     groups = found.groupdict()
     if groups["index"] is not None:
         return _index(int(groups["index"]))
@@ -59,7 +59,7 @@ def _step(found: re.Match[str]) -> Step:
     return _field(re.sub(r"\\(.)", r"\1", name))
 
 
-def _field(name: str) -> Step:
+def _field(name: str) -> PathStep:
     def step(value: Any) -> Iterator[Any]:
         if isinstance(value, dict) and name in value:
             yield value[name]
@@ -67,7 +67,7 @@ def _field(name: str) -> Step:
     return step
 
 
-def _index(position: int) -> Step:
+def _index(position: int) -> PathStep:
     def step(value: Any) -> Iterator[Any]:
         if isinstance(value, list) and -len(value) <= position < len(value):
             yield value[position]
@@ -82,7 +82,7 @@ def _star(value: Any) -> Iterator[Any]:
         yield from value
 
 
-def _filter(left: str, equal: bool, right: str) -> Step:
+def _filter(left: str, equal: bool, right: str) -> PathStep:
     path = compile_path(left)
     literal = right[1:-1] if right[0] in "\"'" else right
 
@@ -95,7 +95,7 @@ def _filter(left: str, equal: bool, right: str) -> Step:
     return step
 
 
-def find(path: tuple[Step, ...], value: Any) -> list[Any]:
+def find(path: tuple[PathStep, ...], value: Any) -> list[Any]:
     """Return everything a path leads to."""
     found = [value]
     for step in path:

@@ -69,7 +69,7 @@ def user_of(info: Mapping[str, Any]) -> User:
     )
 
 
-NOBODY = User(ANONYMOUS, groups=(UNAUTHENTICATED,))
+ANONYMOUS_USER = User(ANONYMOUS, groups=(UNAUTHENTICATED,))
 
 
 class Attributes(NamedTuple):

@@ -13,10 +13,10 @@ from typing import Any, ParamSpec, TypeVar
 from kcpfast._core.decoded import same
 from kcpfast.meta.errors import ApiError, bad_request
 
-__all__ = ["ABSENT", "MAX_DEPTH", "check_depth", "refuse_too_deep", "same", "too_deep"]
+__all__ = ["ABSENT", "MAX_PATCH_DEPTH", "check_depth", "refuse_too_deep", "same", "too_deep"]
 
 # Walks use at most two frames per level, the interpreter allows 1,000 in all.
-MAX_DEPTH = 250
+MAX_PATCH_DEPTH = 250
 
 ABSENT: Any = object()
 
@@ -45,7 +45,7 @@ def refuse_too_deep(function: Callable[_P, _R]) -> Callable[_P, _R]:
 def check_depth(value: object) -> None:
     """Raise a 400 if containers are nested deeper than MAX_DEPTH; never recurses."""
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_PATCH_DEPTH + 1):
         below: list[Any] = []
         for each in level:
             if type(each) is dict:

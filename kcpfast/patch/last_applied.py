@@ -14,7 +14,7 @@ from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import ApiError
 from kcpfast.meta.texts import embedded
 from kcpfast.patch.fieldset import FieldSet, difference
-from kcpfast.patch.managers import Writer
+from kcpfast.patch.managers import FieldWriter
 from kcpfast.patch.merge_type import MergeNode
 from kcpfast.patch.owned_fields import Object, compare, fields_of
 from kcpfast.patch.path_element import literal
@@ -25,7 +25,7 @@ MANAGER = "kubectl"
 MAX_ANNOTATION_BYTES = 256 * 1024
 
 
-def last_applied_fields(live: Object, node: MergeNode, writer: Writer) -> FieldSet:
+def last_applied_fields(live: Object, node: MergeNode, writer: FieldWriter) -> FieldSet:
     """Return the fields that client-side apply set last and that still have these values.
 
     None of them if the annotation is missing, unreadable, or of another version.

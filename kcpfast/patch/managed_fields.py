@@ -26,10 +26,10 @@ from kcpfast.patch.fieldset import (
     union,
 )
 from kcpfast.patch.managers import (
+    FieldWriter,
     Managers,
     Owned,
     Role,
-    Writer,
     entries_of,
     role_of,
     sent_managers,
@@ -92,7 +92,7 @@ def update_managers(
     old: Object | None,
     new: Object,
     node: MergeNode,
-    writer: Writer,
+    writer: FieldWriter,
     *,
     reset_fields: FieldSet | None = None,
 ) -> list[Object]:
@@ -130,7 +130,7 @@ def update_managers(
 
 
 def _first_entries(
-    obj: Object, node: MergeNode, writer: Writer, reset_fields: FieldSet | None
+    obj: Object, node: MergeNode, writer: FieldWriter, reset_fields: FieldSet | None
 ) -> list[Object]:
     """Return the managedFields of an object that nobody has written to before."""
     try:
@@ -196,7 +196,7 @@ def strip(fields: FieldSet) -> FieldSet:
     return difference(fields, _STRIPPED)
 
 
-def _add_update(managers: Managers, changed: FieldSet, writer: Writer) -> None:
+def _add_update(managers: Managers, changed: FieldSet, writer: FieldWriter) -> None:
     role = role_of(writer, "Update")
     previous = managers.get(role)
     fields = union(changed, previous.fields) if previous else changed
@@ -204,7 +204,7 @@ def _add_update(managers: Managers, changed: FieldSet, writer: Writer) -> None:
 
 
 def before_first_apply(
-    live: Object, node: MergeNode, writer: Writer, reset_fields: FieldSet | None
+    live: Object, node: MergeNode, writer: FieldWriter, reset_fields: FieldSet | None
 ) -> Managers:
     """Return the managers of an object that had none: one who has set everything in it."""
     _, changed = take_fields({}, {}, tracked(live), node, reset_fields)

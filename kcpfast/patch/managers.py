@@ -16,7 +16,7 @@ from kcpfast.patch.owned_fields import Object
 _OPERATIONS = ("Apply", "Update")
 
 
-class Writer(NamedTuple):
+class FieldWriter(NamedTuple):
     """Who writes, how, and when.
 
     `manager` is the fieldManager parameter or the first word of the user agent, `api_version` the
@@ -49,7 +49,7 @@ class Owned(NamedTuple):
 Managers = dict[Role, Owned]
 
 
-def role_of(writer: Writer, operation: str) -> Role:
+def role_of(writer: FieldWriter, operation: str) -> Role:
     """Return the role that a writer plays with an operation ("Apply" or "Update")."""
     version = writer.api_version if operation == "Update" else ""
     return Role(writer.manager or "unknown", operation, version, writer.subresource)

@@ -34,10 +34,10 @@ from kcpfast.patch.last_applied import (
 )
 from kcpfast.patch.managed_fields import before_first_apply, strip, tracked
 from kcpfast.patch.managers import (
+    FieldWriter,
     Managers,
     Owned,
     Role,
-    Writer,
     entries_of,
     role_of,
     stored_managers,
@@ -63,7 +63,7 @@ class _Step(NamedTuple):
     base: Object
     applied: Object
     node: MergeNode
-    writer: Writer
+    writer: FieldWriter
     reset_fields: FieldSet
 
 
@@ -72,7 +72,7 @@ def apply(
     live: Object | None,
     applied: Any,
     node: MergeNode,
-    writer: Writer,
+    writer: FieldWriter,
     *,
     kind: str = "",
     force: bool = False,
@@ -101,7 +101,7 @@ def apply(
         raise bad_request(f"failed to create typed live object: {unkeyed}") from None
 
 
-def _check_request(live: Object | None, applied: Any, writer: Writer, kind: str) -> None:
+def _check_request(live: Object | None, applied: Any, writer: FieldWriter, kind: str) -> None:
     if type(applied) is not dict:
         raise bad_request("an applied configuration must be an object")
     expected = kind or (live or {}).get("kind")

@@ -17,7 +17,7 @@ from kcpfast.patch.merge_type import MergeNode
 from kcpfast.patch.path_element import Unkeyed, element_text, item_element
 
 # A client corrects the first few, the rest would only fill the answer.
-MAX_ERRORS = 20
+MAX_TYPE_ERRORS = 20
 
 Path = tuple[str, ...]
 
@@ -41,7 +41,7 @@ def check_applied(applied: dict[str, Any], node: MergeNode) -> None:
     errors: list[str] = []
     _check(applied, node, (), errors)
     if errors:
-        raise _not_typed(applied, errors[:MAX_ERRORS])
+        raise _not_typed(applied, errors[:MAX_TYPE_ERRORS])
 
 
 def _not_typed(applied: dict[str, Any], errors: list[str]) -> ApiError:
@@ -59,7 +59,7 @@ def group_version(applied: dict[str, Any]) -> str:
 
 
 def _check(value: Any, node: MergeNode, path: Path, errors: list[str]) -> None:
-    if value is None or len(errors) >= MAX_ERRORS:
+    if value is None or len(errors) >= MAX_TYPE_ERRORS:
         return
     kind = type(value)
     if kind is dict and node.is_map:

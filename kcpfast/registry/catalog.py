@@ -18,7 +18,7 @@ from kcpfast.registry import index
 from kcpfast.resources.builtin import BUILTIN
 from kcpfast.resources.definition import resources_of
 from kcpfast.resources.resource import Origin, Resource
-from kcpfast.store.contract import Count, Index, Present, Stamp, Store, Write
+from kcpfast.store.contract import Count, Index, Present, PutRevision, Store, Write
 
 CUSTOM = "customresources"
 # A definition takes up to 25 times its JSON once it is compiled, its rules 150 times theirs, and
@@ -28,7 +28,7 @@ _RULES = re.compile(rb'"(?:rule|messageExpression)":"((?:[^"\\]|\\.)*+)"')
 _KEPT_BYTES = 128 * 1024 * 1024
 
 
-class Row(NamedTuple):
+class CatalogRow(NamedTuple):
     """How a workspace comes to a resource.
 
     `source` is `crd` or `binding`, `name` that object's name; `shared` is what all workspaces
@@ -47,10 +47,10 @@ class Row(NamedTuple):
         return "\0".join((flag, self.source, self.name, *self.shared)).encode()
 
     @staticmethod
-    def decode(data: bytes) -> Row:
+    def decode(data: bytes) -> CatalogRow:
         """Read a filed row."""
         flag, source, name, *shared = data.decode().split("\0")
-        return Row(source, name, Origin(*shared), flag == "-")
+        return CatalogRow(source, name, Origin(*shared), flag == "-")
 
 
 class Made(NamedTuple):
@@ -64,7 +64,7 @@ class Served(NamedTuple):
     """A resource as one workspace serves it."""
 
     resource: Resource
-    row: Row | None = None
+    row: CatalogRow | None = None
 
 
 class Catalog:
@@ -134,17 +134,17 @@ class Catalog:
                 return served
         return None
 
-    def row(self, cluster: str, group: str, plural: str) -> Row | None:
+    def row(self, cluster: str, group: str, plural: str) -> CatalogRow | None:
         """Return the row of a resource that a CRD or binding brings."""
         data = self._store.index_get(index.resource(cluster, group, plural))
-        return Row.decode(data) if data is not None else None
+        return CatalogRow.decode(data) if data is not None else None
 
-    def rows(self, cluster: str, group: str | None = None) -> list[tuple[str, str, Row]]:
+    def rows(self, cluster: str, group: str | None = None) -> list[tuple[str, str, CatalogRow]]:
         """Return (group, plural, row) of what CRDs and bindings bring, into one group or all."""
         found = []
         for key, data in self._store.index_scan(index.resource(cluster, group)):
             _, _, group, plural = key.decode().split("\0")
-            found.append((group, plural, Row.decode(data)))
+            found.append((group, plural, CatalogRow.decode(data)))
         return found
 
     def fingerprint(self, cluster: str) -> bytes:
@@ -197,7 +197,7 @@ def weight(data: bytes) -> int:
 
 
 def file_row(
-    store: Store, cluster: str, place: tuple[str, str], row: Row, definition: bytes
+    store: Store, cluster: str, place: tuple[str, str], row: CatalogRow, definition: bytes
 ) -> list[Write]:
     """Return the writes that file a row for a (group, plural), in place of the one there is.
 
@@ -205,10 +205,10 @@ def file_row(
     the row is committed is part of the commit.
     """
     found = store.index_get(index.resource(cluster, *place))
-    old = Row.decode(found) if found is not None else None
+    old = CatalogRow.decode(found) if found is not None else None
     writes: list[Write] = [
         Index(index.resource(cluster, *place), row.encode()),
-        Stamp(index.mark("quotas", cluster, ""), index.quotas(cluster)),
+        PutRevision(index.work_item("quotas", cluster, ""), index.quotas(cluster)),
     ]
     if old is not None and old.shared.hash == row.shared.hash:
         return writes
@@ -219,18 +219,18 @@ def file_row(
     return writes if old is None else writes + _disuse(old)
 
 
-def close_row(cluster: str, place: tuple[str, str], row: Row) -> list[Write]:
+def close_row(cluster: str, place: tuple[str, str], row: CatalogRow) -> list[Write]:
     """Return the writes after which nothing more is created of a (group, plural)."""
     closed = row._replace(closing=True).encode()
     return [Index(index.resource(cluster, *place), closed)]
 
 
-def drop_row(cluster: str, group: str, plural: str, old: Row) -> list[Write]:
+def drop_row(cluster: str, group: str, plural: str, old: CatalogRow) -> list[Write]:
     """Return the writes that take a row away."""
     row = index.resource(cluster, group, plural)
     return [Index(row, None), *_disuse(old)]
 
 
-def _disuse(old: Row) -> list[Write]:
+def _disuse(old: CatalogRow) -> list[Write]:
     digest = old.shared.hash
-    return [Count(index.uses(digest), -1), Stamp(index.mark("definitions", "", digest))]
+    return [Count(index.uses(digest), -1), PutRevision(index.work_item("definitions", "", digest))]

@@ -20,7 +20,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Entry(NamedTuple, Generic[V]):
+class DerivedEntry(NamedTuple, Generic[V]):
     """A value, and what it was made of."""
 
     basis: Basis
@@ -41,7 +41,7 @@ class Derived(Generic[K, V]):
         self._reader = reader
         self._most = most
         self._weigh, self._limit, self._weight = weigh, limit, 0
-        self._entries: dict[K, Entry[V]] = {}
+        self._entries: dict[K, DerivedEntry[V]] = {}
 
     def __len__(self) -> int:
         """Return how many values are remembered, those that hold no more among them."""
@@ -82,7 +82,7 @@ class Derived(Generic[K, V]):
         self._drop(key)
         if len(self._entries) >= self._most:
             self._drop(next(iter(self._entries)))
-        self._entries[key] = Entry(notes.basis(), value)
+        self._entries[key] = DerivedEntry(notes.basis(), value)
         if self._weigh is not None:
             self._weight += self._weigh(value)
             while self._weight > allowed(self._limit) and len(self._entries) > 1:

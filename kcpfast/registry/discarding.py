@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 from kcpfast.meta.errors import not_found
 from kcpfast.registry import index
-from kcpfast.registry.objects import UNCOUNTED, Objects, Target, counting
+from kcpfast.registry.objects import UNCOUNTED_RESOURCE, Objects, Target, counting
 from kcpfast.store.contract import Conflict, Corrupted, Discard, Index, Write
 
 # By these the server knows what exists where: without one, what it stood for is left alone.
@@ -43,7 +43,7 @@ def is_readable(objects: Objects, target: Target) -> bool:
 async def discard(objects: Objects, target: Target) -> bool:
     """Delete a damaged object; False if it is whole by now, or gone."""
     writes: list[Write] = [Discard(target.key())]
-    if target.resource.plural != UNCOUNTED:
+    if target.resource.plural != UNCOUNTED_RESOURCE:
         writes += counting(target.cluster, target.namespace, target.resource.storage, -1)
     writes += [Index(entry, None) for entry in _entries(target)]
     writes += [Index(entry, None) async for entry in _naming(objects, target)]

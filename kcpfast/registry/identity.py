@@ -19,7 +19,7 @@ _SERVER_SET = (
 )
 
 
-def begin(resource: Resource, obj: Object, cluster: str, namespace: str) -> None:
+def assign_identity(resource: Resource, obj: Object, cluster: str, namespace: str) -> None:
     """Give a new object its identity: uid, creation time, generated name, cluster."""
     meta: dict[str, Any] = obj["metadata"]
     for key in _SERVER_SET:

@@ -1,4 +1,4 @@
-"""The keys of the index: what each consequence of a write is filed under.
+"""The keys of the index: what each index_hook of a write is filed under.
 
 Every key begins with a word for its table. A value is what the next reader needs and no more.
 
@@ -192,15 +192,15 @@ def expiry_minute(key: bytes) -> int:
     return int.from_bytes(key[len(EXPIRES) : len(EXPIRES) + 8], "big")
 
 
-def mark(controller: str, cluster: str, name: str) -> bytes:
+def work_item(controller: str, cluster: str, name: str) -> bytes:
     """Work that a controller has to do."""
     return f"mark\0{controller}\0{cluster}\0{name}".encode()
 
 
-MARKS = b"mark\0"
+WORK_ITEMS = b"mark\0"
 
 
-def marked(key: bytes) -> tuple[str, str, str]:
+def parse_work_item(key: bytes) -> tuple[str, str, str]:
     """Split the key of a mark into controller, cluster and name."""
     _, controller, cluster, name = key.decode().split("\0", 3)
     return controller, cluster, name

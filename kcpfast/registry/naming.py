@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from kcpfast.registry.catalog import Catalog, Row
+from kcpfast.registry.catalog import Catalog, CatalogRow
 
 SINGLE = ("plural", "singular", "kind", "listKind")
 
 
-class Owner(NamedTuple):
+class NameOwner(NamedTuple):
     """What has a name: a CRD or binding, and the resource it is for."""
 
-    row: Row
+    row: CatalogRow
     plural: str
 
     def is_of(self, source: tuple[str, str], plural: str) -> bool:
@@ -25,16 +25,16 @@ class Taken(NamedTuple):
     """Names in use, and by whom. A short name may not be anybody's plural or singular, and the
     reverse."""
 
-    words: Mapping[str, Sequence[Owner]]
-    kinds: Mapping[str, Sequence[Owner]]
+    words: Mapping[str, Sequence[NameOwner]]
+    kinds: Mapping[str, Sequence[NameOwner]]
 
 
 def taken(catalog: Catalog, cluster: str, group: str) -> Taken:
     """Return the names that are used in a group of a cluster."""
-    words: dict[str, list[Owner]] = {}
-    kinds: dict[str, list[Owner]] = {}
+    words: dict[str, list[NameOwner]] = {}
+    kinds: dict[str, list[NameOwner]] = {}
     for _, plural, row in catalog.rows(cluster, group):
-        owner = Owner(row, plural)
+        owner = NameOwner(row, plural)
         for resource in catalog.from_origin(row.shared).values():
             names = resource.names
             for word in dict.fromkeys((names.plural, names.singular, *names.short)):
@@ -46,12 +46,12 @@ def taken(catalog: Catalog, cluster: str, group: str) -> Taken:
 
 def conflicts(
     names: Mapping[str, Any], used: Taken, source: tuple[str, str]
-) -> list[tuple[str, str, Owner]]:
+) -> list[tuple[str, str, NameOwner]]:
     """Return (which name, its value, who has it) for each name that others than (source, name)
     have."""
     plural = names.get("plural") or ""
 
-    def other(listed: Sequence[Owner]) -> Owner | None:
+    def other(listed: Sequence[NameOwner]) -> NameOwner | None:
         return next((each for each in listed if not each.is_of(source, plural)), None)
 
     found = []

@@ -1,7 +1,7 @@
 """Reads and writes of single objects, with everything that a write carries along.
 
 Verbs and controllers decide what an object becomes; here it is stored, together with the
-consequences of the change: counters, owners, and whatever is registered for its storage. All of
+index_hooks of the change: counters, owners, and whatever is registered for its storage. All of
 it is one commit, or none.
 """
 
@@ -23,7 +23,7 @@ from kcpfast.meta.errors import (
     not_found,
 )
 from kcpfast.registry import index, values
-from kcpfast.registry.identity import begin
+from kcpfast.registry.identity import assign_identity
 from kcpfast.registry.reader import Reader
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.store.contract import (
@@ -34,8 +34,8 @@ from kcpfast.store.contract import (
     Index,
     Item,
     Put,
+    PutRevision,
     Record,
-    Stamp,
     StoreError,
     Write,
 )
@@ -47,9 +47,9 @@ _ATTEMPTS = 16
 _LARGE = 4096
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 # The object that stands for its whole cluster is not counted: the cluster is empty without it.
-UNCOUNTED = "logicalclusters"
+UNCOUNTED_RESOURCE = "logicalclusters"
 # Events are counted by themselves, but not among all objects of a cluster.
-EVENTS = storage_name("", "events")
+EVENT_STORAGE = storage_name("", "events")
 
 
 class Target(NamedTuple):
@@ -90,25 +90,25 @@ class Saved(NamedTuple):
     value: bytes
 
 
-Consequence = Callable[[Target, Object | None, Object | None], Iterable[Write]]
+IndexHook = Callable[[Target, Object | None, Object | None], Iterable[Write]]
 Prepare = Callable[[], Awaitable[Change]]
 Changing = Callable[[Object], Awaitable[Change]]
 # The same, told how many bytes the object has as it is stored.
 Revising = Callable[[Object, int], Awaitable[Change]]
 # Told of a stored object before it is decoded: whoever counts memory may refuse it.
-Claim = Callable[[bytes], None]
+ClaimBytes = Callable[[bytes], None]
 
 
 class Objects:
-    """Stores objects; `consequences` maps a storage's resource to what its writes carry along."""
+    """Stores objects; `index_hooks` maps a storage's resource to what its writes carry along."""
 
     def __init__(
-        self, store: Reader, consequences: Mapping[tuple[str, str], Sequence[Consequence]]
+        self, store: Reader, index_hooks: Mapping[tuple[str, str], Sequence[IndexHook]]
     ) -> None:
         """Write into a store; `aside` runs what is long, here and for who writes."""
         self.store = store
         self.aside = Aside()
-        self._consequences = consequences
+        self._index_hooks = index_hooks
 
     # ------------------------------------------------------------------------- reading
 
@@ -187,7 +187,9 @@ class Objects:
                 if self.store.get(key) is not None:
                     raise already_exists(named.resource.plural, named.resource.group, named.name)
                 return Saved(change.new, 0, value)
-            carried = await self.aside.run(len(value), who, self.carried, named, None, change.new)
+            carried = await self.aside.run(
+                len(value), who, self.index_writes, named, None, change.new
+            )
             writes = [Put(key, value, 0), *change.more, *carried]
             try:
                 revision = await self._commit(writes)
@@ -211,7 +213,7 @@ class Objects:
         *,
         dry_run: bool = False,
         who: str = "",
-        claim: Claim | None = None,
+        claim: ClaimBytes | None = None,
     ) -> Saved:
         """Store what `change` makes of the object; asked again if somebody else was faster.
 
@@ -242,7 +244,7 @@ class Objects:
                 return Saved(new if new is not None else old, 0, value)
             put = Put(key, value if kept is not None else None, record.revision)
             try:
-                carried = await aside(len(value) + size, who, self.carried, target, old, kept)
+                carried = await aside(len(value) + size, who, self.index_writes, target, old, kept)
                 revision = await self._commit([put, *more, *carried])
             except Conflict:
                 continue
@@ -267,14 +269,14 @@ class Objects:
                 raise
         return None
 
-    def newborn(self, target: Target, obj: Object) -> list[Write]:
+    def creation_writes(self, target: Target, obj: Object) -> list[Write]:
         """Return the writes that store a new object, for a commit of several.
 
         The object is given its identity; nothing else is asked, admitted or validated.
         """
-        begin(target.resource, obj, target.cluster, target.namespace)
+        assign_identity(target.resource, obj, target.cluster, target.namespace)
         put = Put(target.key(), values.encode(target.resource, obj), 0)
-        return [put, *self.carried(target, None, obj)]
+        return [put, *self.index_writes(target, None, obj)]
 
     async def _commit(self, writes: Sequence[Write]) -> int:
         try:
@@ -286,11 +288,11 @@ class Objects:
         except StoreError as error:
             raise internal(str(error)) from error
 
-    def carried(self, target: Target, old: Object | None, new: Object | None) -> list[Write]:
-        """Return the consequences of an object becoming another (None = it is not there)."""
+    def index_writes(self, target: Target, old: Object | None, new: Object | None) -> list[Write]:
+        """Return the index_hooks of an object becoming another (None = it is not there)."""
         writes: list[Write] = []
         resource = target.resource
-        if (old is None or new is None) and resource.plural != UNCOUNTED:
+        if (old is None or new is None) and resource.plural != UNCOUNTED_RESOURCE:
             delta = 1 if old is None else -1
             writes += counting(target.cluster, target.namespace, resource.storage, delta)
         writes += _owner_writes(target, old, new)
@@ -298,30 +300,30 @@ class Objects:
             writes += _waiting_writes(target, old, new)
             if new is None:
                 writes += _wake(target, old)
-        return writes + self.told(target, old, new)
+        return writes + self.hook_writes(target, old, new)
 
-    def told(self, target: Target, old: Object | None, new: Object | None) -> list[Write]:
+    def hook_writes(self, target: Target, old: Object | None, new: Object | None) -> list[Write]:
         """Return of that only what is registered for the object's kind."""
         kind = (target.resource.group, target.resource.plural)
         writes: list[Write] = []
-        for consequence in self._consequences.get(kind, ()):
-            if getattr(consequence, "reads", False):
-                writes += self.aside.on_loop(_listed, consequence, target, old, new)
+        for index_hook in self._index_hooks.get(kind, ()):
+            if getattr(index_hook, "reads", False):
+                writes += self.aside.on_loop(_listed, index_hook, target, old, new)
             else:
-                writes += consequence(target, old, new)
+                writes += index_hook(target, old, new)
         return writes
 
 
-def reading(consequence: Consequence) -> Consequence:
-    """Mark a consequence that reads the store: it is worked out on the loop's thread."""
-    consequence.reads = True  # type: ignore[attr-defined]
-    return consequence
+def reading(index_hook: IndexHook) -> IndexHook:
+    """Mark a index_hook that reads the store: it is worked out on the loop's thread."""
+    index_hook.reads = True  # type: ignore[attr-defined]
+    return index_hook
 
 
 def _listed(
-    consequence: Consequence, target: Target, old: Object | None, new: Object | None
+    index_hook: IndexHook, target: Target, old: Object | None, new: Object | None
 ) -> list[Write]:
-    return list(consequence(target, old, new))
+    return list(index_hook(target, old, new))
 
 
 @lru_cache(maxsize=4096)
@@ -331,10 +333,10 @@ def counting(cluster: str, namespace: str, storage: bytes, delta: int) -> tuple[
         Count(index.count(cluster, namespace, storage), delta),
         Count(index.total(cluster, storage), delta),
     ]
-    if storage != EVENTS:
+    if storage != EVENT_STORAGE:
         writes.append(Count(index.total(cluster), delta))
     writes += [
-        Stamp(index.mark("quota", cluster, scope), index.quota(cluster, scope))
+        PutRevision(index.work_item("quota", cluster, scope), index.quota(cluster, scope))
         for scope in dict.fromkeys((namespace, ""))
     ]
     return tuple(writes)
@@ -345,11 +347,11 @@ def _wake(target: Target, old: Object) -> Iterable[Write]:
     if "deletionTimestamp" not in old["metadata"]:
         return
     cluster, namespace = target.cluster, target.namespace
-    whole = index.mark("logicalcluster", cluster, "cluster")
-    yield Stamp(whole, index.waiting(cluster, ""))
+    whole = index.work_item("logicalcluster", cluster, "cluster")
+    yield PutRevision(whole, index.waiting(cluster, ""))
     if namespace:
-        mark = index.mark("namespace", cluster, namespace)
-        yield Stamp(mark, index.waiting(cluster, namespace))
+        mark = index.work_item("namespace", cluster, namespace)
+        yield PutRevision(mark, index.waiting(cluster, namespace))
 
 
 def _decoded(resource: Resource, items: Sequence[Item]) -> list[Object]:
@@ -398,10 +400,10 @@ def _waiting_writes(target: Target, old: Object, new: Object | None) -> Iterable
         return
     cluster, uid = target.cluster, index.digest(old["metadata"].get("uid", ""))
     if new is None:
-        yield Stamp(index.mark("gc", cluster, uid), index.owner(cluster, uid))
+        yield PutRevision(index.work_item("gc", cluster, uid), index.owner(cluster, uid))
     if after and after != before:
         yield Index(index.awaits(cluster, uid), target.key())
-        yield Stamp(index.mark("dependents", cluster, uid))
+        yield PutRevision(index.work_item("dependents", cluster, uid))
     elif before and not after:
         yield Index(index.awaits(cluster, uid), None)
 
@@ -424,11 +426,13 @@ def _owner_writes(target: Target, old: Object | None, new: Object | None) -> Ite
         if uid not in after:
             yield Index(index.owner(cluster, uid, key), None)
         if blocked and not after.get(uid):
-            yield Stamp(index.mark("unblocked", cluster, uid), index.awaits(cluster, uid))
+            yield PutRevision(
+                index.work_item("unblocked", cluster, uid), index.awaits(cluster, uid)
+            )
     for uid in after.keys() - before.keys():
         yield Index(index.owner(cluster, uid, key), key)
         # The owner may be gone already, or never have been: the collector looks.
-        yield Stamp(index.mark("dependent", cluster, f"{uid}\0{index.digest(key)}"))
+        yield PutRevision(index.work_item("dependent", cluster, f"{uid}\0{index.digest(key)}"))
 
 
 def object_prefix(resource: Resource, cluster: str, namespace: str = "") -> bytes:

@@ -19,16 +19,16 @@ from kcpfast.store.contract import (
     Clear,
     Count,
     Discard,
+    ForgetRevision,
     Index,
     Joined,
     Page,
     Put,
+    PutRevision,
     Record,
-    Stamp,
-    State,
     Store,
+    StoreState,
     Subscriber,
-    Unstamp,
     Write,
 )
 
@@ -40,8 +40,8 @@ _CHANGES: dict[type, int] = {
     Discard: _WRITTEN,
     Index: _WRITTEN,
     Count: _WRITTEN,
-    Stamp: _WRITTEN,
-    Unstamp: _WRITTEN,
+    PutRevision: _WRITTEN,
+    ForgetRevision: _WRITTEN,
     Clear: _CLEARED,
 }
 
@@ -199,7 +199,7 @@ class Reader:
         """See Store."""
         return self._store.compact(upto)
 
-    def state(self) -> State:
+    def state(self) -> StoreState:
         """See Store."""
         return self._store.state()
 

@@ -19,7 +19,7 @@ from kcpfast.resources.resource import Object, Resource
 from kcpfast.schema.program import TYPE_NAMES, Program, cause
 
 # No object is nested deeper, in JSON: what goes over it in Python may take three frames a level.
-MAX_DEPTH = 256
+MAX_OBJECT_DEPTH = 256
 _OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _WRONG = (core.TYPE, core.FORMAT, core.RANGE)
 
@@ -52,8 +52,8 @@ def conform(resource: Resource, obj: Object) -> list[str]:
 
 def check_depth(value: Any) -> None:
     """Refuse with BadRequest what is nested too deeply for anybody to go over it."""
-    if core.deeper(value, MAX_DEPTH):
-        raise bad_request(f"the object is nested too deeply: more than {MAX_DEPTH} levels")
+    if core.deeper(value, MAX_OBJECT_DEPTH):
+        raise bad_request(f"the object is nested too deeply: more than {MAX_OBJECT_DEPTH} levels")
 
 
 def check_metadata(resource: Resource, obj: Object) -> None:

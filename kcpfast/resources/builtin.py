@@ -24,12 +24,12 @@ from kcpfast.resources.resource import (
 from kcpfast.schema.program import Program, SchemaCompiler
 from kcpfast.store.keys import storage_name
 
-CREATE_ONLY = ("create",)
+CREATE_VERB = ("create",)
 _NO_COLLECTION = ("create", "delete", "get", "list", "patch", "update", "watch")
 _API_EXTENSIONS = ("api-extensions",)
 
 
-class Row(NamedTuple):
+class BuiltinRow(NamedTuple):
     """One built-in resource; all are of version v1."""
 
     group: str
@@ -45,7 +45,7 @@ class Row(NamedTuple):
     generation: bool = False
 
 
-_TOKEN = Subresource("token", CREATE_ONLY, "TokenRequest", "authentication.k8s.io", "v1")
+_TOKEN = Subresource("token", CREATE_VERB, "TokenRequest", "authentication.k8s.io", "v1")
 _FINALIZE = Subresource("finalize", ("update",), "Namespace")
 _APPROVAL = Subresource("approval", STATUS_VERBS, "CertificateSigningRequest")
 _ADMISSION = "admissionregistration.k8s.io"
@@ -53,10 +53,10 @@ _AUTHENTICATION = "authentication.k8s.io"
 _AUTHORIZATION = "authorization.k8s.io"
 _RBAC = "rbac.authorization.k8s.io"
 
-ROWS = (
-    Row("", "configmaps", "ConfigMap", True, ("cm",)),
-    Row("", "events", "Event", True, ("ev",)),
-    Row(
+BUILTIN_ROWS = (
+    BuiltinRow("", "configmaps", "ConfigMap", True, ("cm",)),
+    BuiltinRow("", "events", "Event", True, ("ev",)),
+    BuiltinRow(
         "",
         "namespaces",
         "Namespace",
@@ -67,28 +67,34 @@ ROWS = (
         more=(_FINALIZE,),
         rule=dns_label,
     ),
-    Row("", "resourcequotas", "ResourceQuota", True, ("quota",), (), True),
-    Row("", "secrets", "Secret"),
-    Row("", "serviceaccounts", "ServiceAccount", True, ("sa",), more=(_TOKEN,)),
-    Row(_AUTHENTICATION, "selfsubjectreviews", "SelfSubjectReview", False, verbs=CREATE_ONLY),
-    Row(_AUTHENTICATION, "tokenreviews", "TokenReview", False, verbs=CREATE_ONLY),
-    Row(_AUTHORIZATION, "localsubjectaccessreviews", "LocalSubjectAccessReview", verbs=CREATE_ONLY),
-    Row(
+    BuiltinRow("", "resourcequotas", "ResourceQuota", True, ("quota",), (), True),
+    BuiltinRow("", "secrets", "Secret"),
+    BuiltinRow("", "serviceaccounts", "ServiceAccount", True, ("sa",), more=(_TOKEN,)),
+    BuiltinRow(
+        _AUTHENTICATION, "selfsubjectreviews", "SelfSubjectReview", False, verbs=CREATE_VERB
+    ),
+    BuiltinRow(_AUTHENTICATION, "tokenreviews", "TokenReview", False, verbs=CREATE_VERB),
+    BuiltinRow(
+        _AUTHORIZATION, "localsubjectaccessreviews", "LocalSubjectAccessReview", verbs=CREATE_VERB
+    ),
+    BuiltinRow(
         _AUTHORIZATION,
         "selfsubjectaccessreviews",
         "SelfSubjectAccessReview",
         False,
-        verbs=CREATE_ONLY,
+        verbs=CREATE_VERB,
     ),
-    Row(
+    BuiltinRow(
         _AUTHORIZATION,
         "selfsubjectrulesreviews",
         "SelfSubjectRulesReview",
         False,
-        verbs=CREATE_ONLY,
+        verbs=CREATE_VERB,
     ),
-    Row(_AUTHORIZATION, "subjectaccessreviews", "SubjectAccessReview", False, verbs=CREATE_ONLY),
-    Row(
+    BuiltinRow(
+        _AUTHORIZATION, "subjectaccessreviews", "SubjectAccessReview", False, verbs=CREATE_VERB
+    ),
+    BuiltinRow(
         "certificates.k8s.io",
         "certificatesigningrequests",
         "CertificateSigningRequest",
@@ -98,12 +104,12 @@ ROWS = (
         more=(_APPROVAL,),
         rule=path_segment,
     ),
-    Row("coordination.k8s.io", "leases", "Lease"),
-    Row(_RBAC, "clusterrolebindings", "ClusterRoleBinding", False, rule=path_segment),
-    Row(_RBAC, "clusterroles", "ClusterRole", False, rule=path_segment),
-    Row(_RBAC, "rolebindings", "RoleBinding", rule=path_segment),
-    Row(_RBAC, "roles", "Role", rule=path_segment),
-    Row(
+    BuiltinRow("coordination.k8s.io", "leases", "Lease"),
+    BuiltinRow(_RBAC, "clusterrolebindings", "ClusterRoleBinding", False, rule=path_segment),
+    BuiltinRow(_RBAC, "clusterroles", "ClusterRole", False, rule=path_segment),
+    BuiltinRow(_RBAC, "rolebindings", "RoleBinding", rule=path_segment),
+    BuiltinRow(_RBAC, "roles", "Role", rule=path_segment),
+    BuiltinRow(
         _ADMISSION,
         "mutatingadmissionpolicies",
         "MutatingAdmissionPolicy",
@@ -112,7 +118,7 @@ ROWS = (
         _API_EXTENSIONS,
         generation=True,
     ),
-    Row(
+    BuiltinRow(
         _ADMISSION,
         "mutatingadmissionpolicybindings",
         "MutatingAdmissionPolicyBinding",
@@ -121,7 +127,7 @@ ROWS = (
         _API_EXTENSIONS,
         generation=True,
     ),
-    Row(
+    BuiltinRow(
         _ADMISSION,
         "mutatingwebhookconfigurations",
         "MutatingWebhookConfiguration",
@@ -130,7 +136,7 @@ ROWS = (
         _API_EXTENSIONS,
         generation=True,
     ),
-    Row(
+    BuiltinRow(
         _ADMISSION,
         "validatingadmissionpolicies",
         "ValidatingAdmissionPolicy",
@@ -140,7 +146,7 @@ ROWS = (
         True,
         generation=True,
     ),
-    Row(
+    BuiltinRow(
         _ADMISSION,
         "validatingadmissionpolicybindings",
         "ValidatingAdmissionPolicyBinding",
@@ -149,7 +155,7 @@ ROWS = (
         _API_EXTENSIONS,
         generation=True,
     ),
-    Row(
+    BuiltinRow(
         _ADMISSION,
         "validatingwebhookconfigurations",
         "ValidatingWebhookConfiguration",
@@ -158,8 +164,8 @@ ROWS = (
         _API_EXTENSIONS,
         generation=True,
     ),
-    Row("events.k8s.io", "events", "Event", True, ("ev",)),
-    Row(
+    BuiltinRow("events.k8s.io", "events", "Event", True, ("ev",)),
+    BuiltinRow(
         "apiextensions.k8s.io",
         "customresourcedefinitions",
         "CustomResourceDefinition",
@@ -262,7 +268,7 @@ def typed_schema(schema: Mapping[str, Any]) -> Program:
     return _compiler().program(schema)
 
 
-def _resource(row: Row) -> Resource:
+def _resource(row: BuiltinRow) -> Resource:
     definition = definition_name(row.group, row.kind)
     place = f"{row.group}/{row.plural}"
     resource = Resource(
@@ -286,7 +292,7 @@ def _resource(row: Row) -> Resource:
     return resource
 
 
-BUILTIN = tuple(_resource(row) for row in ROWS)
+BUILTIN = tuple(_resource(row) for row in BUILTIN_ROWS)
 BY_PLACE = {(each.group, each.version, each.plural): each for each in BUILTIN}
 
 

@@ -138,7 +138,7 @@ def _csr_condition(obj: Object) -> str:
     return ",".join(words + (["Issued"] if status.get("certificate") else []))
 
 
-NAME = Column("Name", "string", _name, "name", reads=())
+NAME_COLUMN = Column("Name", "string", _name, "name", reads=())
 AGE = Column("Age", "string", _age, reads=())
 CREATED = Column("Created At", "date", _created, reads=())
 
@@ -156,7 +156,7 @@ _EVENTS = (
 )
 _SUBJECTS = ("subjects",)
 _BINDINGS = (
-    NAME,
+    NAME_COLUMN,
     Column("Role", "string", _role, reads=("roleRef",)),
     AGE,
     Column("Users", "string", _subjects("User"), priority=1, reads=_SUBJECTS),
@@ -165,36 +165,44 @@ _BINDINGS = (
 )
 _SPEC, _STATUS = ("spec",), ("status",)
 _POLICY_BINDINGS = (
-    NAME,
+    NAME_COLUMN,
     Column("PolicyName", "string", _at("spec", "policyName"), reads=_SPEC),
     Column("ParamRef", "string", _param_ref, reads=_SPEC),
     AGE,
 )
-_WEBHOOKS = (NAME, Column("Webhooks", "integer", _count("webhooks"), reads=("webhooks",)), AGE)
+_WEBHOOKS = (
+    NAME_COLUMN,
+    Column("Webhooks", "integer", _count("webhooks"), reads=("webhooks",)),
+    AGE,
+)
 
 COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "/configmaps": (
-        NAME,
+        NAME_COLUMN,
         Column("Data", "string", _count("data", "binaryData"), reads=("data", "binaryData")),
         AGE,
     ),
     "/events": _EVENTS,
-    "/namespaces": (NAME, Column("Status", "string", _at("status", "phase"), reads=_STATUS), AGE),
+    "/namespaces": (
+        NAME_COLUMN,
+        Column("Status", "string", _at("status", "phase"), reads=_STATUS),
+        AGE,
+    ),
     "/resourcequotas": (
-        NAME,
+        NAME_COLUMN,
         Column("Request", "string", _quota(limits=False), reads=_STATUS),
         Column("Limit", "string", _quota(limits=True), reads=_STATUS),
         AGE,
     ),
     "/secrets": (
-        NAME,
+        NAME_COLUMN,
         Column("Type", "string", _at("type"), reads=("type",)),
         Column("Data", "string", _count("data"), reads=("data",)),
         AGE,
     ),
-    "/serviceaccounts": (NAME, AGE),
+    "/serviceaccounts": (NAME_COLUMN, AGE),
     "admissionregistration.k8s.io/mutatingadmissionpolicies": (
-        NAME,
+        NAME_COLUMN,
         Column("Mutations", "integer", _count_in_spec("mutations"), reads=_SPEC),
         Column("ParamKind", "string", _param_kind, reads=_SPEC),
         AGE,
@@ -202,16 +210,16 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "admissionregistration.k8s.io/mutatingadmissionpolicybindings": _POLICY_BINDINGS,
     "admissionregistration.k8s.io/mutatingwebhookconfigurations": _WEBHOOKS,
     "admissionregistration.k8s.io/validatingadmissionpolicies": (
-        NAME,
+        NAME_COLUMN,
         Column("Validations", "integer", _count_in_spec("validations"), reads=_SPEC),
         Column("ParamKind", "string", _param_kind, reads=_SPEC),
         AGE,
     ),
     "admissionregistration.k8s.io/validatingadmissionpolicybindings": _POLICY_BINDINGS,
     "admissionregistration.k8s.io/validatingwebhookconfigurations": _WEBHOOKS,
-    "apiextensions.k8s.io/customresourcedefinitions": (NAME, CREATED),
+    "apiextensions.k8s.io/customresourcedefinitions": (NAME_COLUMN, CREATED),
     "certificates.k8s.io/certificatesigningrequests": (
-        NAME,
+        NAME_COLUMN,
         AGE,
         Column("SignerName", "string", _at("spec", "signerName"), reads=_SPEC),
         Column("Requestor", "string", _at("spec", "username"), reads=_SPEC),
@@ -219,13 +227,13 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("Condition", "string", _csr_condition, reads=_STATUS),
     ),
     "coordination.k8s.io/leases": (
-        NAME,
+        NAME_COLUMN,
         Column("Holder", "string", _at("spec", "holderIdentity"), reads=_SPEC),
         AGE,
     ),
     "events.k8s.io/events": _EVENTS,
     "rbac.authorization.k8s.io/clusterrolebindings": _BINDINGS,
-    "rbac.authorization.k8s.io/clusterroles": (NAME, CREATED),
+    "rbac.authorization.k8s.io/clusterroles": (NAME_COLUMN, CREATED),
     "rbac.authorization.k8s.io/rolebindings": _BINDINGS,
-    "rbac.authorization.k8s.io/roles": (NAME, CREATED),
+    "rbac.authorization.k8s.io/roles": (NAME_COLUMN, CREATED),
 }

@@ -18,7 +18,7 @@ from kcpfast.meta.names import dns_subdomain, path_segment
 from kcpfast.meta.versions import version_order
 from kcpfast.resources.ages import age
 from kcpfast.resources.builtin import typed_program
-from kcpfast.resources.columns import NAME
+from kcpfast.resources.columns import NAME_COLUMN
 from kcpfast.resources.resource import (
     CUSTOM_VERBS,
     Column,
@@ -184,7 +184,11 @@ _MEMBER = re.compile(r"\.([A-Za-z0-9_-]+)(?=[.\[]|$)")
 
 def columns(declared: Sequence[Mapping[str, Any]] | None) -> tuple[Column, ...]:
     """Return the columns of a custom kind: its name first, its age where it declares none."""
-    return (NAME, *(_column(row) for row in declared)) if declared else (NAME, AGE)
+    return (
+        (NAME_COLUMN, *(_column(row) for row in declared))
+        if declared
+        else (NAME_COLUMN, AGE_COLUMN)
+    )
 
 
 def _column(row: Mapping[str, Any]) -> Column:
@@ -211,7 +215,7 @@ def _reads(path: str) -> tuple[str, ...] | None:
     return (found[1],) if found is not None else None
 
 
-def _cell(steps: tuple[jsonpath.Step, ...], kind: str) -> Callable[[Object], Any]:
+def _cell(steps: tuple[jsonpath.PathStep, ...], kind: str) -> Callable[[Object], Any]:
     def cell(obj: Object) -> Any:
         found = jsonpath.find(steps, obj)
         if not found or found[0] is None:
@@ -226,7 +230,7 @@ def _cell(steps: tuple[jsonpath.Step, ...], kind: str) -> Callable[[Object], Any
 
 
 # The column of kinds that declare none; a view tells it from a declared one by being this one.
-AGE = _column({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"})
+AGE_COLUMN = _column({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"})
 
 
 def _printed(value: Any) -> str:

@@ -28,7 +28,7 @@ class Partial(msgspec.Struct, gc=False):
     metadata: _Raw
 
 
-class Row(msgspec.Struct, gc=False):
+class TableRow(msgspec.Struct, gc=False):
     """A row of a Table."""
 
     cells: Sequence[Any]
@@ -83,7 +83,7 @@ def _partial(version: str, metadata: _Raw) -> Partial:
 
 def rows(
     columns: tuple[Column, ...], items: bytes, version: str, include: str = "Metadata"
-) -> list[Row]:
+) -> list[TableRow]:
     """Return a row for each object of a JSON array.
 
     `include` tells what of an object goes along: its Metadata, the Object, or None of it.
@@ -93,10 +93,12 @@ def rows(
     if columns:
         cells = zip(*([column.cell(obj) for obj in objects] for column in columns), strict=True)
     if include == "None":
-        return [Row(each) for each in cells]
+        return [TableRow(each) for each in cells]
     if include == "Object":
-        return [Row(each, obj) for each, obj in zip(cells, _raws.decode(items), strict=True)]
-    return [Row(each, _partial(version, meta)) for each, meta in zip(cells, metadata, strict=True)]
+        return [TableRow(each, obj) for each, obj in zip(cells, _raws.decode(items), strict=True)]
+    return [
+        TableRow(each, _partial(version, meta)) for each, meta in zip(cells, metadata, strict=True)
+    ]
 
 
 def _read(reader: _Reader, items: bytes) -> tuple[list[Object], list[_Raw]]:

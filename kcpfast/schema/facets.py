@@ -62,7 +62,7 @@ def _format(schema: Mapping[str, Any]) -> Check | None:
     test = formats.STRINGS.get(name.replace("-", ""))
     if test is not None:
         return _string(test, core.FORMAT, name)
-    bounds = formats.NUMBERS.get(name)
+    bounds = formats.NUMBER_FORMATS.get(name)
     if bounds is None:
         return None
     low, high = bounds
@@ -72,12 +72,12 @@ def _format(schema: Mapping[str, Any]) -> Check | None:
 
 def _maximum(schema: Mapping[str, Any]) -> Check:
     strict = bool(schema.get("exclusiveMaximum"))
-    return core.Range(1, schema["maximum"], strict, core.MAXIMUM)
+    return core.NumberRange(1, schema["maximum"], strict, core.MAXIMUM)
 
 
 def _minimum(schema: Mapping[str, Any]) -> Check:
     strict = bool(schema.get("exclusiveMinimum"))
-    return core.Range(-1, schema["minimum"], strict, core.MINIMUM)
+    return core.NumberRange(-1, schema["minimum"], strict, core.MINIMUM)
 
 
 def _multiple_of(schema: Mapping[str, Any]) -> Check:
@@ -148,7 +148,7 @@ def _no_duplicates(identity: Callable[[Any], Hashable], shown: Callable[[Any], A
             key = identity(item)
             if key in seen:
                 errors.append([f"[{index}]", core.DUPLICATE, shown(item), None])
-                if len(errors) >= core.MAX_ERRORS:
+                if len(errors) >= core.MAX_SCHEMA_ERRORS:
                     return
             seen.add(key)
 

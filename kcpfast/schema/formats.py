@@ -112,7 +112,7 @@ STRINGS: dict[str, Callable[[str], bool]] = {
     ),
 }
 
-NUMBERS: dict[str, tuple[float, float]] = {
+NUMBER_FORMATS: dict[str, tuple[float, float]] = {
     "float": (-3.4028234663852886e38, 3.4028234663852886e38),
     "int32": (-(2**31), 2**31 - 1),
     "int64": (-(2**63), 2**63 - 1),

@@ -30,9 +30,9 @@ from kcpfast.schema.facets import FACETS, Check
 from kcpfast.schema.ratchet import Ratchet
 
 if TYPE_CHECKING:
-    from kcpfast.schema.rules import Place
+    from kcpfast.schema.rules import RulePlace
 
-TYPES = {
+TYPE_CODES = {
     "array": core.ARRAY,
     "boolean": core.BOOLEAN,
     "integer": core.INTEGER,
@@ -40,8 +40,10 @@ TYPES = {
     "object": core.OBJECT,
     "string": core.STRING,
 }
-TYPE_NAMES = {code: name for name, code in TYPES.items()} | {core.INT_OR_STRING: "integer,string"}
-MAX_SCHEMA_DEPTH = 200
+TYPE_NAMES = {code: name for name, code in TYPE_CODES.items()} | {
+    core.INT_OR_STRING: "integer,string"
+}
+MAX_DEFINITION_DEPTH = 200
 
 
 class SchemaTooDeep(ValueError):
@@ -59,20 +61,20 @@ class Program:
     __slots__ = ("_place", "_source", "root", "weight")
 
     def __init__(
-        self, root: core.Node, source: Mapping[str, Any] | None, weight: float = 1.0
+        self, root: core.SchemaNode, source: Mapping[str, Any] | None, weight: float = 1.0
     ) -> None:
         """Wrap a compiled tree; `source` is the schema, if it has rules."""
         self.root = root
         self.weight = weight
         self._source = source
-        self._place: Place | None = None
+        self._place: RulePlace | None = None
 
     @property
     def has_rules(self) -> bool:
         """Tell whether any place has CEL rules."""
         return self._source is not None
 
-    def rules(self) -> Place | None:
+    def rules(self) -> RulePlace | None:
         """Return the CEL rules, compiled; None where there are none."""
         if self._place is None and self._source is not None:
             from kcpfast.schema.rules import place_of  # noqa: PLC0415 - few schemas have rules
@@ -103,14 +105,16 @@ class Program:
         """Return the errors that are about what has been touched."""
         past = Ratchet(self.root, value, old)
         found = [each for each in errors if not past.is_old(each)]
-        if found or len(errors) < core.MAX_ERRORS:
+        if found or len(errors) < core.MAX_SCHEMA_ERRORS:
             return found
         # As many as are kept are old: behind them there may be one that is not.
         errors = _errors(self.root, value, _ALL)
-        return list(islice((each for each in errors if not past.is_old(each)), core.MAX_ERRORS))
+        return list(
+            islice((each for each in errors if not past.is_old(each)), core.MAX_SCHEMA_ERRORS)
+        )
 
 
-def compile_schema(schema: Mapping[str, Any], *, meta: core.Node | None = None) -> Program:
+def compile_schema(schema: Mapping[str, Any], *, meta: core.SchemaNode | None = None) -> Program:
     """Compile an OpenAPI v3 schema as a CRD holds it.
 
     `meta` is put in the place of `metadata`, of the object itself and of embedded ones. Raises
@@ -127,7 +131,7 @@ def compile_schema(schema: Mapping[str, Any], *, meta: core.Node | None = None) 
     return program
 
 
-def _restricted(meta: core.Node, schema: Mapping[str, Any]) -> core.Node:
+def _restricted(meta: core.SchemaNode, schema: Mapping[str, Any]) -> core.SchemaNode:
     """Return ObjectMeta with what a schema may add to it: restrictions of the names."""
     restrictions = compile_schema({"type": "object", "properties": schema.get("properties") or {}})
     named = {
@@ -137,7 +141,7 @@ def _restricted(meta: core.Node, schema: Mapping[str, Any]) -> core.Node:
     }
     if not named:
         return meta
-    restricted = core.Node()
+    restricted = core.SchemaNode()
     restricted.type, restricted.typed = meta.type, meta.typed
     restricted.properties = meta.properties | named
     return restricted
@@ -167,13 +171,13 @@ class SchemaCompiler:
     """
 
     def __init__(
-        self, refs: Mapping[str, Any], *, typed: bool, meta: core.Node | None = None
+        self, refs: Mapping[str, Any], *, typed: bool, meta: core.SchemaNode | None = None
     ) -> None:
         """Begin with what is shared."""
         self._refs = refs
         self._typed = typed
         self._meta = meta
-        self._shared: dict[str, core.Node] = {}
+        self._shared: dict[str, core.SchemaNode] = {}
         self._has_rules = False
         self._weight = 1.0
 
@@ -184,22 +188,24 @@ class SchemaCompiler:
         root = self._node(schema, 0)
         return Program(root, schema if self._has_rules else None, self._weight)
 
-    def _node(self, schema: Mapping[str, Any], depth: int) -> core.Node:
-        if depth > MAX_SCHEMA_DEPTH:
-            raise SchemaTooDeep(f"the schema is nested more than {MAX_SCHEMA_DEPTH} levels")
+    def _node(self, schema: Mapping[str, Any], depth: int) -> core.SchemaNode:
+        if depth > MAX_DEFINITION_DEPTH:
+            raise SchemaTooDeep(f"the schema is nested more than {MAX_DEFINITION_DEPTH} levels")
         reference = _reference(schema)
         if not reference:
-            return self._fill(core.Node(), schema, depth)
+            return self._fill(core.SchemaNode(), schema, depth)
         # A definition is compiled once, and registered first: definitions may hold themselves.
         known = self._shared.get(reference)
         if known is None:
-            known = self._shared[reference] = core.Node()
+            known = self._shared[reference] = core.SchemaNode()
             self._fill(known, self._refs[reference], depth)
             if self._typed and reference.endswith(".resource.Quantity"):
                 known.type = core.INT_OR_STRING  # Go takes a number for a quantity too
         return known
 
-    def _fill(self, node: core.Node, schema: Mapping[str, Any], depth: int) -> core.Node:
+    def _fill(
+        self, node: core.SchemaNode, schema: Mapping[str, Any], depth: int
+    ) -> core.SchemaNode:
         node.typed = self._typed
         node.nullable = bool(schema.get("nullable"))
         node.type = _type_of(schema)
@@ -220,7 +226,7 @@ class SchemaCompiler:
             node.list_keys = tuple(schema.get("x-kubernetes-list-map-keys") or ())
         return node
 
-    def _add_children(self, node: core.Node, schema: Mapping[str, Any], depth: int) -> None:
+    def _add_children(self, node: core.SchemaNode, schema: Mapping[str, Any], depth: int) -> None:
         properties = dict(schema.get("properties") or {})
         if node.embedded:
             for name in ("apiVersion", "kind"):
@@ -253,7 +259,7 @@ class SchemaCompiler:
                 checks.append(combine([self._branch(each, depth + 1) for each in branches]))
         return tuple(checks)
 
-    def _branch(self, schema: Mapping[str, Any], depth: int) -> core.Node:
+    def _branch(self, schema: Mapping[str, Any], depth: int) -> core.SchemaNode:
         """Compile a schema below allOf, anyOf, oneOf or not: it validates and never prunes."""
         node = self._node(schema, depth)
         if "type" not in schema:
@@ -275,7 +281,7 @@ _PRESERVE = "x-kubernetes-preserve-unknown-fields"
 def _type_of(schema: Mapping[str, Any]) -> int:
     if schema.get("x-kubernetes-int-or-string") or schema.get("format") == "int-or-string":
         return core.INT_OR_STRING
-    return TYPES.get(schema.get("type", ""), core.ANY)
+    return TYPE_CODES.get(schema.get("type", ""), core.ANY)
 
 
 def _keeps_unknown(schema: Mapping[str, Any], typed: bool) -> bool:
@@ -303,7 +309,7 @@ def _maker(default: Any) -> Callable[[], Any]:
 _ALL = 1 << 60
 
 
-def _errors(node: core.Node, value: Any, most: int = core.MAX_ERRORS) -> list[Any]:
+def _errors(node: core.SchemaNode, value: Any, most: int = core.MAX_SCHEMA_ERRORS) -> list[Any]:
     report = core.Report(False, False, True)
     report.most = most
     core.run(node, value, report)
@@ -315,7 +321,7 @@ def _shortest(found: list[list[Any]]) -> list[Any]:
     return min(found, key=lambda errors: len(errors))
 
 
-def _all_of(branches: Sequence[core.Node]) -> Check:
+def _all_of(branches: Sequence[core.SchemaNode]) -> Check:
     def check(value: Any, errors: list[Any]) -> None:
         found = [each for branch in branches for each in _errors(branch, value)]
         if found:
@@ -325,7 +331,7 @@ def _all_of(branches: Sequence[core.Node]) -> Check:
     return check
 
 
-def _any_of(branches: Sequence[core.Node]) -> Check:
+def _any_of(branches: Sequence[core.SchemaNode]) -> Check:
     def check(value: Any, errors: list[Any]) -> None:
         found = [_errors(branch, value) for branch in branches]
         if all(found):
@@ -335,7 +341,7 @@ def _any_of(branches: Sequence[core.Node]) -> Check:
     return check
 
 
-def _one_of(branches: Sequence[core.Node]) -> Check:
+def _one_of(branches: Sequence[core.SchemaNode]) -> Check:
     def check(value: Any, errors: list[Any]) -> None:
         found = [_errors(branch, value) for branch in branches]
         valid = sum(not each for each in found)
@@ -347,7 +353,7 @@ def _one_of(branches: Sequence[core.Node]) -> Check:
     return check
 
 
-def _not(branches: Sequence[core.Node]) -> Check:
+def _not(branches: Sequence[core.SchemaNode]) -> Check:
     def check(value: Any, errors: list[Any]) -> None:
         if not _errors(branches[0], value):
             errors.append(["", core.NOT, value, None])
@@ -355,7 +361,7 @@ def _not(branches: Sequence[core.Node]) -> Check:
     return check
 
 
-_COMBINED: dict[str, Callable[[Sequence[core.Node]], Check]] = {
+_COMBINED: dict[str, Callable[[Sequence[core.SchemaNode]], Check]] = {
     "allOf": _all_of,
     "anyOf": _any_of,
     "not": _not,
@@ -395,7 +401,7 @@ def _combined(text: str) -> Cause:
 
 _COUNTS = {0: "none valid", 1: "one valid"}
 
-WORDS: dict[int, Callable[[str, Any, Any], Cause]] = {
+ERROR_TEXTS: dict[int, Callable[[str, Any, Any], Cause]] = {
     core.TYPE: _of_type,
     core.REQUIRED: lambda path, _value, _detail: field_required(path),
     core.PATTERN: _invalid(lambda detail: f"should match '{detail}'"),
@@ -461,4 +467,4 @@ def _worded(errors: list[Any]) -> list[Cause]:
 
 def cause(path: str, code: int, value: Any, detail: Any) -> Cause:
     """Word one finding of a run."""
-    return WORDS[code](path or "<nil>", value, detail)
+    return ERROR_TEXTS[code](path or "<nil>", value, detail)

@@ -27,7 +27,7 @@ class Ratchet:
     be a thousand questions about one object.
     """
 
-    def __init__(self, root: core.Node | None, new: Any, old: Any) -> None:
+    def __init__(self, root: core.SchemaNode | None, new: Any, old: Any) -> None:
         """Compare two objects of a schema."""
         self._root = root
         self._new = new
@@ -64,7 +64,7 @@ class Ratchet:
             answer = self._compared[question] = same(new, old)
         return answer
 
-    def _child(self, node: core.Node | None, step: str | int, new: Any, old: Any) -> Any:
+    def _child(self, node: core.SchemaNode | None, step: str | int, new: Any, old: Any) -> Any:
         if isinstance(step, int):
             keys = node.list_keys if node is not None else ()
             if not isinstance(new, list) or not keys or step >= len(new):
@@ -103,11 +103,11 @@ def _key(item: Any, keys: tuple[str, ...]) -> bytes:
     return msgspec.json.encode([item.get(key) for key in keys])
 
 
-def _below(node: core.Node | None, step: str | int) -> core.Node | None:
+def _below(node: core.SchemaNode | None, step: str | int) -> core.SchemaNode | None:
     if node is None:
         return None
     if isinstance(step, int):
-        below: core.Node | None = node.items
+        below: core.SchemaNode | None = node.items
     else:
         below = node.properties.get(step, node.additional)
     return below

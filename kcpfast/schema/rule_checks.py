@@ -17,7 +17,7 @@ from kcpfast.meta.errors import (
     field_required,
 )
 from kcpfast.schema import fieldpath
-from kcpfast.schema.rules import RULES, Rule, compile_rules
+from kcpfast.schema.rules import RULES, CompiledRule, compile_rules
 
 Schema = Mapping[str, Any]
 
@@ -159,7 +159,7 @@ def _check_place(place: _Place, costs: list[tuple[int, str]]) -> list[Cause]:
 
 
 def _check_rule(
-    rule: Rule, field: str, place: _Place, counted: tuple[int, list[tuple[int, str]]]
+    rule: CompiledRule, field: str, place: _Place, counted: tuple[int, list[tuple[int, str]]]
 ) -> list[Cause]:
     if rule.test is None:
         return [field_invalid(f"{field}.rule", dict(rule.source), rule.error)]

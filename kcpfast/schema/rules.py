@@ -22,8 +22,8 @@ from kcpfast.schema import fieldpath
 from kcpfast.schema.ratchet import MISSING, Former
 
 if TYPE_CHECKING:
-    from kcpfast.schema.cel import Budget, CelError, Type
-    from kcpfast.schema.cel import Program as Expression
+    from kcpfast.schema.cel import Budget, CelError, CelType
+    from kcpfast.schema.cel import CelProgram as Expression
 
 RULES = "x-kubernetes-validations"
 OLD_SELF = "oldSelf"
@@ -32,7 +32,7 @@ _MOST_CAUSES = 1000
 _CANCELLED = "operation cancelled: actual cost limit exceeded"
 
 
-class Rule(NamedTuple):
+class CompiledRule(NamedTuple):
     """A compiled rule: `test` must be true; `message` says why it is not, unless it fails.
 
     `error` stands for a rule that does not compile: objects in its place are refused.
@@ -55,7 +55,7 @@ class Rule(NamedTuple):
         return str(self.source.get("message") or self.source["rule"]).strip()
 
 
-class Place:
+class RulePlace:
     """A place of a schema that has rules, or has some below it."""
 
     __slots__ = ("additional", "all_of", "items", "keys", "kind", "properties", "rules", "type")
@@ -64,8 +64,8 @@ class Place:
         """Compile what is here and below; `resource` for a whole object."""
         self.kind: str = schema.get("type") or ""
         self.keys = _keys(schema)
-        self.type: Type | None = None
-        self.rules: list[Rule] = []
+        self.type: CelType | None = None
+        self.rules: list[CompiledRule] = []
         if schema.get(RULES):
             self.type, self.rules = compile_rules(schema, resource=resource)
         self.properties = {
@@ -83,12 +83,12 @@ class Place:
         return not self.rules and not below
 
 
-def place_of(schema: Any, *, resource: bool = False) -> Place | None:
+def place_of(schema: Any, *, resource: bool = False) -> RulePlace | None:
     """Return the rules of a schema, None if it has none."""
     if not isinstance(schema, Mapping):
         return None
     whole = resource or bool(schema.get("x-kubernetes-embedded-resource"))
-    place = Place(schema, resource=whole)
+    place = RulePlace(schema, resource=whole)
     return None if place.is_bare() else place
 
 
@@ -98,7 +98,9 @@ def _keys(schema: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(schema.get("x-kubernetes-list-map-keys") or ())
 
 
-def compile_rules(schema: Mapping[str, Any], *, resource: bool) -> tuple[Type | None, list[Rule]]:
+def compile_rules(
+    schema: Mapping[str, Any], *, resource: bool
+) -> tuple[CelType | None, list[CompiledRule]]:
     """Compile the rules of one place; a Rule that does not compile holds its error."""
     from kcpfast.schema.cel import type_of_schema  # noqa: PLC0415 - few schemas have rules
 
@@ -106,7 +108,9 @@ def compile_rules(schema: Mapping[str, Any], *, resource: bool) -> tuple[Type | 
     return kind, [_compiled(rule, kind, schema) for rule in schema[RULES]]
 
 
-def _compiled(rule: Mapping[str, Any], kind: Type | None, schema: Mapping[str, Any]) -> Rule:
+def _compiled(
+    rule: Mapping[str, Any], kind: CelType | None, schema: Mapping[str, Any]
+) -> CompiledRule:
     from kcpfast.schema.cel import (  # noqa: PLC0415 - few schemas have rules
         CelError,
         compile_expression,
@@ -115,7 +119,9 @@ def _compiled(rule: Mapping[str, Any], kind: Type | None, schema: Mapping[str, A
     )
 
     if kind is None:
-        return Rule(rule, None, None, "", "unable to convert structural schema to CEL declarations")
+        return CompiledRule(
+            rule, None, None, "", "unable to convert structural schema to CEL declarations"
+        )
     old = optional_of(kind) if rule.get("optionalOldSelf") else kind
     variables = {"self": kind, OLD_SELF: old}
     test = message = None
@@ -123,7 +129,7 @@ def _compiled(rule: Mapping[str, Any], kind: Type | None, schema: Mapping[str, A
     try:
         test = compile_expression(rule["rule"], variables, expect=parse_type("bool"))
     except CelError as caught:
-        return Rule(rule, None, None, "", worded(caught))
+        return CompiledRule(rule, None, None, "", worded(caught))
     if rule.get("messageExpression"):
         try:
             source = rule["messageExpression"]
@@ -137,7 +143,7 @@ def _compiled(rule: Mapping[str, Any], kind: Type | None, schema: Mapping[str, A
             path = fieldpath.resolve(rule["fieldPath"], schema)
         except ValueError:
             path = ""
-    return Rule(rule, test, message, path, error)
+    return CompiledRule(rule, test, message, path, error)
 
 
 def worded(error: CelError) -> str:
@@ -156,7 +162,7 @@ Trail = tuple[str | int, ...]
 
 
 def check_rules(
-    place: Place, obj: Any, old: Any | None, unchanged: Callable[[Trail], bool]
+    place: RulePlace, obj: Any, old: Any | None, unchanged: Callable[[Trail], bool]
 ) -> tuple[list[Cause], list[str]]:
     """Return the rules that an object breaks, and warnings for those it broke before.
 
@@ -179,7 +185,7 @@ class _Run:
         self._unchanged = unchanged
         self._former = Former()
 
-    def visit(self, place: Place, value: Any, old: Any, path: str, trail: Trail) -> None:
+    def visit(self, place: RulePlace, value: Any, old: Any, path: str, trail: Trail) -> None:
         if value is None:
             return
         if place.rules:
@@ -189,7 +195,7 @@ class _Run:
         for key, child, item, before in _children(place, value, old, self._former):
             self.visit(child, item, before, _below(path, key, place), (*trail, key))
 
-    def _run(self, place: Place, value: Any, old: Any, path: str, trail: Trail) -> None:
+    def _run(self, place: RulePlace, value: Any, old: Any, path: str, trail: Trail) -> None:
         for rule in place.rules:
             if self._budget.remaining <= 0:
                 raise self._spent(place, path)
@@ -203,7 +209,9 @@ class _Run:
             if not self._holds(rule, bindings, place, path):
                 self._broken(rule, bindings, place, value, path, trail)
 
-    def _holds(self, rule: Rule, bindings: dict[str, Any], place: Place, path: str) -> bool:
+    def _holds(
+        self, rule: CompiledRule, bindings: dict[str, Any], place: RulePlace, path: str
+    ) -> bool:
         from kcpfast.schema.cel import CelError  # noqa: PLC0415 - loaded when rules compiled
 
         assert rule.test is not None
@@ -224,12 +232,12 @@ class _Run:
             self._add(path, place, text)
             return True  # said already
 
-    def _spent(self, place: Place, path: str) -> _Spent:
+    def _spent(self, place: RulePlace, path: str) -> _Spent:
         why = "validation failed due to running out of cost budget, no further validation rules"
         self._add(path, place, f"{why} will be run")
         return _Spent()
 
-    def _add(self, path: str, place: Place, text: str) -> None:
+    def _add(self, path: str, place: RulePlace, text: str) -> None:
         self._tell(field_invalid(path or "<nil>", place.kind, text))
 
     def _tell(self, cause: Cause) -> None:
@@ -240,9 +248,9 @@ class _Run:
 
     def _broken(
         self,
-        rule: Rule,
+        rule: CompiledRule,
         bindings: dict[str, Any],
-        place: Place,
+        place: RulePlace,
         value: Any,
         path: str,
         trail: Trail,
@@ -262,7 +270,7 @@ class _Run:
         else:
             self._tell(cause)
 
-    def _message(self, rule: Rule, bindings: dict[str, Any]) -> str | None:
+    def _message(self, rule: CompiledRule, bindings: dict[str, Any]) -> str | None:
         """Return what `messageExpression` says, None if it does not say anything of use."""
         from kcpfast.schema.cel import CelError  # noqa: PLC0415 - loaded when rules compiled
 
@@ -276,7 +284,7 @@ class _Run:
         return text if text and "\n" not in text and len(text) <= MAX_MESSAGE else None
 
 
-def _cause(rule: Rule, path: str, value: Any, detail: str) -> Cause:
+def _cause(rule: CompiledRule, path: str, value: Any, detail: str) -> Cause:
     reason = rule.source.get("reason")
     if reason == "FieldValueForbidden":
         return field_forbidden(path, detail)
@@ -288,16 +296,16 @@ def _cause(rule: Rule, path: str, value: Any, detail: str) -> Cause:
 
 
 def _bindings(value: Any, old: Any, *, optional: bool) -> dict[str, Any]:
-    from kcpfast.schema.cel import NONE, Optional  # noqa: PLC0415 - loaded when rules compiled
+    from kcpfast.schema.cel import NO_VALUE, Optional  # noqa: PLC0415 - loaded when rules compiled
 
     if optional:
-        return {"self": value, OLD_SELF: NONE if old is None else Optional(old)}
+        return {"self": value, OLD_SELF: NO_VALUE if old is None else Optional(old)}
     return {"self": value, OLD_SELF: old}
 
 
 def _children(
-    place: Place, value: Any, old: Any, former: Former
-) -> Iterator[tuple[str | int, Place, Any, Any]]:
+    place: RulePlace, value: Any, old: Any, former: Former
+) -> Iterator[tuple[str | int, RulePlace, Any, Any]]:
     """Yield key, place, value and former value of what lies below a value."""
     if isinstance(value, dict):
         before = old if isinstance(old, dict) else {}
@@ -311,7 +319,7 @@ def _children(
             yield index, place.items, item, None if before is MISSING else before
 
 
-def _below(path: str, key: str | int, place: Place) -> str:
+def _below(path: str, key: str | int, place: RulePlace) -> str:
     if isinstance(key, int) or key not in place.properties:
         return f"{path}[{key}]"
     return f"{path}.{key}" if path else key

@@ -22,7 +22,7 @@ from kcpfast.meta.errors import (
 )
 from kcpfast.schema.formats import is_known
 from kcpfast.schema.pattern import check_pattern, is_large
-from kcpfast.schema.program import MAX_SCHEMA_DEPTH, TYPES, compile_schema
+from kcpfast.schema.program import MAX_DEFINITION_DEPTH, TYPE_CODES, compile_schema
 
 Schema = Mapping[str, Any]
 
@@ -67,7 +67,7 @@ MAX_LARGE_PATTERNS = 20
 def check_schema(schema: Schema, field: str) -> list[Cause]:
     """Return what is wrong with the schema of a whole object; `field` is its own path."""
     if too_deep(schema):
-        why = f"must not be nested more than {MAX_SCHEMA_DEPTH} levels"
+        why = f"must not be nested more than {MAX_DEFINITION_DEPTH} levels"
         return [field_invalid(field, "", why)]
     if _has_too_many_large(schema):
         why = f"must have at most {MAX_LARGE_PATTERNS} patterns whose programs are large"
@@ -100,7 +100,7 @@ def _has_too_many_large(schema: Schema) -> bool:
     return large > MAX_LARGE_PATTERNS
 
 
-def too_deep(schema: Any, limit: int = 3 * MAX_SCHEMA_DEPTH) -> bool:
+def too_deep(schema: Any, limit: int = 3 * MAX_DEFINITION_DEPTH) -> bool:
     """Tell whether a schema is nested deeper than anything here walks down."""
     level = [schema]
     for _ in range(limit):
@@ -157,8 +157,8 @@ def _check_type(schema: Schema, field: str) -> list[Cause]:
         if schema.get(_PRESERVE):
             return []
         return [field_required(f"{field}.type", "must not be empty for specified object fields")]
-    if kind not in TYPES:
-        return [field_not_supported(f"{field}.type", kind, sorted(TYPES))]
+    if kind not in TYPE_CODES:
+        return [field_not_supported(f"{field}.type", kind, sorted(TYPE_CODES))]
     causes = []
     if kind == "array" and schema.get("items") is None:
         causes.append(field_required(f"{field}.items", "must be specified"))

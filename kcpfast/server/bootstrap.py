@@ -14,7 +14,7 @@ import msgspec
 
 from kcpfast.auth.tokens import SECRETS
 from kcpfast.kcp import conditions
-from kcpfast.kcp.birth import Export, Maker, locks_of, logical_cluster
+from kcpfast.kcp.creation import Export, Maker, locks_of, logical_cluster
 from kcpfast.kcp.exports import (
     SECRET_NAMESPACE,
     Offer,

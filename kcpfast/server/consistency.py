@@ -1,6 +1,6 @@
 """What the index must say, by reading every object: slow, and obvious.
 
-The server writes each consequence together with its cause and never looks at all objects again.
+The server writes each index_hook together with its cause and never looks at all objects again.
 This does, for `kcpfast check` and for tests, and tells where the two disagree: counters, owners,
 paths, subjects, lifecycles, what a workspace serves, who consumes an export. Everything but
 consumers must agree at any moment, also after a crash; a consumer is filed one commit after its
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kcpfast.registry import index
-from kcpfast.registry.catalog import Row
+from kcpfast.registry.catalog import CatalogRow
 from kcpfast.store.contract import Store, number
-from kcpfast.store.keys import Place, place
+from kcpfast.store.keys import ObjectPlace, place
 from kcpfast.store.lmdb import LmdbStore
 
 _HEAD = b'{"metadata":{"resourceVersion":"0'
@@ -26,11 +26,11 @@ _UNCOUNTED = "core.kcp.io/logicalclusters"
 _EVENTS = "/events"
 
 
-class Found(NamedTuple):
+class ScannedObject(NamedTuple):
     """An object as the scan met it."""
 
     key: bytes
-    place: Place
+    place: ObjectPlace
     obj: Any
 
     @property
@@ -66,10 +66,10 @@ def problems(store: Store, *, settled: bool = False) -> list[str]:
     return [*wrong, *_missing_definitions(store), *_missing_sources(store, found)]
 
 
-def _objects(store: Store) -> Iterator[Found]:
+def _objects(store: Store) -> Iterator[ScannedObject]:
     for item in store.scan(b"").items:
         tail = item.value.partition(b"\0")[2]
-        yield Found(item.key, place(item.key), json.loads(_HEAD + tail))
+        yield ScannedObject(item.key, place(item.key), json.loads(_HEAD + tail))
 
 
 def _compare(store: Store, word: str, wanted: dict[bytes, bytes]) -> Iterator[str]:
@@ -87,17 +87,17 @@ def _numbers(keys: Iterable[bytes]) -> dict[bytes, bytes]:
     return {key: count.to_bytes(8, "big") for key, count in Counter(keys).items()}
 
 
-def _counted(found: Iterable[Found]) -> Iterator[Place]:
+def _counted(found: Iterable[ScannedObject]) -> Iterator[ObjectPlace]:
     return (each.place for each in found if each.kind != _UNCOUNTED)
 
 
-def _counts(found: Iterable[Found]) -> dict[bytes, bytes]:
+def _counts(found: Iterable[ScannedObject]) -> dict[bytes, bytes]:
     return _numbers(
         index.count(each.cluster, each.namespace, each.storage) for each in _counted(found)
     )
 
 
-def _totals(found: Iterable[Found]) -> dict[bytes, bytes]:
+def _totals(found: Iterable[ScannedObject]) -> dict[bytes, bytes]:
     places = list(_counted(found))
     kinds = [index.total(each.cluster, each.storage) for each in places]
     events = _EVENTS.encode()
@@ -106,20 +106,20 @@ def _totals(found: Iterable[Found]) -> dict[bytes, bytes]:
     )
 
 
-def _owners(found: Iterable[Found]) -> Iterator[tuple[bytes, bytes]]:
+def _owners(found: Iterable[ScannedObject]) -> Iterator[tuple[bytes, bytes]]:
     for key, where, obj in found:
         for owner in obj["metadata"].get("ownerReferences") or ():
             yield index.owner(where.cluster, index.digest(owner["uid"]), key), key
 
 
-def _paths(found: Iterable[Found]) -> Iterator[tuple[bytes, bytes]]:
+def _paths(found: Iterable[ScannedObject]) -> Iterator[tuple[bytes, bytes]]:
     for each in found:
         cluster = each.obj.get("spec", {}).get("cluster")
         if each.kind == "tenancy.kcp.io/workspaces" and cluster:
             yield index.path(each.place.cluster, each.place.name), cluster.encode()
 
 
-def _subjects(found: Iterable[Found]) -> Iterator[tuple[bytes, bytes]]:
+def _subjects(found: Iterable[ScannedObject]) -> Iterator[tuple[bytes, bytes]]:
     for each in found:
         if not each.kind.startswith("rbac.authorization.k8s.io/") or "roleRef" not in each.obj:
             continue
@@ -130,7 +130,7 @@ def _subjects(found: Iterable[Found]) -> Iterator[tuple[bytes, bytes]]:
             yield index.subject(each.place.cluster, kind, name, each.key), each.key
 
 
-def _labelled(found: Iterable[Found]) -> Iterator[bytes]:
+def _labelled(found: Iterable[ScannedObject]) -> Iterator[bytes]:
     for each in found:
         labels = each.obj["metadata"].get("labels") or {}
         if each.kind == _UNCOUNTED and labels.get("tenancy.kcp.io/phase") != "Ready":
@@ -139,7 +139,7 @@ def _labelled(found: Iterable[Found]) -> Iterator[bytes]:
                     yield index.labelled(key, each.place.cluster)
 
 
-def _consumers(found: Iterable[Found]) -> Iterator[bytes]:
+def _consumers(found: Iterable[ScannedObject]) -> Iterator[bytes]:
     for each in found:
         if each.kind == "apis.kcp.io/apibindings":
             owner = each.obj.get("status", {}).get("apiExportClusterName")
@@ -148,9 +148,9 @@ def _consumers(found: Iterable[Found]) -> Iterator[bytes]:
                 yield index.consumer(owner, name, each.place.cluster, each.place.name)
 
 
-def _rows(store: Store) -> Iterator[tuple[str, Row]]:
+def _rows(store: Store) -> Iterator[tuple[str, CatalogRow]]:
     for key, data in store.index_scan(b"resource\0"):
-        yield key.decode().split("\0")[1], Row.decode(data)
+        yield key.decode().split("\0")[1], CatalogRow.decode(data)
 
 
 def _uses(store: Store) -> dict[bytes, bytes]:
@@ -163,7 +163,7 @@ def _missing_definitions(store: Store) -> Iterator[str]:
             yield f"{row} of {cluster} has no definition"
 
 
-def _missing_sources(store: Store, found: Iterable[Found]) -> Iterator[str]:
+def _missing_sources(store: Store, found: Iterable[ScannedObject]) -> Iterator[str]:
     """Yield rows whose CRD or binding is not there."""
     sources = {
         ("crd" if each.kind.endswith("definitions") else "binding", *each.place[1::2])
@@ -177,4 +177,4 @@ def _missing_sources(store: Store, found: Iterable[Found]) -> Iterator[str]:
 
 def unfinished(store: Store) -> list[bytes]:
     """Return the marks that are left."""
-    return [key for key, value in store.index_scan(index.MARKS) if number(value)]
+    return [key for key, value in store.index_scan(index.WORK_ITEMS) if number(value)]

@@ -21,7 +21,7 @@ class ServerFlag(NamedTuple):
 
 _DATA, _ADDRESSES, _CERTIFICATES = "Data", "Addresses", "Certificates and keys"
 _USERS, _LIMITS, _OTHERS = "Users", "Limits", "Features and logs"
-FLAGS = (
+SERVER_FLAGS = (
     ServerFlag("root-directory", ".kcpfast", "Directory of the data; base of default paths", _DATA),
     ServerFlag(
         "kubeconfig-path",
@@ -117,7 +117,7 @@ _PATHS = (
 )
 # What Go's strconv.ParseBool reads.
 _BOOLEANS = ("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")
-_DEFAULTS: Mapping[str, str] = {flag.name: flag.default for flag in FLAGS}
+_DEFAULTS: Mapping[str, str] = {flag.name: flag.default for flag in SERVER_FLAGS}
 
 
 class UsageError(ValueError):

@@ -27,8 +27,8 @@ from kcpfast.server.bootstrap import installation
 from kcpfast.server.files import admin_tokens, kubeconfig
 from kcpfast.server.flags import Config
 from kcpfast.server.lock import StartError
-from kcpfast.server.making import Making
-from kcpfast.server.upkeep import Upkeep
+from kcpfast.server.maintenance import Maintenance
+from kcpfast.server.provisioning import Making
 from kcpfast.store.contract import Corrupted, StoreError
 from kcpfast.store.lmdb import LmdbStore
 from kcpfast.store.opening import look_through
@@ -97,7 +97,7 @@ async def _serve(config: Config, making: Making, started: float, unclean: bool) 
         listener.account.ceiling = _ceiling(config)
         bounded.fit(listener.account.ceiling // 2)
         running.controllers.start()
-        upkeep = Upkeep(store, parts.objects, heap.tidy)
+        upkeep = Maintenance(store, parts.objects, heap.tidy)
         upkeep.start()
         listener.account.tidy = heap.tidy_growth
         try:

@@ -19,14 +19,14 @@ from kcpfast.auth.tokens import SECRETS
 from kcpfast.controllers.aggregation import chosen
 from kcpfast.controllers.workspaces import is_waiting
 from kcpfast.kcp import bindings, claims
-from kcpfast.kcp.birth import ROOT_CA
-from kcpfast.kcp.clusters import NAME
+from kcpfast.kcp.clusters import LOGICAL_CLUSTER_NAME
+from kcpfast.kcp.creation import ROOT_CA
 from kcpfast.kcp.kinds import API_EXPORTS, ENDPOINT_SLICES
 from kcpfast.kcp.workspaces import is_complete
 from kcpfast.registry import index
-from kcpfast.registry.objects import Consequence, Target
+from kcpfast.registry.objects import IndexHook, Target
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import Stamp, Write
+from kcpfast.store.contract import PutRevision, Write
 
 Kind = tuple[str, str]
 Item = tuple[str, str]  # the cluster and the name by which a reconciler knows its work
@@ -47,7 +47,7 @@ class Wake(NamedTuple):
     """A row: if `seen` of an object of a kind changes, a controller looks at `items` again.
 
     `seen` of an object that is not there is None. `needs` is the beginning of an entry in the index
-    without which nobody would be interested (see contract.Stamp).
+    without which nobody would be interested (see contract.PutRevision).
     """
 
     kind: Kind
@@ -139,7 +139,7 @@ def _its_workspace(target: Target, _obj: Object) -> Iterable[Item]:
 
 
 def _its_cluster(target: Target, _obj: Object) -> Iterable[Item]:
-    return [(target.cluster, NAME)]
+    return [(target.cluster, LOGICAL_CLUSTER_NAME)]
 
 
 def _its_namespace(target: Target, _obj: Object) -> Iterable[Item]:
@@ -210,7 +210,7 @@ def _secrets(cluster: str, name: str) -> bytes:
     return index.count(cluster, name.partition("\0")[0], SECRETS.storage)
 
 
-TABLE = (
+WAKES = (
     # kind, what of it, who looks, at what
     Wake(_BINDINGS, _spec_and_end, "apibinding", _itself),
     Wake(_BINDINGS, _bound, "apibinding-names", _its_workspace, WAS),
@@ -249,14 +249,14 @@ TABLE = (
 )
 
 
-def consequences() -> dict[Kind, Consequence]:
+def index_hooks() -> dict[Kind, IndexHook]:
     """Return what sets the marks, by kind."""
-    kinds = dict.fromkeys(row.kind for row in TABLE)
-    return {kind: _setting([row for row in TABLE if row.kind == kind]) for kind in kinds}
+    kinds = dict.fromkeys(row.kind for row in WAKES)
+    return {kind: _setting([row for row in WAKES if row.kind == kind]) for kind in kinds}
 
 
-def _setting(rows: list[Wake]) -> Consequence:
-    def consequence(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+def _setting(rows: list[Wake]) -> IndexHook:
+    def index_hook(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
         for row in rows:
             if old is None and row.side == WAS:
                 continue
@@ -265,11 +265,13 @@ def _setting(rows: list[Wake]) -> Consequence:
             if before != after and (before is not None or row.side != WAS):
                 yield from _marks(row, target, old, new)
 
-    return consequence
+    return index_hook
 
 
 def _marks(row: Wake, target: Target, old: Object | None, new: Object | None) -> Iterator[Write]:
     sides = {NOW: (new,), WAS: (old,), BOTH: (old, new)}[row.side]
     items = [item for obj in sides if obj is not None for item in row.items(target, obj)]
     for item in dict.fromkeys(items):
-        yield Stamp(index.mark(row.controller, *item), row.needs(*item) if row.needs else b"")
+        yield PutRevision(
+            index.work_item(row.controller, *item), row.needs(*item) if row.needs else b""
+        )

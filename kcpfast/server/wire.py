@@ -1,6 +1,6 @@
 """Puts the rooms together: the one file that knows all of them.
 
-Nothing here decides anything. A plugin, a consequence or a handler exists for the server only by
+Nothing here decides anything. A plugin, a index_hook or a handler exists for the server only by
 standing in one of the lists below.
 """
 
@@ -42,7 +42,7 @@ from kcpfast.controllers.quota import QuotaController
 from kcpfast.controllers.runtime import Reconcile, Runtime
 from kcpfast.controllers.tokens import TokenSecrets
 from kcpfast.controllers.workspaces import WorkspaceController
-from kcpfast.kcp import bindings, birth, lifecycle, views, workspaces
+from kcpfast.kcp import bindings, creation, lifecycle, views, workspaces
 from kcpfast.kcp.admit import claims as admit_claims
 from kcpfast.kcp.admit import exports as admit_exports
 from kcpfast.kcp.admit import limits, owned, schemas, tenancy
@@ -59,7 +59,7 @@ from kcpfast.kcp.views.workspace import WorkspaceView
 from kcpfast.kcp.workspaces import Workspaces
 from kcpfast.meta.user import User
 from kcpfast.registry.catalog import Catalog
-from kcpfast.registry.objects import Consequence, Objects, reading
+from kcpfast.registry.objects import IndexHook, Objects, reading
 from kcpfast.registry.reader import Reader
 from kcpfast.server import wakes
 from kcpfast.store.contract import Store
@@ -94,27 +94,25 @@ def core(opened: Store, ca: str, *, caches: bool | None = None) -> Core:
 
     Without `caches` nothing is remembered of the store; None does as the environment says.
     """
-    consequences: dict[tuple[str, str], Sequence[Consequence]] = {}
+    index_hooks: dict[tuple[str, str], Sequence[IndexHook]] = {}
     store = Reader(opened, remembers=_remembers() if caches is None else caches)
-    objects = Objects(store, consequences)
+    objects = Objects(store, index_hooks)
     clusters = Clusters(objects, store)
-    consequences |= {
+    index_hooks |= {
         **rbac.CONSEQUENCES,
-        ("", "events"): (reading(expiry.consequence(store)),),
-        ("events.k8s.io", "events"): (reading(expiry.consequence(store)),),
-        ("", "namespaces"): (reading(birth.namespace_consequences(ca, objects)),),
-        ("", "resourcequotas"): (quota.consequences,),
-        ("apiextensions.k8s.io", "customresourcedefinitions"): (reading(crds.consequences(store)),),
-        ("apis.kcp.io", "apibindings"): (reading(bindings.consequences(store)),),
-        ("apis.kcp.io", "apiexportendpointslices"): (
-            reading(exports.slice_consequences(clusters)),
-        ),
-        ("core.kcp.io", "logicalclusters"): (lifecycle.consequences,),
-        (rbac.GROUP, "clusterroles"): (aggregation.consequences,),
-        ("tenancy.kcp.io", "workspaces"): (workspaces.consequences,),
+        ("", "events"): (reading(expiry.index_hook(store)),),
+        ("events.k8s.io", "events"): (reading(expiry.index_hook(store)),),
+        ("", "namespaces"): (reading(creation.namespace_index_hook(ca, objects)),),
+        ("", "resourcequotas"): (quota.index_hooks,),
+        ("apiextensions.k8s.io", "customresourcedefinitions"): (reading(crds.index_hooks(store)),),
+        ("apis.kcp.io", "apibindings"): (reading(bindings.index_hooks(store)),),
+        ("apis.kcp.io", "apiexportendpointslices"): (reading(exports.slice_index_hook(clusters)),),
+        ("core.kcp.io", "logicalclusters"): (lifecycle.index_hooks,),
+        (rbac.RBAC_GROUP, "clusterroles"): (aggregation.index_hooks,),
+        ("tenancy.kcp.io", "workspaces"): (workspaces.index_hooks,),
     }
-    for kind, waking in wakes.consequences().items():
-        consequences[kind] = (*consequences.get(kind, ()), waking)
+    for kind, waking in wakes.index_hooks().items():
+        index_hooks[kind] = (*index_hooks.get(kind, ()), waking)
     return Core(store, objects, Catalog(store, list(SYSTEM.values())), clusters)
 
 
@@ -180,7 +178,9 @@ def server(parts: Core, settings: Settings) -> Running:
         },
     )
     view = WorkspaceView(catalog, authorizer, clusters)
-    seen = views.Parts(objects, catalog, clusters, authorizer, policies, views.remembered(store))
+    seen = views.ViewDependencies(
+        objects, catalog, clusters, authorizer, policies, views.remembered(store)
+    )
     services = views.services(seen, view, clusters, making.types)
     pages = openid.pages(accounts, settings.base_url)
     front = Front(clusters, authenticator, authorizer, view, services, pages)

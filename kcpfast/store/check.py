@@ -31,7 +31,7 @@ from kcpfast.store.opening import (
 _SEAL = 4
 
 
-class Found(NamedTuple):
+class Examination(NamedTuple):
     """What a look at a store came to: problems, the format, and how many entries each table has."""
 
     problems: list[str]
@@ -39,26 +39,26 @@ class Found(NamedTuple):
     entries: dict[str, int] = {}  # noqa: RUF012 - never changed
 
 
-def examine(directory: Path) -> Found:
+def examine(directory: Path) -> Examination:
     """Look at the store of a directory that nobody works on."""
     data = directory / DATA
     if not data.exists():
-        return Found([f"there is no store in {directory}"])
+        return Examination([f"there is no store in {directory}"])
     try:
         look_at(data)
     except StoreError as error:
-        return Found([str(error)])
+        return Examination([str(error)])
     broken = [f"{data.name}: {problem}" for problem in verify(data)]
     if broken:
-        return Found(broken)
+        return Examination(broken)
     env = tree.Environment(str(directory), _map_size(data), Corrupted)
     try:
         form = format_of(env)
         if form == BEFORE:
-            return Found([], form)
+            return Examination([], form)
         return _examine(env)
     except StoreError as error:
-        return Found([str(error)])
+        return Examination([str(error)])
     finally:
         env.close()
 
@@ -82,7 +82,7 @@ def _map_size(data: Path) -> int:
     return max(1 << 30, 2 * data.stat().st_size)
 
 
-def _examine(env: tree.Environment) -> Found:
+def _examine(env: tree.Environment) -> Examination:
     tables = dict(zip(TABLES, (env.table(name) for name in TABLES), strict=True))
     problems: list[str] = []
     entries: dict[str, int] = {}
@@ -96,7 +96,7 @@ def _examine(env: tree.Environment) -> Found:
     if not problems:
         use(env)
         problems += _unlike(env, tables)
-    return Found(problems, FORMAT, entries)
+    return Examination(problems, FORMAT, entries)
 
 
 def _all(env: tree.Environment, table: int) -> Iterator[tuple[bytes, bytes]]:

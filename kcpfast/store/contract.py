@@ -1,7 +1,7 @@
 """What a store is: the contract that LMDB and memory fulfil and one test suite checks.
 
 Two key spaces. *Objects* have a modification revision, a change log and snapshots at older
-revisions. The *index* holds the consequences of object writes (counters, owners, paths, marks ...):
+revisions. The *index* holds the index_hooks of object writes (counters, owners, paths, marks ...):
 plain keys and values, written in the same commit, never seen by a watch.
 """
 
@@ -59,11 +59,11 @@ class Full(StoreError):
     """
 
 
-class Failed(StoreError):
+class StoreFailed(StoreError):
     """The store has given up for good; only a new start may help."""
 
 
-class State(NamedTuple):
+class StoreState(NamedTuple):
     """How a store is: why it has failed, why its disk is short ("" = it is not), whether full."""
 
     failed: str = ""
@@ -147,7 +147,7 @@ class Count(NamedTuple):
     delta: int
 
 
-class Stamp(NamedTuple):
+class PutRevision(NamedTuple):
     """Writes the revision of this commit into the index (8 bytes, big endian).
 
     With `when` it does so only if the index has an entry with that prefix, as the writes of the
@@ -158,14 +158,26 @@ class Stamp(NamedTuple):
     when: bytes = b""
 
 
-class Unstamp(NamedTuple):
+class ForgetRevision(NamedTuple):
     """Deletes a stamp, unless it is newer than `seen` (then it stays, without an error)."""
 
     key: bytes
     seen: int
 
 
-Write = Put | Discard | Check | Empty | Present | Below | Index | Clear | Count | Stamp | Unstamp
+Write = (
+    Put
+    | Discard
+    | Check
+    | Empty
+    | Present
+    | Below
+    | Index
+    | Clear
+    | Count
+    | PutRevision
+    | ForgetRevision
+)
 
 
 class Record(NamedTuple):
@@ -335,7 +347,7 @@ class Store(Protocol):
         One that raises hurts nobody: the others are told, the commit returns, the fault is counted.
         """
 
-    def state(self) -> State:
+    def state(self) -> StoreState:
         """Return how the store is, as far as is known."""
 
     async def probe(self) -> None:

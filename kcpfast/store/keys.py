@@ -15,7 +15,7 @@ MAX_KEY = 500
 _MAX_STORAGE = 150
 
 
-class Place(NamedTuple):
+class ObjectPlace(NamedTuple):
     """Where an object lives."""
 
     storage: bytes
@@ -50,10 +50,10 @@ def prefix(storage: bytes, cluster: str = "", namespace: str = "") -> bytes:
     return storage + f"\0{cluster}\0{namespace}\0".encode()
 
 
-def place(key: bytes) -> Place:
+def place(key: bytes) -> ObjectPlace:
     """Split an object key into its coordinates."""
     storage, cluster, namespace, name = key.split(b"\0")
-    return Place(storage, cluster.decode(), namespace.decode(), name.decode())
+    return ObjectPlace(storage, cluster.decode(), namespace.decode(), name.decode())
 
 
 def after(key_prefix: bytes) -> bytes:

@@ -39,8 +39,8 @@ from kcpfast.store.contract import (
     Joining,
     Page,
     Record,
-    State,
     StoreError,
+    StoreState,
     Subscriber,
     event_size,
     is_discarded,
@@ -50,7 +50,7 @@ from kcpfast.store.contract import (
 from kcpfast.store.opening import DATA, open_store
 from kcpfast.store.space import Space
 from kcpfast.store.subscribers import Subscribers
-from kcpfast.store.writer import Outcome, Writer
+from kcpfast.store.writer import Outcome, StoreWriter
 from kcpfast.telemetry.metrics import STORE_BYTES
 
 _CREATE, _DELETE = b"c", b"d"
@@ -81,7 +81,7 @@ class LmdbStore:
         self._probes = 0
         self.clock = Clock(number(head[8:]) or time.time_ns() // 1_000_000)
         space = Space(data, self._env.used, self._env.free_pages)
-        self._writer = Writer(self._env, space, self.clock, self._grow, self._deliver)
+        self._writer = StoreWriter(self._env, space, self.clock, self._grow, self._deliver)
         self.commit = self._writer.commit
         self.when_failed = self._writer.when_failed
         STORE_BYTES.read = lambda: [((), data.stat().st_blocks * _BLOCK)]
@@ -282,7 +282,7 @@ class LmdbStore:
 
     # ------------------------------------------------------------------------------ upkeep
 
-    def state(self) -> State:
+    def state(self) -> StoreState:
         """Return how the store is."""
         return self._writer.state()
 

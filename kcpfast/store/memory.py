@@ -24,6 +24,7 @@ from kcpfast.store.contract import (
     Discard,
     Empty,
     Event,
+    ForgetRevision,
     Index,
     Item,
     Joined,
@@ -31,12 +32,11 @@ from kcpfast.store.contract import (
     Page,
     Present,
     Put,
+    PutRevision,
     Record,
-    Stamp,
-    State,
     StoreError,
+    StoreState,
     Subscriber,
-    Unstamp,
     Write,
     event_size,
     fails,
@@ -66,7 +66,9 @@ def _is_too_long(write: Write) -> bool:
     """Tell whether a write would leave an entry behind whose key cannot be one."""
     if isinstance(write, Put):
         return write.value is not None and len(write.key) > _MAX_KEY - 9
-    makes = isinstance(write, Count | Stamp) or (isinstance(write, Index) and bool(write.value))
+    makes = isinstance(write, Count | PutRevision) or (
+        isinstance(write, Index) and bool(write.value)
+    )
     return makes and len(write.key) > _MAX_KEY
 
 
@@ -230,14 +232,14 @@ class MemoryStore:
         elif isinstance(write, Clear):
             for key, _ in self.index_scan(write.key):
                 del self._index[key]
-        elif isinstance(write, Stamp):
+        elif isinstance(write, PutRevision):
             if not write.when or self.index_scan(write.when, limit=1):
                 self._set_index(write.key, number_bytes(self._revision))
                 return True
         elif isinstance(write, Count):
             total = number(self._index.get(write.key)) + write.delta
             self._set_index(write.key, number_bytes(total) if total else None)
-        elif isinstance(write, Unstamp) and number(self._index.get(write.key)) <= write.seen:
+        elif isinstance(write, ForgetRevision) and number(self._index.get(write.key)) <= write.seen:
             self._set_index(write.key, None)
         return False
 
@@ -251,9 +253,9 @@ class MemoryStore:
         """Add a subscriber."""
         self._subscribers.add(subscriber)
 
-    def state(self) -> State:
+    def state(self) -> StoreState:
         """Return that all is well."""
-        return State()
+        return StoreState()
 
     async def probe(self) -> None:
         """Do nothing: memory can be written and read."""

@@ -50,7 +50,7 @@ _LOCK_SIZE = 8192
 _Beside = tuple[tree.Environment, kernel.Writer, list[int]]
 Chunk = list[tuple[bytes, bytes]]
 Read = Callable[[int, bytes], Chunk]
-Convert = Callable[[bytes, bytes], bytes]
+ConvertEntry = Callable[[bytes, bytes], bytes]
 _MAGIC, _VERSION = 0xBEEFC0DE, 1
 _META_FLAG = 8
 # Page number, padding, flags, bounds; magic, version, address, map size; two tables; last page and
@@ -276,7 +276,7 @@ def _fill(
     writer: kernel.Writer,
     source: Read,
     pairs: Sequence[tuple[int, int]],
-    converts: Sequence[Convert],
+    converts: Sequence[ConvertEntry],
 ) -> int:
     """Copy tables, entry by entry in key order, which packs their pages full; return how many."""
     count = 0

@@ -32,15 +32,15 @@ from kcpfast.store.contract import (
     Discard,
     Empty,
     Event,
-    Failed,
+    ForgetRevision,
     Full,
     Index,
     Present,
     Put,
-    Stamp,
-    State,
+    PutRevision,
     StoreError,
-    Unstamp,
+    StoreFailed,
+    StoreState,
     Write,
 )
 from kcpfast.store.space import Space
@@ -60,8 +60,8 @@ LAYOUT: dict[type, tuple[int, int, int]] = {
     Index: (kernel.INDEX, 1, 0),
     Clear: (kernel.CLEAR, 0, 0),
     Count: (kernel.COUNT, 0, 1),
-    Stamp: (kernel.STAMP, 1, 0),
-    Unstamp: (kernel.UNSTAMP, 0, 1),
+    PutRevision: (kernel.STAMP, 1, 0),
+    ForgetRevision: (kernel.UNSTAMP, 0, 1),
 }
 # Errors of one commit: it is too large, or its keys are; the system is out of memory. Any other
 # error of a transaction is about the file or the disk, and nobody knows what it has become.
@@ -81,7 +81,7 @@ class Commit(NamedTuple):
     future: asyncio.Future[int]
 
 
-class _Job(NamedTuple):
+class _WriterJob(NamedTuple):
     """Other work that writes; it returns what its future shall be."""
 
     run: Callable[[], object]
@@ -97,7 +97,7 @@ class Outcome(NamedTuple):
     batch: Batch
 
 
-class Writer:
+class StoreWriter:
     """The thread that writes, and how to ask it."""
 
     def __init__(
@@ -114,7 +114,7 @@ class Writer:
         """
         self._kernel = kernel.Writer(env, LAYOUT)
         self._space, self._clock, self._grow, self._deliver = space, clock, grow, deliver
-        self._queue: queue.SimpleQueue[Commit | _Job | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Commit | _WriterJob | None] = queue.SimpleQueue()
         self._failed = ""
         self._closed = False
         self._to_tell: list[tuple[asyncio.AbstractEventLoop, Callable[[str], None]]] = []
@@ -142,15 +142,15 @@ class Writer:
             raise StoreError("the store is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[object] = loop.create_future()
-        self._queue.put(_Job(lambda: work(self._kernel), loop, future))
+        self._queue.put(_WriterJob(lambda: work(self._kernel), loop, future))
         try:
             return cast("_Result", await future)
         finally:
             del future  # as above
 
-    def state(self) -> State:
+    def state(self) -> StoreState:
         """Return how it is."""
-        return State(self._failed, self._space.short, self._space.full)
+        return StoreState(self._failed, self._space.short, self._space.full)
 
     def when_failed(self, tell: Callable[[str], None]) -> None:
         """Have `tell` called on this event loop with the reason, should the thread give up."""
@@ -174,7 +174,7 @@ class Writer:
         first = self._queue.get()
         if first is None:
             return False
-        if isinstance(first, _Job):
+        if isinstance(first, _WriterJob):
             self._do(first)
             return True
         batch: list[Commit] = [first]
@@ -189,7 +189,7 @@ class Writer:
         self._write(batch)
         return True
 
-    def _do(self, job: _Job) -> None:
+    def _do(self, job: _WriterJob) -> None:
         result: object
         try:
             self._look()
@@ -229,7 +229,7 @@ class Writer:
 
     def _look(self) -> None:
         if self._failed:
-            raise Failed(self._failed)
+            raise StoreFailed(self._failed)
         self._space.look()
 
     def _grown(self) -> bool:
@@ -251,7 +251,7 @@ class Writer:
             failure = StoreError(f"cannot write: {error}")
         else:
             self._fail(error)
-            failure = Failed(self._failed)
+            failure = StoreFailed(self._failed)
         failure.__cause__ = error
         return failure
 
@@ -270,7 +270,7 @@ class Writer:
         except Exception as error:
             # It is on the disk, and cannot be told: what subscribers know is true no more.
             self._fail(error)
-            return Outcome(commit.future, Failed(self._failed), _NOTHING)
+            return Outcome(commit.future, StoreFailed(self._failed), _NOTHING)
 
     def _outcome(self, commit: Commit, result: kernel._Result) -> Outcome:
         revision, failed, seen, replaced, stamped = result

@@ -122,7 +122,9 @@ class Groups:
         if code not in _CODES:
             code = f"{int(code) // 100}xx"
         named = (verb, self.name(str(group)), code)
-        return named if named in REQUESTS.values or _is_room(named) else (verb, OTHER, code)
+        return (
+            named if named in ANSWERED_REQUESTS.values or _is_room(named) else (verb, OTHER, code)
+        )
 
     def of_list(self, labels: Labels) -> Labels:
         """Return the labels of a list: resources that are not built in are counted together."""
@@ -137,7 +139,7 @@ def _is_room(labels: Labels) -> bool:
     Successes are few, one or two codes for a verb: errors, which anybody can make, displace none.
     """
     group, failed = labels[1], _is_error(labels[2])
-    of_group = [code for _, other, code in REQUESTS.values if other == group]
+    of_group = [code for _, other, code in ANSWERED_REQUESTS.values if other == group]
     return sum(_is_error(code) is failed for code in of_group) < _OF_A_GROUP
 
 
@@ -154,7 +156,7 @@ class Gauge:
         self.read: Callable[[], Reading] | None = None
 
 
-REQUESTS = Counter(
+ANSWERED_REQUESTS = Counter(
     "apiserver_request_total", "Requests that were answered.", "verb", "group", "code"
 )
 REQUEST_SECONDS = Histogram(
@@ -205,10 +207,10 @@ WORK_SECONDS = Histogram(
 RETRIES = Counter("workqueue_retries_total", "Work items that are tried again.", "name")
 
 GROUPS = Groups()
-REQUESTS.bound, LISTS.bound = GROUPS.of_request, GROUPS.of_list
+ANSWERED_REQUESTS.bound, LISTS.bound = GROUPS.of_request, GROUPS.of_list
 
 ALL: tuple[Counter | Histogram | Gauge, ...] = (
-    REQUESTS, REQUEST_SECONDS, IN_FLIGHT, REFUSED, LISTS, FAULTS, WATCHES, STORE_BYTES, HISTORY,
-    COMMIT_SECONDS, COMMITS_TOGETHER, DELIVERY_SECONDS, TURN_SECONDS, QUEUE_DEPTH, QUEUE_SECONDS,
-    WORK_SECONDS, RETRIES,
+    ANSWERED_REQUESTS, REQUEST_SECONDS, IN_FLIGHT, REFUSED, LISTS, FAULTS, WATCHES, STORE_BYTES,
+    HISTORY, COMMIT_SECONDS, COMMITS_TOGETHER, DELIVERY_SECONDS, TURN_SECONDS, QUEUE_DEPTH,
+    QUEUE_SECONDS, WORK_SECONDS, RETRIES,
 )  # fmt: skip

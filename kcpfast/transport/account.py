@@ -18,14 +18,14 @@ from collections.abc import Callable, Hashable
 from typing import Protocol
 
 # TLS, buffers of the usual size and the objects around them.
-CONNECTION = 24 * 1024
+CONNECTION_BYTES = 24 * 1024
 # Over the ceiling so many parts of it are made free at once: looking for who pays takes time.
 _PARTS = 32
 # After so much was taken, whoever watches over memory is to look at what it really comes to.
 _LOOK = 4 << 20
 
 
-class Owner(Protocol):
+class Holding(Protocol):
     """What a holder stands for."""
 
     def cut(self) -> bool:
@@ -71,7 +71,7 @@ class Account:
             if self.tidy is not None:
                 self.tidy()
 
-    def open(self, owner: Owner, key: Hashable) -> Holder:
+    def open(self, owner: Holding, key: Hashable) -> Holder:
         """Return a holder with nothing; it belongs to a party until it is closed."""
         return Holder(self, owner, self._party(key))
 
@@ -129,7 +129,7 @@ class Holder:
 
     __slots__ = ("_account", "held", "owner", "party")
 
-    def __init__(self, account: Account, owner: Owner, party: Party) -> None:
+    def __init__(self, account: Account, owner: Holding, party: Party) -> None:
         """Begin with nothing; see Account.open."""
         self._account: Account | None = account
         self.owner = owner
@@ -177,7 +177,7 @@ class Holder:
             account.leave(self)
             account.enter(self, key)
 
-    def heir(self, owner: Owner, size: int) -> Holder:
+    def heir(self, owner: Holding, size: int) -> Holder:
         """Return a holder that takes over so much of this one, which is about to be closed."""
         account = self._account
         if account is None:
@@ -205,5 +205,5 @@ class _Nobody:
 
 
 # For requests that came over no connection.
-UNCOUNTED = Holder(Account(), _Nobody(), Party(""))
-UNCOUNTED.close()
+NO_HOLDER = Holder(Account(), _Nobody(), Party(""))
+NO_HOLDER.close()

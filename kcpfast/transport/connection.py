@@ -13,18 +13,18 @@ import math
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
-from kcpfast._core.heads import Cut, Heads, cut
+from kcpfast._core.heads import FastRequest, HeaderBlock, cut
 from kcpfast.transport.eager import AT_ONCE, begin
 from kcpfast.transport.heads import head, line
 from kcpfast.transport.messages import (
-    NOBODY,
+    NO_PEER,
     Refuse,
     Request,
     Response,
     Serve,
     Stream,
 )
-from kcpfast.transport.parsing import FULL, Reading, Refused
+from kcpfast.transport.parsing import FULL, MalformedRequest, Reading
 from kcpfast.transport.secure import Tls
 from kcpfast.transport.sink import StreamSink
 from kcpfast.transport.tls import peer
@@ -63,7 +63,7 @@ class Service(NamedTuple):
     serve: Serve
     refuse: Refuse
     open: set[Connection]
-    known: dict[bytes, Heads]
+    known: dict[bytes, HeaderBlock]
     turns: Turns
 
 
@@ -97,11 +97,11 @@ class Connection:
         """Wait for a transport."""
         self.service = service
         self.transport: Tls | None = None
-        self.peer = NOBODY
+        self.peer = NO_PEER
         self.closing = False
         self._loop = asyncio.get_running_loop()
         self._reading: Reading | None = None
-        self._waiting: list[Request | Refused] = []
+        self._waiting: list[Request | MalformedRequest] = []
         self._waiting_bytes = 0
         self._task: Any = None
         # The request that is being answered.
@@ -113,7 +113,7 @@ class Connection:
         self._when_drained: Callable[[], None] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._alone: Cut | None = None
+        self._alone: FastRequest | None = None
         self._who = self._last_block = b""
 
     # ------------------------------------------------------------------- the transport calls
@@ -164,7 +164,7 @@ class Connection:
         reading = self._reading = self._reading or Reading(self, self.transport.holder)
         try:
             reading.feed(data)
-        except Refused as refused:
+        except MalformedRequest as refused:
             if not self.closing:  # it has not been given up already, by what was read before
                 self._give_up(refused)
         if reading.upgrade:
@@ -177,7 +177,7 @@ class Connection:
         if reading is not None:
             reading.end()
 
-    def _is_known(self, alone: Cut) -> bool:
+    def _is_known(self, alone: FastRequest) -> bool:
         """Queue a request if its headers were parsed before."""
         heads = self.service.known.get(alone.block + self._who)
         if heads is None:
@@ -188,7 +188,7 @@ class Connection:
         self.received(request)
         return True
 
-    def _learn(self, alone: Cut, request: Request) -> None:
+    def _learn(self, alone: FastRequest, request: Request) -> None:
         """Remember headers that a client sends for the second time."""
         fields = request.headers
         sized = b"content-length" in fields
@@ -203,7 +203,7 @@ class Connection:
         if len(known) >= _MAX_KNOWN:
             known.clear()
         left = {name: value for name, value in fields.items() if name != b"content-length"}
-        known[alone.block + self._who] = Heads(left)
+        known[alone.block + self._who] = HeaderBlock(left)
 
     def pause_writing(self) -> None:
         """Hear that the client does not read."""
@@ -257,7 +257,7 @@ class Connection:
         size = max(len(request.body) + _REQUEST - request.held, 0)
         if not request.holder.take(size):
             self._let_go(request)
-            self._give_up(Refused(429, FULL))
+            self._give_up(MalformedRequest(429, FULL))
             return False
         request.held += size
         self._waiting_bytes += request.held
@@ -289,7 +289,7 @@ class Connection:
     def _busy(self) -> bool:
         return self._task is not None
 
-    def _give_up(self, refused: Refused) -> None:
+    def _give_up(self, refused: MalformedRequest) -> None:
         self.closing = True
         self._end_reading()
         refused.__traceback__ = refused.__context__ = None
@@ -329,8 +329,8 @@ class Connection:
         if waiting is not None:
             self._task = waiting
 
-    async def _answer(self, request: Request | Refused) -> None:
-        if isinstance(request, Refused):
+    async def _answer(self, request: Request | MalformedRequest) -> None:
+        if isinstance(request, MalformedRequest):
             refusal = self.service.refuse(request.code, str(request))
             self._send(refusal, keep=False, body=refusal.body)
             # What the client still sends is read and dropped for a moment: closing at once would
@@ -453,7 +453,7 @@ class Connection:
         elif self._sink is not None:
             self._sink.cut()
         else:
-            self._give_up(Refused(429, FULL))
+            self._give_up(MalformedRequest(429, FULL))
         return self._running is not None
 
     def _abort(self) -> None:

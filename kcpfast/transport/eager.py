@@ -30,7 +30,7 @@ def begin(
     return loop.create_task(_go_on(coroutine, awaited))
 
 
-class _Begun:
+class _Started:
     """A coroutine that has run up to where it waits; awaiting this goes on from there.
 
     What Python 3.12 has as eager tasks. Until it waits there is no current task: what asks for
@@ -62,4 +62,4 @@ class _Begun:
 
 
 async def _go_on(coroutine: Coroutine[Any, Any, None], awaited: Any) -> None:
-    await _Begun(coroutine, awaited)
+    await _Started(coroutine, awaited)

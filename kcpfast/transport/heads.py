@@ -43,7 +43,7 @@ def http_date(seconds: float) -> str:
     return time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(seconds))
 
 
-class _Begun:
+class _DatedHead:
     """How answers begin, made once a second: the Date is in it."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class _Begun:
         return found
 
 
-_BEGUN = _Begun()
+_BEGUN = _DatedHead()
 
 
 def head(status: int, content_type: bytes, headers: Sequence[Header], lines: bytes) -> bytes:

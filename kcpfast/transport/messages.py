@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
-from kcpfast._core.heads import Cut
-from kcpfast.transport.account import UNCOUNTED
+from kcpfast._core.heads import FastRequest
+from kcpfast.transport.account import NO_HOLDER
 from kcpfast.transport.turns import Turns
 
 Header = tuple[bytes, bytes]
@@ -29,7 +29,7 @@ class Peer(NamedTuple):
 
 
 T = TypeVar("T")
-NOBODY = Peer("", "", ())
+NO_PEER = Peer("", "", ())
 
 
 class Request:
@@ -65,7 +65,7 @@ class Request:
         query: str = "",
         headers: dict[bytes, bytes] | None = None,
         body: bytes = b"",
-        peer: Peer = NOBODY,
+        peer: Peer = NO_PEER,
     ) -> None:
         """Build a request; `path` and `query` are as sent, still percent-encoded."""
         self.method = method
@@ -76,8 +76,8 @@ class Request:
         self.peer = peer
         self.keep_alive = True
         self.version = "1.1"
-        self.cut: Cut | None = None
-        self.holder = UNCOUNTED
+        self.cut: FastRequest | None = None
+        self.holder = NO_HOLDER
         self.held = 0
         self.gone = False
         self.turns: Turns | None = None

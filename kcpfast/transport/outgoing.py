@@ -16,11 +16,11 @@ from kcpfast.transport.heads import line
 MAX_ANSWER = 8 * 1024 * 1024
 _READ = 64 * 1024
 # What a connection of the event loop's own TLS holds, and what an answer grows to when it is read.
-CONNECTION = 320 * 1024
+OUTGOING_BYTES = 320 * 1024
 _GROWTH = 10
 # Of the bundles of CAs long ones are not kept: anybody may write them.
 _MAX_REMEMBERED = 32 * 1024
-Claim = Callable[[int], None]
+ClaimSize = Callable[[int], None]
 # What stands for itself in path and query (RFC 3986 section 3.3; % begins an escape), in host and
 # port.
 _TARGET = "/?%:@!$&'()*+,;=~"
@@ -31,7 +31,7 @@ class OutgoingError(Exception):
     """There was no answer; the text says why."""
 
 
-class Answer(NamedTuple):
+class OutgoingAnswer(NamedTuple):
     """What came back."""
 
     status: int
@@ -61,13 +61,13 @@ async def post(
     context: ssl.SSLContext,
     seconds: float,
     headers: Mapping[str, str],
-    claim: Claim,
-) -> Answer:
+    claim: ClaimSize,
+) -> OutgoingAnswer:
     """Send a body to an https URL and return the answer; OutgoingError if there is none in time.
 
     `claim` is told of what is held meanwhile, and may raise what ends it.
     """
-    claim(CONNECTION + len(body))
+    claim(OUTGOING_BYTES + len(body))
     exchange = _within(seconds, _post(url, body, context, headers, claim))
     try:
         # A task of its own: a timeout belongs to one, and who asks may be in none yet.
@@ -78,14 +78,14 @@ async def post(
         raise OutgoingError(str(error) or type(error).__name__) from error
 
 
-async def _within(seconds: float, exchange: Awaitable[Answer]) -> Answer:
+async def _within(seconds: float, exchange: Awaitable[OutgoingAnswer]) -> OutgoingAnswer:
     async with asyncio.timeout(seconds):
         return await exchange
 
 
 async def _post(
-    url: str, body: bytes, context: ssl.SSLContext, headers: Mapping[str, str], claim: Claim
-) -> Answer:
+    url: str, body: bytes, context: ssl.SSLContext, headers: Mapping[str, str], claim: ClaimSize
+) -> OutgoingAnswer:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 443
     reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
@@ -120,7 +120,7 @@ class _Reading:
         self.done = True
 
 
-async def _read(reader: asyncio.StreamReader, claim: Claim) -> Answer:
+async def _read(reader: asyncio.StreamReader, claim: ClaimSize) -> OutgoingAnswer:
     reading = _Reading()
     parser = httptools.HttpResponseParser(reading)
     while not reading.done:
@@ -134,4 +134,4 @@ async def _read(reader: asyncio.StreamReader, claim: Claim) -> Answer:
         parser.feed_data(data)
         if len(reading.body) > MAX_ANSWER:
             raise OutgoingError(f"the answer is longer than {MAX_ANSWER} bytes")
-    return Answer(parser.get_status_code(), bytes(reading.body))
+    return OutgoingAnswer(parser.get_status_code(), bytes(reading.body))

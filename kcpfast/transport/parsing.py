@@ -26,7 +26,7 @@ _OTHER_VERSION = re.compile(rb"[A-Z-]+ \S+ HTTP/[02-9]\.[0-9]\r\n")
 _UNSUPPORTED = "unsupported protocol version"
 
 
-class Refused(Exception):
+class MalformedRequest(Exception):
     """What was sent is no request: the status code of the answer, and why."""
 
     def __init__(self, code: int, why: str) -> None:
@@ -35,7 +35,7 @@ class Refused(Exception):
         self.code = code
 
 
-class Owner(Protocol):
+class MessageReader(Protocol):
     """Who reads: told of how far a message is, and given each that is whole."""
 
     peer: Peer
@@ -57,7 +57,7 @@ class Reading:
     body waits to be asked for; `upgrade`: it wants another protocol, which it will not get.
     """
 
-    def __init__(self, owner: Owner, holder: Holder) -> None:
+    def __init__(self, owner: MessageReader, holder: Holder) -> None:
         """Read for a connection; what a message holds is charged to its holder."""
         self._owner = owner
         self._holder = holder
@@ -80,14 +80,16 @@ class Reading:
             self.upgrade = True
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
-            raise cause if isinstance(cause, Refused) else Refused(400, str(cause)) from None
+            raise (
+                cause if isinstance(cause, MalformedRequest) else MalformedRequest(400, str(cause))
+            ) from None
         except httptools.HttpParserInvalidMethodError:
             code = 405 if _REQUEST_LINE.match(data) and not self._whole else 400
-            raise Refused(code, "unknown method") from None
+            raise MalformedRequest(code, "unknown method") from None
         except httptools.HttpParserError as error:
             if _OTHER_VERSION.match(data) and not self._whole:
-                raise Refused(505, _UNSUPPORTED) from None
-            raise Refused(400, f"malformed request: {error}") from None
+                raise MalformedRequest(505, _UNSUPPORTED) from None
+            raise MalformedRequest(400, f"malformed request: {error}") from None
 
     def _begin(self) -> None:
         self.in_head = True
@@ -117,7 +119,7 @@ class Reading:
         more = self._size - self._charged
         if more >= _STEP:
             if not self._holder.take(more):
-                raise Refused(429, FULL)
+                raise MalformedRequest(429, FULL)
             self._charged += more
 
     # ------------------------------------------------------------------- the parser calls
@@ -131,7 +133,7 @@ class Reading:
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request target."""
         if self._parser.get_method() == b"PRI":  # the parser would wait for the rest of the preface
-            raise Refused(505, "HTTP/2 is not spoken here")
+            raise MalformedRequest(505, "HTTP/2 is not spoken here")
         self._url += url
         self._count(len(url))
         _check_head(len(self._url))
@@ -146,7 +148,7 @@ class Reading:
         if seen is None:
             self._headers[key] = value
         elif key in (b"content-length", b"transfer-encoding", b"host"):
-            raise Refused(400, f"header {key.decode('latin-1')} given twice")
+            raise MalformedRequest(400, f"header {key.decode('latin-1')} given twice")
         else:
             self._headers[key] = seen + b"\n" + value
 
@@ -155,23 +157,23 @@ class Reading:
         self.in_head = False
         headers = self._headers
         if not self._parser.get_http_version().startswith("1."):  # as net/http of Go
-            raise Refused(505, _UNSUPPORTED)
+            raise MalformedRequest(505, _UNSUPPORTED)
         if b"transfer-encoding" in headers:
             if b"content-length" in headers:
-                raise Refused(400, "both Content-Length and Transfer-Encoding given")
+                raise MalformedRequest(400, "both Content-Length and Transfer-Encoding given")
             if headers[b"transfer-encoding"].lower() != b"chunked":
-                raise Refused(400, "unsupported Transfer-Encoding")
+                raise MalformedRequest(400, "unsupported Transfer-Encoding")
         elif int(headers.get(b"content-length") or b"0") > MAX_BODY:
-            raise Refused(413, f"limit is {MAX_BODY}")
+            raise MalformedRequest(413, f"limit is {MAX_BODY}")
         if b"host" not in headers and self._parser.get_http_version() == "1.1":
-            raise Refused(400, "missing required Host header")
+            raise MalformedRequest(400, "missing required Host header")
         self.expects = headers.get(b"expect", b"").lower() == b"100-continue"
         self._owner.body_begun()
 
     def on_body(self, data: bytes) -> None:
         """Take a piece of the body."""
         if len(self._body) + len(data) > MAX_BODY:
-            raise Refused(413, f"limit is {MAX_BODY}")
+            raise MalformedRequest(413, f"limit is {MAX_BODY}")
         self._count(len(data))
         self._body += data
 
@@ -196,10 +198,10 @@ class Reading:
             return target
         _, found, rest = target.partition("://")  # absolute form, RFC 9112 section 3.2.2
         if not found:
-            raise Refused(400, "malformed request target")
+            raise MalformedRequest(400, "malformed request target")
         return "/" + rest.partition("/")[2]
 
 
 def _check_head(size: int) -> None:
     if size > MAX_HEAD:
-        raise Refused(431, "the request's headers are too large")
+        raise MalformedRequest(431, "the request's headers are too large")

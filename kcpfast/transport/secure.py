@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from kcpfast.transport.account import CONNECTION, UNCOUNTED, Account
+from kcpfast.transport.account import CONNECTION_BYTES, NO_HOLDER, Account
 from kcpfast.transport.turns import Turns
 
 # The most that a TLS record holds. No more goes through memory at once: a BIO keeps the room that
@@ -76,7 +76,7 @@ class Tls(asyncio.Protocol):
         has a turn.
         """
         self._account, self._turns = account, turns
-        self.holder = UNCOUNTED
+        self.holder = NO_HOLDER
         self._queue: deque[bytes | memoryview] | None = None
         self._waiting = 0
         self._paused = self._begun = False
@@ -98,7 +98,7 @@ class Tls(asyncio.Protocol):
         address = transport.get_extra_info("peername")
         host = address[0] if isinstance(address, tuple) else ""
         self.holder = self._account.open(self, ("address", host))
-        if not self.holder.take(CONNECTION):
+        if not self.holder.take(CONNECTION_BYTES):
             self.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -113,7 +113,7 @@ class Tls(asyncio.Protocol):
         if upper is not None:
             upper.connection_lost(error)
         self.holder.close()
-        self.holder = UNCOUNTED
+        self.holder = NO_HOLDER
 
     def data_received(self, data: bytes) -> None:
         """Decrypt what is there."""

@@ -20,7 +20,7 @@ def _is_plain(_value: bytes) -> bool:
     return True
 
 
-class Form(NamedTuple):
+class FrameForm(NamedTuple):
     """How a watch wants objects: `key` is equal for watches that get the same bytes.
 
     `render(revision, value)` makes an object, `bookmark(revision, ended)` the object of a
@@ -33,7 +33,7 @@ class Form(NamedTuple):
     render: Callable[[int, bytes], bytes]
     bookmark: Callable[[int, bool], bytes]
     frame: Callable[[bytes, bytes], bytes] = json_line
-    then: Form | None = None
+    then: FrameForm | None = None
     copies: Callable[[bytes], bool] = _is_plain
 
 
@@ -56,7 +56,7 @@ class Interest(NamedTuple):
 class Told(Protocol):
     """Who is told of events: a watch, or a group of such as are told the same."""
 
-    form: Form
+    form: FrameForm
     interest: Interest
 
 
@@ -71,7 +71,7 @@ def is_long(event: Event, listeners: Iterable[Told]) -> bool:
     )
 
 
-def made_frame(event: Event, form: Form, test: Callable[[bytes, bytes], bool] | None) -> bytes:
+def made_frame(event: Event, form: FrameForm, test: Callable[[bytes, bytes], bool] | None) -> bytes:
     """Return an event as somebody reads it, nothing if it is not for them."""
     kind = change_of(event, test)
     if kind is None:
@@ -86,7 +86,7 @@ def make_frames(event: Event, frames: dict[Hashable, bytes], listeners: Sequence
     """
     for each in listeners:
         with contextlib.suppress(Exception):
-            form: Form | None = each.form
+            form: FrameForm | None = each.form
             kind = change_of(event, each.interest.test)
             while kind is not None and form is not None:
                 if (form.key, kind) not in frames:

@@ -28,7 +28,7 @@ from kcpfast.store.contract import Batch, Event, is_discarded
 from kcpfast.telemetry.metrics import DELIVERY_SECONDS, Reading
 from kcpfast.transport.messages import Sink
 from kcpfast.watch.asking import Asking
-from kcpfast.watch.frames import Form, Interest, frame_of, is_long, make_frames
+from kcpfast.watch.frames import FrameForm, Interest, frame_of, is_long, make_frames
 from kcpfast.watch.rights import Right, Rights
 from kcpfast.work.aside import LONG, Aside
 
@@ -53,7 +53,7 @@ class Watch:
         "timer",
     )  # fmt: skip
 
-    def __init__(self, form: Form, interest: Interest, sink: Sink, *, bookmarks: bool) -> None:
+    def __init__(self, form: FrameForm, interest: Interest, sink: Sink, *, bookmarks: bool) -> None:
         """Begin with nothing sent; `after` is the newest revision this watch has been told of."""
         self.form = form
         self.interest = interest
@@ -271,7 +271,7 @@ class Hub:
         if event.revision <= group.after:
             return
         if is_discarded(event):
-            self._break(group, UNKNOWN)
+            self._break(group, UNREADABLE_OBJECT)
             return
         try:
             made = frame_of(event, group, frames)
@@ -471,7 +471,7 @@ def _shows(interest: Interest, cluster: str) -> bool:
 
 BROKEN = msgspec.json.encode(internal("the watch cannot show an object").status())
 # What a watch is told last that is cut off: it will list again.
-UNKNOWN = msgspec.json.encode(
+UNREADABLE_OBJECT = msgspec.json.encode(
     expired("an object that could not be read was deleted; list again").status()
 )
 EXPIRED = msgspec.json.encode(

@@ -79,7 +79,7 @@ def test_programs_are_kept_up_to_a_number_of_bytes(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(evaluation, "_PROGRAMS", programs)
     for number in range(20):
         text = f"object.a == {number} && object.b != '{'x' * 100}'"
-        first = evaluation.compiled(text, ("bool",), evaluation.Scope())
-        assert evaluation.compiled(text, ("bool",), evaluation.Scope()) is first
+        first = evaluation.compiled(text, ("bool",), evaluation.ExpressionScope())
+        assert evaluation.compiled(text, ("bool",), evaluation.ExpressionScope()) is first
         assert programs.size < 120_000
     assert 1 < len(programs) < 10

@@ -3,7 +3,7 @@
 from typing import Any
 
 from kcpfast.api.openapi.units import Unit, units, version_unit
-from kcpfast.registry.catalog import Row, Served
+from kcpfast.registry.catalog import CatalogRow, Served
 from kcpfast.resources.builtin import BUILTIN
 from kcpfast.resources.definition import encode, resources_of
 from kcpfast.resources.resource import Origin, Resource
@@ -41,7 +41,7 @@ def lamps(*, closing: bool = False, **version: Any) -> Unit:
     """Return the unit of a group-version with the kind Lamp alone."""
     found = lamp(**version)
     assert found.origin is not None
-    served = Served(found, Row("crd", "lamps", found.origin, closing))
+    served = Served(found, CatalogRow("crd", "lamps", found.origin, closing))
     return version_unit(found.group, "v1", [served])
 
 

@@ -7,22 +7,22 @@ import pytest
 
 from kcpfast.api.pages import health
 from kcpfast.api.pages.health import CHECKS
-from kcpfast.store.contract import Full, State, StoreError
+from kcpfast.store.contract import Full, StoreError, StoreState
 from tests.fix_inside import Inside
 
 SHORT = "the disk is nearly full: there is room for 5 KiB"
 GONE = "the store has stopped writing: OSError: [Errno 5] Input/output error"
 STATES = {
-    "well": (State(), None, set()),
-    "short": (State(short=SHORT), None, {"readyz"}),
-    "full": (State(short=SHORT, full=True), None, {"readyz"}),
-    "failed": (State(failed=GONE), None, {"readyz", "livez", "healthz"}),
-    "cannot write": (State(), StoreError("cannot write: why"), {"readyz"}),
-    "no room": (State(), Full("no space left on the disk"), {"readyz"}),
+    "well": (StoreState(), None, set()),
+    "short": (StoreState(short=SHORT), None, {"readyz"}),
+    "full": (StoreState(short=SHORT, full=True), None, {"readyz"}),
+    "failed": (StoreState(failed=GONE), None, {"readyz", "livez", "healthz"}),
+    "cannot write": (StoreState(), StoreError("cannot write: why"), {"readyz"}),
+    "no room": (StoreState(), Full("no space left on the disk"), {"readyz"}),
 }
 
 
-def arrange(inside: Inside, state: State, error: Exception | None) -> list[int]:
+def arrange(inside: Inside, state: StoreState, error: Exception | None) -> list[int]:
     """Let the store be in a state, and its probes end with an error; return their numbers."""
     probes: list[int] = []
 
@@ -66,7 +66,7 @@ async def test_a_path_is_red_when_it_must_be(inside: Inside, path: str, name: st
 
 
 async def test_many_probes_are_one_write(inside: Inside) -> None:
-    probes = arrange(inside, State(), None)
+    probes = arrange(inside, StoreState(), None)
     inside.at = ""
     answers = await asyncio.gather(*(ask(inside, "/readyz") for _ in range(50)))
     assert set(answers) == {(200, "ok")}
@@ -76,7 +76,7 @@ async def test_many_probes_are_one_write(inside: Inside) -> None:
 async def test_a_store_that_does_not_answer(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arrange(inside, State(), None)
+    arrange(inside, StoreState(), None)
     forever = asyncio.Event()
     inside.store.probe = forever.wait  # type: ignore[method-assign, assignment]
     monkeypatch.setattr(health, "_PATIENCE_SECONDS", 0.01)

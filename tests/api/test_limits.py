@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kcpfast.api.limits.growth import LARGE, growth
+from kcpfast.api.limits.growth import LARGE_BODY, growth
 from kcpfast.transport.account import Account
 from kcpfast.transport.messages import Request, Response
 from tests.fix_inside import CONFIG_MAPS, Inside
@@ -78,7 +78,7 @@ async def test_body_that_there_is_no_room_for_is_refused(
     )
     assert said["message"] == "Too many requests, please try again later."
     assert account.held == 0
-    assert (await ask(inside, account, "x" * LARGE, method, path)).status in (200, 409)
+    assert (await ask(inside, account, "x" * LARGE_BODY, method, path)).status in (200, 409)
 
 
 STORED = [

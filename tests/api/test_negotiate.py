@@ -4,38 +4,39 @@ from __future__ import annotations
 
 import pytest
 
-from kcpfast.api.negotiate import JSON, PROTOBUF, YAML, Form, negotiate
+from kcpfast.api.negotiate import JSON, PROTOBUF, YAML, MediaForm, negotiate
 from kcpfast.meta.errors import ApiError
 
 META = ";as={};g=meta.k8s.io;v=v1"
 TABLE, ONE, MANY = (
     META.format(kind) for kind in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 )
-LIST = Form(JSON, "PartialObjectMetadataList")
-FORMS: list[tuple[str, str, Form | None, Form | None]] = [
+LIST = MediaForm(JSON, "PartialObjectMetadataList")
+METADATA = MediaForm(JSON, "PartialObjectMetadata")
+FORMS: list[tuple[str, str, MediaForm | None, MediaForm | None]] = [
     # Accept, verb, form of a built-in kind, form of a custom one (None = 406)
-    ("", "get", Form(), Form()),
-    ("*/*", "get", Form(), Form()),
-    ("application/*", "get", Form(), Form()),
-    (YAML, "get", Form(YAML), Form(YAML)),
-    (f"text/html, {JSON}", "get", Form(), Form()),
-    (f"{JSON};q=0.5, {YAML}", "get", Form(YAML), Form(YAML)),
+    ("", "get", MediaForm(), MediaForm()),
+    ("*/*", "get", MediaForm(), MediaForm()),
+    ("application/*", "get", MediaForm(), MediaForm()),
+    (YAML, "get", MediaForm(YAML), MediaForm(YAML)),
+    (f"text/html, {JSON}", "get", MediaForm(), MediaForm()),
+    (f"{JSON};q=0.5, {YAML}", "get", MediaForm(YAML), MediaForm(YAML)),
     ("text/html", "get", None, None),
     ("application/cbor", "get", None, None),
-    (PROTOBUF, "get", Form(PROTOBUF), None),
-    (f"{PROTOBUF},{JSON}", "get", Form(PROTOBUF), Form()),
-    (f"{PROTOBUF},{JSON}", "list", Form(), Form()),
-    (f"{PROTOBUF},{JSON}", "watch", Form(), Form()),
-    (PROTOBUF, "list", Form(PROTOBUF), None),
-    (JSON + TABLE, "list", Form(JSON, "Table"), Form(JSON, "Table")),
-    (JSON + TABLE, "get", Form(JSON, "Table"), Form(JSON, "Table")),
-    (YAML + TABLE, "list", Form(YAML, "Table"), Form(YAML, "Table")),
+    (PROTOBUF, "get", MediaForm(PROTOBUF), None),
+    (f"{PROTOBUF},{JSON}", "get", MediaForm(PROTOBUF), MediaForm()),
+    (f"{PROTOBUF},{JSON}", "list", MediaForm(), MediaForm()),
+    (f"{PROTOBUF},{JSON}", "watch", MediaForm(), MediaForm()),
+    (PROTOBUF, "list", MediaForm(PROTOBUF), None),
+    (JSON + TABLE, "list", MediaForm(JSON, "Table"), MediaForm(JSON, "Table")),
+    (JSON + TABLE, "get", MediaForm(JSON, "Table"), MediaForm(JSON, "Table")),
+    (YAML + TABLE, "list", MediaForm(YAML, "Table"), MediaForm(YAML, "Table")),
     (PROTOBUF + TABLE, "list", None, None),
-    (f"{JSON}{TABLE},{JSON}", "list", Form(JSON, "Table"), Form(JSON, "Table")),
-    (f"{JSON};as=Table;g=meta.k8s.io;v=v9,{JSON}", "list", Form(), Form()),
+    (f"{JSON}{TABLE},{JSON}", "list", MediaForm(JSON, "Table"), MediaForm(JSON, "Table")),
+    (f"{JSON};as=Table;g=meta.k8s.io;v=v9,{JSON}", "list", MediaForm(), MediaForm()),
     (f"{JSON};as=Table;g=other;v=v1", "list", None, None),
     (f"{JSON};as=Chart;g=meta.k8s.io;v=v1", "list", None, None),
-    (JSON + ONE, "get", Form(JSON, "PartialObjectMetadata"), Form(JSON, "PartialObjectMetadata")),
+    (JSON + ONE, "get", METADATA, METADATA),
     (JSON + ONE, "list", None, None),
     (JSON + MANY, "get", None, None),
     (PROTOBUF + MANY, "list", LIST._replace(media=PROTOBUF), LIST._replace(media=PROTOBUF)),
@@ -45,7 +46,7 @@ FORMS: list[tuple[str, str, Form | None, Form | None]] = [
 
 @pytest.mark.parametrize(("accept", "verb", "builtin", "custom"), FORMS)
 def test_form_is_the_first_that_can_be_made(
-    accept: str, verb: str, builtin: Form | None, custom: Form | None
+    accept: str, verb: str, builtin: MediaForm | None, custom: MediaForm | None
 ) -> None:
     for is_builtin, wanted in ((True, builtin), (False, custom)):
         if wanted is not None:

@@ -6,7 +6,7 @@ from kcpfast.api.openapi.definitions import descriptions, published
 from kcpfast.api.openapi.documents import Documents
 from kcpfast.api.openapi.units import units
 from kcpfast.meta.bounded import Bounded
-from kcpfast.registry.catalog import Row, Served
+from kcpfast.registry.catalog import CatalogRow, Served
 from kcpfast.resources.builtin import definitions
 from tests.api.openapi_kinds import builtin, lamp, lamps
 
@@ -17,7 +17,7 @@ def bound(workspace: int) -> Served:
     """Return the kind Lamp as one of many workspaces serves it that are bound to one export."""
     found = lamp()
     assert found.origin is not None
-    return Served(found, Row("binding", f"binding-{workspace}", found.origin))
+    return Served(found, CatalogRow("binding", f"binding-{workspace}", found.origin))
 
 
 def test_workspaces_with_one_export_share_one_document() -> None:

@@ -14,7 +14,7 @@ from kcpfast.api.limits import seats
 from kcpfast.api.limits.seats import Limits, Pool, Seat, Seats, flow_of
 from kcpfast.auth.tokens import CLUSTER_EXTRA
 from kcpfast.meta.errors import ApiError
-from kcpfast.meta.user import MASTERS, NOBODY, Attributes, User
+from kcpfast.meta.user import ANONYMOUS_USER, MASTERS, Attributes, User
 from kcpfast.transport.messages import Request, Response, Sink, Stream
 from tests.fix_inside import CONFIG_MAPS, Inside, config_map
 
@@ -115,7 +115,7 @@ KINDS = [
     (User("u"), "watch", "leases", "watches", False),
     (User("u"), "list", "leases", "reads", False),
     (User("system:kube-scheduler"), "update", "widgets", "writes", True),
-    (NOBODY, "list", "widgets", "reads", False),
+    (ANONYMOUS_USER, "list", "widgets", "reads", False),
     (ACCOUNT, "list", "widgets", "reads", False),
     (MASTER, "create", "widgets", None, False),
     (MASTER, "watch", "widgets", None, False),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kcpfast.api.serve import VERBS
+from kcpfast.api.serve import VERB_HANDLERS
 from kcpfast.resources.protobuf import decode, encode
 from kcpfast.transport.messages import Request, Response, Stream
 from tests.fix_inside import CONFIG_MAPS, Inside, config_map
@@ -329,7 +329,7 @@ async def test_request_has_the_time_that_it_asks_for(
         async def never(*_: Any) -> Any:
             await asyncio.Event().wait()
 
-        monkeypatch.setitem(VERBS, "list", never)
+        monkeypatch.setitem(VERB_HANDLERS, "list", never)
     got = await inside.send("GET", f"{CONFIG_MAPS}?timeout={text}")
     assert got.status == status
 

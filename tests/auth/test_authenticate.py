@@ -11,7 +11,7 @@ import pytest
 from kcpfast.auth.authenticate import Authenticator, bearer, impersonated
 from kcpfast.auth.tokens import ServiceAccountTokens, read_token_file
 from kcpfast.meta.errors import ApiError
-from kcpfast.meta.user import AUTHENTICATED, NOBODY, User
+from kcpfast.meta.user import ANONYMOUS_USER, AUTHENTICATED, User
 from kcpfast.transport.messages import Peer, Request
 from kcpfast.work.aside import LONG
 from tests.fix_inside import Inside
@@ -38,7 +38,7 @@ def test_certificate_counts_before_a_token(inside: Inside, account_key: Path) ->
     by_both = known.user(Request("GET", "/", "", token, peer=shown))
     assert by_both == User("by-certificate", groups=("g", AUTHENTICATED))
     assert known.user(Request("GET", "/", "", token)).name == "by-token"
-    assert known.user(Request("GET", "/")) == NOBODY
+    assert known.user(Request("GET", "/")) == ANONYMOUS_USER
     with pytest.raises(ApiError, match="Unauthorized"):
         known.user(Request("GET", "/", "", {b"authorization": b"Bearer other"}))
 
@@ -67,7 +67,7 @@ IMPERSONATED: list[tuple[dict[bytes, bytes], User | None]] = [
     ({b"impersonate-user": b"system:serviceaccount:ns:sa"},
      User("system:serviceaccount:ns:sa", "", (
          "system:serviceaccounts", "system:serviceaccounts:ns", AUTHENTICATED))),
-    ({b"impersonate-user": NOBODY.name.encode()}, NOBODY),
+    ({b"impersonate-user": ANONYMOUS_USER.name.encode()}, ANONYMOUS_USER),
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from kcpfast.cli import commands, start
 from tests.fix_cli import Cli
 
 KCP, WS, CREATE = "kubectl-kcp", "kubectl-ws", "kubectl-create-workspace"
-LEAVES = [row.path for row in commands.ROWS if row.module]
+LEAVES = [row.path for row in commands.COMMAND_ROWS if row.module]
 
 
 @pytest.mark.parametrize(

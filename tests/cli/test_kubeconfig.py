@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from kcpfast.cli.client import kubeconfig
-from kcpfast.cli.client.kubeconfig import CLUSTERS, CONTEXTS, USERS, Entry, File, Kubeconfig
+from kcpfast.cli.client.kubeconfig import CLUSTERS, CONTEXTS, USERS, File, Kubeconfig, NamedEntry
 from kcpfast.cli.failure import Failure
 
 ONE = """\
@@ -47,7 +47,7 @@ def several(tmp_path: Path, *texts: str | None) -> Kubeconfig:
     return Kubeconfig("", {"KUBECONFIG": os.pathsep.join(map(str, paths))})
 
 
-def found(config: Kubeconfig, kind: str, name: str) -> Entry:
+def found(config: Kubeconfig, kind: str, name: str) -> NamedEntry:
     entry = config.find(kind, name)
     assert entry is not None
     return entry
@@ -166,7 +166,7 @@ def test_a_new_file_is_private(tmp_path: Path) -> None:
     path = tmp_path / "new" / "config"
     config = Kubeconfig("", {"KUBECONFIG": str(path)})
     assert not config.exists
-    config.put(CONTEXTS, "a", {"cluster": "b"}, Entry(None, {}))
+    config.put(CONTEXTS, "a", {"cluster": "b"}, NamedEntry(None, {}))
     config.current = "a"
     config.save()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -11,9 +11,16 @@ import pytest
 import trustme
 
 from kcpfast.cli.client.connect import connect
-from kcpfast.cli.client.http1 import Closed, Connection, Malformed, Url, segment, split_url
+from kcpfast.cli.client.http1 import (
+    ClientConnection,
+    Closed,
+    MalformedAnswer,
+    ServerUrl,
+    segment,
+    split_url,
+)
 from kcpfast.cli.client.session import Session, proxy_of
-from kcpfast.cli.failure import Failure, Refused
+from kcpfast.cli.failure import Failure, RequestRefused
 from tests.fix_cli import KUBECONFIG, Cli, Fake, status, target
 
 
@@ -73,14 +80,14 @@ def test_a_refusal_carries_what_was_said(
     answer: object, text: str, reason: str, fake: Fake, session: Session
 ) -> None:
     fake.answers = {"GET /a": answer}
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRefused) as caught:
         session.get("/a")
     assert (str(caught.value), caught.value.reason) == (text, reason)
 
 
 def test_unauthorized_names_user_and_file(fake: Fake, session: Session, config: Path) -> None:
     fake.answers = {"GET /a": (401, status(401, "Unauthorized", "Unauthorized"))}
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRefused) as caught:
         session.get("/a")
     assert str(caught.value) == "You must be logged in to the server (Unauthorized)"
     assert f'user "admin", from context "main" of {config}' in caught.value.hint
@@ -264,8 +271,8 @@ def test_a_tunnel_is_asked_for(fake: Fake, config: Path) -> None:
     ],
 )
 def test_url_is_split(text: str, parts: tuple[str, str, int, str]) -> None:
-    assert split_url(text) == Url(*parts)
-    assert split_url(str(split_url(text))) == Url(*parts)
+    assert split_url(text) == ServerUrl(*parts)
+    assert split_url(str(split_url(text))) == ServerUrl(*parts)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +285,7 @@ def test_segment_of_a_path(text: str, escaped: str) -> None:
 
 def exchange(answer: bytes, method: str = "GET") -> tuple[int, bytes, bool]:
     here, there = socket.socketpair()
-    with closing(there), closing(Connection(here)) as connection:
+    with closing(there), closing(ClientConnection(here)) as connection:
         there.sendall(answer)
         there.shutdown(socket.SHUT_WR)
         found = connection.exchange(method, "/", [], None)
@@ -313,11 +320,11 @@ def test_answer_is_read(answer: bytes, expected: tuple[int, bytes, bool]) -> Non
         (HEAD, Closed),
         (HEAD + b"Content-Length: 9\r\n\r\nok", Closed),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nok", Closed),
-        (HEAD + b"Content-Length: x\r\n\r\n", Malformed),
-        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", Malformed),
-        (b"SSH-2.0-OpenSSH\r\n", Malformed),
-        (b"HTTP/1.1 200", Malformed),
-        (b"HTTP/1.1 20x OK\r\n\r\n", Malformed),
+        (HEAD + b"Content-Length: x\r\n\r\n", MalformedAnswer),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", MalformedAnswer),
+        (b"SSH-2.0-OpenSSH\r\n", MalformedAnswer),
+        (b"HTTP/1.1 200", MalformedAnswer),
+        (b"HTTP/1.1 20x OK\r\n\r\n", MalformedAnswer),
     ],
 )
 def test_what_is_no_answer_is_told(answer: bytes, error: type[Exception]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from kcpfast.cli.client.connect import connect
 from kcpfast.cli.ws import screen
-from kcpfast.cli.ws.browser import KEYS, Browser, Node
+from kcpfast.cli.ws.browser import KEYS, Browser, BrowserNode
 from kcpfast.cli.ws.tree import Branch, draw
 from tests.fix_cli import Cli, Fake, status, target, workspace, workspaces
 
@@ -93,9 +93,9 @@ def test_draw_nothing_below() -> None:
 
 def browser() -> Browser:
     """Return root (open) with a (closed, with b below) and m, which cannot be entered."""
-    root, a = Node("root", "root"), Node("root:a", "a")
-    a.below = [Node("root:a:b", "b")]
-    root.below = [a, Node("root:m", "m [m]", enterable=False)]
+    root, a = BrowserNode("root", "root"), BrowserNode("root:a", "a")
+    a.below = [BrowserNode("root:a:b", "b")]
+    root.below = [a, BrowserNode("root:m", "m [m]", enterable=False)]
     root.open = True
     return Browser(root)
 
@@ -148,8 +148,8 @@ def test_browser_chooses(keys: str, chosen: str | None) -> None:
     [(0, 2, "0 1"), (3, 2, "2 3"), (9, 3, "7 8 9"), (4, 99, "0 1 2 3 4 5 6 7 8 9")],
 )
 def test_browser_window_follows_the_cursor(moves: int, height: int, labels: str) -> None:
-    root = Node("0", "0")
-    root.below = [Node(str(number), str(number)) for number in range(1, 10)]
+    root = BrowserNode("0", "0")
+    root.below = [BrowserNode(str(number), str(number)) for number in range(1, 10)]
     root.open = True
     seen = Browser(root)
     for _ in range(moves):

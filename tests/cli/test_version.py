@@ -31,7 +31,7 @@ def test_libraries_are_those_of_the_project() -> None:
     names = {re.match(r"[\w-]+", each)[0] for each in PROJECT["project"]["dependencies"]}  # type: ignore[index]
     assert set(version.LIBRARIES) == names
     assert PROJECT["project"]["version"] == kcpfast.__version__
-    assert version.UNKNOWN not in version.installed().values()
+    assert version.UNKNOWN_VERSION not in version.installed().values()
 
 
 def test_text(noted: Path, cli: Cli) -> None:

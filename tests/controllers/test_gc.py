@@ -34,7 +34,7 @@ async def owners_of(inside: Inside, name: str) -> list[str]:
 
 
 def marks(inside: Inside) -> list[bytes]:
-    return [key for key, _ in inside.store.index_scan(index.MARKS)]
+    return [key for key, _ in inside.store.index_scan(index.WORK_ITEMS)]
 
 
 @pytest.mark.parametrize("backing", ["memory", "lmdb"], indirect=True)

@@ -7,12 +7,12 @@ import logging
 
 import pytest
 
-from kcpfast.admission.chain import Refused
+from kcpfast.admission.chain import DeletionRefused
 from kcpfast.controllers import runtime as running
 from kcpfast.controllers.runtime import DONE, Outcome, Runtime
 from kcpfast.meta.errors import conflict, forbidden
 from kcpfast.registry import index
-from kcpfast.store.contract import Conflict, Put, Stamp, StoreError
+from kcpfast.store.contract import Conflict, Put, PutRevision, StoreError
 from kcpfast.store.memory import MemoryStore
 
 FAILURES = [
@@ -20,7 +20,7 @@ FAILURES = [
     (Conflict(b"key", 7), logging.INFO, False),
     (conflict("things", "", "a", "somebody was faster"), logging.INFO, False),
     (forbidden("things", "", "a", "a policy says no"), logging.WARNING, False),
-    (Refused("a policy says no"), logging.INFO, False),
+    (DeletionRefused("a policy says no"), logging.INFO, False),
     (StoreError("cannot write: no space left"), logging.WARNING, False),
     (ValueError("a fault"), logging.ERROR, True),
 ]
@@ -48,7 +48,9 @@ async def test_a_failure_is_told_of_and_tried_again(
 
     runtime = Runtime(store, {"thing": reconcile})
     caplog.set_level(logging.INFO)
-    await store.commit([Put(b"key", b"{}"), Stamp(index.mark("thing", "cluster", "name"))])
+    await store.commit(
+        [Put(b"key", b"{}"), PutRevision(index.work_item("thing", "cluster", "name"))]
+    )
     runtime.start()
     await settled(runtime)
     (key,) = runtime._timers
@@ -57,7 +59,7 @@ async def test_a_failure_is_told_of_and_tried_again(
     await runtime.stop()
     (record,) = caplog.records
     assert (record.levelno, record.exc_info is not None) == (level, traceback)
-    assert (tries, list(store.index_scan(index.MARKS))) == (2, [])
+    assert (tries, list(store.index_scan(index.WORK_ITEMS))) == (2, [])
 
 
 async def test_who_waits_for_others_for_long_takes_no_place(
@@ -76,29 +78,29 @@ async def test_who_waits_for_others_for_long_takes_no_place(
         return DONE
 
     runtime = Runtime(store, {"a": hang, "b": work})
-    marks = [index.mark("a", "cluster", str(number)) for number in range(3 * running._AT_ONCE)]
-    marks.append(index.mark("b", "cluster", "name"))
-    await store.commit([Put(b"key", b"{}"), *map(Stamp, marks)])
+    marks = [index.work_item("a", "cluster", str(number)) for number in range(3 * running._AT_ONCE)]
+    marks.append(index.work_item("b", "cluster", "name"))
+    await store.commit([Put(b"key", b"{}"), *map(PutRevision, marks)])
     runtime.start()
     await asyncio.wait_for(done.wait(), 5)
     answered.set()
     await settled(runtime)
     await runtime.stop()
-    assert list(store.index_scan(index.MARKS)) == []
+    assert list(store.index_scan(index.WORK_ITEMS)) == []
 
 
 async def test_a_refusal_is_no_news_to_itself() -> None:
     store, tries = MemoryStore(), 0
-    mark = index.mark("thing", "cluster", "name")
+    mark = index.work_item("thing", "cluster", "name")
 
     async def reconcile(cluster: str, name: str) -> Outcome:
         nonlocal tries
         tries += 1
-        await store.commit([Stamp(mark)])  # as what it says of it does
-        raise Refused("a policy says no", longest=0.5)
+        await store.commit([PutRevision(mark)])  # as what it says of it does
+        raise DeletionRefused("a policy says no", longest=0.5)
 
     runtime = Runtime(store, {"thing": reconcile})
-    await store.commit([Put(b"key", b"{}"), Stamp(mark)])
+    await store.commit([Put(b"key", b"{}"), PutRevision(mark)])
     runtime.start()
     for number in range(5):
         await settled(runtime)

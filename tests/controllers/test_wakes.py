@@ -23,7 +23,7 @@ from kcpfast.registry import index
 from kcpfast.server import wakes, wire
 from kcpfast.server.bootstrap import installation
 from kcpfast.server.consistency import _objects as objects
-from kcpfast.store.contract import Stamp, Store, Write
+from kcpfast.store.contract import PutRevision, Store, Write
 from kcpfast.store.keys import object_key
 from kcpfast.store.memory import MemoryStore
 from kcpfast.store.subscribers import Subscribers
@@ -87,7 +87,7 @@ def everything(store: Store) -> list[Write]:
                 marks.add(("tokens", cluster, f"{namespace}\0{uid}"))
         if kind == BY_NAME["crd"]:
             marks.add(("crd-names", cluster, name.partition(".")[2]))
-    return [Stamp(index.mark(*each)) for each in sorted(marks)]
+    return [PutRevision(index.work_item(*each)) for each in sorted(marks)]
 
 
 def owner_of_token(secret: Json) -> tuple[str, str]:
@@ -102,7 +102,7 @@ def said(store: Store) -> dict[bytes, bytes]:
     """Return all objects as stored, and the index but for marks."""
     objects = {item.key: b"%d " % item.revision + item.value for item in store.scan(b"").items}
     return objects | {
-        key: value for key, value in store.index_scan(b"") if not key.startswith(index.MARKS)
+        key: value for key, value in store.index_scan(b"") if not key.startswith(index.WORK_ITEMS)
     }
 
 
@@ -199,12 +199,12 @@ def test_whoever_read_something_is_woken(account_key: Path, scene: str) -> None:
     assert play(chain(*SCENES[scene]), account_key) == []
 
 
-@pytest.mark.parametrize("row", wakes.TABLE, ids=lambda row: f"{row.kind[1]} {row.controller}")
+@pytest.mark.parametrize("row", wakes.WAKES, ids=lambda row: f"{row.kind[1]} {row.controller}")
 def test_each_row_is_needed(
     account_key: Path, monkeypatch: pytest.MonkeyPatch, row: wakes.Wake
 ) -> None:
-    same = [each for each in wakes.TABLE if each[0::2] == row[0::2]]
-    monkeypatch.setattr(wakes, "TABLE", [each for each in wakes.TABLE if each not in same])
+    same = [each for each in wakes.WAKES if each[0::2] == row[0::2]]
+    monkeypatch.setattr(wakes, "WAKES", [each for each in wakes.WAKES if each not in same])
     for scene in NEEDED[row.kind[1], row.controller]:
         assert play(chain(*SCENES[scene]), account_key) != []
 

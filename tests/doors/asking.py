@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from kcpfast._core.heads import Heads, cut
+from kcpfast._core.heads import HeaderBlock, cut
 from kcpfast.kcp.effective import scoped
 from kcpfast.meta.user import AUTHENTICATED, SERVICE_ACCOUNTS, UNAUTHENTICATED, Attributes, User
-from kcpfast.transport.messages import NOBODY, Peer, Request, Response, Stream
+from kcpfast.transport.messages import NO_PEER, Peer, Request, Response, Stream
 from tests.api.test_verbs import Lines
 from tests.doors.world import KINDS, OFFERS, PLURALS, SHOP, TOKENS, Kind, World, thing
 from tests.fix_inside import Inside, Json
@@ -85,7 +85,7 @@ class Asker(NamedTuple):
 
     def peer(self) -> Peer:
         """Return what the connection knows of the sender."""
-        return NOBODY if self.token or not self.name else Peer("", self.name, self.groups)
+        return NO_PEER if self.token or not self.name else Peer("", self.name, self.groups)
 
 
 class Door(NamedTuple):
@@ -171,7 +171,7 @@ class Client:
 
     def __init__(self, inside: Inside, world: World) -> None:
         self.inside, self.world = inside, world
-        self._heads: dict[Any, Heads] = {}
+        self._heads: dict[Any, HeaderBlock] = {}
 
     async def ask(self, question: Question, facts: Facts, before: Facts) -> Seen:
         """Send a question and return what the answer tells."""
@@ -208,11 +208,11 @@ class Client:
         where: tuple[str, str],
         headers: dict[bytes, bytes],
         body: bytes = b"",
-        peer: Peer = NOBODY,
+        peer: Peer = NO_PEER,
     ) -> Response | Stream:
         path, query = where
         key = (tuple(sorted(headers.items())), peer)
-        heads = self._heads.setdefault(key, Heads(headers))
+        heads = self._heads.setdefault(key, HeaderBlock(headers))
         request = Request(method, path, query, heads.fields, body, peer)
         target = f"{path}?{query}" if query else path
         line = f"{method} {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"

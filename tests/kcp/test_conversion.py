@@ -84,7 +84,7 @@ def both(plural: str, found: Json, *, newer_first: bool) -> Json:
 @pytest.mark.parametrize(("plural", "found"), NEWER)
 def test_v1alpha2_comes_back_through_v1alpha1(plural: str, found: Json) -> None:
     back = both(plural, found, newer_first=True)
-    assert without(back, conversion.PREFIX + "v1alpha1") == found
+    assert without(back, conversion.V1ALPHA2_PREFIX + "v1alpha1") == found
 
 
 @pytest.mark.parametrize(("plural", "found"), OLDER)
@@ -135,8 +135,10 @@ ROWS = [
 def test_what_cannot_be_read_is_refused(plural: str, key: str, text: str) -> None:
     """It is not only refused: of what is stored already, the other version can be shown."""
     spec: Json = {"permissionClaims": claim(all=True)}
-    wrong = obj(spec, {conversion.PREFIX + key: text}, {"appliedPermissionClaims": claim()})
-    with pytest.raises(conversion.Malformed):
+    wrong = obj(
+        spec, {conversion.V1ALPHA2_PREFIX + key: text}, {"appliedPermissionClaims": claim()}
+    )
+    with pytest.raises(conversion.MalformedAnnotation):
         conversion.check(plural, wrong)
     both(plural, wrong, newer_first=False)
     both(plural, wrong, newer_first=True)
@@ -176,7 +178,7 @@ async def test_what_is_parked_obeys_the_rules_of_its_version(
     reference = {"export": {"path": "root:shop", "name": "x.example.com"}}
     if head is BINDING:
         spec = spec | {"reference": reference}
-    meta = {"name": "x", "annotations": {conversion.PREFIX + key: json.dumps(parked)}}
+    meta = {"name": "x", "annotations": {conversion.V1ALPHA2_PREFIX + key: json.dumps(parked)}}
     path = f"/apis/apis.kcp.io/v1alpha1/{head['kind'].lower()}s"
     got = await inside.send("POST", path, head | {"metadata": meta, "spec": spec})
     assert (got.status, why in got.body["message"]) == (code, True), got.body
@@ -186,7 +188,7 @@ async def test_no_annotation_speaks_for_the_status(inside: Inside) -> None:
     market = Market(inside)
     await market.open(READ)
     await market.bind(inside.at, "lamps", READ)
-    key = conversion.PREFIX + "status-applied-permission-claims"
+    key = conversion.V1ALPHA2_PREFIX + "status-applied-permission-claims"
     forged = json.dumps(claim(resource="configmaps", verbs=["delete"]))
     older = "/apis/apis.kcp.io/v1alpha1/apibindings/lamps"
     await inside.patch(older, {"metadata": {"annotations": {key: forged}}})

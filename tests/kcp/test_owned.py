@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from kcpfast.kcp.admit.owned import SETTLED, TABLE, Field
-from kcpfast.kcp.birth import OWNER_ANNOTATION
+from kcpfast.kcp.admit.owned import OWNED_FIELDS, SETTLED, OwnedField
+from kcpfast.kcp.creation import OWNER_ANNOTATION
 from tests.auth.test_impersonation import Tenant
 from tests.fix_inside import MERGE, Answer, Inside, Json
 from tests.kcp.provider import BINDINGS, EXPORTS, SCHEMAS, Market, binding, export, schema
@@ -59,16 +59,16 @@ async def home(inside: Inside) -> str:
     return where
 
 
-def key_of(row: Field) -> str:
+def key_of(row: OwnedField) -> str:
     return row.path[-1].replace("*", "x") if row.path[0] == "metadata" else ""
 
 
-def text_of(row: Field) -> str:
+def text_of(row: OwnedField) -> str:
     """Return what may stand in a label, or what an owner is told by."""
     return "forged" if row.path[1] == "labels" else '{"username":"forged"}'
 
 
-def forged(row: Field, obj: Json) -> Json:
+def forged(row: OwnedField, obj: Json) -> Json:
     """Return an object in which the field of a row says what its writer would like."""
     new: Json = copy.deepcopy(obj)
     key = key_of(row)
@@ -81,7 +81,7 @@ def forged(row: Field, obj: Json) -> Json:
     return new
 
 
-def change(row: Field) -> Json:
+def change(row: OwnedField) -> Json:
     """Return the same as a merge patch."""
     if row.path[1] == "finalizers":
         return {"metadata": {"finalizers": None}}
@@ -91,7 +91,7 @@ def change(row: Field) -> Json:
     return {row.path[0]: {row.path[1]: FORGED[row.path]}}
 
 
-def ways(row: Field, obj: Json) -> list[tuple[str, str, Any]]:
+def ways(row: OwnedField, obj: Json) -> list[tuple[str, str, Any]]:
     """Return methods, media types and bodies that would change a field."""
     new = forged(row, obj)
     part = change(row)
@@ -105,7 +105,7 @@ def ways(row: Field, obj: Json) -> list[tuple[str, str, Any]]:
     return found if row.path[1] == "finalizers" else [*found, ("PATCH", APPLY, applied)]
 
 
-def said(row: Field, obj: Json) -> Any:
+def said(row: OwnedField, obj: Json) -> Any:
     """Return what an object says of a row."""
     holder: Any = obj
     for each in row.path[:-1]:
@@ -123,8 +123,10 @@ async def send(inside: Inside, method: str, path: str, media: str, body: Any) ->
     return await inside.send(method, path + more, body, media=media, user=ADMIN)
 
 
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.place[1]} {'.'.join(row.path)}")
-async def test_a_tenant_changes_nothing_of_it(inside: Inside, home: str, row: Field) -> None:
+@pytest.mark.parametrize(
+    "row", OWNED_FIELDS, ids=lambda row: f"{row.place[1]} {'.'.join(row.path)}"
+)
+async def test_a_tenant_changes_nothing_of_it(inside: Inside, home: str, row: OwnedField) -> None:
     path = home + PATHS[row.place]
     before = await inside.get(path)
     assert before is not None
@@ -146,8 +148,10 @@ async def test_a_tenant_changes_nothing_of_it(inside: Inside, home: str, row: Fi
     assert said(row, after) == said(row, before), "what is left out"
 
 
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.place[1]} {'.'.join(row.path)}")
-async def test_nor_while_it_is_being_deleted(inside: Inside, home: str, row: Field) -> None:
+@pytest.mark.parametrize(
+    "row", OWNED_FIELDS, ids=lambda row: f"{row.place[1]} {'.'.join(row.path)}"
+)
+async def test_nor_while_it_is_being_deleted(inside: Inside, home: str, row: OwnedField) -> None:
     path = home + PATHS[row.place]
     wait = {"metadata": {"finalizers": ["example.com/wait"]}}
     if row.place[1] == "logicalclusters":
@@ -225,11 +229,13 @@ POLICY = "/apis/admissionregistration.k8s.io/v1"
 
 
 # The expression of the policy writes annotations and labels.
-TEXTS = [row for row in (*TABLE, *SETTLED) if row.path[1] in ("annotations", "labels")]
+TEXTS = [row for row in (*OWNED_FIELDS, *SETTLED) if row.path[1] in ("annotations", "labels")]
 
 
 @pytest.mark.parametrize("row", TEXTS, ids=lambda row: f"{row.place[1]} {'.'.join(row.path)}")
-async def test_no_policy_of_a_workspace_changes_it(inside: Inside, home: str, row: Field) -> None:
+async def test_no_policy_of_a_workspace_changes_it(
+    inside: Inside, home: str, row: OwnedField
+) -> None:
     """A mutating policy that its admin has registered runs behind the server's own plugins."""
     group, plural = row.place
     key = key_of(row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kcpfast.registry import index
-from kcpfast.store.contract import Stamp
+from kcpfast.store.contract import PutRevision
 from tests.fix_inside import CONFIG_MAPS, Inside, Json, config_map
 from tests.kcp.provider import (
     BINDINGS,
@@ -60,8 +60,8 @@ async def test_a_binding_stays_with_whom_it_was_made_with(
     await inside.create(home + LAMPS, lamp("desk"))
     await inside.create(home + CONFIG_MAPS, config_map("mine"))
     await again(market, elsewhere=elsewhere, key=key)
-    mark = index.mark("apibinding", home.rpartition("/")[2], "lamps")
-    await inside.store.commit([Stamp(mark)])
+    mark = index.work_item("apibinding", home.rpartition("/")[2], "lamps")
+    await inside.store.commit([PutRevision(mark)])
     await inside.settle(hurry=True)
     found = await inside.get(f"{home}{BINDINGS}/lamps")
     assert found is not None

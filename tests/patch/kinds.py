@@ -3,7 +3,7 @@
 from typing import Any
 
 from kcpfast.patch.fieldset import FieldSet, path_text, paths
-from kcpfast.patch.managers import Writer
+from kcpfast.patch.managers import FieldWriter
 from kcpfast.patch.merge_type import merge_node
 
 STRING = {"type": "string"}
@@ -111,8 +111,8 @@ def obj(**members: Any) -> Object:
     return {"apiVersion": "v1", "kind": "Widget", "metadata": metadata, **members}
 
 
-def writer(manager: str, *, at: int = 0, subresource: str = "", version: str = "v1") -> Writer:
-    return Writer(manager, version, f"2024-01-01T00:{at // 60:02}:{at % 60:02}Z", subresource)
+def writer(manager: str, *, at: int = 0, subresource: str = "", version: str = "v1") -> FieldWriter:
+    return FieldWriter(manager, version, f"2024-01-01T00:{at // 60:02}:{at % 60:02}Z", subresource)
 
 
 def listed(fields: FieldSet) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kcpfast.meta.errors import ApiError
-from kcpfast.patch.decoded import MAX_DEPTH
+from kcpfast.patch.decoded import MAX_PATCH_DEPTH
 from kcpfast.patch.json_patch import MAX_OPERATIONS, apply_json_patch
 from kcpfast.patch.managed_fields import update_managers
 from kcpfast.patch.merge_patch import apply_merge_patch
@@ -65,12 +65,12 @@ def test_deep_nesting_inside_a_leaf_is_no_matter() -> None:
 
 
 def test_allowed_depth_works_everywhere() -> None:
-    deep = obj(free=nested(MAX_DEPTH - 2))
+    deep = obj(free=nested(MAX_PATCH_DEPTH - 2))
     assert apply_json_patch({}, [{"op": "add", "path": "/free", "value": deep["free"]}])
     assert apply_merge_patch({}, deep) == apply_strategic_patch({}, deep, WIDGET) == deep
     live = apply(None, deep, WIDGET, ME).object
     assert owners(update_managers(live, obj(text="b"), WIDGET, writer("you")))
-    assert apply(live, obj(free=nested(MAX_DEPTH - 3)), WIDGET, writer("me")).object
+    assert apply(live, obj(free=nested(MAX_PATCH_DEPTH - 3)), WIDGET, writer("me")).object
 
 
 def test_deep_fields_from_a_client_are_ignored() -> None:
@@ -83,7 +83,7 @@ def test_deep_fields_from_a_client_are_ignored() -> None:
 
 def test_nesting_by_many_moves_is_refused() -> None:
     operations: list[Any] = [{"op": "add", "path": "/a", "value": {}}]
-    for _ in range(MAX_DEPTH):
+    for _ in range(MAX_PATCH_DEPTH):
         operations += [
             {"op": "add", "path": "/b", "value": {}},
             {"op": "move", "from": "/a", "path": "/b/a"},

@@ -20,12 +20,12 @@ from kcpfast.store.contract import (
     Clear,
     Conflict,
     Count,
+    ForgetRevision,
     Index,
     Joining,
     Put,
-    Stamp,
+    PutRevision,
     Store,
-    Unstamp,
     Write,
 )
 from kcpfast.store.lmdb import LmdbStore
@@ -65,8 +65,8 @@ WRITES: st.SearchStrategy[Write] = st.one_of(
     st.builds(Index, ENTRIES, VALUES),
     st.builds(Clear, RANGES.filter(bool)),
     st.builds(Count, st.just(b"path\0c\0a"), st.integers(-1, 1)),
-    st.builds(Stamp, ENTRIES, RANGES),
-    st.builds(Unstamp, ENTRIES, st.integers(0, 9)),
+    st.builds(PutRevision, ENTRIES, RANGES),
+    st.builds(ForgetRevision, ENTRIES, st.integers(0, 9)),
     st.builds(Check, OBJECTS, st.integers(0, 1)),
 )
 
@@ -153,8 +153,8 @@ class Counting:
         ("entries", Clear(b"path\0c\0a"), True),
         ("entries", Clear(b"path\0d\0"), False),
         ("entries", Count(b"path\0c\0n", 1), True),
-        ("entries", Unstamp(b"path\0c\0n", 1), True),
-        ("a table", Stamp(b"path\0e\0x"), True),
+        ("entries", ForgetRevision(b"path\0c\0n", 1), True),
+        ("a table", PutRevision(b"path\0e\0x"), True),
         ("a short entry", Index(b"path\0c\0a", b"2"), False),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index, values
-from kcpfast.registry.identity import begin
+from kcpfast.registry.identity import assign_identity
 from kcpfast.registry.objects import Change, Objects, Target
 from kcpfast.registry.reader import Reader
 from kcpfast.resources.builtin import BY_PLACE
@@ -29,7 +29,7 @@ def objects(store: Store) -> Objects:
 async def create(objects: Objects, name: str = "a", **meta: Any) -> Object:
     async def prepare() -> Change:
         obj: Object = {"metadata": {"name": name, **meta}, "data": {"k": "v"}}
-        begin(MAPS, obj, "c", "n")
+        assign_identity(MAPS, obj, "c", "n")
         return Change(obj)
 
     return (await objects.create(A._replace(name=""), prepare)).obj
@@ -144,7 +144,7 @@ async def test_name_that_no_object_can_have_is_not_found(objects: Objects, name:
 async def test_what_others_write_in_the_same_commit(objects: Objects) -> None:
     async def prepare() -> Change:
         obj: Object = {"metadata": {"name": "a"}}
-        begin(MAPS, obj, "c", "n")
+        assign_identity(MAPS, obj, "c", "n")
         return Change(obj, [Put(b"other\0c\0\0x", b"v")])
 
     saved = await objects.create(A._replace(name=""), prepare)
@@ -197,7 +197,7 @@ async def test_what_is_large_is_encoded_beside_the_loop(
 ) -> None:
     async def prepare() -> Change:
         obj: Object = {"metadata": {"name": "a"}}
-        begin(MAPS, obj, "c", "n")
+        assign_identity(MAPS, obj, "c", "n")
         return Change(obj, size=size)
 
     async def grow(old: Object) -> Change:

@@ -14,7 +14,7 @@ from kcpfast.kcp import exports
 from kcpfast.registry.derived import Derived, Kept
 from kcpfast.server import wire
 from kcpfast.server.bootstrap import installation
-from kcpfast.server.upkeep import Upkeep
+from kcpfast.server.maintenance import Maintenance
 from kcpfast.store.contract import Record, Store
 from kcpfast.store.memory import MemoryStore
 from tests.fix_inside import CA, TOKENS, URL, Inside
@@ -77,7 +77,7 @@ async def held(server: Inside, store: Read) -> Held:
     entries = holdings([server.running, server.objects, server.catalog], [server.store, loop])
     await store.compact(store.revision())
     before = store.read
-    await Upkeep(server.store, server.objects).round(server.store.clock())
+    await Maintenance(server.store, server.objects).round(server.store.clock())
     return Held(len(asyncio.all_tasks()), len(timers), entries, store.read - before)
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from kcpfast.api import plans
+from kcpfast.api import route_cache
 from kcpfast.auth import rbac
 from kcpfast.kcp import exports, views
 from kcpfast.kcp.views.apiexport import ApiExportView
@@ -14,8 +14,8 @@ from kcpfast.meta.user import Attributes
 from kcpfast.registry.catalog import held_by, weight
 from kcpfast.registry.derived import Kept
 from kcpfast.schema import pattern, structural
-from kcpfast.transport.messages import NOBODY
-from tests.api.test_plans import Client
+from kcpfast.transport.messages import NO_PEER
+from tests.api.test_route_cache import Client
 from tests.fix_inside import Inside, Json
 from tests.kcp.provider import EXPORTS, SCHEMAS, export, schema
 
@@ -38,8 +38,8 @@ def definition(plural: str) -> Json:
 async def test_plans_keep_no_more_resources_than_that(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plans, "_MOST_HELD", 2 * LIMIT)
-    client, known = Client(inside, NOBODY), inside.running.server._plans
+    monkeypatch.setattr(route_cache, "_MOST_HELD", 2 * LIMIT)
+    client, known = Client(inside, NO_PEER), inside.running.server._plans
     for number in range(6):
         plural = f"lamps{number}"
         await inside.create(CRDS, definition(plural))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kcpfast.server import upkeep
-from kcpfast.server.upkeep import Upkeep, _mapped
+from kcpfast.server import maintenance
+from kcpfast.server.maintenance import Maintenance, _mapped
 from kcpfast.store.contract import Put
 from kcpfast.store.lmdb import LmdbStore
 from tests.fix_inside import Inside
@@ -16,8 +16,8 @@ from tests.fix_inside import Inside
 async def test_pages_that_were_read_are_given_back(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "MAPPED_BYTES", 4 << 20)
-    keeper, store = Upkeep(inside.store, inside.objects), inside.store
+    monkeypatch.setattr(maintenance, "MAPPED_BYTES", 4 << 20)
+    keeper, store = Maintenance(inside.store, inside.objects), inside.store
     await asyncio.gather(
         *(store.commit([Put(b"z\0%03d" % at, bytes(50_000))]) for at in range(400))
     )

@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from kcpfast.cli.failure import Failure
 from kcpfast.server.certificates import _authority
-from kcpfast.server.flags import FLAGS, LATER, MEANINGLESS, UsageError
+from kcpfast.server.flags import LATER, MEANINGLESS, SERVER_FLAGS, UsageError
 from tests.fix_cli import start_config
 from tests.fix_server import Start
 from tests.harness.https import Client, access
@@ -235,7 +235,7 @@ def test_the_flags_of_kcps_own_fixture_are_accepted(root: Path, start: Start) ->
 
 
 def test_names_of_flags_are_given_once() -> None:
-    names = [*(flag.name for flag in FLAGS), *LATER, *MEANINGLESS]
+    names = [*(flag.name for flag in SERVER_FLAGS), *LATER, *MEANINGLESS]
     assert len(names) == len(set(names))
 
 

@@ -18,17 +18,17 @@ from kcpfast.store.contract import (
     Discard,
     Empty,
     Event,
-    Failed,
+    ForgetRevision,
     Index,
     Item,
     Joined,
     Joining,
     Present,
     Put,
-    Stamp,
+    PutRevision,
     Store,
     StoreError,
-    Unstamp,
+    StoreFailed,
     Write,
     number,
 )
@@ -92,7 +92,7 @@ ODD: dict[str, list[Write]] = {
     "no room for the revision": [Put(b"k" * 503, b"1")],
     "a long index key": [Index(LONG, b"1")],
     "a long counter": [Count(LONG, 1)],
-    "a long stamp": [Stamp(LONG)],
+    "a long stamp": [PutRevision(LONG)],
     "a counter too high": [Count(b"high", 1)],
     "a counter too low": [Count(b"low", -1)],
     "more than a counter holds": [Count(b"n", 1 << 70)],
@@ -109,7 +109,7 @@ async def test_odd_writes_are_refused_and_hurt_nobody(store: Store, what: str) -
     done = await asyncio.gather(good, odd, return_exceptions=True)
     assert done[0] == 2
     assert isinstance(done[1], StoreError)
-    assert not isinstance(done[1], Failed)
+    assert not isinstance(done[1], StoreFailed)
     assert (names(store, b""), store.index_scan(b"")) == ([b"a", b"b"], before)
     assert [event.key for event in store.changes(0).events] == [b"a", b"b"]
     assert await store.commit([Put(b"c", b"3")]) == 3
@@ -125,7 +125,7 @@ EDGES: list[list[list[Write]]] = [
     [[Count(b"n", -5)], [Count(b"n", 0)], [Count(b"n", 5)]],
     [[Index(b"a", b"1"), Index(b"a", None), Index(b"a", b"3"), Clear(b"a"), Index(b"ab", b"4")]],
     [[Index(b"i%05d" % at, b"v") for at in range(8000)], [Clear(b"i0")]],
-    [[Stamp(b"s")], [Unstamp(b"s", -(1 << 70))], [Unstamp(b"s", 1 << 70)]],
+    [[PutRevision(b"s")], [ForgetRevision(b"s", -(1 << 70))], [ForgetRevision(b"s", 1 << 70)]],
 ]
 
 
@@ -341,11 +341,11 @@ async def test_a_limit_holds_however_many_want_in(store: Store) -> None:
 
 
 async def test_a_stamp_is_removed_only_by_who_saw_it(store: Store) -> None:
-    await store.commit([Put(b"a", b"1"), Stamp(b"mark")])
-    await store.commit([Put(b"a", b"2"), Stamp(b"mark")])
-    await store.commit([Unstamp(b"mark", 1)])
+    await store.commit([Put(b"a", b"1"), PutRevision(b"mark")])
+    await store.commit([Put(b"a", b"2"), PutRevision(b"mark")])
+    await store.commit([ForgetRevision(b"mark", 1)])
     assert number(store.index_get(b"mark")) == 2
-    await store.commit([Unstamp(b"mark", 2)])
+    await store.commit([ForgetRevision(b"mark", 2)])
     assert store.index_get(b"mark") is None
 
 
@@ -358,9 +358,9 @@ async def test_a_range_of_the_index_is_cleared(store: Store) -> None:
 async def test_a_stamp_may_depend_on_what_there_is(store: Store) -> None:
     heard: list[bytes] = []
     store.subscribe(lambda batch: heard.extend(batch.stamps))
-    await store.commit([Put(b"a", b"1"), Stamp(b"no", b"list\0"), Index(b"list\0x", b"")])
-    await store.commit([Put(b"a", b"2"), Stamp(b"yes", b"list\0")])
-    await store.commit([Index(b"list\0x", None), Stamp(b"late", b"list\0")])
+    await store.commit([Put(b"a", b"1"), PutRevision(b"no", b"list\0"), Index(b"list\0x", b"")])
+    await store.commit([Put(b"a", b"2"), PutRevision(b"yes", b"list\0")])
+    await store.commit([Index(b"list\0x", None), PutRevision(b"late", b"list\0")])
     assert heard == [b"yes"]
     assert [store.index_get(key) for key in (b"no", b"late")] == [None, None]
 
@@ -376,7 +376,7 @@ async def test_subscribers_hear_in_order_before_the_writer_does(store: Store) ->
     store.subscribe(listen)
 
     async def write(number: int) -> None:
-        revision = await store.commit([Put(b"%d" % number, b"x"), Stamp(b"s%d" % number)])
+        revision = await store.commit([Put(b"%d" % number, b"x"), PutRevision(b"s%d" % number)])
         assert revision in heard
 
     await asyncio.gather(*(write(n) for n in range(50)))
@@ -387,7 +387,7 @@ async def test_subscribers_hear_in_order_before_the_writer_does(store: Store) ->
 async def test_subscribers_are_told_of_all_that_is_written(store: Store) -> None:
     heard: list[Write] = []
     store.subscribe(lambda batch: heard.extend(batch.writes))
-    wanted: list[Write] = [Index(b"i", b"x"), Clear(b"i"), Count(b"n", 1), Unstamp(b"s", 1)]
+    wanted: list[Write] = [Index(b"i", b"x"), Clear(b"i"), Count(b"n", 1), ForgetRevision(b"s", 1)]
     for write in wanted:
         await store.commit([write])
     with pytest.raises(Conflict):

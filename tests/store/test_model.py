@@ -18,7 +18,7 @@ from kcpfast.store.contract import (
     Index,
     Page,
     Put,
-    Stamp,
+    PutRevision,
     Write,
 )
 from kcpfast.store.lmdb import LmdbStore
@@ -38,7 +38,7 @@ WRITES: st.SearchStrategy[Write] = st.one_of(
     st.builds(Clear, st.just(b"i") | INDEX_KEYS),
     st.builds(Count, st.just(b"n"), st.integers(-2, 2)),
     st.builds(Below, st.just(b"n"), st.integers(-1, 2)),
-    st.builds(Stamp, INDEX_KEYS, INDEX_KEYS | st.just(b"")),
+    st.builds(PutRevision, INDEX_KEYS, INDEX_KEYS | st.just(b"")),
 )
 
 

@@ -104,7 +104,7 @@ def content_now(folder: Path) -> dict[str, object]:
 def test_a_store_of_before_is_written_anew(old: Path, caplog: pytest.LogCaptureFixture) -> None:
     before = content(old)
     assert len(before["objects"]) > 100  # type: ignore[arg-type]
-    assert check.examine(old) == check.Found([], opening.BEFORE)
+    assert check.examine(old) == check.Examination([], opening.BEFORE)
     assert content_now(old) == before
     entries = sum(map(len, (before[name] for name in ("objects", "history", "log", "index"))))  # type: ignore[arg-type]
     said = [record.getMessage() for record in caplog.records]

@@ -14,14 +14,14 @@ from kcpfast.store.contract import (
     Batch,
     Compacted,
     Count,
-    Failed,
     Full,
     Index,
     Put,
-    Stamp,
-    State,
+    PutRevision,
     Store,
     StoreError,
+    StoreFailed,
+    StoreState,
     Write,
     number_bytes,
 )
@@ -66,7 +66,7 @@ async def test_who_waits_hears_of_the_end(disk: LmdbStore, error: Exception) -> 
     disk._writer._kernel = Broken(error)  # type: ignore[assignment]
     for _ in range(2):  # also who comes later
         done = await asyncio.gather(*(work(disk) for work in WORK * 3), return_exceptions=True)  # type: ignore[call-overload]
-        assert {type(each) for each in done} == {Failed}
+        assert {type(each) for each in done} == {StoreFailed}
     assert str(error) in disk.state().failed
     assert heard == [disk.state().failed], "once"
     assert disk.get(b"a") == (1, b"x"), "reads go on"
@@ -81,7 +81,7 @@ async def test_what_is_of_one_commit_ends_nothing(disk: LmdbStore, error: Except
         await disk.commit([Put(b"a", b"x")])
     disk._writer._kernel = whole
     assert await disk.commit([Put(b"a", b"x")]) == 1
-    assert disk.state() == State()
+    assert disk.state() == StoreState()
 
 
 async def test_what_was_written_and_cannot_be_told_is_the_end(disk: LmdbStore) -> None:
@@ -95,7 +95,7 @@ async def test_what_was_written_and_cannot_be_told_is_the_end(disk: LmdbStore) -
     disk._writer._kernel = Senseless()  # type: ignore[assignment]
     commits = [disk.commit([Count(b"n", 1)]) for _ in range(3)]
     done = await asyncio.gather(*commits, return_exceptions=True)
-    assert {type(each) for each in done} == {Failed}
+    assert {type(each) for each in done} == {StoreFailed}
     assert disk.state().failed
     assert disk.index_get(b"n") in [number_bytes(each) for each in (1, 2, 3)]
 
@@ -112,7 +112,7 @@ async def test_no_room_is_no_end(disk: LmdbStore) -> None:
     assert await disk.commit([Put(b"old", None)]) == 2, "what makes room is written"
     disk._writer._space._tried = 0.0
     assert await disk.commit([Put(b"new", b"x")]) == 3, "and all, once there is room"
-    assert disk.state() == State()
+    assert disk.state() == StoreState()
 
 
 async def test_a_full_disk_takes_no_more(disk: LmdbStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +129,9 @@ async def test_a_full_disk_takes_no_more(disk: LmdbStore, monkeypatch: pytest.Mo
         with pytest.raises(Full, match="no space left"):
             await disk.commit(writes)
     assert disk.index_get(b"i") is None
-    await disk.commit([Put(b"a", b"y" * 600), Stamp(b"mark"), Count(b"n", 1), Index(b"i", b"z")])
+    await disk.commit(
+        [Put(b"a", b"y" * 600), PutRevision(b"mark"), Count(b"n", 1), Index(b"i", b"z")]
+    )
     await disk.commit([Put(b"a", None), Put(b"gone", None)])
     await disk.compact(disk.published())
     assert [item.key for item in disk.scan(b"").items] == [b"b"]
@@ -173,7 +175,7 @@ async def test_growth_commits_and_forgetting_share_one_owner(disk: LmdbStore) ->
     await asyncio.gather(forget(), *(write(b"w%d-" % each) for each in range(6)))
     assert disk._map_size > size
     assert disk.index_get(b"n") == (48).to_bytes(8, "big")
-    assert disk.state() == State()
+    assert disk.state() == StoreState()
 
 
 async def test_what_is_being_forgotten_is_not_served(disk: LmdbStore) -> None:

@@ -82,7 +82,7 @@ async def attack(inside: Inside, group: str) -> None:
 
 @pytest.mark.usefixtures("_counted_from_nothing")
 async def test_groups_that_tenants_make_up_are_counted_together(inside: Inside) -> None:
-    at, counted = inside.at, metrics.REQUESTS.values
+    at, counted = inside.at, metrics.ANSWERED_REQUESTS.values
     for number in range(40):
         await attack(inside, f"made-up-{number}.example.com")
     await series(inside)
@@ -115,7 +115,7 @@ def test_no_labels_at_all_make_too_many_series() -> None:
     for group in reversed(groups):
         for verb in VERBS:
             for code in range(200, 600):
-                metrics.REQUESTS.add(verb, group, code)
+                metrics.ANSWERED_REQUESTS.add(verb, group, code)
         for resource in (*metrics.GROUPS.resources.get(group, ()), "made", "up"):
             metrics.LISTS.add(group, resource)
     for verb in VERBS:
@@ -129,10 +129,12 @@ def test_no_labels_at_all_make_too_many_series() -> None:
     metrics.TURN_SECONDS.observe(1)
     lines = exposition.exposition().splitlines()
     assert len([line for line in lines if not line.startswith(b"#")]) < MOST
-    assert sum(metrics.REQUESTS.values.values()) == len(groups) * len(VERBS) * 400
-    kept = {(verb, code) for verb, _, code in metrics.REQUESTS.values}
+    assert sum(metrics.ANSWERED_REQUESTS.values.values()) == len(groups) * len(VERBS) * 400
+    kept = {(verb, code) for verb, _, code in metrics.ANSWERED_REQUESTS.values}
     assert {(verb, code) for verb in VERBS for code in (200, 201, 404, 500, "5xx")} <= kept
-    assert set(metrics.GROUPS.resources) <= {group for _, group, _ in metrics.REQUESTS.values}
+    assert set(metrics.GROUPS.resources) <= {
+        group for _, group, _ in metrics.ANSWERED_REQUESTS.values
+    }
 
 
 def test_text_is_what_prometheus_reads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,13 +165,13 @@ def test_text_is_what_prometheus_reads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_what_happens_is_counted(inside: Inside) -> None:
-    before = metrics.REQUESTS.values.copy()
+    before = metrics.ANSWERED_REQUESTS.values.copy()
     at = await inside.workspace("counted")
     for status in (201, 409):
         got = await inside.send("POST", f"{at}{CONFIG_MAPS}", config_map("a"))
         assert got.status == status
         key = ("POST", "", status)
-        assert metrics.REQUESTS.values[key] == before.get(key, 0) + 1
+        assert metrics.ANSWERED_REQUESTS.values[key] == before.get(key, 0) + 1
     assert ("POST",) in metrics.REQUEST_SECONDS.rows
     for gauge in (metrics.IN_FLIGHT, metrics.WATCHES, metrics.QUEUE_DEPTH, metrics.HISTORY):
         assert gauge.read is not None

@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from kcpfast.transport import connection, secure
-from kcpfast.transport.account import CONNECTION, Account, Holder
+from kcpfast.transport.account import CONNECTION_BYTES, Account, Holder
 from kcpfast.transport.connection import Connection
 from kcpfast.transport.messages import Request
-from kcpfast.transport.parsing import MAX_BODY, Reading, Refused
+from kcpfast.transport.parsing import MAX_BODY, MalformedRequest, Reading
 from tests.fix_tls import Tls
 from tests.transport.test_connection import BODY, HOST, begin, get, until
 from tests.transport.wire import Line, Served, connect, listen
@@ -179,7 +179,7 @@ async def test_whatever_is_sent_stays_below_the_ceiling(
 
 
 async def test_who_does_not_even_shake_hands_is_counted(served: Served, tls: Tls) -> None:
-    served.account.ceiling = 20 * CONNECTION
+    served.account.ceiling = 20 * CONNECTION_BYTES
     good = await connect(served.port, tls.client())
     await until(lambda: served.service.open)
     next(iter(served.service.open)).transport.holder.join("good")  # type: ignore[union-attr]
@@ -313,7 +313,7 @@ async def test_nothing_is_left_of_who_is_gone(
         line.writer.transport.pause_reading()  # type: ignore[attr-defined]
         line.writer.write(GONE[when])
         await until(lambda: served.service.open)
-        await until(lambda: served.account.held > CONNECTION or when == "after nonsense")
+        await until(lambda: served.account.held > CONNECTION_BYTES or when == "after nonsense")
         if cut:
             next(iter(served.service.open)).cut()
         line.close()
@@ -329,7 +329,7 @@ async def test_nothing_is_left_of_who_is_gone(
 
 
 def _alive() -> Counter[str]:
-    kinds = (Connection, Reading, Request, Refused, secure.Tls, Holder)
+    kinds = (Connection, Reading, Request, MalformedRequest, secure.Tls, Holder)
     return Counter(type(each).__name__ for each in gc.get_objects() if isinstance(each, kinds))
 
 
@@ -340,7 +340,7 @@ async def test_what_a_request_claims_is_given_back_when_it_is_answered(
     for size, status in ((2 * MB, 200), (9 * MB, 429), (7 * MB, 200)):
         answer = await line.ask(claim % size)
         assert answer.status == status
-        assert served.account.held == CONNECTION
+        assert served.account.held == CONNECTION_BYTES
 
 
 async def test_what_is_refused_is_forgotten(served: Served, line: Line) -> None:
@@ -351,7 +351,7 @@ async def test_what_is_refused_is_forgotten(served: Served, line: Line) -> None:
     reading = opened._reading
     assert reading is not None
     opened.cut()
-    assert (len(reading._body), served.account.held) == (0, CONNECTION)
+    assert (len(reading._body), served.account.held) == (0, CONNECTION_BYTES)
     assert (await line.answer()).status == 429
 
 
@@ -368,4 +368,4 @@ async def test_what_is_sent_in_part_is_held_whole(
     line.writer.transport.resume_reading()  # type: ignore[attr-defined]
     for _ in range(6):
         assert len((await line.answer()).body) == 1_000_000
-    await until(lambda: served.account.held == CONNECTION)
+    await until(lambda: served.account.held == CONNECTION_BYTES)

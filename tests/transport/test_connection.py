@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from kcpfast.transport import connection, turns
-from kcpfast.transport.account import CONNECTION
+from kcpfast.transport.account import CONNECTION_BYTES
 from kcpfast.transport.parsing import MAX_BODY, MAX_HEAD
 from tests.fix_tls import Tls
 from tests.transport.wire import Line, Served, connect, listen
@@ -169,7 +169,7 @@ async def test_largest_body_and_head_pass(line: Line) -> None:
 async def test_body_of_many_small_chunks(served: Served, line: Line) -> None:
     line.writer.write(CHUNKED + b"1\r\nx\r\n" * 50_000 + b"0\r\n\r\n")
     assert (await line.answer()).body == b"POST /? 50000"
-    assert served.account.held == CONNECTION
+    assert served.account.held == CONNECTION_BYTES
 
 
 async def test_pipelined_requests_are_answered_in_order(served: Served, line: Line) -> None:

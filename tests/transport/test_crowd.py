@@ -10,7 +10,7 @@ import ssl
 from itertools import cycle, islice
 from typing import Any, cast
 
-from kcpfast.transport.account import CONNECTION, Account
+from kcpfast.transport.account import CONNECTION_BYTES, Account
 from kcpfast.transport.connection import Connection, Service
 from kcpfast.transport.secure import Tls
 from kcpfast.transport.turns import Turns
@@ -115,7 +115,7 @@ async def test_a_thousand_connections_stay_below_the_ceiling(tls: Keys) -> None:
     assert account.most <= CEILING
     assert account.held <= CEILING
     assert account.cuts > CROWD // 4
-    assert good.holder.held == CONNECTION
+    assert good.holder.held == CONNECTION_BYTES
     # What waits below TLS is bounded by itself.
     assert max(each._lower.most for each in crowd if each._lower is not None) <= 3 * HIGH
     for each in (*crowd, good):

@@ -13,7 +13,7 @@ from kcpfast.meta.bounded import noted
 from kcpfast.store.contract import Batch, Event, Put, Store
 from kcpfast.watch import feed, hub
 from kcpfast.watch.feed import Feed
-from kcpfast.watch.frames import Form, Interest
+from kcpfast.watch.frames import FrameForm, Interest
 from kcpfast.watch.hub import Hub, Watch
 
 
@@ -76,7 +76,7 @@ def bookmark(revision: int, ended: bool) -> bytes:
     return json.dumps({"at": revision, "end": ended}).encode()
 
 
-FORM = Form("plain", render, bookmark)
+FORM = FrameForm("plain", render, bookmark)
 
 
 class World:
@@ -270,7 +270,7 @@ async def test_watches_of_one_form_share_what_is_made(world: World) -> None:
         made.append(revision)
         return render(revision, value)
 
-    form = Form("counted", counted, bookmark)
+    form = FrameForm("counted", counted, bookmark)
     readers = [world.watch(after=0, form=form)[0] for _ in range(10)]
     await world.put("a\0x", "1")
     await turn()
@@ -325,8 +325,10 @@ async def test_a_bookmark_may_be_the_first_event(
 ) -> None:
     monkeypatch.setattr(hub, "BOOKMARK_SECONDS", 0.001)
     monkeypatch.setattr(hub, "TICK_SECONDS", 0.001)
-    then = Form("then", render, bookmark)
-    first = Form("first", lambda _revision, _value: b'"first"', lambda *_: b'"columns"', then=then)
+    then = FrameForm("then", render, bookmark)
+    first = FrameForm(
+        "first", lambda _revision, _value: b'"first"', lambda *_: b'"columns"', then=then
+    )
     reader, _ = world.watch(after=0, form=first, bookmarks=True)
     await until(lambda: len(reader.events()) > 1)
     await world.put("a\0x", "1")
@@ -339,7 +341,7 @@ async def test_watch_that_cannot_show_an_object_spoils_nobody_elses_day(world: W
     def broken(_revision: int, _value: bytes) -> bytes:
         raise KeyError("no such member")
 
-    form = Form("broken", broken, bookmark)
+    form = FrameForm("broken", broken, bookmark)
     failing, _ = world.watch(after=0, form=form)
     fine, _ = world.watch(after=0)
     await world.put("a\0x", "1")
@@ -351,9 +353,10 @@ async def test_watch_that_cannot_show_an_object_spoils_nobody_elses_day(world: W
 
 
 async def test_first_event_may_have_another_form(world: World) -> None:
-    then = Form("then", render, bookmark)
-    first = Form("first", lambda revision, value: render(revision, b"first " + value), bookmark,
-                 then=then)  # fmt: skip
+    then = FrameForm("then", render, bookmark)
+    first = FrameForm(
+        "first", lambda revision, value: render(revision, b"first " + value), bookmark, then=then
+    )
     reader, _ = world.watch(after=0, form=first)
     for value in ("1", "2"):
         await world.put("a\0x", value)

@@ -11,7 +11,7 @@ import re
 from kcpfast.api.negotiate import PROTOBUF
 
 # What is smaller is part of what a connection holds anyway.
-LARGE = 2048
+LARGE_BODY = 2048
 _PER_BYTE, _PER_VALUE = 4, 150
 _PER_BYTE_OF_PROTOBUF = 40  # a value is two bytes there
 # Each begins with its mark: to look for a byte is a hundred times faster than for one of many.

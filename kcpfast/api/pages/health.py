@@ -38,7 +38,7 @@ _INDEX = (
 _ABOUT_THE_SERVER = "shard-level endpoint not available at workspace scope\n"
 _EXPOSITION = "kcpfast.telemetry.exposition"
 KUBERNETES = (1, 36)
-Page = Callable[[Call], Response]
+HealthPage = Callable[[Call], Response]
 
 
 def version_info(own: str) -> dict[str, str]:
@@ -136,7 +136,7 @@ def is_health(path: str) -> bool:
     return path.lstrip("/").partition("/")[0] in _HEALTH
 
 
-def _of_server(page: Page) -> Page:
+def _of_server(page: HealthPage) -> HealthPage:
     """Return a page about the whole server, which a workspace does not have."""
 
     def answer(call: Call) -> Response:
@@ -174,7 +174,7 @@ def _json(call: Call, obj: object) -> Response:
     return Response(200, msgspec.json.encode(obj), b"application/json", call.headers)
 
 
-def pages(own_version: str) -> Mapping[str, Page]:
+def pages(own_version: str) -> Mapping[str, HealthPage]:
     """Return the handlers of exact paths."""
     version = version_info(own_version)
     return {

@@ -10,7 +10,7 @@ from kcpfast.api.fields import manage
 from kcpfast.api.options import write_options
 from kcpfast.api.validation import check_new
 from kcpfast.meta.errors import bad_request, forbidden, method_not_allowed
-from kcpfast.registry.identity import begin
+from kcpfast.registry.identity import assign_identity
 from kcpfast.registry.objects import Change
 from kcpfast.registry.strategies import strategy
 from kcpfast.resources.resource import Object
@@ -48,7 +48,7 @@ async def create(api: Api, call: Call) -> Response:
                 f"the namespace of the provided object does not match the namespace sent on the "
                 f"request ({given} != {target.namespace})"
             )
-        begin(resource, obj, call.cluster, target.namespace)
+        assign_identity(resource, obj, call.cluster, target.namespace)
         call.admit(obj, None)
         review = Review(CREATE, target, call.admitted, obj, None)
         review.dry_run, review.options = options.dry_run, options.shown

@@ -21,7 +21,7 @@ from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Conflict
 from kcpfast.transport.messages import Response, Stream
 
-NAME = "~"
+HOME_NAME = "~"
 _GROUP, _PLURAL = "tenancy.kcp.io", "workspaces"
 
 
@@ -29,10 +29,10 @@ def handlers(making: Workspaces, clusters: Clusters) -> dict[tuple[str, str, str
     """Return what serves a get of workspaces, homes included."""
 
     async def get_workspace(api: Api, call: Call) -> Response | Stream:
-        if call.route.name != NAME or call.cluster != ROOT:
+        if call.route.name != HOME_NAME or call.cluster != ROOT:
             return await get(api, call)
         if is_account(call.user):
-            raise forbidden(_PLURAL, _GROUP, NAME, "service accounts have no home workspace")
+            raise forbidden(_PLURAL, _GROUP, HOME_NAME, "service accounts have no home workspace")
         cluster = home_name(call.user.name)
         found = clusters.logical_cluster(cluster)
         if found is None:
@@ -57,13 +57,13 @@ def handlers(making: Workspaces, clusters: Clusters) -> dict[tuple[str, str, str
 
 
 def _check_may_create(making: Workspaces, call: Call) -> None:
-    wanted = Attributes("create", _GROUP, "v1alpha1", _PLURAL, name=NAME)
+    wanted = Attributes("create", _GROUP, "v1alpha1", _PLURAL, name=HOME_NAME)
     if not making.authorizer.allows(call.user, ROOT, wanted):
         raise _not_permitted()
 
 
 def _not_permitted() -> ApiError:
-    return forbidden(_PLURAL, _GROUP, NAME, "workspace access not permitted")
+    return forbidden(_PLURAL, _GROUP, HOME_NAME, "workspace access not permitted")
 
 
 def _not_yet() -> ApiError:

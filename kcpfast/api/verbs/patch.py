@@ -27,7 +27,7 @@ from kcpfast.meta.errors import (
     unsupported_media_type,
 )
 from kcpfast.patch.managed_fields import keep_times
-from kcpfast.registry.identity import begin
+from kcpfast.registry.identity import assign_identity
 from kcpfast.registry.merging import node_of
 from kcpfast.registry.objects import Change, Saved
 from kcpfast.registry.strategies import strategy
@@ -242,7 +242,7 @@ async def _apply_to_nothing(api: Api, call: Call, options: WriteOptions) -> Save
     async def prepare() -> Change:
         obj = await aside(call.weigh(), who, make)
         entries = obj["metadata"].get("managedFields")
-        begin(resource, obj, call.cluster, target.namespace)
+        assign_identity(resource, obj, call.cluster, target.namespace)
         call.admit(obj, None)
         review = Review(CREATE, target, call.admitted, obj, None)
         review.dry_run, review.options = options.dry_run, options.shown

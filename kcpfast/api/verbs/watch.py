@@ -35,7 +35,7 @@ from kcpfast.store.contract import Batch
 from kcpfast.store.keys import place, prefix
 from kcpfast.transport.messages import Sink, Stream
 from kcpfast.watch.feed import Feed
-from kcpfast.watch.frames import Form, Interest, json_line
+from kcpfast.watch.frames import FrameForm, Interest, json_line
 from kcpfast.watch.hub import EXPIRED, Hub, Watch
 from kcpfast.work import pieces
 
@@ -108,7 +108,7 @@ def ending(hub: Hub) -> Callable[[Batch], None]:
     """Return what ends watches: those of a resource when a definition falls out of use somewhere,
     those that show a cluster when that is put to sleep (as kcp does), those of views of a cluster
     that lets its claims be looked at no more."""
-    stamp = index.mark("definitions", "", "")
+    stamp = index.work_item("definitions", "", "")
     clusters, bindings = prefix(LOGICAL_CLUSTERS.storage), prefix(API_BINDINGS.storage)
 
     def on_commit(batch: Batch) -> None:
@@ -160,7 +160,7 @@ def _match_causes(match: str, *, given: bool, continues: bool) -> list[Cause]:
     return causes
 
 
-def _form(shown: answer.Shape) -> Form:
+def _form(shown: answer.Shape) -> FrameForm:
     """Return how a watch wants objects; a Table's columns come with its first event only."""
     is_json = shown.form.media != PROTOBUF and not shown.form.kind
 
@@ -169,13 +169,15 @@ def _form(shown: answer.Shape) -> Form:
 
     frame = _protobuf_frame if shown.form.media == PROTOBUF else json_line
 
-    def form(render: Callable[[int, bytes], bytes], *, first: bool, then: Form | None) -> Form:
+    def form(
+        render: Callable[[int, bytes], bytes], *, first: bool, then: FrameForm | None
+    ) -> FrameForm:
         key = (shown.resource, shown.form, shown.include, first)
 
         def mark(revision: int, ended: bool) -> bytes:
             return _bookmark(shown, revision, ended, columns=first)
 
-        return Form(key, render, mark, frame, then, copies)
+        return FrameForm(key, render, mark, frame, then, copies)
 
     if shown.form.kind != "Table":
         return form(shown.one, first=False, then=None)

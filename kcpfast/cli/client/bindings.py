@@ -10,13 +10,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kcpfast.cli.client.http1 import segment
-from kcpfast.cli.failure import Failure, Refused
+from kcpfast.cli.failure import Failure, RequestRefused
 
 if TYPE_CHECKING:
     from kcpfast.cli.client.session import Session
 
 Object = dict[str, Any]
-GROUP = "apis.kcp.io"
+APIS_GROUP = "apis.kcp.io"
 NEW, OLD = "v1alpha2", "v1alpha1"
 ACCEPTED, REJECTED = "Accepted", "Rejected"
 _BOUND = "Bound"
@@ -25,19 +25,19 @@ _BOUND = "Bound"
 def version(session: Session, cluster: str) -> str:
     """Return the version of APIBindings to use in a workspace; Failure if none is served."""
     try:
-        group = session.get(f"/clusters/{cluster}/apis/{GROUP}")
-    except Refused as refused:
+        group = session.get(f"/clusters/{cluster}/apis/{APIS_GROUP}")
+    except RequestRefused as refused:
         raise Failure(f"service discovery failed: {refused}", refused.hint) from None
     served = [str(each.get("version")) for each in group.get("versions") or ()]
     for wanted in (NEW, OLD):
         if wanted in served:
             return wanted
-    raise Failure(f"service discovery failed: server does not serve apibindings.{GROUP}")
+    raise Failure(f"service discovery failed: server does not serve apibindings.{APIS_GROUP}")
 
 
 def collection(cluster: str, served: str, resource: str = "apibindings") -> str:
     """Return the URL path of the bindings, or the exports, in a workspace."""
-    return f"/clusters/{cluster}/apis/{GROUP}/{served}/{resource}"
+    return f"/clusters/{cluster}/apis/{APIS_GROUP}/{served}/{resource}"
 
 
 def one(cluster: str, served: str, name: str, resource: str = "apibindings") -> str:
@@ -151,7 +151,7 @@ def unresolved(session: Session, cluster: str) -> list[str]:
     for served in (NEW, OLD):
         try:
             found = listed(session, cluster, served)
-        except Refused as refused:
+        except RequestRefused as refused:
             if refused.code == 403:
                 return []
             if refused.code != 404:

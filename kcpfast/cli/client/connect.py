@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kcpfast.cli.client.target import Target
+from kcpfast.cli.client.target import ServerTarget
 
 if TYPE_CHECKING:
     from kcpfast.cli.client.session import Session
 
 
-def connect(target: Target) -> Session:
+def connect(target: ServerTarget) -> Session:
     """Return a session with a target's server; nothing is sent yet."""
     from kcpfast.cli.client.session import Session  # noqa: PLC0415 - 35 ms, and not for `ws .`
 

@@ -13,12 +13,12 @@ from kcpfast.cli.client.material import pem, read
 from kcpfast.cli.failure import Failure
 
 if TYPE_CHECKING:
-    from kcpfast.cli.client.target import Target
+    from kcpfast.cli.client.target import ServerTarget
 
 Headers = list[tuple[str, str]]
 
 
-class Identity(NamedTuple):
+class RequestCredentials(NamedTuple):
     """What a request carries: headers, and a client certificate with its key (PEM) or b""."""
 
     headers: Headers
@@ -26,7 +26,7 @@ class Identity(NamedTuple):
     key: bytes
 
 
-def identify(target: Target) -> Identity:
+def identify(target: ServerTarget) -> RequestCredentials:
     """Return the credentials of a target; Failure if they cannot be had."""
     user, call = target.user, target.call
     if user.content.get("auth-provider"):
@@ -46,10 +46,10 @@ def identify(target: Target) -> Identity:
         certificate = str(status.get("clientCertificateData") or "").encode() or certificate
         key = str(status.get("clientKeyData") or "").encode() or key
     headers = authorization(target, token) + impersonation(target)
-    return Identity(headers, certificate, key)
+    return RequestCredentials(headers, certificate, key)
 
 
-def authorization(target: Target, token: str) -> Headers:
+def authorization(target: ServerTarget, token: str) -> Headers:
     """Return the Authorization header: the given token, a token file's, a token, a password."""
     user, call = target.user, target.call
     if not token and user.path("tokenFile"):
@@ -64,7 +64,7 @@ def authorization(target: Target, token: str) -> Headers:
     return []
 
 
-def impersonation(target: Target) -> Headers:
+def impersonation(target: ServerTarget) -> Headers:
     """Return the Impersonate headers of the flags, else of the user."""
     user, call = target.user, target.call
     name = call.text("as") or user.text("as")

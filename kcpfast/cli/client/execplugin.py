@@ -16,7 +16,7 @@ from kcpfast.cli.client.material import pem
 from kcpfast.cli.failure import Failure
 
 if TYPE_CHECKING:
-    from kcpfast.cli.client.target import Target
+    from kcpfast.cli.client.target import ServerTarget
 
 _EXEC_GROUP = "client.authentication.k8s.io/"
 _EXEC_VERSIONS = (_EXEC_GROUP + "v1", _EXEC_GROUP + "v1beta1")
@@ -30,7 +30,7 @@ _EXEC_CLUSTER = (
 )
 
 
-def run_plugin(target: Target, plugin: dict[str, Any]) -> dict[str, Any]:
+def run_plugin(target: ServerTarget, plugin: dict[str, Any]) -> dict[str, Any]:
     """Run an exec plugin and return the status of the ExecCredential that it prints."""
     version = str(plugin.get("apiVersion") or "")
     if version not in _EXEC_VERSIONS:
@@ -69,7 +69,7 @@ def _interactive(plugin: dict[str, Any], version: str) -> bool:
 
 
 def _environment(
-    target: Target, plugin: dict[str, Any], version: str, interactive: bool
+    target: ServerTarget, plugin: dict[str, Any], version: str, interactive: bool
 ) -> dict[str, str]:
     spec: dict[str, Any] = {"interactive": interactive}
     if plugin.get("provideClusterInfo"):

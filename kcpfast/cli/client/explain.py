@@ -6,14 +6,14 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from kcpfast.cli.client.http1 import Answer, Closed, Malformed
-from kcpfast.cli.failure import Failure, Refused
+from kcpfast.cli.client.http1 import Closed, HttpAnswer, MalformedAnswer
+from kcpfast.cli.failure import Failure, RequestRefused
 
 if TYPE_CHECKING:
-    from kcpfast.cli.client.target import Target
+    from kcpfast.cli.client.target import ServerTarget
 
 
-def refusal(answer: Answer, body: dict[str, Any], target: Target) -> Refused:
+def refusal(answer: HttpAnswer, body: dict[str, Any], target: ServerTarget) -> RequestRefused:
     """Return the error that a Status, or an answer that is none, stands for."""
     text = str(body.get("message") or "")
     hint = ""
@@ -24,10 +24,10 @@ def refusal(answer: Answer, body: dict[str, Any], target: Target) -> Refused:
     if not text:
         start = answer.body[:200].decode(errors="replace").strip()
         text = f"the server answered with status {answer.status}" + (f": {start}" if start else "")
-    return Refused(answer.status, str(body.get("reason") or ""), text, hint)
+    return RequestRefused(answer.status, str(body.get("reason") or ""), text, hint)
 
 
-def unreachable(error: Exception, target: Target, url: str) -> Failure:
+def unreachable(error: Exception, target: ServerTarget, url: str) -> Failure:
     """Return why a server could not be talked to, in words, and what may be done about it."""
     hint = f"The address comes from {target.origin}."
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -51,6 +51,6 @@ def _reason(error: Exception) -> str:
         return "TLS: " + str(error.reason or error).replace("_", " ").lower()
     if isinstance(error, Closed | ConnectionResetError | BrokenPipeError):
         return "it closed the connection without an answer"
-    if isinstance(error, Malformed):
+    if isinstance(error, MalformedAnswer):
         return str(error)
     return str(getattr(error, "strerror", "") or error or type(error).__name__)

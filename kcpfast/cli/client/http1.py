@@ -19,7 +19,7 @@ _PORTS = {"http": 80, "https": 443}
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:")
 
 
-class Malformed(Exception):
+class MalformedAnswer(Exception):
     """What came back is not HTTP."""
 
 
@@ -27,7 +27,7 @@ class Closed(Exception):
     """The connection ended before the answer did."""
 
 
-class Url(NamedTuple):
+class ServerUrl(NamedTuple):
     """The parts of a server's URL."""
 
     scheme: str
@@ -46,7 +46,7 @@ class Url(NamedTuple):
         return f"{self.scheme}://{self.authority}{self.path}"
 
 
-def split_url(text: str) -> Url:
+def split_url(text: str) -> ServerUrl:
     """Return the parts of an http or https URL; ValueError if it is none. Its path ends in no /."""
     scheme, _, rest = text.partition("://")
     authority, _, path = rest.partition("/")
@@ -59,7 +59,7 @@ def split_url(text: str) -> Url:
     if not known or not (not port or (port.isdecimal() and int(port) < 65536)):
         raise ValueError(f'"{text}" is not the URL of a server')
     path = f"/{path}".rstrip("/")
-    return Url(scheme, host, int(port) if port else _PORTS[scheme], path)
+    return ServerUrl(scheme, host, int(port) if port else _PORTS[scheme], path)
 
 
 def segment(text: str) -> str:
@@ -72,7 +72,7 @@ def segment(text: str) -> str:
     )
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """What came back; the names of the headers are in lower case."""
 
     status: int
@@ -80,7 +80,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Connection:
+class ClientConnection:
     """One connection to a server, for one request after the other."""
 
     def __init__(self, sock: socket) -> None:
@@ -97,7 +97,7 @@ class Connection:
 
     def exchange(
         self, method: str, target: str, headers: list[tuple[str, str]], body: bytes | None
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Send a request and return the answer.
 
         Closed or an OSError if the connection ends before, Malformed if it is no answer.
@@ -106,15 +106,15 @@ class Connection:
         if body is not None:
             lines.append(f"Content-Length: {len(body)}")
         if any("\r" in line or "\n" in line for line in lines):
-            raise Malformed("a header has a line break in it")
+            raise MalformedAnswer("a header has a line break in it")
         head = "\r\n".join([*lines, "", ""]).encode()
         self._socket.sendall(head + (body or b""))
         status, fields = 100, {"": ""}
         while status < 200:
             status, fields = self._head()
         if method == "CONNECT" and status < 300:
-            return Answer(status, fields, b"")
-        answer = Answer(status, fields, self._body(status, fields))
+            return HttpAnswer(status, fields, b"")
+        answer = HttpAnswer(status, fields, self._body(status, fields))
         self.usable = self.usable and fields.get("connection", "").lower() != "close"
         return answer
 
@@ -123,14 +123,14 @@ class Connection:
         if not line:
             raise Closed
         if not line.endswith(b"\n"):
-            raise Malformed("a line is too long, or was cut off")
+            raise MalformedAnswer("a line is too long, or was cut off")
         return line.rstrip(b"\r\n").decode("latin-1")
 
     def _head(self) -> tuple[int, dict[str, str]]:
         version, _, rest = self._line().partition(" ")
         code = rest[:3]
         if not version.startswith("HTTP/1.") or not (len(code) == 3 and code.isdecimal()):
-            raise Malformed("the server does not speak HTTP")
+            raise MalformedAnswer("the server does not speak HTTP")
         self.usable = version == "HTTP/1.1"
         fields: dict[str, str] = {}
         while line := self._line():
@@ -148,7 +148,7 @@ class Connection:
             self.usable = False
             return self._file.read()
         if not length.isdecimal():
-            raise Malformed("the answer's length is no number")
+            raise MalformedAnswer("the answer's length is no number")
         return self._exactly(int(length))
 
     def _chunks(self) -> bytes:
@@ -158,7 +158,7 @@ class Connection:
             try:
                 count = int(size, 16)
             except ValueError:
-                raise Malformed("a chunk's size is no number") from None
+                raise MalformedAnswer("a chunk's size is no number") from None
             if not count:
                 break
             parts.append(self._exactly(count))

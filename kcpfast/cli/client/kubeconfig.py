@@ -106,7 +106,7 @@ class File:
         self.changed, self.exists = False, True
 
 
-class Entry:
+class NamedEntry:
     """An entry as it was found: the file it is in and its content; empty if there is none."""
 
     def __init__(self, file: File | None, content: Mapping[str, Any]) -> None:
@@ -170,15 +170,15 @@ class Kubeconfig:
             self.main.document["current-context"] = name
             self.main.changed = True
 
-    def find(self, kind: str, name: str) -> Entry | None:
+    def find(self, kind: str, name: str) -> NamedEntry | None:
         """Return an entry of the list `kind`, None if no file has it."""
         for file in self.files:
             item = file.find(kind, name)
             if item is not None:
-                return Entry(file, item.get(_CONTENT[kind]) or {})
+                return NamedEntry(file, item.get(_CONTENT[kind]) or {})
         return None
 
-    def put(self, kind: str, name: str, content: Mapping[str, Any], like: Entry) -> None:
+    def put(self, kind: str, name: str, content: Mapping[str, Any], like: NamedEntry) -> None:
         """Set an entry to what was made from the entry `like`; nothing is written yet."""
         before = self.find(kind, name)
         file = (before.file if before else like.file) or self.main

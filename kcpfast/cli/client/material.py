@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from kcpfast.cli.failure import Failure
 
 if TYPE_CHECKING:
-    from kcpfast.cli.client.kubeconfig import Entry
+    from kcpfast.cli.client.kubeconfig import NamedEntry
 
 
-def pem(entry: Entry, member: str, override: str = "") -> bytes:
+def pem(entry: NamedEntry, member: str, override: str = "") -> bytes:
     """Return what a member names as a file or holds as data (which wins); b"" if neither is there.
 
     Failure if the file cannot be read or the data is not base64.

@@ -10,15 +10,22 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kcpfast import __version__
-from kcpfast.cli.client.credentials import Identity, identify
+from kcpfast.cli.client.credentials import RequestCredentials, identify
 from kcpfast.cli.client.explain import refusal, unreachable
-from kcpfast.cli.client.http1 import Answer, Closed, Connection, Malformed, Url, split_url
+from kcpfast.cli.client.http1 import (
+    ClientConnection,
+    Closed,
+    HttpAnswer,
+    MalformedAnswer,
+    ServerUrl,
+    split_url,
+)
 from kcpfast.cli.client.tls import secured
 from kcpfast.cli.failure import Failure
 from kcpfast.cli.places import place_of
 
 if TYPE_CHECKING:
-    from kcpfast.cli.client.target import Target
+    from kcpfast.cli.client.target import ServerTarget
 
 Object = dict[str, Any]
 _ATTEMPTS = 8
@@ -31,7 +38,7 @@ _GONE = (Closed, ConnectionResetError, BrokenPipeError)
 class Session:
     """Requests to one server with one set of credentials."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: ServerTarget) -> None:
         """Find the credentials; nothing is sent yet."""
         self.target = target
         place = place_of(target.server)
@@ -39,9 +46,9 @@ class Session:
             self._url = split_url(place.base if place else target.server)
         except ValueError as error:
             raise Failure(str(error), f"The address comes from {target.origin}.") from None
-        self._identity: Identity = identify(target)
+        self._identity: RequestCredentials = identify(target)
         self._loud = target.call.number("v") >= _LOUD
-        self._connection: Connection | None = None
+        self._connection: ClientConnection | None = None
 
     def close(self) -> None:
         """Close the connection."""
@@ -81,11 +88,11 @@ class Session:
             return found
         raise refusal(answer, found if isinstance(found, dict) else {}, self.target)
 
-    def _send(self, method: str, path: str, data: bytes | None) -> Answer:
+    def _send(self, method: str, path: str, data: bytes | None) -> HttpAnswer:
         started = time.monotonic()
         try:
             answer = self._exchange(method, path, data)
-        except (OSError, Closed, Malformed) as error:
+        except (OSError, Closed, MalformedAnswer) as error:
             self.close()
             raise unreachable(error, self.target, str(self._url)) from None
         if self._connection is not None and not self._connection.usable:
@@ -95,7 +102,7 @@ class Session:
             print(f"{method} {self._url}{path} {answer.status} in {spent:.0f} ms", file=sys.stderr)
         return answer
 
-    def _exchange(self, method: str, path: str, data: bytes | None) -> Answer:
+    def _exchange(self, method: str, path: str, data: bytes | None) -> HttpAnswer:
         """Send a request; if a kept connection turns out to be closed, once more, for GET."""
         headers = [
             ("Host", self._url.authority),
@@ -115,7 +122,7 @@ class Session:
             self._connection = self._connect()
         return self._connection.exchange(method, path, headers, data)
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> ClientConnection:
         target, url = self.target, self._url
         timeout = target.call.number("request-timeout") or None
         proxy = proxy_of(target, url)
@@ -126,15 +133,15 @@ class Session:
             sock = socket.create_connection((url.host, url.port), timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if url.scheme == "http":
-            return Connection(sock)
+            return ClientConnection(sock)
         try:
-            return Connection(secured(sock, url.host, target, self._identity))
+            return ClientConnection(secured(sock, url.host, target, self._identity))
         except BaseException:
             sock.close()
             raise
 
 
-def proxy_of(target: Target, url: Url) -> Any:
+def proxy_of(target: ServerTarget, url: ServerUrl) -> Any:
     """Return the URL of the proxy to go through, None without one; Failure if it is no HTTP proxy.
 
     The kubeconfig's proxy-url wins over HTTPS_PROXY, which does not count for NO_PROXY's hosts.
@@ -155,7 +162,7 @@ def proxy_of(target: Target, url: Url) -> Any:
     return proxy
 
 
-def _tunnel(sock: socket.socket, url: Url, proxy: Any) -> None:
+def _tunnel(sock: socket.socket, url: ServerUrl, proxy: Any) -> None:
     from base64 import b64encode  # noqa: PLC0415 - few have proxies
     from urllib.parse import unquote  # noqa: PLC0415 - few have proxies
 
@@ -165,7 +172,7 @@ def _tunnel(sock: socket.socket, url: Url, proxy: Any) -> None:
     if proxy.username:
         text = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
         headers.append(("Proxy-Authorization", "Basic " + b64encode(text.encode()).decode()))
-    answer = Connection(sock).exchange("CONNECT", authority, headers, None)
+    answer = ClientConnection(sock).exchange("CONNECT", authority, headers, None)
     if answer.status >= 300:
         sock.close()
         where = f"{proxy.hostname}:{proxy.port or 80}"

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kcpfast.cli.client.kubeconfig import CLUSTERS, CONTEXTS, USERS, Entry, Kubeconfig
+from kcpfast.cli.client.kubeconfig import CLUSTERS, CONTEXTS, USERS, Kubeconfig, NamedEntry
 from kcpfast.cli.failure import Failure
-from kcpfast.cli.places import ROOT, Place, place_of, resolve, spelled
+from kcpfast.cli.places import ROOT, WorkspacePlace, place_of, resolve, spelled
 
 if TYPE_CHECKING:
-    from kcpfast.cli.arguments import Call
+    from kcpfast.cli.arguments import CommandLine
 
-_NOTHING = Entry(None, {})
+_NOTHING = NamedEntry(None, {})
 
 
-class Target:
+class ServerTarget:
     """The server, the cluster and user entries that tell how to reach it, and the flags."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: CommandLine) -> None:
         """Read the kubeconfig and choose from it; Failure if what is asked for is not there."""
         self.call = call
         self.config = Kubeconfig(call.text("kubeconfig"))
@@ -40,7 +40,7 @@ class Target:
         if call.text("workspace"):
             self.server = self._elsewhere(call.text("workspace"))
 
-    def _choose(self, kind: str, demanded: str, name: str) -> Entry:
+    def _choose(self, kind: str, demanded: str, name: str) -> NamedEntry:
         """Return an entry; what is demanded by a flag must exist, other things may be missing."""
         entry = self.config.find(kind, name) if name else None
         if entry is None and demanded:
@@ -62,21 +62,21 @@ class Target:
         return place.at(resolve(place.path, name)).url
 
     @property
-    def place(self) -> Place:
+    def place(self) -> WorkspacePlace:
         """The workspace one is in; Failure if the server's URL points to none."""
         place = place_of(self.server)
         if place is None:
             raise Failure(f'current URL "{self.server}" does not point to a workspace')
         return place
 
-    def start(self, name: str) -> Place:
+    def start(self, name: str) -> WorkspacePlace:
         """Return the workspace to go to another one from; `name` is where one is to go.
 
         A server's bare URL is in no workspace, but will do as a start to an absolute path.
         """
         bare = self.server.partition("://")[2].rstrip("/")
         if name.startswith(":") and "/" not in bare:
-            return Place(self.server, ROOT)
+            return WorkspacePlace(self.server, ROOT)
         return self.place
 
     @property

@@ -5,17 +5,19 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
-from kcpfast.cli.client.credentials import Identity
+from kcpfast.cli.client.credentials import RequestCredentials
 from kcpfast.cli.client.material import pem
 from kcpfast.cli.failure import Failure
 
 if TYPE_CHECKING:
     from socket import socket
 
-    from kcpfast.cli.client.target import Target
+    from kcpfast.cli.client.target import ServerTarget
 
 
-def secured(sock: socket, host: str, target: Target, identity: Identity) -> ssl.SSLSocket:
+def secured(
+    sock: socket, host: str, target: ServerTarget, identity: RequestCredentials
+) -> ssl.SSLSocket:
     """Return a socket after the TLS handshake; ssl.SSLError if it fails, Failure before it."""
     name = target.call.text("tls-server-name") or target.cluster.text("tls-server-name") or host
     context = client_context(target, identity)
@@ -24,7 +26,7 @@ def secured(sock: socket, host: str, target: Target, identity: Identity) -> ssl.
     return context.wrap_socket(sock, server_hostname=wanted)
 
 
-def client_context(target: Target, identity: Identity) -> ssl.SSLContext:
+def client_context(target: ServerTarget, identity: RequestCredentials) -> ssl.SSLContext:
     """Return the TLS settings for a target; Failure if its certificates cannot be used."""
     call, cluster = target.call, target.cluster
     authority = pem(cluster, "certificate-authority", call.text("certificate-authority"))
@@ -45,7 +47,7 @@ def client_context(target: Target, identity: Identity) -> ssl.SSLContext:
     return context
 
 
-def _load(context: ssl.SSLContext, identity: Identity) -> None:
+def _load(context: ssl.SSLContext, identity: RequestCredentials) -> None:
     import tempfile  # noqa: PLC0415 - 10 ms, and most users have a token
 
     # OpenSSL's wrapper reads certificates from files only; this one is private and short-lived.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kcpfast.cli.client.http1 import segment
-from kcpfast.cli.failure import Refused
-from kcpfast.cli.places import ROOT, Place, place_of
+from kcpfast.cli.failure import RequestRefused
+from kcpfast.cli.places import ROOT, WorkspacePlace, place_of
 
 if TYPE_CHECKING:
     from kcpfast.cli.client.session import Session
@@ -45,7 +45,7 @@ def logical_cluster(session: Session, path: str) -> Object:
     return session.get(f"/clusters/{path}/apis/core.kcp.io/v1alpha1/logicalclusters/cluster")
 
 
-def home(session: Session) -> Place | None:
+def home(session: Session) -> WorkspacePlace | None:
     """Return the user's home workspace, None if the server tells none."""
     url = (get(session, ROOT, "~").get("spec") or {}).get("URL") or ""
     return place_of(url)
@@ -55,7 +55,7 @@ def enterable(session: Session, path: str) -> bool:
     """Tell whether a workspace shows any API, which is to be allowed in."""
     try:
         groups = session.get(f"/clusters/{path}/apis")
-    except Refused as refused:
+    except RequestRefused as refused:
         if refused.code in (403, 404):
             return False
         raise

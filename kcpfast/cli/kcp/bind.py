@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kcpfast.cli.arguments import LIST, SECONDS, SWITCH, Call, Command, Flag
+from kcpfast.cli.arguments import LIST, SECONDS, SWITCH, Command, CommandLine, Flag
 from kcpfast.cli.client import bindings
 from kcpfast.cli.client.connect import connect
-from kcpfast.cli.client.target import Target
-from kcpfast.cli.failure import Failure, Refused
+from kcpfast.cli.client.target import ServerTarget
+from kcpfast.cli.failure import Failure, RequestRefused
 from kcpfast.cli.kcp.claims_decide import group_resource
 from kcpfast.cli.places import split, valid
 
@@ -44,20 +44,20 @@ _EXCLUSIVE = (
     (_REJECT_ALL, _REJECT, "cannot use --{} with --{}"),
     (_REJECT_ALL, _ACCEPT, "cannot use --{} together with --{}"),
 )
-Claim = dict[str, Any]
+ClaimObject = dict[str, Any]
 
 
-def run(call: Call) -> int:
+def run(call: CommandLine) -> int:
     """Create the binding, wait, and say so; Failure if it is refused or gets not bound."""
     path, export = reference(call.words)
     wanted = _wanted(call)
-    target = Target(call)
+    target = ServerTarget(call)
     here, name = target.place.path, call.text("name") or export
     with connect(target) as session:
         served = bindings.version(session, here)
         claims = _claims(session, call, (path, export), wanted, served)
         body = {
-            "apiVersion": f"{bindings.GROUP}/{served}",
+            "apiVersion": f"{bindings.APIS_GROUP}/{served}",
             "kind": "APIBinding",
             "metadata": {"name": name},
             "spec": {"reference": {"export": {"path": path, "name": export}}},
@@ -66,7 +66,7 @@ def run(call: Call) -> int:
             body["spec"]["permissionClaims"] = claims  # type: ignore[index]  # it is a dict
         try:
             made = session.request("POST", bindings.collection(here, served), body)
-        except Refused as refused:
+        except RequestRefused as refused:
             refused.args = (f"failed to create APIBinding: {refused}",)
             raise
         print(f"apibinding {name} created. Waiting to successfully bind ...", flush=True)
@@ -88,7 +88,7 @@ def reference(words: list[str]) -> tuple[str, str]:
     return path, name
 
 
-def _wanted(call: Call) -> dict[tuple[str, str], str]:
+def _wanted(call: CommandLine) -> dict[tuple[str, str], str]:
     """Return resource and group -> state, for the claims that are answered one by one."""
     given = {
         name: call.switch(name) if name in (_ACCEPT_ALL, _REJECT_ALL) else call.all(name)
@@ -115,11 +115,11 @@ def _wanted(call: Call) -> dict[tuple[str, str], str]:
 
 def _claims(
     session: Session,
-    call: Call,
+    call: CommandLine,
     export: tuple[str, str],
     wanted: dict[tuple[str, str], str],
     served: str,
-) -> list[Claim]:
+) -> list[ClaimObject]:
     """Return the answers to the export's claims, with the verbs and identities that it claims.
 
     Where the export may not be read, claims that are named are answered for all verbs.
@@ -130,7 +130,7 @@ def _claims(
     path, name = export
     try:
         found = session.get(bindings.one(path, served, name, "apiexports"))
-    except Refused as refused:
+    except RequestRefused as refused:
         if everything:
             refused.args = (f'failed to get APIExport "{name}": {refused}',)
             raise
@@ -142,7 +142,9 @@ def _claims(
     return list(_named(exported, wanted, served))
 
 
-def _named(exported: list[Claim], wanted: dict[tuple[str, str], str], served: str) -> list[Claim]:
+def _named(
+    exported: list[ClaimObject], wanted: dict[tuple[str, str], str], served: str
+) -> list[ClaimObject]:
     claims = []
     for (resource, group), state in wanted.items():
         same = [each for each in exported if bindings.key(each)[:2] == (group, resource)]

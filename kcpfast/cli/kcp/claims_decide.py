@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcpfast.cli.arguments import Call, Command, Flag
+from kcpfast.cli.arguments import Command, CommandLine, Flag
 from kcpfast.cli.client import bindings
 from kcpfast.cli.client.connect import connect
-from kcpfast.cli.client.target import Target
-from kcpfast.cli.failure import Failure, Refused
+from kcpfast.cli.client.target import ServerTarget
+from kcpfast.cli.failure import Failure, RequestRefused
 
 COMMAND = Command(
     "APIBINDING (--resource RESOURCE.GROUP | --identity-hash HASH)",
@@ -25,7 +25,7 @@ COMMAND = Command(
 _ATTEMPTS = 5
 
 
-def run(call: Call) -> int:
+def run(call: CommandLine) -> int:
     """Answer the claims that are named and say so; Failure if the export makes none of them."""
     if len(call.words) != 1:
         raise Failure("apibinding name is required")
@@ -33,7 +33,7 @@ def run(call: Call) -> int:
     if not resource and not identity:
         raise Failure("--resource or --identity-hash is required")
     state = bindings.ACCEPTED if call.spelled.endswith("accept") else bindings.REJECTED
-    target = Target(call)
+    target = ServerTarget(call)
     here, name = target.place.path, call.words[0]
     with connect(target) as session:
         served = bindings.version(session, here)
@@ -48,7 +48,7 @@ def run(call: Call) -> int:
             try:
                 session.request("PUT", path, binding)
                 break
-            except Refused as refused:
+            except RequestRefused as refused:
                 if refused.reason != "Conflict" or attempt == _ATTEMPTS - 1:
                     raise
     for claim in changed:

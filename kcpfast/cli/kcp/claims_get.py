@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kcpfast.cli.arguments import Call, Command
+from kcpfast.cli.arguments import Command, CommandLine
 from kcpfast.cli.client import bindings
 from kcpfast.cli.client.connect import connect
-from kcpfast.cli.client.target import Target
-from kcpfast.cli.failure import Refused
+from kcpfast.cli.client.target import ServerTarget
+from kcpfast.cli.failure import RequestRefused
 
 COMMAND = Command(
     "[APIBINDING]",
@@ -20,11 +20,11 @@ COMMAND = Command(
 _PADDING, _NARROWEST = 3, 6
 
 
-def run(call: Call) -> int | None:
+def run(call: CommandLine) -> int | None:
     """Print the table."""
     if len(call.words) > 1:
         return None
-    target = Target(call)
+    target = ServerTarget(call)
     here = target.place.path
     with connect(target) as session:
         served = bindings.version(session, here)
@@ -33,7 +33,7 @@ def run(call: Call) -> int | None:
                 found = [bindings.get(session, here, served, call.words[0])]
             else:
                 found = bindings.listed(session, here, served)
-        except Refused as refused:
+        except RequestRefused as refused:
             refused.args = (f"error finding APIBinding: {refused}",)
             raise
     print("\n".join(aligned(rows(found, served))))

@@ -6,12 +6,12 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from kcpfast.cli.arguments import NUMBER, SECONDS, SWITCH, Call, Command, Flag
+from kcpfast.cli.arguments import NUMBER, SECONDS, SWITCH, Command, CommandLine, Flag
 from kcpfast.cli.client import workspaces
 from kcpfast.cli.client.connect import connect
-from kcpfast.cli.client.target import Target
-from kcpfast.cli.failure import Failure, Refused
-from kcpfast.cli.kcp.scenarios import SCENARIOS, Plan
+from kcpfast.cli.client.target import ServerTarget
+from kcpfast.cli.failure import Failure, RequestRefused
+from kcpfast.cli.kcp.scenarios import SCENARIOS, ScenarioPlan
 from kcpfast.cli.places import ROOT, valid
 from kcpfast.cli.ws.going import go
 
@@ -36,7 +36,7 @@ COMMAND = Command(
 _PAUSE = 0.2
 
 
-def run(call: Call) -> int:
+def run(call: CommandLine) -> int:
     """Set up a scenario, or take it away, telling of each step; Failure at the first that fails."""
     if call.words:
         raise Failure(f"unexpected arguments: [{' '.join(call.words)}]")
@@ -45,7 +45,7 @@ def run(call: Call) -> int:
         known = " ".join(sorted(SCENARIOS))
         raise Failure(f'failed to get scenario: unknown scenario "{name}", available: [{known}]')
     plan = _plan(call)
-    target = Target(call)
+    target = ServerTarget(call)
     with connect(target) as session:
         if call.switch("cleanup"):
             _clean_up(session, plan)
@@ -62,7 +62,7 @@ def run(call: Call) -> int:
     return 0
 
 
-def _plan(call: Call) -> Plan:
+def _plan(call: CommandLine) -> ScenarioPlan:
     prefix, size, depth = (
         call.text("name-prefix"),
         int(call.number("tree-count")),
@@ -77,10 +77,10 @@ def _plan(call: Call) -> Plan:
         raise Failure(f"--tree-count must be >= 0, got {size}")
     seed = int(call.number("tree-seed")) or time.time_ns()
     deadline = time.monotonic() + call.number("timeout")
-    return Plan(prefix, deadline, call.switch("with-samples"), depth, size, seed)
+    return ScenarioPlan(prefix, deadline, call.switch("with-samples"), depth, size, seed)
 
 
-def _set_up(session: Session, plan: Plan, name: str) -> None:
+def _set_up(session: Session, plan: ScenarioPlan, name: str) -> None:
     print(f'Setting up "{name}" scenario with prefix "{plan.prefix}"...\n')
     steps = SCENARIOS[name].steps(plan)
     for number, step in enumerate(steps, 1):
@@ -93,7 +93,7 @@ def _set_up(session: Session, plan: Plan, name: str) -> None:
     print(SCENARIOS[name].summary(plan))
 
 
-def _clean_up(session: Session, plan: Plan) -> None:
+def _clean_up(session: Session, plan: ScenarioPlan) -> None:
     """Delete the organization; all the rest goes with it."""
     org = f"{plan.prefix}-org"
     path = f"{workspaces.collection(ROOT)}/{org}"
@@ -106,7 +106,7 @@ def _clean_up(session: Session, plan: Plan) -> None:
             session.get(path)
             time.sleep(_PAUSE)
         raise Failure(f'timed out waiting for workspace "{org}" to terminate')
-    except Refused as refused:
+    except RequestRefused as refused:
         if refused.code != 404:
             raise
     print("\nCleanup complete.")

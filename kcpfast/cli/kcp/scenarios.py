@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kcpfast.cli.client import bindings, workspaces
-from kcpfast.cli.failure import Failure, Refused
+from kcpfast.cli.failure import Failure, RequestRefused
 from kcpfast.cli.places import ROOT
 from kcpfast.cli.ws.create import wait
 
@@ -81,7 +81,7 @@ _COWBOY = {
 }
 
 
-class Plan(NamedTuple):
+class ScenarioPlan(NamedTuple):
     """What is asked for: the names' prefix, how long to wait, and the shape of the tree."""
 
     prefix: str
@@ -100,14 +100,14 @@ class Step(NamedTuple):
     """One step: what is said before it, and what it does."""
 
     text: str
-    do: Callable[[Session, Plan], None]
+    do: Callable[[Session, ScenarioPlan], None]
 
 
 class Scenario(NamedTuple):
     """A scenario: its steps, what is said at the end, and the workspace one may enter then."""
 
-    steps: Callable[[Plan], list[Step]]
-    summary: Callable[[Plan], str]
+    steps: Callable[[ScenarioPlan], list[Step]]
+    summary: Callable[[ScenarioPlan], str]
     enter: tuple[str, ...]
 
 
@@ -115,7 +115,7 @@ class Scenario(NamedTuple):
 
 
 def make_workspace(
-    session: Session, plan: Plan, parent: str, name: str, kind: dict[str, str]
+    session: Session, plan: ScenarioPlan, parent: str, name: str, kind: dict[str, str]
 ) -> bool:
     """Make a workspace, or be content with it, and wait for it; tell whether it is new."""
     labels = {"kcp.io/quickstart": "true", "kcp.io/quickstart-prefix": plan.prefix}
@@ -135,7 +135,7 @@ def create(session: Session, path: str, body: dict[str, Any]) -> bool:
     """Create an object; tell whether it was not there yet."""
     try:
         session.request("POST", path, body)
-    except Refused as refused:
+    except RequestRefused as refused:
         if refused.reason != "AlreadyExists":
             raise
         return False
@@ -143,7 +143,7 @@ def create(session: Session, path: str, body: dict[str, Any]) -> bool:
 
 
 def _workspace(text: str, parent: tuple[str, ...], name: str, kind: dict[str, str]) -> Step:
-    def do(session: Session, plan: Plan) -> None:
+    def do(session: Session, plan: ScenarioPlan) -> None:
         full = f"{plan.prefix}-{name}"
         new = make_workspace(session, plan, plan.path(*parent), full, kind)
         verb = "created and ready" if new else "already exists"
@@ -153,7 +153,7 @@ def _workspace(text: str, parent: tuple[str, ...], name: str, kind: dict[str, st
 
 
 def _object(text: str, where: tuple[str, ...], group_path: str, body: dict[str, Any]) -> Step:
-    def do(session: Session, plan: Plan) -> None:
+    def do(session: Session, plan: ScenarioPlan) -> None:
         new = create(session, f"/clusters/{plan.path(*where)}/apis/{group_path}", body)
         verb = "created" if new else "already exists"
         print(f'  {body["kind"]} "{body["metadata"]["name"]}" {verb}')
@@ -161,11 +161,11 @@ def _object(text: str, where: tuple[str, ...], group_path: str, body: dict[str, 
     return Step(text, do)
 
 
-def _bind(session: Session, plan: Plan) -> None:
+def _bind(session: Session, plan: ScenarioPlan) -> None:
     cluster = plan.path("org", "consumer")
     export = {"path": plan.path("org", "provider"), "name": "cowboys"}
     body = {
-        "apiVersion": f"{bindings.GROUP}/{bindings.NEW}",
+        "apiVersion": f"{bindings.APIS_GROUP}/{bindings.NEW}",
         "kind": "APIBinding",
         "metadata": {"name": "cowboys"},
         "spec": {"reference": {"export": export}},
@@ -179,7 +179,7 @@ def _bind(session: Session, plan: Plan) -> None:
 # ------------------------------------------------------------------------------ the scenarios
 
 
-def _provider_steps(plan: Plan) -> list[Step]:
+def _provider_steps(plan: ScenarioPlan) -> list[Step]:
     org, provider, consumer = (
         f'"{plan.prefix}-{name}"' for name in ("org", "provider", "consumer")
     )
@@ -191,13 +191,13 @@ def _provider_steps(plan: Plan) -> list[Step]:
         _object(
             "Applying APIResourceSchema",
             ("org", "provider"),
-            f"{bindings.GROUP}/{bindings.OLD}/apiresourceschemas",
+            f"{bindings.APIS_GROUP}/{bindings.OLD}/apiresourceschemas",
             _SCHEMA,
         ),
         _object(
             "Applying APIExport",
             ("org", "provider"),
-            f"{bindings.GROUP}/{bindings.NEW}/apiexports",
+            f"{bindings.APIS_GROUP}/{bindings.NEW}/apiexports",
             _EXPORT,
         ),
         _workspace(f"Creating consumer workspace {consumer}", ("org",), "consumer", _UNIVERSAL),
@@ -210,7 +210,7 @@ def _provider_steps(plan: Plan) -> list[Step]:
     return steps
 
 
-def _provider_summary(plan: Plan) -> str:
+def _provider_summary(plan: ScenarioPlan) -> str:
     made = "kubectl get cowboys" if plan.samples else "kubectl api-resources --api-group " + _GROUP
     return f"""
 Quickstart complete! Here's what was created:
@@ -232,7 +232,7 @@ Quickstart complete! Here's what was created:
     kubectl kcp quickstart --cleanup --name-prefix {plan.prefix}"""
 
 
-def _tree_steps(plan: Plan) -> list[Step]:
+def _tree_steps(plan: ScenarioPlan) -> list[Step]:
     text = f"Creating {plan.size} workspaces (max depth {plan.depth}, seed {plan.seed})"
     return [
         _workspace(
@@ -242,7 +242,7 @@ def _tree_steps(plan: Plan) -> list[Step]:
     ]
 
 
-def shape(plan: Plan) -> list[tuple[str, str, int]]:
+def shape(plan: ScenarioPlan) -> list[tuple[str, str, int]]:
     """Return parent, name and depth of the workspaces of a random tree; the same for a seed."""
     chance = random.Random(plan.seed)
     nodes = [(plan.path("org"), 0)]
@@ -255,7 +255,7 @@ def shape(plan: Plan) -> list[tuple[str, str, int]]:
     return tree
 
 
-def _make_tree(session: Session, plan: Plan) -> None:
+def _make_tree(session: Session, plan: ScenarioPlan) -> None:
     started = time.monotonic()
     for number, (parent, name, depth) in enumerate(shape(plan), 1):
         if time.monotonic() > plan.deadline:
@@ -270,7 +270,7 @@ def _make_tree(session: Session, plan: Plan) -> None:
             )
 
 
-def _tree_summary(plan: Plan) -> str:
+def _tree_summary(plan: ScenarioPlan) -> str:
     tree = f"random tree (max depth {plan.depth}, seed {plan.seed})"
     return f"""
 Quickstart complete! Here's what was created:

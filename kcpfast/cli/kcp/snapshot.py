@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from kcpfast.cli.arguments import TEXT, Call, Command, Flag
+from kcpfast.cli.arguments import TEXT, Command, CommandLine, Flag
 from kcpfast.cli.failure import Failure
 from kcpfast.meta.yamltext.reader import read_all
 from kcpfast.meta.yamltext.writer import write
@@ -30,7 +30,7 @@ COMMAND = Command(
 _KIND = "CustomResourceDefinition"
 
 
-def run(call: Call) -> int:
+def run(call: CommandLine) -> int:
     """Print one schema for each CRD; Failure if one of them cannot be converted."""
     name, prefix, form = call.text("filename"), call.text("prefix"), call.text("output")
     wrong = [f"--{flag} is required" for flag in ("filename", "prefix") if not call.text(flag)]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 
 from kcpfast.cli.client.connect import connect
-from kcpfast.cli.client.target import Target
+from kcpfast.cli.client.target import ServerTarget
 from kcpfast.cli.failure import Failure
 from kcpfast.cli.places import resolve
 from kcpfast.cli.ws.going import go
 from kcpfast.cli.ws.screen import choose
 
 
-def browse(target: Target) -> int:
+def browse(target: ServerTarget) -> int:
     """Let the user choose a workspace on the screen, and go there; Failure without a terminal."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Failure("interactive mode needs a terminal")

@@ -38,7 +38,7 @@ KEYS = {
 }
 
 
-class Node:
+class BrowserNode:
     """A workspace in the browser. `below` is None until it was asked for."""
 
     def __init__(self, path: str, label: str, *, enterable: bool = True) -> None:
@@ -47,9 +47,9 @@ class Node:
         self.label = label
         self.enterable = enterable
         self.open = False
-        self.below: list[Node] | None = None if enterable else []
+        self.below: list[BrowserNode] | None = None if enterable else []
 
-    def visible(self, depth: int = 0) -> Iterator[tuple[int, Node]]:
+    def visible(self, depth: int = 0) -> Iterator[tuple[int, BrowserNode]]:
         """Return the node and what is open below it, with how deep it is."""
         yield depth, self
         if self.open:
@@ -60,7 +60,7 @@ class Node:
 class Browser:
     """A tree, the node under the cursor, and what was chosen ("" so far, None once given up)."""
 
-    def __init__(self, root: Node) -> None:
+    def __init__(self, root: BrowserNode) -> None:
         """Stand on the root."""
         self.root = root
         self.cursor = root
@@ -87,7 +87,7 @@ class Browser:
         else:
             self.cursor.open = action == OPEN or (action == TOGGLE and not self.cursor.open)
 
-    def window(self, height: int) -> list[tuple[int, Node]]:
+    def window(self, height: int) -> list[tuple[int, BrowserNode]]:
         """Return the lines that fit into a height, moved so that the cursor is among them."""
         lines = list(self.root.visible())
         at = next(number for number, (_, node) in enumerate(lines) if node is self.cursor)

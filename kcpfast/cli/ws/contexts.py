@@ -7,13 +7,13 @@ Nothing is written here; the caller saves.
 
 from __future__ import annotations
 
-from kcpfast.cli.client.kubeconfig import CLUSTERS, CONTEXTS, Entry, Kubeconfig
+from kcpfast.cli.client.kubeconfig import CLUSTERS, CONTEXTS, Kubeconfig, NamedEntry
 from kcpfast.cli.failure import Failure
 
 CURRENT, PREVIOUS = "workspace.kcp.io/current", "workspace.kcp.io/previous"
 
 
-def context_of(config: Kubeconfig, name: str) -> Entry:
+def context_of(config: Kubeconfig, name: str) -> NamedEntry:
     """Return a context by name; Failure if there is none."""
     entry = config.find(CONTEXTS, name)
     if entry is None:
@@ -21,7 +21,7 @@ def context_of(config: Kubeconfig, name: str) -> Entry:
     return entry
 
 
-def cluster_of(config: Kubeconfig, context: Entry) -> Entry:
+def cluster_of(config: Kubeconfig, context: NamedEntry) -> NamedEntry:
     """Return the cluster of a context; Failure if there is none."""
     name = context.text("cluster")
     entry = config.find(CLUSTERS, name)
@@ -58,7 +58,7 @@ def go_back(config: Kubeconfig, name: str) -> str:
     return there.text("server")
 
 
-def _keep_previous(config: Kubeconfig, context: Entry, cluster: Entry) -> None:
+def _keep_previous(config: Kubeconfig, context: NamedEntry, cluster: NamedEntry) -> None:
     content = dict(context.content)
     if content.get("cluster") == CURRENT:
         content["cluster"] = PREVIOUS

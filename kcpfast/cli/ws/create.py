@@ -6,11 +6,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from kcpfast.cli.arguments import SWITCH, Call, Command, Flag
+from kcpfast.cli.arguments import SWITCH, Command, CommandLine, Flag
 from kcpfast.cli.client import workspaces
 from kcpfast.cli.client.connect import connect
-from kcpfast.cli.client.target import Target
-from kcpfast.cli.failure import Failure, Refused
+from kcpfast.cli.client.target import ServerTarget
+from kcpfast.cli.failure import Failure, RequestRefused
 from kcpfast.cli.places import ROOT
 from kcpfast.cli.ws.create_context import create as create_context
 from kcpfast.cli.ws.going import go
@@ -41,13 +41,13 @@ _PATIENCE, _VISIBLE = 60.0, 5.0
 _OPERATORS = {"absent": "DoesNotExist", "exists": "Exists", "in": "In", "notin": "NotIn"}
 
 
-def run(call: Call) -> int:
+def run(call: CommandLine) -> int:
     """Create the workspace that is named; Failure if the server refuses or it gets not ready."""
     if call.spelled.startswith("kubectl ") and call.spelled.endswith(" create"):
         print(_DEPRECATED, file=sys.stderr)
     if len(call.words) != 1:
         raise Failure(f"accepts 1 arg(s), received {len(call.words)}")
-    target = Target(call)
+    target = ServerTarget(call)
     name, kind = call.words[0], type_of(call.text("type"))
     given = call.text("type").removeprefix(":")
     if call.switch("ignore-existing") and given and not f"{given}:".startswith(f"{ROOT}:"):
@@ -118,7 +118,7 @@ def _make(
     existed = False
     try:
         made = session.request("POST", workspaces.collection(parent), body)
-    except Refused as refused:
+    except RequestRefused as refused:
         if not (ignore_existing and refused.reason == "AlreadyExists"):
             raise
         existed = True
@@ -164,7 +164,7 @@ def wait(
         pause = min(pause * 2, 0.5)
         try:
             workspace = workspaces.get(session, parent, name)
-        except Refused as refused:
+        except RequestRefused as refused:
             if refused.code != 404 or spent > _VISIBLE:
                 raise
     return workspace

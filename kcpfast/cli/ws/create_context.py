@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kcpfast.cli.arguments import SWITCH, Call, Command, Flag
+from kcpfast.cli.arguments import SWITCH, Command, CommandLine, Flag
 from kcpfast.cli.client.kubeconfig import CONTEXTS
-from kcpfast.cli.client.target import Target
+from kcpfast.cli.client.target import ServerTarget
 from kcpfast.cli.failure import Failure
 from kcpfast.cli.ws import contexts
 
@@ -19,18 +19,18 @@ COMMAND = Command(
 )
 
 
-def run(call: Call) -> int | None:
+def run(call: CommandLine) -> int | None:
     """Create the context that is named, or one named by the path of the workspace."""
     if len(call.words) > 1:
         return None
-    target = Target(call)
+    target = ServerTarget(call)
     place = target.place
     name = call.words[0] if call.words else place.path
     create(target, name, place.url, overwrite=call.switch("overwrite"), enter=True)
     return 0
 
 
-def create(target: Target, name: str, url: str, *, overwrite: bool, enter: bool) -> None:
+def create(target: ServerTarget, name: str, url: str, *, overwrite: bool, enter: bool) -> None:
     """Create a context for the workspace at a URL and say so; Failure if it exists."""
     config = target.config
     if config.find(CONTEXTS, name) is not None and not overwrite:

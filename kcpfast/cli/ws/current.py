@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from kcpfast.cli.arguments import Call, Command
-from kcpfast.cli.client.target import Target
+from kcpfast.cli.arguments import Command, CommandLine
+from kcpfast.cli.client.target import ServerTarget
 from kcpfast.cli.places import announce
 from kcpfast.cli.ws.use import SHORT
 
 COMMAND = Command("[--short]", "Print the current workspace, as `ws .` does.", (SHORT,))
 
 
-def run(call: Call) -> int | None:
+def run(call: CommandLine) -> int | None:
     """Print the current workspace."""
     if call.words:
         return None
-    print(announce(Target(call).server, short=call.switch("short")), end="")
+    print(announce(ServerTarget(call).server, short=call.switch("short")), end="")
     return 0

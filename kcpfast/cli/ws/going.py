@@ -10,8 +10,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from kcpfast.cli.client.connect import connect
-from kcpfast.cli.client.target import Target
-from kcpfast.cli.failure import Failure, Refused
+from kcpfast.cli.client.target import ServerTarget
+from kcpfast.cli.failure import Failure, RequestRefused
 from kcpfast.cli.places import NOTE_HOME, ROOT, announce, place_of, resolve, spelled, split
 from kcpfast.cli.ws import contexts
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kcpfast.cli.client.session import Session
 
 
-def go(target: Target, word: str, *, short: bool = False) -> None:
+def go(target: ServerTarget, word: str, *, short: bool = False) -> None:
     """Go to the workspace that a word means, and say so; Failure if it cannot be entered."""
     name, note = spelled(word, os.path.expanduser("~"), short=short)
     if note and note != NOTE_HOME:
@@ -38,7 +38,7 @@ def go(target: Target, word: str, *, short: bool = False) -> None:
         print(note, file=sys.stderr)
 
 
-def _enter(session: Session, target: Target, name: str, *, short: bool) -> None:
+def _enter(session: Session, target: ServerTarget, name: str, *, short: bool) -> None:
     contexts.cluster_of(target.config, contexts.context_of(target.config, target.context))
     if name == "~" or name.startswith("~:"):
         name = _home(session) + name[1:]
@@ -77,7 +77,7 @@ def _check(session: Session, path: str) -> str:
     if parent:
         try:
             kind = workspaces.kind_of(workspaces.get(session, parent, name))
-        except Refused as refused:
+        except RequestRefused as refused:
             missing = refused.code == 404
     if allowed:
         return kind
@@ -100,7 +100,7 @@ def _warn(session: Session, url: str) -> None:
         _tell(failure)
 
 
-def _warn_of_return(target: Target, url: str) -> None:
+def _warn_of_return(target: ServerTarget, url: str) -> None:
     """Print the same after the way back, unless that led to another server."""
     there, here = place_of(url), place_of(target.server)
     if there is None or here is None or there.base != here.base:

@@ -7,9 +7,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from kcpfast.cli.client import bindings, workspaces
-from kcpfast.cli.failure import Failure, Refused
+from kcpfast.cli.failure import Failure, RequestRefused
 from kcpfast.cli.places import place_of
-from kcpfast.cli.ws.browser import KEYS, Browser, Node
+from kcpfast.cli.ws.browser import KEYS, Browser, BrowserNode
 
 if TYPE_CHECKING:
     from kcpfast.cli.client.session import Session
@@ -30,7 +30,7 @@ def choose(session: Session, root: str, current: str) -> str | None:
 
     The browser opens at `current`. Failure if the terminal cannot be drawn on.
     """
-    browser = Browser(Node(root, root))
+    browser = Browser(BrowserNode(root, root))
     _open_at(session, browser, current)
     # Without this the escape key is waited on for a second.
     os.environ.setdefault("ESCDELAY", "25")
@@ -55,21 +55,21 @@ def _open_at(session: Session, browser: Browser, current: str) -> None:
         node = below
 
 
-def load(session: Session, node: Node) -> None:
+def load(session: Session, node: BrowserNode) -> None:
     """Ask for what is below a node, once; what may not be seen is nothing."""
     if node.below is not None:
         return
     node.below = []
     try:
         found = workspaces.children(session, node.path)
-    except Refused:
+    except RequestRefused:
         return
     for workspace in found:
         if workspace["metadata"].get("deletionTimestamp"):
             continue
         name = workspace["metadata"]["name"]
         url = str((workspace.get("spec") or {}).get("URL") or "")
-        child = Node(f"{node.path}:{name}", name, enterable=place_of(url) is not None)
+        child = BrowserNode(f"{node.path}:{name}", name, enterable=place_of(url) is not None)
         if not child.enterable:
             child.label += " [m]"
         node.below.append(child)
@@ -82,7 +82,7 @@ def details(session: Session, path: str) -> str:
         for served in versions:
             try:
                 found = session.get(bindings.collection(path, served, resource)).get("items")
-            except Refused:
+            except RequestRefused:
                 continue
             if found:
                 parts.append(f"{word}:{len(found)}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kcpfast.cli.arguments import SWITCH, Call, Command, Flag
+from kcpfast.cli.arguments import SWITCH, Command, CommandLine, Flag
 from kcpfast.cli.client import workspaces
 from kcpfast.cli.client.connect import connect
-from kcpfast.cli.client.target import Target
-from kcpfast.cli.failure import Refused
-from kcpfast.cli.places import ROOT, Place, place_of, split
+from kcpfast.cli.client.target import ServerTarget
+from kcpfast.cli.failure import RequestRefused
+from kcpfast.cli.places import ROOT, WorkspacePlace, place_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,11 +43,11 @@ class Style(NamedTuple):
     wide: bool
 
 
-def run(call: Call) -> int | None:
+def run(call: CommandLine) -> int | None:
     """Print the tree, or browse it."""
     if call.words:
         return None
-    target = Target(call)
+    target = ServerTarget(call)
     if call.switch("interactive"):
         from kcpfast.cli.ws.browse import browse  # noqa: PLC0415 - rarely wanted
 
@@ -60,7 +60,7 @@ def run(call: Call) -> int | None:
             "workspace (may be a mount). Showing tree from root.",
             file=sys.stderr,
         )
-        place = Place(target.server, ROOT)
+        place = WorkspacePlace(target.server, ROOT)
     style = Style(call.switch("full"), call.switch("wide"))
     with connect(target) as session:
         branch = grow(session, place.path, style)
@@ -103,7 +103,7 @@ def _children(session: Session, path: str) -> list[dict[str, Any]]:
     """Return what is in a workspace; nothing if it may not be seen, or is not there (any more)."""
     try:
         return workspaces.children(session, path)
-    except Refused as refused:
+    except RequestRefused as refused:
         if refused.code in (403, 404):
             return []
         raise
@@ -112,7 +112,7 @@ def _children(session: Session, path: str) -> list[dict[str, Any]]:
 def _phase(session: Session, parent: str, name: str) -> str:
     try:
         return workspaces.phase_of(workspaces.get(session, parent, name))
-    except Refused:
+    except RequestRefused:
         return _NO_PHASE
 
 
@@ -121,7 +121,7 @@ def _label(session: Session, name: str, path: str, phase: str, style: Style) -> 
         return name
     try:
         inner = workspaces.phase_of(workspaces.logical_cluster(session, path))
-    except Refused:
+    except RequestRefused:
         inner = _NO_PHASE
     return _wide(name, phase, inner, style)
 

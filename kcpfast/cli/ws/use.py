@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kcpfast.cli.arguments import SWITCH, Call, Command, Flag
-from kcpfast.cli.client.target import Target
+from kcpfast.cli.arguments import SWITCH, Command, CommandLine, Flag
+from kcpfast.cli.client.target import ServerTarget
 from kcpfast.cli.failure import Failure
 from kcpfast.cli.ws.going import go
 
@@ -26,15 +26,15 @@ COMMAND = Command(
 )
 
 
-def run(call: Call) -> int | None:
+def run(call: CommandLine) -> int | None:
     """Go where the word says; without one, home."""
     if call.switch("interactive"):
         if call.words:
             raise Failure("interactive mode does not accept arguments")
         from kcpfast.cli.ws.browse import browse  # noqa: PLC0415 - rarely wanted
 
-        return browse(Target(call))
+        return browse(ServerTarget(call))
     if len(call.words) > 1 or (not call.words and call.spelled.endswith((" use", " cd"))):
         return None
-    go(Target(call), call.words[0] if call.words else "", short=call.switch("short"))
+    go(ServerTarget(call), call.words[0] if call.words else "", short=call.switch("short"))
     return 0

@@ -11,23 +11,23 @@ from collections.abc import Awaitable, Sequence
 
 from kcpfast.admission.chain import Plugin, Review
 from kcpfast.auth.covering import TooManyRights, rights, uncovered
-from kcpfast.auth.rbac import GROUP
-from kcpfast.auth.rules import Rule, rule_text
+from kcpfast.auth.rbac import RBAC_GROUP
+from kcpfast.auth.rules import PolicyRule, rule_text
 from kcpfast.kcp.authorizer import Authorizer, is_master
 from kcpfast.meta.errors import not_found
 from kcpfast.meta.user import Attributes, User
 from kcpfast.resources.resource import Object
 from kcpfast.work.aside import Aside
 
-_ROLES = ((GROUP, "clusterroles"), (GROUP, "roles"))
+_ROLES = ((RBAC_GROUP, "clusterroles"), (RBAC_GROUP, "roles"))
 # What somebody must hold to let others decide, by labels, what a role grants.
-_EVERYTHING: list[Rule] = [
+_EVERYTHING: list[PolicyRule] = [
     {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
     {"verbs": ["*"], "nonResourceURLs": ["*"]},
 ]
 # What a rule, or a single right, counts as when it is told how long a comparison may take.
 _BYTES = 16
-_BINDINGS = ((GROUP, "clusterrolebindings"), (GROUP, "rolebindings"))
+_BINDINGS = ((RBAC_GROUP, "clusterrolebindings"), (RBAC_GROUP, "rolebindings"))
 
 
 class Escalation:
@@ -71,17 +71,17 @@ class Escalation:
         target = review.target
         rules = self._authorizer.rbac.own_rules(target.cluster, target.namespace, reference)
         if rules is None:
-            raise not_found(review.place[1], GROUP, name)
+            raise not_found(review.place[1], RBAC_GROUP, name)
         return self._check(review, rules)
 
     def _is_trusted(self, review: Review, verb: str, plural: str, name: str) -> bool:
         target = review.target
         if is_master(review.user, target.cluster):
             return True
-        wanted = Attributes(verb, GROUP, "*", plural, "", target.namespace, name)
+        wanted = Attributes(verb, RBAC_GROUP, "*", plural, "", target.namespace, name)
         return self._authorizer.allows(review.user, target.cluster, wanted)
 
-    async def _check(self, review: Review, rules: Sequence[Rule]) -> None:
+    async def _check(self, review: Review, rules: Sequence[PolicyRule]) -> None:
         target = review.target
         owned = list(self._authorizer.rules(review.user, target.cluster, target.namespace))
         size = _BYTES * (len(owned) + rights(rules))
@@ -97,7 +97,7 @@ def _grants(binding: Object) -> tuple[object, object]:
     return binding.get("roleRef"), binding.get("subjects") or []
 
 
-def _why(user: User, missing: Sequence[Rule]) -> str:
+def _why(user: User, missing: Sequence[PolicyRule]) -> str:
     listed = "\n".join(rule_text(rule) for rule in missing)
     groups = " ".join(f'"{group}"' for group in user.groups)
     return (

@@ -13,7 +13,7 @@ from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
 from kcpfast.kcp import claims, conversion
 from kcpfast.kcp.admit.schemas import suffix
 from kcpfast.kcp.authorizer import Authorizer, is_master
-from kcpfast.kcp.bindings import EXPORT_LABEL, FINALIZER
+from kcpfast.kcp.bindings import BINDING_FINALIZER, EXPORT_LABEL
 from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.kinds import API_BINDINGS, API_EXPORTS
 from kcpfast.meta.cluster import PATH_ANNOTATION, export_hash
@@ -24,11 +24,11 @@ from kcpfast.meta.user import Attributes, User
 from kcpfast.registry.objects import Target
 from kcpfast.resources.resource import Object
 
-GROUP = "apis.kcp.io"
-EXPORTS = (GROUP, "apiexports")
-BINDINGS = (GROUP, "apibindings")
-SLICES = (GROUP, "apiexportendpointslices")
-TYPES = ("tenancy.kcp.io", "workspacetypes")
+APIS_GROUP = "apis.kcp.io"
+EXPORTS = (APIS_GROUP, "apiexports")
+API_BINDINGS_PLACE = ("apis.kcp.io", "apibindings")
+SLICES = (APIS_GROUP, "apiexportendpointslices")
+WORKSPACE_TYPES = ("tenancy.kcp.io", "workspacetypes")
 
 
 class Binders:
@@ -119,10 +119,15 @@ def plugins(binders: Binders) -> list[Plugin]:
             binders.check(review, reference, "APIExportEndpointSlice")
 
     return [
-        Plugin("kcp.io/PathAnnotation", annotate, places=(EXPORTS, BINDINGS, TYPES), mutates=True),
+        Plugin(
+            "kcp.io/PathAnnotation",
+            annotate,
+            places=(EXPORTS, API_BINDINGS_PLACE, WORKSPACE_TYPES),
+            mutates=True,
+        ),
         Plugin("apis.kcp.io/APIExport", _admit_export, places=(EXPORTS,)),
-        Plugin("apis.kcp.io/APIBinding", binding, places=(BINDINGS,), mutates=True),
-        Plugin("apis.kcp.io/Conversion", _check_stored, places=(EXPORTS, BINDINGS)),
+        Plugin("apis.kcp.io/APIBinding", binding, places=(API_BINDINGS_PLACE,), mutates=True),
+        Plugin("apis.kcp.io/Conversion", _check_stored, places=(EXPORTS, API_BINDINGS_PLACE)),
         Plugin(
             "apis.kcp.io/APIExportEndpointSlice",
             endpoint_slice,
@@ -141,8 +146,8 @@ def _check_stored(review: Review) -> None:
     made = convert(review.obj)
     causes = stored.program.validate(made, convert(old) if old is not None else None)
     if causes:
-        raise invalid(stored.kind, GROUP, review.name, causes)
-    if review.place == BINDINGS:
+        raise invalid(stored.kind, APIS_GROUP, review.name, causes)
+    if review.place == API_BINDINGS_PLACE:
         _check_selectors(review, (made.get("spec") or {}).get("permissionClaims") or ())
 
 
@@ -153,7 +158,7 @@ def _admit_export(review: Review) -> None:
     obj, convert = review.obj, review.resource.to_storage
     try:
         conversion.check("apiexports", obj)
-    except conversion.Malformed as error:
+    except conversion.MalformedAnnotation as error:
         raise review.refuse(str(error)) from None
     causes = _export_causes(convert(obj) if convert is not None else obj)
     if causes:
@@ -195,7 +200,7 @@ def _admit_binding(review: Review, binders: Binders) -> None:
     obj, old = review.obj, review.old
     try:
         conversion.check("apibindings", obj)
-    except conversion.Malformed as error:
+    except conversion.MalformedAnnotation as error:
         raise review.refuse(str(error)) from None
     reference = _reference(obj)
     if not reference.get("name"):
@@ -209,8 +214,8 @@ def _admit_binding(review: Review, binders: Binders) -> None:
         value = (old["metadata"].get("labels") or {}).get(EXPORT_LABEL, "")
     if value:
         meta["labels"] = (meta.get("labels") or {}) | {EXPORT_LABEL: value}
-    if "deletionTimestamp" not in meta and FINALIZER not in (meta.get("finalizers") or ()):
-        meta["finalizers"] = [*(meta.get("finalizers") or ()), FINALIZER]
+    if "deletionTimestamp" not in meta and BINDING_FINALIZER not in (meta.get("finalizers") or ()):
+        meta["finalizers"] = [*(meta.get("finalizers") or ()), BINDING_FINALIZER]
     answers = (obj.get("spec") or {}).get("permissionClaims") or ()
     for answer in answers:
         answer.setdefault("state", "")  # so that it is refused as a value, not as missing

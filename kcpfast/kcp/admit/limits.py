@@ -13,8 +13,8 @@ from kcpfast.admission.chain import Plugin, Review
 from kcpfast.meta.errors import Cause, field_too_many, invalid
 from kcpfast.resources.resource import Object
 
-Place = tuple[str, str]
-TABLE: Mapping[Place, Mapping[str, int]] = {
+GroupResource = tuple[str, str]
+TABLE: Mapping[GroupResource, Mapping[str, int]] = {
     ("tenancy.kcp.io", "workspacetypes"): {
         "spec.extend.with": 100,
         "spec.defaultAPIBindings": 100,
@@ -50,7 +50,7 @@ def _check(review: Review) -> None:
         raise invalid(kind, group, review.name, causes)
 
 
-def _causes(place: Place, obj: Object, old: Object) -> list[Cause]:
+def _causes(place: GroupResource, obj: Object, old: Object) -> list[Cause]:
     causes = []
     for path, most in TABLE[place].items():
         number = _length(obj, path)

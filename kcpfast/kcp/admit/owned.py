@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 from kcpfast.admission.chain import CREATE, Plugin, Review
 from kcpfast.kcp.authorizer import is_member
-from kcpfast.kcp.birth import DELETION_FINALIZER, TERMINATORS_FINALIZER
 from kcpfast.kcp.claims import LABEL as CLAIMED
+from kcpfast.kcp.creation import DELETION_FINALIZER, TERMINATORS_FINALIZER
 from kcpfast.kcp.lifecycle import INITIALIZER_LABEL, PHASE_LABEL, TERMINATOR_LABEL
 from kcpfast.meta.user import (
     ADMIN_GROUP,
@@ -32,55 +32,57 @@ from kcpfast.meta.user import (
 )
 from kcpfast.resources.resource import Object
 
-Place = tuple[str, str]
+GroupResource = tuple[str, str]
 Values = dict[tuple[str, ...], Any]
-CLUSTERS: Place = ("core.kcp.io", "logicalclusters")
-SPACES: Place = ("tenancy.kcp.io", "workspaces")
-BINDINGS: Place = ("apis.kcp.io", "apibindings")
-REQUESTS: Place = ("certificates.k8s.io", "certificatesigningrequests")
-_ALL: Place = ("*", "*")
+CLUSTERS: GroupResource = ("core.kcp.io", "logicalclusters")
+SPACES: GroupResource = ("tenancy.kcp.io", "workspaces")
+API_BINDINGS_PLACE: GroupResource = ("apis.kcp.io", "apibindings")
+SIGNING_REQUESTS: GroupResource = ("certificates.k8s.io", "certificatesigningrequests")
+_ALL: GroupResource = ("*", "*")
 # As in kcp, these stand for the server itself.
 KEEPERS = (MASTERS, BOOTSTRAPPER_GROUP, *CLUSTER_ADMIN_GROUPS)
 PLATFORM = (*KEEPERS, ADMIN_GROUP)
 
 
-class Field(NamedTuple):
+class OwnedField(NamedTuple):
     """A row: where a field is, which groups may write it, and what is decided by it.
 
     `path` names a member of an object; of annotations, labels and finalizers a key, or with `*` at
     its end all keys that begin so. `lifecycle`: an initializer or terminator takes itself off.
     """
 
-    place: Place
+    place: GroupResource
     path: tuple[str, ...]
     owners: tuple[str, ...]
     decides: str
     lifecycle: str = ""
 
 
-def _annotation(place: Place, key: str, owners: tuple[str, ...], decides: str) -> Field:
-    return Field(place, ("metadata", "annotations", key), owners, decides)
+def _annotation(
+    place: GroupResource, key: str, owners: tuple[str, ...], decides: str
+) -> OwnedField:
+    return OwnedField(place, ("metadata", "annotations", key), owners, decides)
 
 
-def _label(place: Place, key: str, decides: str) -> Field:
-    return Field(place, ("metadata", "labels", key), KEEPERS, decides)
+def _label(place: GroupResource, key: str, decides: str) -> OwnedField:
+    return OwnedField(place, ("metadata", "labels", key), KEEPERS, decides)
 
 
-def _finalizer(place: Place, key: str, decides: str) -> Field:
-    return Field(place, ("metadata", "finalizers", key), KEEPERS, decides)
+def _finalizer(place: GroupResource, key: str, decides: str) -> OwnedField:
+    return OwnedField(place, ("metadata", "finalizers", key), KEEPERS, decides)
 
 
 _INITIALIZER, _TERMINATOR = LIFECYCLE_GROUPS
-TABLE = (
-    Field(CLUSTERS, ("spec", "createdBy"), KEEPERS, "as whom initializers and terminators act"),
-    Field(CLUSTERS, ("spec", "owner"), PLATFORM, "which Workspace follows, and is let go"),
-    Field(CLUSTERS, ("spec", "directlyDeletable"), PLATFORM, "who may end a workspace"),
-    Field(CLUSTERS, ("spec", "initializers"), KEEPERS, "who works here before it is ready"),
-    Field(CLUSTERS, ("spec", "terminators"), KEEPERS, "who works here before it ends"),
-    Field(CLUSTERS, ("status", "phase"), PLATFORM, "who may enter, which limits hold"),
-    Field(CLUSTERS, ("status", "URL"), PLATFORM, "where clients are sent"),
-    Field(CLUSTERS, ("status", "initializers"), PLATFORM, "who may work here", _INITIALIZER),
-    Field(CLUSTERS, ("status", "terminators"), PLATFORM, "who may work here", _TERMINATOR),
+OWNED_FIELDS = (
+    OwnedField(CLUSTERS, ("spec", "createdBy"), KEEPERS, "as whom initializers, terminators act"),
+    OwnedField(CLUSTERS, ("spec", "owner"), PLATFORM, "which Workspace follows, and is let go"),
+    OwnedField(CLUSTERS, ("spec", "directlyDeletable"), PLATFORM, "who may end a workspace"),
+    OwnedField(CLUSTERS, ("spec", "initializers"), KEEPERS, "who works here before it is ready"),
+    OwnedField(CLUSTERS, ("spec", "terminators"), KEEPERS, "who works here before it ends"),
+    OwnedField(CLUSTERS, ("status", "phase"), PLATFORM, "who may enter, which limits hold"),
+    OwnedField(CLUSTERS, ("status", "URL"), PLATFORM, "where clients are sent"),
+    OwnedField(CLUSTERS, ("status", "initializers"), PLATFORM, "who may work here", _INITIALIZER),
+    OwnedField(CLUSTERS, ("status", "terminators"), PLATFORM, "who may work here", _TERMINATOR),
     _annotation(CLUSTERS, "kcp.io/path", PLATFORM, "what names of types and exports mean here"),
     _annotation(CLUSTERS, "internal.*", KEEPERS, "type, names taken by bindings, sleep"),
     _annotation(CLUSTERS, "core.kcp.io/shard", KEEPERS, "where the workspace is"),
@@ -98,32 +100,32 @@ TABLE = (
     _annotation(SPACES, "experimental.tenancy.kcp.io/owner", KEEPERS, "who made the workspace"),
     _label(SPACES, PHASE_LABEL, "how far the workspace is"),
     _finalizer(SPACES, "core.kcp.io/logicalcluster", "that the logical cluster goes first"),
-    _label(BINDINGS, "internal.*", "which export sees the binding"),
-    _finalizer(BINDINGS, "apis.kcp.io/apibinding-finalizer", "that what is bound goes first"),
+    _label(API_BINDINGS_PLACE, "internal.*", "which export sees the binding"),
+    _finalizer(API_BINDINGS_PLACE, "apis.kcp.io/apibinding-finalizer", "that what it binds goes"),
 )  # fmt: skip
 # What other plugins write and settle; behind them it is changed no more. The first: of any kind.
 _EVERYWHERE = _label(_ALL, CLAIMED + "*", "which exports see an object")
 SETTLED = (
     _annotation(("apis.kcp.io", "apiexports"), "kcp.io/path", KEEPERS, "where an export is"),
     _annotation(("tenancy.kcp.io", "workspacetypes"), "kcp.io/path", KEEPERS, "where a type is"),
-    _annotation(BINDINGS, "kcp.io/path", KEEPERS, "where a binding is"),
-    Field(REQUESTS, ("spec", "username"), (), "who asks for a certificate"),
-    Field(REQUESTS, ("spec", "uid"), (), "who asks for a certificate"),
-    Field(REQUESTS, ("spec", "groups"), (), "who asks for a certificate"),
-    Field(REQUESTS, ("spec", "extra"), (), "who asks for a certificate"),
+    _annotation(API_BINDINGS_PLACE, "kcp.io/path", KEEPERS, "where a binding is"),
+    OwnedField(SIGNING_REQUESTS, ("spec", "username"), (), "who asks for a certificate"),
+    OwnedField(SIGNING_REQUESTS, ("spec", "uid"), (), "who asks for a certificate"),
+    OwnedField(SIGNING_REQUESTS, ("spec", "groups"), (), "who asks for a certificate"),
+    OwnedField(SIGNING_REQUESTS, ("spec", "extra"), (), "who asks for a certificate"),
 )
 _KEYED = ("annotations", "labels", "finalizers")
 
 
-def _by_place(table: Iterable[Field]) -> dict[Place, tuple[Field, ...]]:
-    found: dict[Place, tuple[Field, ...]] = {}
+def _by_place(table: Iterable[OwnedField]) -> dict[GroupResource, tuple[OwnedField, ...]]:
+    found: dict[GroupResource, tuple[OwnedField, ...]] = {}
     for row in table:
         found[row.place] = (*found.get(row.place, ()), row)
     return found
 
 
-_OF_PLACE = _by_place(TABLE)
-_COMPARED = _by_place((*TABLE, *SETTLED))
+_OF_PLACE = _by_place(OWNED_FIELDS)
+_COMPARED = _by_place((*OWNED_FIELDS, *SETTLED))
 
 
 def plugin() -> Plugin:
@@ -146,7 +148,7 @@ def _guard(review: Review) -> None:
             _hold(review, row)
 
 
-def _hold(review: Review, row: Field) -> None:
+def _hold(review: Review, row: OwnedField) -> None:
     obj, old = review.obj, _values(row, review.old or {})
     silent = review.operation == CREATE or "labels" in row.path
     for path, value in _values(row, obj).items():
@@ -194,7 +196,7 @@ def _all_values(review: Review) -> Values:
     return found
 
 
-def _takes_itself_off(review: Review, row: Field, before: Any, after: Any) -> bool:
+def _takes_itself_off(review: Review, row: OwnedField, before: Any, after: Any) -> bool:
     """Tell whether a list loses entries of those alone as whose controller the user acts."""
     if not row.lifecycle or not isinstance(before, list) or not isinstance(after, list):
         return False
@@ -208,7 +210,7 @@ def _takes_itself_off(review: Review, row: Field, before: Any, after: Any) -> bo
 # ------------------------------------------------------------------------- members of objects
 
 
-def _values(row: Field, obj: Object) -> Values:
+def _values(row: OwnedField, obj: Object) -> Values:
     """Return what an object says of a row, by path."""
     *parents, last = row.path
     holder: Any = obj

@@ -19,11 +19,11 @@ from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.resources.builtin import BY_PLACE
 
-GROUP = "admissionregistration.k8s.io"
+ADMISSION_GROUP = "admissionregistration.k8s.io"
 _KINDS = ("validatingadmissionpolicies", "mutatingadmissionpolicies")
-_POLICIES = tuple((GROUP, plural) for plural in _KINDS)
+_POLICIES = tuple((ADMISSION_GROUP, plural) for plural in _KINDS)
 _OF_BINDING = {plural.removesuffix("ies") + "ybindings": plural for plural in _KINDS}
-_BINDINGS = tuple((GROUP, plural) for plural in _OF_BINDING)
+_BINDINGS = tuple((ADMISSION_GROUP, plural) for plural in _OF_BINDING)
 _WRITES = (CREATE, UPDATE)
 
 
@@ -59,7 +59,7 @@ class Parameters:
         reference = new.get("paramRef")
         if reference is None or all(new.get(k) == old.get(k) for k in ("paramRef", "policyName")):
             return
-        resource = BY_PLACE[GROUP, "v1", _OF_BINDING[review.place[1]]]
+        resource = BY_PLACE[ADMISSION_GROUP, "v1", _OF_BINDING[review.place[1]]]
         target = Target(resource, review.target.cluster, "", new["policyName"])
         wanted = self._of_kind(review, _spec(self._objects.find(target)).get("paramKind") or {})
         name = reference.get("name") or ""
@@ -93,4 +93,6 @@ def _spec(obj: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 
 def _refusal(review: Review, field: str, why: str) -> ApiError:
-    return invalid(review.resource.kind, GROUP, review.name, [field_forbidden(field, why)])
+    return invalid(
+        review.resource.kind, ADMISSION_GROUP, review.name, [field_forbidden(field, why)]
+    )

@@ -18,7 +18,7 @@ from kcpfast.registry.strategies import crd
 from kcpfast.registry.typed import type_causes
 from kcpfast.resources.resource import Object
 
-PLACE = ("apis.kcp.io", "apiresourceschemas")
+SCHEMAS_PLACE = ("apis.kcp.io", "apiresourceschemas")
 _CRDS = ("apiextensions.k8s.io", "customresourcedefinitions")
 _PROPS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
 _PREFIX = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -39,9 +39,9 @@ def plugins(is_static: Callable[[str, str], bool]) -> list[Plugin]:
 
     name = "tenancy.kcp.io/APIResourceSchema"
     return [
-        Plugin("kcp.io/BuiltInResources", names, (CREATE,), (PLACE, _CRDS)),
-        Plugin(name, _create, (CREATE,), (PLACE,)),
-        Plugin(name, _update, (UPDATE,), (PLACE,), mutates=True),
+        Plugin("kcp.io/BuiltInResources", names, (CREATE,), (SCHEMAS_PLACE, _CRDS)),
+        Plugin(name, _create, (CREATE,), (SCHEMAS_PLACE,)),
+        Plugin(name, _update, (UPDATE,), (SCHEMAS_PLACE,), mutates=True),
     ]
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from kcpfast.admission.chain import CREATE, DELETE, UPDATE, Plugin, Review
-from kcpfast.kcp.admit.exports import TYPES, Binders
+from kcpfast.kcp.admit.exports import WORKSPACE_TYPES, Binders
 from kcpfast.kcp.authorizer import is_member
-from kcpfast.kcp.birth import DELETION_FINALIZER
 from kcpfast.kcp.clusters import INACTIVE
+from kcpfast.kcp.creation import DELETION_FINALIZER
 from kcpfast.kcp.lifecycle import relabel
 from kcpfast.meta.cluster import ROOT
 from kcpfast.meta.user import BOOTSTRAPPER_GROUP, CLUSTER_ADMIN_GROUPS, MASTERS
@@ -34,7 +34,9 @@ def plugins(binders: Binders) -> list[Plugin]:
 
     clusters = "core.kcp.io/LogicalCluster"
     return [
-        Plugin("tenancy.kcp.io/WorkspaceType", workspace_type, places=(TYPES,), mutates=True),
+        Plugin(
+            "tenancy.kcp.io/WorkspaceType", workspace_type, places=(WORKSPACE_TYPES,), mutates=True
+        ),
         Plugin(clusters, _create_cluster, (CREATE,), (CLUSTERS,)),
         Plugin(clusters, _update_cluster, (UPDATE,), (CLUSTERS,), mutates=True),
         Plugin(clusters, _update_status, (UPDATE,), (CLUSTERS,), _STATUS, mutates=True),

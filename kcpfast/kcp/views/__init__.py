@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.types import Types
-from kcpfast.kcp.views.apiexport import MAX_BYTES, MAX_CONTENTS, ApiExportView, Content
+from kcpfast.kcp.views.apiexport import MAX_BYTES, MAX_CONTENTS, ApiExportView, ExportContent
 from kcpfast.kcp.views.apiexport import Contents as Contents
-from kcpfast.kcp.views.apiexport import Parts as Parts
+from kcpfast.kcp.views.apiexport import ViewDependencies as ViewDependencies
 from kcpfast.kcp.views.base import View
 from kcpfast.kcp.views.lifecycle import INITIALIZING, TERMINATING, Kind, LifecycleView
 from kcpfast.kcp.views.workspace import WorkspaceView
@@ -19,14 +19,14 @@ from kcpfast.registry.reader import Reader
 
 def remembered(reader: Reader) -> Contents:
     """Return the cache of what exports show."""
-    return Derived(reader, MAX_CONTENTS, Content.size, MAX_BYTES)
+    return Derived(reader, MAX_CONTENTS, ExportContent.size, MAX_BYTES)
 
 
 Service = Callable[[tuple[str, ...]], View]
 
 
 def services(
-    parts: Parts, workspace: WorkspaceView, clusters: Clusters, types: Types
+    parts: ViewDependencies, workspace: WorkspaceView, clusters: Clusters, types: Types
 ) -> Mapping[str, Service]:
     """Return what finds a view by the path segments behind /services/<name>/."""
 

@@ -18,7 +18,7 @@ from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.exports import MissingSchema, find_export, offers
 from kcpfast.kcp.kinds import SYSTEM
 from kcpfast.kcp.policies import Policies
-from kcpfast.kcp.views.base import Scope, denied, dressed
+from kcpfast.kcp.views.base import ViewScope, denied, dressed
 from kcpfast.meta.cluster import WILDCARD, export_hash
 from kcpfast.meta.errors import ApiError, Cause, forbidden, not_found
 from kcpfast.meta.selectors import Requirement, matches
@@ -29,7 +29,7 @@ from kcpfast.registry.objects import Objects
 from kcpfast.resources import definition
 from kcpfast.resources.resource import Object, Origin, Resource, Subresource
 
-GROUP = "apis.kcp.io"
+APIS_GROUP = "apis.kcp.io"
 _READS = ("get", "list", "watch")
 _CONTENT = ("apiexports", "content")
 _PARTS = ("status", "scale")
@@ -52,17 +52,17 @@ def _shown(resource: Resource) -> Resource:
         name: part for name, part in resource.subresources.items() if name in _PARTS
     }
     shown.names = resource.names._replace(short=()) if resource.builtin else resource.names
-    if resource.columns[1:] == (definition.AGE,):
+    if resource.columns[1:] == (definition.AGE_COLUMN,):
         shown.columns = resource.columns[:1]
     return shown
 
 
 _BINDINGS = [
-    _read_only(SYSTEM[GROUP, version, "apibindings"]) for version in ("v1alpha2", "v1alpha1")
+    _read_only(SYSTEM[APIS_GROUP, version, "apibindings"]) for version in ("v1alpha2", "v1alpha1")
 ]
 
 
-class Parts(NamedTuple):
+class ViewDependencies(NamedTuple):
     """What views of exports are made of."""
 
     objects: Objects
@@ -73,7 +73,7 @@ class Parts(NamedTuple):
     contents: Contents
 
 
-class Content(NamedTuple):
+class ExportContent(NamedTuple):
     """What an export shows: its resources by (group, plural, version), and its claims.
 
     Shown is what is bound to an export of this identity.
@@ -90,15 +90,15 @@ class Content(NamedTuple):
 
 
 # What exports (cluster and name) show, and what all that is kept of it takes.
-Contents = Derived[tuple[str, str], Content]
+Contents = Derived[tuple[str, str], ExportContent]
 MAX_CONTENTS, MAX_BYTES = 256, 128 << 20
-_GONE = Content("", {}, {}, b"")
+_GONE = ExportContent("", {}, {}, b"")
 
 
 class ApiExportView:
     """See base.View."""
 
-    def __init__(self, parts: Parts, cluster: str, name: str) -> None:
+    def __init__(self, parts: ViewDependencies, cluster: str, name: str) -> None:
         """Look at the consumers of one export; whether it exists is found out later."""
         self._parts = parts
         self._export = (cluster, name)
@@ -107,11 +107,11 @@ class ApiExportView:
     # ------------------------------------------------------------------------- content
 
     @property
-    def _content(self) -> Content:
+    def _content(self) -> ExportContent:
         """What the export shows now; watches and requests that wait outlive what it was."""
         return self._parts.contents.get(self._export, self._read)
 
-    def _read(self) -> Content:
+    def _read(self) -> ExportContent:
         export = find_export(self._parts.objects, *self._export)
         if export is None:
             return _GONE
@@ -127,7 +127,7 @@ class ApiExportView:
         offered = [(each["group"], each["name"]) for each in exports.resources(export)]
         origins = [(place, each.resource.origin) for place, each in served.items()]
         shown = [offered, list(claimed.values()), identity, origins]
-        return Content(identity, served, claimed, msgspec.json.encode(shown))
+        return ExportContent(identity, served, claimed, msgspec.json.encode(shown))
 
     def _resources(
         self, export: dict[str, Any], claimed: Mapping[tuple[str, str], Mapping[str, Any]]
@@ -191,7 +191,7 @@ class ApiExportView:
             raise denied(user, wanted, DENIED)
         content = self._content
         if content is _GONE:
-            raise not_found("apiexports", GROUP, self._export[1])
+            raise not_found("apiexports", APIS_GROUP, self._export[1])
         claim = content.claims.get((wanted.group, wanted.resource))
         self._parts.clusters.check_active(cluster, wanted)
         if not self._grants(cluster, wanted, claim):
@@ -210,7 +210,7 @@ class ApiExportView:
             return False
         if not wanted.resource or self._is_bound(cluster, wanted):
             return True
-        if (wanted.group, wanted.resource) == (GROUP, "apibindings") and wanted.verb in _READS:
+        if (wanted.group, wanted.resource) == (APIS_GROUP, "apibindings") and wanted.verb in _READS:
             return True
         return claim is not None and self._is_claimed(cluster, claim, wanted.verb)
 
@@ -252,7 +252,7 @@ class ApiExportView:
     def _sees_content(self, user: User, wanted: Attributes) -> bool:
         cluster, name = self._export
         resource, content = _CONTENT
-        asked = Attributes(wanted.verb, GROUP, "v1alpha1", resource, content, "", name)
+        asked = Attributes(wanted.verb, APIS_GROUP, "v1alpha1", resource, content, "", name)
         return self._parts.authorizer.allows(user, cluster, asked)
 
     def permits(self, user: User, cluster: str, wanted: Attributes) -> bool:
@@ -269,7 +269,7 @@ class ApiExportView:
 
     # ------------------------------------------------------------------------- scope
 
-    def scope(self, cluster: str, resource: Resource) -> Scope:
+    def scope(self, cluster: str, resource: Resource) -> ViewScope:
         """Limit to consumers and, for what is claimed, to what carries the export's label.
 
         Of all consumers at once those are shown that let the claim list or watch; either will
@@ -278,17 +278,17 @@ class ApiExportView:
         value = export_hash(*self._export)
         if resource in _BINDINGS:
             own = Requirement(bindings.EXPORT_LABEL, "in", frozenset((value,)))
-            return Scope(None, (own,), self._consumers(cluster))
+            return ViewScope(None, (own,), self._consumers(cluster))
         claim = self._content.claims.get((resource.group, resource.plural))
         if claim is None:
-            return Scope(self._test(self._is_consumer) if cluster == WILDCARD else None)
+            return ViewScope(self._test(self._is_consumer) if cluster == WILDCARD else None)
         marked = Requirement(claims.LABEL + value, "exists", frozenset())
         if cluster != WILDCARD:
-            return Scope(_any, (marked,))
+            return ViewScope(_any, (marked,))
         asked = claim
         granted = self._test(lambda each: self._is_claimed(each, asked, "list", "watch"))
         within = [each for each in self._consumers(cluster) or () if granted(each)]
-        return Scope(granted, (marked,), within)
+        return ViewScope(granted, (marked,), within)
 
     def _consumers(self, cluster: str) -> list[str] | None:
         """Return who binds the export: the labels of an export are put nowhere else.

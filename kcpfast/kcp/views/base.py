@@ -13,7 +13,7 @@ from kcpfast.registry.catalog import Served
 from kcpfast.resources.resource import Object, Resource
 
 
-class Scope(NamedTuple):
+class ViewScope(NamedTuple):
     """What a view shows of a resource: objects of these clusters that satisfy these terms.
 
     `clusters` None = all that the path asks for. `within` narrows where one has to look, for
@@ -25,7 +25,7 @@ class Scope(NamedTuple):
     within: Sequence[str] | None = None
 
 
-WHOLE = Scope()
+WHOLE = ViewScope()
 
 
 def dressed(resource: Resource, verbs: Iterable[str]) -> Resource:
@@ -71,7 +71,7 @@ class View(Protocol):
     def permits(self, user: User, cluster: str, wanted: Attributes) -> bool:
         """Tell whether the maximal permission policies that hold here let a user do this."""
 
-    def scope(self, cluster: str, resource: Resource) -> Scope:
+    def scope(self, cluster: str, resource: Resource) -> ViewScope:
         """Return what lists, watches and single objects are limited to."""
 
     def admit(self, cluster: str, resource: Resource, new: Object, old: Object | None) -> None:

@@ -14,11 +14,11 @@ from typing import NamedTuple
 from kcpfast.auth.rules import allows
 from kcpfast.kcp import lifecycle
 from kcpfast.kcp.authorizer import DENIED
-from kcpfast.kcp.clusters import NAME, Clusters
+from kcpfast.kcp.clusters import LOGICAL_CLUSTER_NAME, Clusters
 from kcpfast.kcp.effective import acting_for
 from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
-from kcpfast.kcp.types import Type, Types
-from kcpfast.kcp.views.base import WHOLE, Scope, denied, dressed
+from kcpfast.kcp.types import Types, WorkspaceType
+from kcpfast.kcp.views.base import WHOLE, ViewScope, denied, dressed
 from kcpfast.kcp.views.workspace import WorkspaceView
 from kcpfast.meta.cluster import WILDCARD
 from kcpfast.meta.errors import ApiError, field_invalid, invalid, not_found
@@ -112,7 +112,7 @@ class LifecycleView:
         if cluster == WILDCARD:
             return
         if (wanted.group, wanted.resource) == (LOGICAL_CLUSTERS.group, LOGICAL_CLUSTERS.plural):
-            if not self._waits(cluster) or wanted.name not in ("", NAME):
+            if not self._waits(cluster) or wanted.name not in ("", LOGICAL_CLUSTER_NAME):
                 raise denied(user, wanted, DENIED)
             return
         self._check_content(user, cluster, wanted)
@@ -156,13 +156,13 @@ class LifecycleView:
 
     # ------------------------------------------------------------------------- scope
 
-    def scope(self, cluster: str, resource: Resource) -> Scope:
+    def scope(self, cluster: str, resource: Resource) -> ViewScope:
         """Limit LogicalClusters to those that wait for this controller."""
         if resource not in (_ALL.resource, _ONE.resource):
             return WHOLE
         key, value = lifecycle.label(self._kind.label, self._name)
         phases = frozenset(self._kind.phases)
-        return Scope(
+        return ViewScope(
             None,
             (
                 Requirement(key, "in", frozenset((value,))),
@@ -186,11 +186,11 @@ class LifecycleView:
             return
         why = f'only removing the "{self._name}" {self._kind.word} is supported'
         cause = field_invalid(f"status.{field}", after, why)
-        raise invalid("LogicalCluster", "tenancy.kcp.io", NAME, [cause])
+        raise invalid("LogicalCluster", "tenancy.kcp.io", LOGICAL_CLUSTER_NAME, [cause])
 
     def admitted_as(self, user: User, cluster: str) -> User:
         """Admission sees the workspace's owner, or with permissions of its own the controller."""
-        found: Type | None = self._types.in_cluster(*self._type)
+        found: WorkspaceType | None = self._types.in_cluster(*self._type)
         if cluster == WILDCARD or found is None:
             return user
         if found.spec.get(f"{self._kind.word}Permissions") is None:

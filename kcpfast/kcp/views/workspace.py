@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from kcpfast.kcp.authorizer import Authorizer
 from kcpfast.kcp.clusters import Clusters
-from kcpfast.kcp.views.base import WHOLE, Scope, denied, identity_of
+from kcpfast.kcp.views.base import WHOLE, ViewScope, denied, identity_of
 from kcpfast.meta.cluster import WILDCARD
 from kcpfast.meta.errors import ApiError
 from kcpfast.meta.user import Attributes, User
@@ -66,7 +66,7 @@ class WorkspaceView:
         """Ask the policy of the export that a resource is bound from."""
         return self.authorizer.permits(user, cluster, wanted)
 
-    def scope(self, _cluster: str, _resource: Resource) -> Scope:
+    def scope(self, _cluster: str, _resource: Resource) -> ViewScope:
         """Show everything."""
         return WHOLE
 

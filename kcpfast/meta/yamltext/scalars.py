@@ -28,7 +28,7 @@ class Meaning(NamedTuple):
 
 
 _INFINITY = float("inf")
-WORDS: dict[str, Meaning] = {
+YAML_WORDS: dict[str, Meaning] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), Meaning(NULL, None)),
     **dict.fromkeys(("y", "Y", "yes", "Yes", "YES"), Meaning(BOOL, True)),
     **dict.fromkeys(("true", "True", "TRUE", "on", "On", "ON"), Meaning(BOOL, True)),
@@ -66,7 +66,7 @@ _NOT_UTF8 = "[\udc80-\udcff]"
 
 def resolve(text: str) -> Meaning:
     """Return what a scalar means that has neither quotes nor a tag."""
-    word = WORDS.get(text)
+    word = YAML_WORDS.get(text)
     if word is not None:
         return word
     if text[0] in _BEGINS_NUMBER:

@@ -18,7 +18,7 @@ from kcpfast.registry.strategies import (
     quota,
     rbac,
 )
-from kcpfast.registry.strategies.base import NONE, Strategy
+from kcpfast.registry.strategies.base import DEFAULT_STRATEGY, Strategy
 from kcpfast.resources.resource import Resource
 
 STRATEGIES: Mapping[tuple[str, str], Strategy] = {
@@ -35,4 +35,4 @@ STRATEGIES: Mapping[tuple[str, str], Strategy] = {
 
 def strategy(resource: Resource) -> Strategy:
     """Return the strategy of a resource."""
-    return STRATEGIES.get((resource.group, resource.plural), NONE)
+    return STRATEGIES.get((resource.group, resource.plural), DEFAULT_STRATEGY)

@@ -47,7 +47,7 @@ class Strategy(NamedTuple):
     owns: bool = True
 
 
-NONE = Strategy()
+DEFAULT_STRATEGY = Strategy()
 
 
 def default(obj: Object, **values: object) -> None:

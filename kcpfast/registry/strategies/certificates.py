@@ -23,7 +23,7 @@ from kcpfast.meta.objectmeta import now
 from kcpfast.registry.strategies.base import Strategy
 from kcpfast.resources.resource import Object
 
-GROUP = "certificates.k8s.io"
+CERTIFICATES_GROUP = "certificates.k8s.io"
 _DECISIONS = ("Approved", "Denied", "Failed")
 _USAGES = (
     "any",
@@ -212,7 +212,7 @@ def _check_update(new: Object, old: Object) -> list[Cause]:
 
 
 STRATEGIES = {
-    (GROUP, "certificatesigningrequests"): Strategy(
+    (CERTIFICATES_GROUP, "certificatesigningrequests"): Strategy(
         prepare_create=_prepare,
         prepare_update=_prepare_update,
         prepare_status=_prepare_status,

@@ -20,7 +20,7 @@ from kcpfast.meta.selectors import check_object
 from kcpfast.registry.strategies.base import Strategy
 from kcpfast.resources.resource import Object
 
-GROUP = "rbac.authorization.k8s.io"
+RBAC_GROUP = "rbac.authorization.k8s.io"
 
 
 def _prepare_role(obj: Object) -> None:
@@ -90,17 +90,17 @@ def _check_cluster_role(obj: Object) -> list[Cause]:
 def _prepare_binding(obj: Object) -> None:
     role = obj.get("roleRef") or {}
     if role and not role.get("apiGroup"):
-        obj["roleRef"] = {"apiGroup": GROUP, **role}
+        obj["roleRef"] = {"apiGroup": RBAC_GROUP, **role}
     for subject in obj.get("subjects") or ():
         if subject.get("kind") in ("User", "Group") and not subject.get("apiGroup"):
-            subject["apiGroup"] = GROUP
+            subject["apiGroup"] = RBAC_GROUP
 
 
 def _check_binding(obj: Object, *, namespaced: bool) -> list[Cause]:
     role = obj.get("roleRef") or {}
     causes = []
-    if role.get("apiGroup", GROUP) != GROUP:
-        causes.append(field_not_supported("roleRef.apiGroup", role["apiGroup"], [GROUP]))
+    if role.get("apiGroup", RBAC_GROUP) != RBAC_GROUP:
+        causes.append(field_not_supported("roleRef.apiGroup", role["apiGroup"], [RBAC_GROUP]))
     kinds = ["Role", "ClusterRole"] if namespaced else ["ClusterRole"]
     if role.get("kind") not in kinds:
         causes.append(field_not_supported("roleRef.kind", role.get("kind", ""), kinds))
@@ -125,8 +125,8 @@ def _check_subject(subject: Mapping[str, Any], field: str, namespaced: bool) -> 
         if not namespaced and not subject.get("namespace"):
             causes.append(field_required(f"{field}.namespace"))
     elif kind in ("User", "Group"):
-        if group != GROUP:
-            causes.append(field_not_supported(f"{field}.apiGroup", group, [GROUP]))
+        if group != RBAC_GROUP:
+            causes.append(field_not_supported(f"{field}.apiGroup", group, [RBAC_GROUP]))
     else:
         supported = ["Group", "ServiceAccount", "User"]
         causes.append(field_not_supported(f"{field}.kind", kind or "", supported))
@@ -151,15 +151,15 @@ def _binding_strategy(*, namespaced: bool) -> Strategy:
 
 
 STRATEGIES = {
-    (GROUP, "clusterrolebindings"): _binding_strategy(namespaced=False),
-    (GROUP, "clusterroles"): Strategy(
+    (RBAC_GROUP, "clusterrolebindings"): _binding_strategy(namespaced=False),
+    (RBAC_GROUP, "clusterroles"): Strategy(
         prepare_create=_prepare_role,
         prepare_update=lambda new, _old: _prepare_role(new),
         validate=_check_cluster_role,
         validate_update=lambda new, _old: _check_cluster_role(new),
     ),
-    (GROUP, "rolebindings"): _binding_strategy(namespaced=True),
-    (GROUP, "roles"): Strategy(
+    (RBAC_GROUP, "rolebindings"): _binding_strategy(namespaced=True),
+    (RBAC_GROUP, "roles"): Strategy(
         prepare_create=_prepare_role,
         prepare_update=lambda new, _old: _prepare_role(new),
         validate=_check_role,

@@ -20,9 +20,9 @@ import msgspec
 from kcpfast.resources.protobuf.tables import (
     CRD,
     MAGIC,
-    MAX_DEPTH,
+    MAX_MESSAGE_DEPTH,
     META,
-    Field,
+    MessageField,
     message_of,
     messages,
     required,
@@ -30,7 +30,7 @@ from kcpfast.resources.protobuf.tables import (
 
 
 @cache
-def _by_number(message: str) -> dict[int, Field]:
+def _by_number(message: str) -> dict[int, MessageField]:
     return {field.number: field for field in messages()[message]}
 
 
@@ -105,7 +105,7 @@ def _decode(body: bytes) -> dict[str, Any]:
 
 
 def _message(name: str, data: bytes, depth: int) -> Any:
-    if depth > MAX_DEPTH:
+    if depth > MAX_MESSAGE_DEPTH:
         raise ValueError("nested too deeply")
     special = _SPECIAL.get(name)
     if special is not None:

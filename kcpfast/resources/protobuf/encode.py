@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
-from kcpfast.resources.protobuf.tables import CRD, MAGIC, META, Field, message_of, messages
+from kcpfast.resources.protobuf.tables import CRD, MAGIC, META, MessageField, message_of, messages
 from kcpfast.work import pieces
 
-Write = Callable[[Any], bytes]
+WriteField = Callable[[Any], bytes]
 _ENDING = b"\x1a\0\x22\0"
 
 
@@ -119,7 +119,7 @@ def _message(name: str, value: Any) -> bytes:
 
 
 @cache
-def _plan(name: str) -> tuple[Mapping[str, Write], tuple[tuple[int, str], ...]]:
+def _plan(name: str) -> tuple[Mapping[str, WriteField], tuple[tuple[int, str], ...]]:
     """Return what writes each field of a message by its JSON name, and what is inlined in it."""
     fields = messages()[name]
     inlined = tuple((field.number, field.type) for field in fields if not field.name)
@@ -133,7 +133,7 @@ def _names(name: str) -> frozenset[str]:
     return frozenset(known).union(*[_names(inner) for _, inner in inlined])
 
 
-def _writer(field: Field) -> Write:
+def _writer(field: MessageField) -> WriteField:
     if field.type.startswith("map "):
         return _map_writer(field.number, field.type[4:])
     write, kind = _scalar(field.type)
@@ -143,7 +143,7 @@ def _writer(field: Field) -> Write:
     return lambda value: key + write(value)
 
 
-def _map_writer(number: int, kind: str) -> Write:
+def _map_writer(number: int, kind: str) -> WriteField:
     write, wire = _scalar(kind)
     outer, inner, key = _key(number, 2), _key(1, 2), _key(2, wire)
 
@@ -158,7 +158,7 @@ def _map_writer(number: int, kind: str) -> Write:
     return write_map
 
 
-def _scalar(kind: str) -> tuple[Write, int]:
+def _scalar(kind: str) -> tuple[WriteField, int]:
     """Return what writes a value of a type behind its key, and the wire type of it."""
     if kind in ("int32", "int64", "bool"):
         return lambda value: _varint(int(value)), 0
@@ -213,7 +213,7 @@ def _schema_or_bool(value: Any) -> bytes:
 
 
 _SCHEMA = CRD + "JSONSchemaProps"
-_SPECIAL: dict[str, Write] = {
+_SPECIAL: dict[str, WriteField] = {
     META + "FieldsV1": _raw_json,
     META + "MicroTime": _time,
     META + "Time": _time,

@@ -14,7 +14,7 @@ from kcpfast.resources.asset import asset
 from kcpfast.resources.builtin import definition_name, definitions
 
 MAGIC = b"k8s\0"
-MAX_DEPTH = 100
+MAX_MESSAGE_DEPTH = 100
 META = "k8s.io.apimachinery.pkg.apis.meta.v1."
 CRD = "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1."
 _OF_META = frozenset(
@@ -22,7 +22,7 @@ _OF_META = frozenset(
 )
 
 
-class Field(NamedTuple):
+class MessageField(NamedTuple):
     """One field of a message."""
 
     number: int
@@ -32,11 +32,11 @@ class Field(NamedTuple):
 
 
 @cache
-def messages() -> Mapping[str, tuple[Field, ...]]:
+def messages() -> Mapping[str, tuple[MessageField, ...]]:
     """Return the fields of all messages by name."""
     tables: dict[str, list[Any]] = asset("protobuf.json")
     return {
-        name: tuple(Field(row[0], row[1], row[2], bool(row[3])) for row in rows)
+        name: tuple(MessageField(row[0], row[1], row[2], bool(row[3])) for row in rows)
         for name, rows in tables.items()
     }
 

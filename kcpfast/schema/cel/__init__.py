@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .base import Budget as Budget
     from .base import CelError as CelError
-    from .celtypes import Type as Type
+    from .celtypes import CelType as CelType
     from .celtypes import list_of as list_of
     from .celtypes import map_of as map_of
     from .celtypes import object_of as object_of
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from .celtypes import open_object as open_object
     from .celtypes import optional_of as optional_of
     from .estimate import estimate_cost as estimate_cost
-    from .program import Program as Program
+    from .program import CelProgram as CelProgram
     from .program import compile_expression as compile_expression
     from .results import plain as plain
     from .schemas import type_of_schema as type_of_schema
     from .signatures import parse_type as parse_type
-    from .values import NONE as NONE
+    from .values import NO_VALUE as NO_VALUE
     from .values import Optional as Optional
 
 _HOMES = {
-    "NONE": "values",
+    "NO_VALUE": "values",
     "Budget": "base",
     "CelError": "base",
     "Optional": "values",
-    "Program": "program",
-    "Type": "celtypes",
+    "CelProgram": "program",
+    "CelType": "celtypes",
     "compile_expression": "program",
     "estimate_cost": "estimate",
     "list_of": "celtypes",

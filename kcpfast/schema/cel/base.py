@@ -86,7 +86,7 @@ class Budget:
 
 
 # cel-go reports at most so many, and shows no longer lines than this.
-MAX_ERRORS = 100
+MAX_CEL_ERRORS = 100
 _MAX_SNIPPET = 2000
 
 
@@ -104,7 +104,7 @@ class Mistakes:
 
     def note(self, pos: int, message: str) -> None:
         """Note one at a source offset; past MAX_ERRORS the rest is dropped."""
-        if len(self.found) < MAX_ERRORS:
+        if len(self.found) < MAX_CEL_ERRORS:
             self.found.append((pos, message))
 
     def raise_if_any(self, stage: str = COMPILATION) -> None:

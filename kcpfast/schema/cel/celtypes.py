@@ -10,19 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 
-class Field(NamedTuple):
+class TypeField(NamedTuple):
     """A field of an object type: its type, and its key in the JSON object.
 
     `required` and `default` matter to the size estimate only.
     """
 
-    type: Type
+    type: CelType
     key: str
     required: bool = False
     has_default: bool = False
 
 
-class Type:
+class CelType:
     """A type; compare with `same`, not with `==`.
 
     `kind` is one of bool bytes double duration dyn error int list map null object opaque param
@@ -42,14 +42,14 @@ class Type:
         self,
         kind: str,
         name: str = "",
-        params: tuple[Type, ...] = (),
-        fields: Mapping[str, Field] | None = None,
+        params: tuple[CelType, ...] = (),
+        fields: Mapping[str, TypeField] | None = None,
     ) -> None:
         """Make a type; `name` defaults to the kind."""
         self.kind = kind
         self.name = name or kind
         self.params = params
-        self.fields: Mapping[str, Field] = fields or {}
+        self.fields: Mapping[str, TypeField] = fields or {}
         self.open = False
         self.sparse = False
         self.convert: Callable[[object], object] | None = None
@@ -61,17 +61,17 @@ class Type:
         return f"<{describe(self)}>"
 
 
-BOOL = Type("bool")
-BYTES = Type("bytes")
-DOUBLE = Type("double")
-DURATION = Type("duration", "google.protobuf.Duration")
-DYN = Type("dyn")
-ERROR = Type("error", "!error!")
-INT = Type("int")
-NULL = Type("null", "null_type")
-STRING = Type("string")
-TIMESTAMP = Type("timestamp", "google.protobuf.Timestamp")
-UINT = Type("uint")
+BOOL = CelType("bool")
+BYTES = CelType("bytes")
+DOUBLE = CelType("double")
+DURATION = CelType("duration", "google.protobuf.Duration")
+DYN = CelType("dyn")
+ERROR = CelType("error", "!error!")
+INT = CelType("int")
+NULL = CelType("null", "null_type")
+STRING = CelType("string")
+TIMESTAMP = CelType("timestamp", "google.protobuf.Timestamp")
+UINT = CelType("uint")
 
 SCALARS = {
     "bool": BOOL,
@@ -91,49 +91,49 @@ _NULLABLE = frozenset(("duration", "null", "object", "opaque", "timestamp"))
 _WILD = frozenset(("dyn", "error"))
 
 
-def list_of(element: Type) -> Type:
+def list_of(element: CelType) -> CelType:
     """Return the type of lists of `element`."""
-    return Type("list", "list", (element,))
+    return CelType("list", "list", (element,))
 
 
-def map_of(key: Type, value: Type) -> Type:
+def map_of(key: CelType, value: CelType) -> CelType:
     """Return the type of maps from `key` to `value`."""
-    return Type("map", "map", (key, value))
+    return CelType("map", "map", (key, value))
 
 
-def optional_of(value: Type) -> Type:
+def optional_of(value: CelType) -> CelType:
     """Return the type of an optional `value`."""
-    return Type("opaque", OPTIONAL, (value,))
+    return CelType("opaque", OPTIONAL, (value,))
 
 
-def type_of(value: Type) -> Type:
+def type_of(value: CelType) -> CelType:
     """Return the type of `value` used as a value."""
-    return Type("type", "type", (value,))
+    return CelType("type", "type", (value,))
 
 
-def opaque(name: str) -> Type:
+def opaque(name: str) -> CelType:
     """Return a type that only functions can look into."""
-    return Type("opaque", name)
+    return CelType("opaque", name)
 
 
-def object_of(name: str, fields: Mapping[str, Type]) -> Type:
+def object_of(name: str, fields: Mapping[str, CelType]) -> CelType:
     """Return an object type with these fields, keyed in JSON as they are named."""
-    return Type("object", name, (), {key: Field(kind, key) for key, kind in fields.items()})
+    return CelType("object", name, (), {key: TypeField(kind, key) for key, kind in fields.items()})
 
 
-def open_object(name: str) -> Type:
+def open_object(name: str) -> CelType:
     """Return an object type that takes any field, as does every `<name>.<path>`."""
-    made = Type("object", name)
+    made = CelType("object", name)
     made.open = True
     return made
 
 
-def is_optional(kind: Type) -> bool:
+def is_optional(kind: CelType) -> bool:
     """Tell whether `kind` is an optional type."""
     return kind.name == OPTIONAL and kind.kind == "opaque"
 
 
-def describe(kind: Type) -> str:
+def describe(kind: CelType) -> str:
     """Return the type as error messages show it: `list(int)`, `optional_type(dyn)`."""
     name = kind.kind
     if name in ("object", "opaque", "error", "param"):
@@ -143,7 +143,7 @@ def describe(kind: Type) -> str:
     return name
 
 
-def same(one: Type, other: Type) -> bool:
+def same(one: CelType, other: CelType) -> bool:
     """Tell whether two types are the same in every part."""
     if one is other:
         return True
@@ -162,29 +162,29 @@ class Substitution:
 
     def __init__(self) -> None:
         """Know nothing yet."""
-        self.bound: dict[str, Type] = {}
+        self.bound: dict[str, CelType] = {}
         self.fresh = 0
 
-    def new_param(self) -> Type:
+    def new_param(self) -> CelType:
         """Return a type parameter that nothing is known about."""
         self.fresh += 1
-        return Type("param", f"_var{self.fresh - 1}")
+        return CelType("param", f"_var{self.fresh - 1}")
 
-    def instance(self, types: Sequence[Type]) -> list[Type]:
+    def instance(self, types: Sequence[CelType]) -> list[CelType]:
         """Return the types with each of their parameters replaced by a new one."""
-        renamed: dict[str, Type] = {}
+        renamed: dict[str, CelType] = {}
         return [self._renamed(kind, renamed) for kind in types]
 
-    def _renamed(self, kind: Type, renamed: dict[str, Type]) -> Type:
+    def _renamed(self, kind: CelType, renamed: dict[str, CelType]) -> CelType:
         if kind.kind == "param":
             if kind.name not in renamed:
                 renamed[kind.name] = self.new_param()
             return renamed[kind.name]
         if not kind.params:
             return kind
-        return Type(kind.kind, kind.name, tuple(self._renamed(p, renamed) for p in kind.params))
+        return CelType(kind.kind, kind.name, tuple(self._renamed(p, renamed) for p in kind.params))
 
-    def resolve(self, kind: Type, final: bool = False) -> Type:
+    def resolve(self, kind: CelType, final: bool = False) -> CelType:
         """Return the type with what is known filled in, and dyn for the rest when `final`."""
         if kind.kind == "param":
             known = self.bound.get(kind.name)
@@ -196,9 +196,9 @@ class Substitution:
         params = tuple(self.resolve(param, final) for param in kind.params)
         if all(new is old for new, old in zip(params, kind.params, strict=True)):
             return kind
-        return Type(kind.kind, kind.name, params)
+        return CelType(kind.kind, kind.name, params)
 
-    def assignable(self, given: Sequence[Type], wanted: Sequence[Type]) -> bool:
+    def assignable(self, given: Sequence[CelType], wanted: Sequence[CelType]) -> bool:
         """Tell whether all fit, and remember what that says of the parameters; else forget it."""
         before = dict(self.bound)
         for mine, yours in zip(given, wanted, strict=True):
@@ -207,7 +207,7 @@ class Substitution:
                 return False
         return True
 
-    def _fits(self, given: Type, wanted: Type) -> bool:
+    def _fits(self, given: CelType, wanted: CelType) -> bool:
         if given is wanted:
             return True
         if wanted.kind == "param":
@@ -230,7 +230,7 @@ class Substitution:
             and all(self._fits(a, b) for a, b in zip(given.params, wanted.params, strict=True))
         )
 
-    def _stands_for(self, kind: Type, param: Type) -> tuple[bool, bool]:
+    def _stands_for(self, kind: CelType, param: CelType) -> tuple[bool, bool]:
         """Tell whether `kind` may stand for `param`, and whether something already does."""
         if kind.kind == "param" and kind.name == param.name:
             return True, True
@@ -249,7 +249,7 @@ class Substitution:
             self.bound[param.name] = wider
         return True, True
 
-    def _mentions(self, kind: Type, param: Type) -> bool:
+    def _mentions(self, kind: CelType, param: CelType) -> bool:
         if kind.kind == "param":
             if kind.name == param.name:
                 return True
@@ -258,12 +258,12 @@ class Substitution:
         return any(self._mentions(part, param) for part in kind.params)
 
 
-def widest(one: Type, other: Type) -> Type:
+def widest(one: CelType, other: CelType) -> CelType:
     """Return the more general of two types that fit each other."""
     return one if _at_least_as_wide(one, other) else other
 
 
-def _at_least_as_wide(one: Type, other: Type) -> bool:
+def _at_least_as_wide(one: CelType, other: CelType) -> bool:
     if one.kind in ("dyn", "param"):
         return True
     if other.kind in ("dyn", "param") or one.kind != other.kind:

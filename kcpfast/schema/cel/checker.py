@@ -17,9 +17,9 @@ from .celtypes import (
     ERROR,
     INT,
     SCALARS,
-    Field,
+    CelType,
     Substitution,
-    Type,
+    TypeField,
     describe,
     is_optional,
     list_of,
@@ -34,7 +34,7 @@ from .library import times
 from .library.formatting import clauses, misfit
 from .nodes import (
     Bind,
-    Call,
+    FunctionCall,
     Ident,
     ListNode,
     Literal,
@@ -60,7 +60,7 @@ _TYPE_NAMES = {
         ("map", map_of(DYN, DYN)),
         ("null_type", SCALARS["null"]),
         ("optional_type", optional_of(DYN)),
-        ("type", Type("type")),
+        ("type", CelType("type")),
         *((name, opaque(name)) for name in NAMED_TYPES),
     ]
     if name != "null"
@@ -68,10 +68,10 @@ _TYPE_NAMES = {
 _QUALIFIED = frozenset(name.split(".")[0] for name in _TYPE_NAMES if "." in name)
 
 
-class Binding(NamedTuple):
+class Variable(NamedTuple):
     """A name in scope: its type, and its place in the frame."""
 
-    type: Type
+    type: CelType
     slot: int
 
 
@@ -79,7 +79,7 @@ class Checker:
     """Checks one tree; `inputs` then names the declared variables that it uses, by slot."""
 
     def __init__(
-        self, variables: Mapping[str, Type], types: Mapping[str, Type], mistakes: Mistakes
+        self, variables: Mapping[str, CelType], types: Mapping[str, CelType], mistakes: Mistakes
     ) -> None:
         """Take the declared variables and the object types that may be constructed."""
         self.variables = variables
@@ -91,19 +91,19 @@ class Checker:
         # What cel-go's validators find; they run on what passed the type check.
         self.late = Mistakes(mistakes.source)
         self._in_format = False
-        self._scope: dict[str, Binding] = {}
+        self._scope: dict[str, Variable] = {}
         self._roots = _QUALIFIED | {name.split(".")[0] for name in variables if "." in name}
 
-    def check(self, node: Node) -> Type:
+    def check(self, node: Node) -> CelType:
         """Annotate a node and all below it; return its type."""
         node.type = kind = _CHECKS[type(node)](self, node)
         return kind
 
-    def resolve(self, kind: Type) -> Type:
+    def resolve(self, kind: CelType) -> CelType:
         """Return a type with all that is known by now, dyn where nothing is."""
         return self.known.resolve(kind, final=True)
 
-    def expect(self, node: Node, wanted: Type) -> None:
+    def expect(self, node: Node, wanted: CelType) -> None:
         """Note a mistake unless the node's type fits `wanted`."""
         if not self.known.assignable([node.type], [wanted]):
             found = describe(self.known.resolve(node.type))
@@ -114,10 +114,10 @@ class Checker:
 
     # ------------------------------------------------------------ names
 
-    def _literal(self, node: Literal) -> Type:
+    def _literal(self, node: Literal) -> CelType:
         return node.type
 
-    def _ident(self, node: Ident) -> Type:
+    def _ident(self, node: Ident) -> CelType:
         found = self._lookup(node, node.name)
         if found is None:
             self._undeclared(node, node.name)
@@ -127,7 +127,7 @@ class Checker:
     def _undeclared(self, node: Node, name: str) -> None:
         self._note(node, f"undeclared reference to '{name}' (in container '')")
 
-    def _lookup(self, node: Ident, name: str) -> Type | None:
+    def _lookup(self, node: Ident, name: str) -> CelType | None:
         local = None if node.absolute else self._scope.get(name)
         if local is not None:
             node.slot = local.slot
@@ -147,7 +147,7 @@ class Checker:
         self.slots += 1
         return self.slots - 1
 
-    def _qualified(self, node: Select) -> Type | None:
+    def _qualified(self, node: Select) -> CelType | None:
         """Take `a.b.c` for one declared name; the node then keeps an Ident of it."""
         name = dotted(node)
         if name is None or name.split(".", 1)[0] not in self._roots:
@@ -164,7 +164,7 @@ class Checker:
 
     # ------------------------------------------------------------ selection
 
-    def _select(self, node: Select) -> Type:
+    def _select(self, node: Select) -> CelType:
         found = self._qualified(node)
         if found is not None:
             return found
@@ -177,7 +177,7 @@ class Checker:
             return BOOL
         return optional_of(kind) if (within or node.optional) and not is_optional(kind) else kind
 
-    def _field(self, node: Select, target: Type) -> Type:
+    def _field(self, node: Select, target: CelType) -> CelType:
         if target.kind == "map":
             return target.params[1]
         if target.kind == "param":
@@ -195,12 +195,12 @@ class Checker:
         return ERROR
 
     @staticmethod
-    def _field_of(target: Type, name: str) -> Field | None:
-        return Field(DYN, name) if target.open else target.fields.get(name)
+    def _field_of(target: CelType, name: str) -> TypeField | None:
+        return TypeField(DYN, name) if target.open else target.fields.get(name)
 
     # ------------------------------------------------------------ calls
 
-    def _call(self, node: Call) -> Type:
+    def _call(self, node: FunctionCall) -> CelType:
         before = self._in_format
         self._in_format = before or node.function == "format"
         for argument in node.args:
@@ -218,7 +218,7 @@ class Checker:
         self._check_literal(node)
         return result
 
-    def _qualify(self, node: Call) -> None:
+    def _qualify(self, node: FunctionCall) -> None:
         """Read `sets.contains(...)` as a function of that name, unless `sets` is a variable."""
         assert node.target is not None
         prefix = dotted(node.target)
@@ -229,11 +229,11 @@ class Checker:
             node.function = name
             node.target = None
 
-    def _resolve_overloads(self, node: Call) -> Type:
+    def _resolve_overloads(self, node: FunctionCall) -> CelType:
         given = [self.known.resolve(operand.type) for operand in node.operands()]
         method = node.target is not None
         fitting = []
-        result: Type | None = None
+        result: CelType | None = None
         for overload in node.overloads:
             if overload.method is not method or len(overload.params) != len(given):
                 continue
@@ -254,7 +254,7 @@ class Checker:
         self._note(node, _no_overload(node.function, given, method))
         return ERROR
 
-    def _check_literal(self, node: Call) -> None:
+    def _check_literal(self, node: FunctionCall) -> None:
         """Check the text that a date, duration or pattern is made from, if it is a literal."""
         if node.function == "format":
             self._check_format(node)
@@ -269,7 +269,7 @@ class Checker:
         except CelError:
             self.late.note(last.pos, f"invalid {node.function} argument")
 
-    def _check_format(self, node: Call) -> None:
+    def _check_format(self, node: FunctionCall) -> None:
         """Check literal arguments against the clauses of a literal template."""
         if not isinstance(node.target, Literal) or not isinstance(node.target.value, str):
             return
@@ -289,7 +289,7 @@ class Checker:
         except CelError as error:
             self.late.note(node.pos, error.message)
 
-    def _logic(self, node: Logic) -> Type:
+    def _logic(self, node: Logic) -> CelType:
         kinds = [self.check(term) for term in node.terms]
         left = kinds[0]
         for kind, place in zip(kinds[1:], node.places, strict=True):
@@ -303,7 +303,9 @@ class Checker:
 
     # ------------------------------------------------------------ literals of more than one part
 
-    def _joined(self, before: Type | None, node: Node, optional: bool) -> tuple[Type, Type]:
+    def _joined(
+        self, before: CelType | None, node: Node, optional: bool
+    ) -> tuple[CelType, CelType]:
         """Return the common type of the elements so far with one more, and that one's type."""
         kind = self.known.resolve(node.type)
         if optional:
@@ -318,7 +320,7 @@ class Checker:
             return DYN, kind
         return widest(self.known.resolve(before), self.known.resolve(kind)), kind
 
-    def _wants_alike(self, nodes: list[Node], kinds: list[Type]) -> None:
+    def _wants_alike(self, nodes: list[Node], kinds: list[CelType]) -> None:
         """Note elements of another type than the first: Kubernetes allows no mixed literals."""
         for node, kind in zip(nodes[1:], kinds[1:], strict=True):
             wanted, found = (describe(self.resolve(each)) for each in (kinds[0], kind))
@@ -326,8 +328,8 @@ class Checker:
                 self.late.note(node.pos, f"expected type '{wanted}' but found '{found}'")
                 return
 
-    def _list(self, node: ListNode) -> Type:
-        element: Type | None = None
+    def _list(self, node: ListNode) -> CelType:
+        element: CelType | None = None
         kinds = []
         for index, part in enumerate(node.elements):
             self.check(part)
@@ -336,9 +338,9 @@ class Checker:
         self._wants_alike(node.elements, kinds)
         return list_of(element or self.known.new_param())
 
-    def _map(self, node: MapNode) -> Type:
-        key: Type | None = None
-        value: Type | None = None
+    def _map(self, node: MapNode) -> CelType:
+        key: CelType | None = None
+        value: CelType | None = None
         keys, values = [], []
         for index, (left, right) in enumerate(zip(node.keys, node.values, strict=True)):
             self.check(left)
@@ -353,7 +355,7 @@ class Checker:
             return map_of(self.known.new_param(), self.known.new_param())
         return map_of(key, value)
 
-    def _struct(self, node: Struct) -> Type:
+    def _struct(self, node: Struct) -> CelType:
         target = self._object_type(node.name)
         if target is None:
             self._undeclared(node, node.name)
@@ -375,7 +377,7 @@ class Checker:
                 )
         return target or ERROR
 
-    def _object_type(self, name: str) -> Type | None:
+    def _object_type(self, name: str) -> CelType | None:
         found = self.types.get(name)
         if found is None:
             root = self.types.get(name.split(".", 1)[0])
@@ -384,14 +386,14 @@ class Checker:
 
     # ------------------------------------------------------------ loops and bindings
 
-    def _loop(self, node: Loop) -> Type:
+    def _loop(self, node: Loop) -> CelType:
         source = self.known.resolve(self.check(node.source))
         kinds = self._loop_types(node, source)
         before = self._scope
         self._scope = dict(before)
         node.first_slot = self.slots
         for name, kind in zip(node.names, kinds, strict=True):
-            self._scope[name] = Binding(kind, self._new_slot())
+            self._scope[name] = Variable(kind, self._new_slot())
         if node.test is not None:
             self.check(node.test)
             self.expect(node.test, BOOL)
@@ -399,7 +401,7 @@ class Checker:
         self._scope = before
         return result
 
-    def _loop_types(self, node: Loop, source: Type) -> list[Type]:
+    def _loop_types(self, node: Loop, source: CelType) -> list[CelType]:
         two = len(node.names) == 2
         if source.kind == "list":
             return [INT, source.params[0]] if two else [source.params[0]]
@@ -410,7 +412,7 @@ class Checker:
             self._note(node.source, f"expression of type '{describe(source)}' {what}")
         return [DYN] * len(node.names)
 
-    def _loop_result(self, node: Loop, source: Type, kinds: list[Type]) -> Type:
+    def _loop_result(self, node: Loop, source: CelType, kinds: list[CelType]) -> CelType:
         if node.step is None:
             return BOOL
         step = self.known.resolve(self.check(node.step))
@@ -424,7 +426,7 @@ class Checker:
             self._note(node, _no_overload("cel.@mapInsert", [map_of(DYN, DYN), step], False))
         return step
 
-    def _bind(self, node: Bind) -> Type:
+    def _bind(self, node: Bind) -> CelType:
         init = self.known.resolve(self.check(node.init))
         if node.kind != "bind":
             if not is_optional(init) and init.kind not in ("dyn", "error"):
@@ -432,7 +434,7 @@ class Checker:
             init = init.params[0] if is_optional(init) else DYN
         before = self._scope
         node.slot = self._new_slot()
-        self._scope = {**before, node.name: Binding(init, node.slot)}
+        self._scope = {**before, node.name: Variable(init, node.slot)}
         body = self.known.resolve(self.check(node.body))
         self._scope = before
         if node.kind == "optMap":
@@ -443,7 +445,7 @@ class Checker:
         return body
 
 
-def _no_overload(function: str, given: list[Type], method: bool) -> str:
+def _no_overload(function: str, given: list[CelType], method: bool) -> str:
     shown = [describe(kind) for kind in given]
     applied = f"{shown[0]}.({', '.join(shown[1:])})" if method else f"({', '.join(shown)})"
     return f"found no matching overload for '{function}' applied to '{applied}'"
@@ -454,9 +456,9 @@ _LITERAL_CHECKS: Mapping[str, Callable[[str], object]] = {
     "matches": regex.check_literal,
     "timestamp": times.parse_timestamp,
 }
-_CHECKS: dict[type, Callable[[Checker, Any], Type]] = {
+_CHECKS: dict[type, Callable[[Checker, Any], CelType]] = {
     Bind: Checker._bind,
-    Call: Checker._call,
+    FunctionCall: Checker._call,
     Ident: Checker._ident,
     ListNode: Checker._list,
     Literal: Checker._literal,

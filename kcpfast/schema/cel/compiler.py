@@ -12,14 +12,14 @@ from typing import Any
 
 from . import regex
 from .base import CelError
-from .celtypes import Type, is_optional
+from .celtypes import CelType, is_optional
 from .folding import choose, fold
 from .library import optionals
 from .library.costs import COSTS, METERED
 from .library.operators import NO_OVERLOAD, optional_index
 from .nodes import (
     Bind,
-    Call,
+    FunctionCall,
     Ident,
     ListNode,
     Literal,
@@ -49,7 +49,7 @@ from .run.closures import (
     equality,
     metered_call,
 )
-from .run.loops import LOOPS, RESULT_COST, Parts
+from .run.loops import LOOPS, RESULT_COST, LoopParts
 from .run.paths import (
     has_field,
     index_of_any,
@@ -59,7 +59,7 @@ from .run.paths import (
     slot_path,
 )
 from .signatures import Overload
-from .values import NONE, Built, Optional
+from .values import NO_VALUE, Built, Optional
 from .values import type_name as name_of_type
 
 LIST_COST, MAP_COST, STRUCT_COST = 10, 30, 40
@@ -74,7 +74,7 @@ _SHORT = 10
 class Compiler:
     """Compiles the nodes of one tree."""
 
-    def __init__(self, resolve: Callable[[Type], Type]) -> None:
+    def __init__(self, resolve: Callable[[CelType], CelType]) -> None:
         """Take the function that fills in what the checker found out about a type."""
         self._resolve = resolve
         # What the block being compiled costs as far as it is known before it runs.
@@ -155,7 +155,7 @@ class Compiler:
         if not isinstance(base, _ATTRIBUTES) and not _is_index(base):
             self._cost += 1
 
-    def _select_optional(self, node: Select, target: Type) -> Closure:
+    def _select_optional(self, node: Select, target: CelType) -> Closure:
         self._charge_base(node.operand)
         inner = self._resolve(target.params[0]) if is_optional(target) else target
         operand, key = self.emit(node.operand), _key(inner, node.field)
@@ -165,14 +165,14 @@ class Compiler:
         def select(frame: list[Any]) -> Any:
             found = optionals.select(operand(frame), key)
             if inner.sparse and found.held is None:
-                return NONE
-            if found is not NONE:
+                return NO_VALUE
+            if found is not NO_VALUE:
                 enter(frame[0], 1)
-            return found if convert is None or found is NONE else Optional(convert(found.held))
+            return found if convert is None or found is NO_VALUE else Optional(convert(found.held))
 
         return select
 
-    def _index(self, node: Call) -> Closure:
+    def _index(self, node: FunctionCall) -> Closure:
         base, at = node.args
         self._charge_base(base)
         target = self._resolve(base.type)
@@ -197,7 +197,7 @@ class Compiler:
     def _index_optional(base: Closure, key: Closure) -> Closure:
         def get(frame: list[Any]) -> Any:
             found = optional_index(base(frame), key(frame))
-            if found is not NONE:
+            if found is not NO_VALUE:
                 enter(frame[0], 1)
             return found
 
@@ -205,7 +205,7 @@ class Compiler:
 
     # ------------------------------------------------------------ calls
 
-    def _plain_call(self, node: Call) -> Closure:
+    def _plain_call(self, node: FunctionCall) -> Closure:
         operands = [fold(operand) for operand in node.operands()]
         args = [self.emit(operand) for operand in operands]
         if len(node.overloads) != 1 or self._is_open(node.overloads[0], operands):
@@ -256,7 +256,7 @@ class Compiler:
 
         return run
 
-    def _comparison(self, node: Call) -> Closure:
+    def _comparison(self, node: FunctionCall) -> Closure:
         left, right = (fold(arg) for arg in node.args)
         kinds = self._resolve(left.type).kind, self._resolve(right.type).kind
         scalar = (kinds[0] == kinds[1] and kinds[0] in _SCALAR) or _NUMERIC.issuperset(kinds)
@@ -269,19 +269,19 @@ class Compiler:
             return CONSTANT_COMPARISONS[node.function](one, right.value)
         return COMPARISONS[node.function](one, self.emit(right))
 
-    def _long_comparison(self, node: Call, left: Node, right: Node) -> Closure:
+    def _long_comparison(self, node: FunctionCall, left: Node, right: Node) -> Closure:
         if node.function not in ("_==_", "_!=_"):
             return self._plain_call(node)
         wanted = node.function == "_==_"
         return equality(self.emit(left), self.emit(right), COSTS["compare"], wanted)
 
-    def _arithmetic(self, node: Call) -> Closure:
+    def _arithmetic(self, node: FunctionCall) -> Closure:
         if any(self._resolve(arg.type).kind != "int" for arg in node.args):
             return self._plain_call(node)
         self._cost += 1
         return INT_ARITHMETIC[node.function](self.emit(node.args[0]), self.emit(node.args[1]))
 
-    def _membership(self, node: Call) -> Closure:
+    def _membership(self, node: FunctionCall) -> Closure:
         items = fold(node.args[1])
         kind = self._resolve(node.args[0].type).kind
         if not isinstance(items, Literal) or not isinstance(items.value, list):
@@ -292,7 +292,7 @@ class Compiler:
         one, held = self.emit(node.args[0]), frozenset(items.value)
         return lambda frame: one(frame) in held
 
-    def _choice(self, node: Call) -> Closure:
+    def _choice(self, node: FunctionCall) -> Closure:
         test, yes, no = node.args
         decide = self._bool(test)
         # cel-go resolves a branch that is a plain name without counting the name.
@@ -301,7 +301,7 @@ class Compiler:
         yes_cost = max(0, yes_cost - _is_attribute(yes))
         return choice(decide, (yes_run, yes_cost), (no_run, max(0, no_cost - _is_attribute(no))))
 
-    def _fallback(self, node: Call) -> Closure:
+    def _fallback(self, node: FunctionCall) -> Closure:
         """Compile or() and orValue(): the argument is evaluated when there is no value only."""
         assert node.target is not None
         held, (other, cost) = self.emit(node.target), self.block(node.args[0])
@@ -311,7 +311,7 @@ class Compiler:
             found = held(frame)
             if not isinstance(found, Optional):
                 raise CelError(NO_OVERLOAD)
-            if found is NONE:
+            if found is NO_VALUE:
                 enter(frame[0], cost)
                 return other(frame)
             return found if keep else found.held
@@ -344,7 +344,7 @@ class Compiler:
                 value = part(frame)
                 if index not in optional:
                     made.append(value)
-                elif _held(value) is not NONE:
+                elif _held(value) is not NO_VALUE:
                     made.append(value.held)
             return made
 
@@ -363,7 +363,7 @@ class Compiler:
                 name, value = key(frame), part(frame)
                 if not optional:
                     made[name] = value
-                elif _held(value) is not NONE:
+                elif _held(value) is not NO_VALUE:
                     made[name] = value.held
             return made
 
@@ -384,7 +384,7 @@ class Compiler:
                 value = part(frame)
                 if not optional:
                     made[name] = value
-                elif _held(value) is not NONE:
+                elif _held(value) is not NO_VALUE:
                     made[name] = value.held
             return made
 
@@ -405,7 +405,7 @@ class Compiler:
             # cel-go makes the list of the one element only once.
             step_cost -= LIST_COST
         names = len(node.names)
-        parts = Parts(source, node.first_slot, names, test, test_cost, step, step_cost)
+        parts = LoopParts(source, node.first_slot, names, test, test_cost, step, step_cost)
         return LOOPS[node.kind](parts)
 
     def _bind(self, node: Bind) -> Closure:
@@ -434,12 +434,12 @@ def _read_pattern(node: Node, closure: Closure) -> Closure:
 
 
 def _emitter(node: Node) -> Emitter:
-    if isinstance(node, Call) and node.function in _SPECIAL_CALLS:
+    if isinstance(node, FunctionCall) and node.function in _SPECIAL_CALLS:
         return _SPECIAL_CALLS[node.function]
     return _EMITTERS[type(node)]
 
 
-def _key(target: Type, field: str) -> str:
+def _key(target: CelType, field: str) -> str:
     """Return the JSON key of a field."""
     found = target.fields.get(field)
     return field if found is None else found.key
@@ -451,7 +451,7 @@ def _is_attribute(node: Node) -> bool:
 
 
 def _is_index(node: Node) -> bool:
-    return isinstance(node, Call) and node.function in ("_[_]", "_[?_]")
+    return isinstance(node, FunctionCall) and node.function in ("_[_]", "_[?_]")
 
 
 def _is_short(node: Node) -> bool:
@@ -468,7 +468,7 @@ def _held(value: Any) -> Any:
 Emitter = Callable[[Compiler, Any], Closure]
 _EMITTERS: dict[type, Emitter] = {
     Bind: Compiler._bind,
-    Call: Compiler._plain_call,
+    FunctionCall: Compiler._plain_call,
     Ident: Compiler._ident,
     ListNode: Compiler._list,
     Literal: Compiler._literal,

@@ -9,7 +9,7 @@ from typing import Any
 
 from .base import CelError
 from .library.operators import NO_OVERLOAD
-from .nodes import Call, Ident, ListNode, Literal, MapNode, Node
+from .nodes import FunctionCall, Ident, ListNode, Literal, MapNode, Node
 from .signatures import Overload
 from .values import kind_of, type_name
 
@@ -28,7 +28,7 @@ def fold(node: Node) -> Node:
 
 
 def _fold(node: Node) -> Literal | None:
-    if isinstance(node, Call) and node.function in _FOLDED and node.target is None:
+    if isinstance(node, FunctionCall) and node.function in _FOLDED and node.target is None:
         values = _values(node.args)
         if values is None or not node.overloads:
             return None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .base import INT_MAX, UINT_MAX
-from .celtypes import BYTES, DOUBLE, INT, STRING, UINT, Type
+from .celtypes import BYTES, DOUBLE, INT, STRING, UINT, CelType
 from .values import Uint
 
 # Longer sources are refused, as cel-go does by default.
@@ -56,7 +56,7 @@ _PLAIN = {
 END = "<EOF>"
 
 
-class Token(NamedTuple):
+class CelToken(NamedTuple):
     """One token: its kind (the operator itself, or a class), text and offset."""
 
     kind: str
@@ -67,9 +67,9 @@ class Token(NamedTuple):
 Report = Callable[[int, str], None]
 
 
-def tokens(source: str, report: Report) -> list[Token]:
+def tokens(source: str, report: Report) -> list[CelToken]:
     """Return the tokens, ended by one of kind END; tell `report` of what is none."""
-    found: list[Token] = []
+    found: list[CelToken] = []
     match, end, pos = _TOKEN.match, len(source), 0
     while pos < end:
         hit = match(source, pos)
@@ -79,13 +79,13 @@ def tokens(source: str, report: Report) -> list[Token]:
         kind = hit.lastgroup or ""
         text = hit.group()
         if kind == "op":
-            found.append(Token(text, text, pos))
+            found.append(CelToken(text, text, pos))
         elif kind == "name" and text == "in":
-            found.append(Token("in", text, pos))
+            found.append(CelToken("in", text, pos))
         elif kind != "space":
-            found.append(Token(kind, text, pos))
+            found.append(CelToken(kind, text, pos))
         pos = hit.end()
-    found.append(Token(END, END, end))
+    found.append(CelToken(END, END, end))
     return found
 
 
@@ -99,7 +99,7 @@ def _skip_unknown(source: str, pos: int, report: Report) -> int:
     return stop
 
 
-def number(token: Token) -> tuple[object, Type]:
+def number(token: CelToken) -> tuple[object, CelType]:
     """Return the value and type of a number token; ValueError when it is out of range."""
     text = token.text
     if token.kind == "float":
@@ -120,7 +120,7 @@ def number(token: Token) -> tuple[object, Type]:
     return value, INT
 
 
-def text(token: Token) -> tuple[object, Type]:
+def text(token: CelToken) -> tuple[object, CelType]:
     """Return the value and type of a string or bytes token; ValueError for a bad escape."""
     quote = min(at for at in (token.text.find("'"), token.text.find('"')) if at >= 0)
     prefix = token.text[:quote].lower()

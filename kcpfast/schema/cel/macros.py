@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .nodes import Bind, Call, Ident, Loop, Node, Select
+from .nodes import Bind, FunctionCall, Ident, Loop, Node, Select
 
 
 class MacroError(Exception):
@@ -118,7 +118,7 @@ METHODS: dict[tuple[str, int], Macro] = {
 def expand_call(pos: int, function: str, args: list[Node]) -> Node:
     """Return what a call without a target means: has() or the call itself."""
     if function != "has" or len(args) != 1:
-        return Call(pos, function, args)
+        return FunctionCall(pos, function, args)
     tested = args[0]
     if not isinstance(tested, Select) or tested.test or tested.optional:
         raise MacroError(tested.pos, "invalid argument to has() macro")
@@ -134,4 +134,4 @@ def expand_method(pos: int, function: str, target: Node, args: list[Node]) -> No
         return macro(pos, target, args)
     if function == "bind" and len(args) == 3 and isinstance(target, Ident) and target.name == "cel":
         return _bind(pos, target, args)
-    return Call(pos, function, args, target)
+    return FunctionCall(pos, function, args, target)

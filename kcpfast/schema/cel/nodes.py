@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .base import CelError
-from .celtypes import DYN, Type
+from .celtypes import DYN, CelType
 
 if TYPE_CHECKING:
     from .signatures import Overload
@@ -40,7 +40,7 @@ class Node:
         """Place the node at source offset `pos`, above `children`; TooDeep when too tall."""
         self.pos = pos
         self.varies = False
-        self.type: Type = DYN
+        self.type: CelType = DYN
         depth: int = 0
         for child in children:
             if child.depth > depth:
@@ -55,7 +55,7 @@ class Literal(Node):
 
     __slots__ = ("value",)
 
-    def __init__(self, pos: int, value: object, kind: Type) -> None:
+    def __init__(self, pos: int, value: object, kind: CelType) -> None:
         """Hold a value of CEL type `kind`."""
         self.pos = pos
         self.depth = 1
@@ -92,7 +92,7 @@ class Select(Node):
         self.test = False
 
 
-class Call(Node):
+class FunctionCall(Node):
     """A function or operator; the checker sets the `overloads` that fit."""
 
     __slots__ = ("args", "function", "overloads", "target")

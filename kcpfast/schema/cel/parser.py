@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 from .base import COMPILATION, INT_MAX, CelError, Mistakes, SyntaxStop
 from .celtypes import BOOL, INT, NULL
-from .lexer import END, MAX_SOURCE, RESERVED, Token, number, text, tokens
+from .lexer import END, MAX_SOURCE, RESERVED, CelToken, number, text, tokens
 from .macros import MacroError, expand_call, expand_method
 from .nodes import (
     MAX_DEPTH,
-    Call,
+    FunctionCall,
     Ident,
     ListNode,
     Literal,
@@ -102,7 +102,7 @@ class Parser:
 
     # ------------------------------------------------------------ tokens
 
-    def _next(self) -> Token:
+    def _next(self) -> CelToken:
         token = self._tokens[self._at]
         if token.kind != END:
             self._at += 1
@@ -117,13 +117,13 @@ class Parser:
             return True
         return False
 
-    def _fail(self, token: Token, message: str) -> SyntaxStop:
+    def _fail(self, token: CelToken, message: str) -> SyntaxStop:
         self.mistakes.note(token.pos, f"Syntax error: {message}")
         return SyntaxStop()
 
     # ------------------------------------------------------------ where an operand is due
 
-    def _operand(self, token: Token) -> None:
+    def _operand(self, token: CelToken) -> None:
         handler = _OPERAND_HANDLERS.get(token.kind)
         if handler is None:
             raise self._fail(token, f"mismatched input '{token.text}' expecting {_OPERANDS}")
@@ -133,7 +133,7 @@ class Parser:
         self._frames[-1].operands.append(node)
         self._want_operand = False
 
-    def _prefix(self, token: Token) -> None:
+    def _prefix(self, token: CelToken) -> None:
         odd = True
         while self._take(token.kind):
             odd = not odd
@@ -142,7 +142,7 @@ class Parser:
         elif odd:
             self._frames[-1].operators.append((_PREFIX, token.kind, token.pos, None))
 
-    def _number(self, token: Token, negative: bool = False, pos: int = -1) -> None:
+    def _number(self, token: CelToken, negative: bool = False, pos: int = -1) -> None:
         pos = token.pos if pos < 0 else pos
         try:
             value, kind = number(token)
@@ -157,7 +157,7 @@ class Parser:
             value = -value
         self._push_operand(Literal(pos, value, kind))
 
-    def _text(self, token: Token) -> None:
+    def _text(self, token: CelToken) -> None:
         try:
             value, kind = text(token)
         except ValueError as bad:
@@ -165,7 +165,7 @@ class Parser:
             value, kind = None, NULL
         self._push_operand(Literal(token.pos, value, kind))
 
-    def _word(self, token: Token) -> None:
+    def _word(self, token: CelToken) -> None:
         constant = _CONSTANTS.get(token.text)
         if constant is not None:
             self._push_operand(Literal(token.pos, *constant))
@@ -174,13 +174,13 @@ class Parser:
             self.mistakes.note(token.pos, f"reserved identifier: {token.text}")
         self._ident(token, absolute=False)
 
-    def _absolute(self, token: Token) -> None:
+    def _absolute(self, token: CelToken) -> None:
         name = self._next()
         if name.kind != "name":
             raise self._fail(token, "no viable alternative at input '.'")
         self._ident(name, absolute=True)
 
-    def _ident(self, token: Token, absolute: bool) -> None:
+    def _ident(self, token: CelToken, absolute: bool) -> None:
         if self._peek() == "(":
             self._open(_Frame("call", self._next().pos, token.text))
         else:
@@ -215,18 +215,18 @@ class Parser:
                 raise self._fail(colon, f"mismatched input '{colon.text}' expecting ':'")
             frame.keys.append((colon.pos, name.text.strip("`")))
 
-    def _group(self, token: Token) -> None:
+    def _group(self, token: CelToken) -> None:
         self._open(_Frame("group", token.pos))
 
-    def _list(self, token: Token) -> None:
+    def _list(self, token: CelToken) -> None:
         self._open(_Frame("list", token.pos))
 
-    def _map(self, token: Token) -> None:
+    def _map(self, token: CelToken) -> None:
         self._open(_Frame("map", token.pos))
 
     # ------------------------------------------------------------ where an operator is due
 
-    def _operator(self, token: Token) -> None:
+    def _operator(self, token: CelToken) -> None:
         precedence = _PRECEDENCE.get(token.kind)
         if precedence is not None:
             frame = self._frames[-1]
@@ -239,13 +239,13 @@ class Parser:
             raise self._unexpected(token)
         handler(self, token)
 
-    def _unexpected(self, token: Token) -> SyntaxStop:
+    def _unexpected(self, token: CelToken) -> SyntaxStop:
         closer = _CLOSER.get(self._frames[-1].kind)
         if closer is not None:
             return self._fail(token, f"missing '{closer}' at '{token.text}'")
         return self._fail(token, f"extraneous input '{token.text}' expecting <EOF>")
 
-    def _member(self, token: Token) -> None:
+    def _member(self, token: CelToken) -> None:
         optional = self._take("?")
         name = self._next()
         quoted = name.kind == "quoted"
@@ -258,30 +258,30 @@ class Parser:
         else:
             self._push_operand(Select(token.pos, target, name.text.strip("`"), optional))
 
-    def _index(self, token: Token) -> None:
+    def _index(self, token: CelToken) -> None:
         function = "_[?_]" if self._take("?") else "_[_]"
         target = self._frames[-1].operands.pop()
         self._open(_Frame("index", token.pos, function, target))
 
-    def _struct(self, token: Token) -> None:
+    def _struct(self, token: CelToken) -> None:
         target = self._frames[-1].operands.pop()
         name = dotted(target)
         if name is None:
             raise self._unexpected(token)
         self._open(_Frame("struct", token.pos, name))
 
-    def _question(self, token: Token) -> None:
+    def _question(self, token: CelToken) -> None:
         frame = self._frames[-1]
         self._reduce(frame, _TERNARY + 1)
         self._open_branch(token)
 
-    def _open_branch(self, token: Token) -> None:
+    def _open_branch(self, token: CelToken) -> None:
         if len(self._frames) > MAX_DEPTH:
             raise TooDeep
         self._frames.append(_Frame("branch", token.pos))
         self._want_operand = True
 
-    def _colon(self, token: Token) -> None:
+    def _colon(self, token: CelToken) -> None:
         frame = self._frames[-1]
         if frame.kind == "branch":
             yes = self._value(frame)
@@ -293,7 +293,7 @@ class Parser:
             raise self._unexpected(token)
         self._want_operand = True
 
-    def _comma(self, token: Token) -> None:
+    def _comma(self, token: CelToken) -> None:
         frame = self._frames[-1]
         if frame.kind not in ("call", "list", "map", "struct"):
             raise self._unexpected(token)
@@ -305,19 +305,19 @@ class Parser:
         else:
             self._begin_item(frame)
 
-    def _end_item(self, frame: _Frame, token: Token) -> None:
+    def _end_item(self, frame: _Frame, token: CelToken) -> None:
         if frame.kind == "map" and len(frame.keys) != len(frame.items) + 1:
             raise self._fail(token, f"mismatched input '{token.text}' expecting ':'")
         frame.items.append(self._value(frame))
 
-    def _closer(self, token: Token) -> None:
+    def _closer(self, token: CelToken) -> None:
         frame = self._frames[-1]
         if _CLOSER.get(frame.kind) != token.kind:
             raise self._unexpected(token)
         self._end_item(frame, token)
         self._close(frame)
 
-    def _end(self, token: Token) -> None:
+    def _end(self, token: CelToken) -> None:
         frame = self._frames[-1]
         if frame.kind != "top":
             raise self._unexpected(token)
@@ -337,16 +337,16 @@ class Parser:
             rank, operator, pos, yes = operators.pop()
             right = operands.pop()
             if rank == _PREFIX:
-                operands.append(Call(pos, f"{operator}_", [right]))
+                operands.append(FunctionCall(pos, f"{operator}_", [right]))
                 continue
             left = operands.pop()
             if yes is not None:
-                operands.append(Call(pos, "_?_:_", [left, yes, right]))
+                operands.append(FunctionCall(pos, "_?_:_", [left, yes, right]))
             elif operator in ("&&", "||"):
                 operands.append(_join(operator, left, right, pos))
             else:
                 function = "@in" if operator == "in" else f"_{operator}_"
-                operands.append(Call(pos, function, [left, right]))
+                operands.append(FunctionCall(pos, function, [left, right]))
 
     def _close(self, frame: _Frame) -> None:
         """Leave a bracket; the node it makes is an operand of the one outside."""
@@ -390,7 +390,7 @@ def _build_call(frame: _Frame) -> Node:
 
 def _build_index(frame: _Frame) -> Node:
     assert frame.to is not None
-    return Call(frame.pos, frame.name, [frame.to, *frame.items])
+    return FunctionCall(frame.pos, frame.name, [frame.to, *frame.items])
 
 
 def _build_map(frame: _Frame) -> Node:
@@ -414,7 +414,7 @@ _BUILDERS: dict[str, Callable[[_Frame], Node]] = {
     "map": _build_map,
     "struct": _build_struct,
 }
-_Handler = Callable[[Parser, Token], None]
+_Handler = Callable[[Parser, CelToken], None]
 _OPERAND_HANDLERS: dict[str, _Handler] = {
     "!": Parser._prefix,
     "(": Parser._group,

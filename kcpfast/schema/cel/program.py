@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .base import COMPILATION, INSTANTIATION, Budget, CelError, Mistakes
-from .celtypes import Type, describe, same
+from .celtypes import CelType, describe, same
 from .checker import Checker
 from .compiler import Compiler
 from .library.operators import NO_OVERLOAD
@@ -14,7 +14,7 @@ from .nodes import Node
 from .parser import Parser
 
 
-class Program:
+class CelProgram:
     """A compiled expression; it may be evaluated any number of times.
 
     `result_type` is its type, `uses` the declared variables that it reads, `tree` the checked tree
@@ -68,11 +68,11 @@ class Program:
 
 def compile_expression(
     source: str,
-    variables: Mapping[str, Type],
+    variables: Mapping[str, CelType],
     *,
-    expect: Type | None = None,
-    types: Mapping[str, Type] | None = None,
-) -> Program:
+    expect: CelType | None = None,
+    types: Mapping[str, CelType] | None = None,
+) -> CelProgram:
     """Return the program of an expression over declared variables.
 
     `variables` maps names (which may hold dots: `authorizer.requestResource`) to types, `types`
@@ -86,7 +86,7 @@ def compile_expression(
         checker.check(tree)
         mistakes.raise_if_any()
         checker.late.raise_if_any()
-        program = Program(tree, checker)
+        program = CelProgram(tree, checker)
     except RecursionError:
         message = "ERROR: <input>:-1:0: expression nests too deeply"
         raise CelError(message, stage=COMPILATION) from None

@@ -16,12 +16,12 @@ from .base import CelError
 from .celtypes import (
     DURATION,
     TIMESTAMP,
-    Field,
-    Type,
+    CelType,
+    TypeField,
 )
 from .lexer import RESERVED
 from .library.times import is_date, parse_duration, parse_timestamp
-from .values import Convert, ListView, MapView, ObjectView, Timestamp
+from .values import ConvertValue, ListView, MapView, ObjectView, Timestamp
 
 # k8s.io/apiserver/pkg/cel/limits.go: sizes in serialized bytes.
 MAX_REQUEST = 3 * 1024 * 1024
@@ -66,7 +66,7 @@ def escape(name: str) -> str | None:
 
 def type_of_schema(
     schema: Schema, *, resource: bool = False, name: str = "selfType"
-) -> Type | None:
+) -> CelType | None:
     """Return the type of values that a structural schema describes, None for none that CEL sees.
 
     `schema` is decoded JSON, as in a CRD; `resource` tells that it is the root of a resource, of
@@ -75,7 +75,7 @@ def type_of_schema(
     """
     if schema.get("x-kubernetes-int-or-string"):
         limit = schema.get("maxLength")
-        return _sized(Type("dyn"), 1, MAX_REQUEST - 2 if limit is None else 4 * max(0, limit))
+        return _sized(CelType("dyn"), 1, MAX_REQUEST - 2 if limit is None else 4 * max(0, limit))
     if resource or schema.get("x-kubernetes-embedded-resource"):
         schema = _with_meta(schema)
     kind = schema.get("type")
@@ -91,7 +91,7 @@ def type_of_schema(
     return _SCALARS.get(kind or "")
 
 
-def _sized(made: Type, least: int, most: int, convert: Convert | None = None) -> Type:
+def _sized(made: CelType, least: int, most: int, convert: ConvertValue | None = None) -> CelType:
     made.min_size = least
     made.max_elements = most
     made.convert = convert
@@ -108,7 +108,7 @@ def _with_meta(schema: Schema) -> Schema:
     return {**schema, "properties": {**given, **own}}
 
 
-def _list_type(schema: Schema, name: str) -> Type | None:
+def _list_type(schema: Schema, name: str) -> CelType | None:
     items = schema.get("items")
     element = type_of_schema(items, name=f"{name}.@idx") if isinstance(items, Mapping) else None
     if element is None:
@@ -120,27 +120,27 @@ def _list_type(schema: Schema, name: str) -> Type | None:
         merge = ()
     elif schema.get("x-kubernetes-list-type") == "map":
         merge = tuple(schema.get("x-kubernetes-list-map-keys") or ())
-    convert: Convert | None = None
+    convert: ConvertValue | None = None
     if merge is not None or element.convert is not None:
         convert = partial(_view_list, element.convert, merge)
-    return _sized(Type("list", "list", (element,)), 2, most, convert)
+    return _sized(CelType("list", "list", (element,)), 2, most, convert)
 
 
-def _map_type(schema: Schema, additional: Schema, name: str) -> Type | None:
+def _map_type(schema: Schema, additional: Schema, name: str) -> CelType | None:
     value = type_of_schema(additional, name=f"{name}.@elem")
     if value is None:
         return None
     limit = schema.get("maxProperties")
     most = (MAX_REQUEST - 2) // (value.min_size + 6) if limit is None else max(0, limit)
     convert = None if value.convert is None else partial(_view_map, value.convert)
-    return _sized(Type("map", "map", (_KEY, value)), 2, most, convert)
+    return _sized(CelType("map", "map", (_KEY, value)), 2, most, convert)
 
 
-def _object_type(schema: Schema, name: str) -> Type:
+def _object_type(schema: Schema, name: str) -> CelType:
     required = set(schema.get("required") or ())
-    fields: dict[str, Field] = {}
+    fields: dict[str, TypeField] = {}
     names: dict[str, str] = {}
-    converts: dict[str, Convert] = {}
+    converts: dict[str, ConvertValue] = {}
     least, nullable = 2, False
     for key, part in (schema.get("properties") or {}).items():
         kind = type_of_schema(part, name=f"{name}.{key}")
@@ -152,28 +152,28 @@ def _object_type(schema: Schema, name: str) -> Type:
             converts[key] = kind.convert
         escaped = escape(key)
         if escaped is not None:
-            fields[escaped] = Field(kind, key, key in required, "default" in part)
+            fields[escaped] = TypeField(kind, key, key in required, "default" in part)
             if escaped != key:
                 names[escaped] = key
             if key in RESERVED:
                 # Kubernetes takes these both ways: self.namespace and self.__namespace__.
                 fields[key] = fields[escaped]
         nullable = nullable or part.get("nullable", False)
-    made = Type("object", name, (), fields)
+    made = CelType("object", name, (), fields)
     made.sparse = True
     plain = not (names or converts or nullable)
     convert = None if plain else partial(_view_object, names, converts)
     return _sized(made, least, 0, convert)
 
 
-def _string_type(schema: Schema) -> Type:
+def _string_type(schema: Schema) -> CelType:
     limit = schema.get("maxLength")
     made = _FORMATS.get(schema.get("format") or "")
     if made is not None:
         return made
     if schema.get("format") == "byte":
         most = MAX_REQUEST - 2 if limit is None else max(0, limit)
-        return _sized(Type("bytes"), _MIN_STRING, most, _bytes)
+        return _sized(CelType("bytes"), _MIN_STRING, most, _bytes)
     if limit is not None:
         # maxLength counts code points, of up to four bytes.
         most = 4 * max(0, limit)
@@ -182,22 +182,22 @@ def _string_type(schema: Schema) -> Type:
         most = max((len(text.encode()) for text in texts), default=0)
     else:
         most = MAX_REQUEST - 2
-    return _sized(Type("string"), _MIN_STRING, most)
+    return _sized(CelType("string"), _MIN_STRING, most)
 
 
 # ---------------------------------------------------------------- from JSON to CEL values
 # Each takes a value that may be converted already, and null where the schema is nullable.
 
 
-def _view_list(convert: Convert | None, merge: tuple[str, ...] | None, value: Any) -> Any:
+def _view_list(convert: ConvertValue | None, merge: tuple[str, ...] | None, value: Any) -> Any:
     return ListView(value, convert, merge) if type(value) is list else value
 
 
-def _view_map(convert: Convert, value: Any) -> Any:
+def _view_map(convert: ConvertValue, value: Any) -> Any:
     return MapView(value, convert) if type(value) is dict else value
 
 
-def _view_object(names: Mapping[str, str], converts: Mapping[str, Convert], value: Any) -> Any:
+def _view_object(names: Mapping[str, str], converts: Mapping[str, ConvertValue], value: Any) -> Any:
     return ObjectView(value, names, converts) if type(value) is dict else value
 
 
@@ -255,16 +255,16 @@ def _wordy_duration(value: str, error: CelError) -> Any:
     return parse_duration(f"{total}ns")
 
 
-_KEY = _sized(Type("string"), _MIN_STRING, 0)
+_KEY = _sized(CelType("string"), _MIN_STRING, 0)
 _SCALARS = {
-    "boolean": _sized(Type("bool"), _MIN_BOOL, 0),
-    "integer": _sized(Type("int"), _MIN_NUMBER, 0),
-    "number": _sized(Type("double"), _MIN_NUMBER, 0, _double),
+    "boolean": _sized(CelType("bool"), _MIN_BOOL, 0),
+    "integer": _sized(CelType("int"), _MIN_NUMBER, 0),
+    "number": _sized(CelType("double"), _MIN_NUMBER, 0, _double),
 }
 _FORMATS = {
-    "date": _sized(Type("timestamp", TIMESTAMP.name), _DATE, _DATE, _date),
+    "date": _sized(CelType("timestamp", TIMESTAMP.name), _DATE, _DATE, _date),
     "date-time": _sized(
-        Type("timestamp", TIMESTAMP.name), _MIN_DATE_TIME, _MAX_DATE_TIME, _date_time
+        CelType("timestamp", TIMESTAMP.name), _MIN_DATE_TIME, _MAX_DATE_TIME, _date_time
     ),
-    "duration": _sized(Type("duration", DURATION.name), _MIN_DURATION, _MAX_DURATION, _duration),
+    "duration": _sized(CelType("duration", DURATION.name), _MIN_DURATION, _MAX_DURATION, _duration),
 }

@@ -13,7 +13,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from .celtypes import SCALARS, Type, list_of, map_of, opaque, optional_of, type_of
+from .celtypes import SCALARS, CelType, list_of, map_of, opaque, optional_of, type_of
 
 Implementation = Callable[..., Any]
 Row = tuple[str, str, Implementation] | tuple[str, str, Implementation, int | str]
@@ -71,7 +71,7 @@ class Overload:
         self.generic = any(_has_param(kind) for kind in params) or _has_param(result)
 
 
-def _has_param(kind: Type) -> bool:
+def _has_param(kind: CelType) -> bool:
     return kind.kind == "param" or any(_has_param(part) for part in kind.params)
 
 
@@ -100,11 +100,11 @@ def _common_rows() -> dict[str, list[Row]]:
     return found
 
 
-def _signature(text: str) -> tuple[tuple[Type, ...], Type, bool]:
+def _signature(text: str) -> tuple[tuple[CelType, ...], CelType, bool]:
     """Read `(int, A) -> A` or, for methods, `string.(int) -> string`."""
     target, _, rest = text.partition(".(")
     parts = _PARTS.findall(f"({rest}" if rest else text)[::-1]
-    params: list[Type] = [parse_type(target)] if rest else []
+    params: list[CelType] = [parse_type(target)] if rest else []
     parts.pop()
     while parts[-1] != ")":
         if parts[-1] == ",":
@@ -115,7 +115,7 @@ def _signature(text: str) -> tuple[tuple[Type, ...], Type, bool]:
     return tuple(params), _read_type(parts), bool(rest)
 
 
-def parse_type(text: str) -> Type:
+def parse_type(text: str) -> CelType:
     """Return the type that a text such as `map(string, list(int))` names.
 
     One capital letter is a type parameter, a name with a dot an opaque type.
@@ -123,9 +123,9 @@ def parse_type(text: str) -> Type:
     return _read_type(_PARTS.findall(text)[::-1])
 
 
-def _read_type(parts: list[str]) -> Type:
+def _read_type(parts: list[str]) -> CelType:
     name = parts.pop()
-    params: list[Type] = []
+    params: list[CelType] = []
     if parts and parts[-1] == "(":
         parts.pop()
         while parts[-1] != ")":
@@ -137,10 +137,10 @@ def _read_type(parts: list[str]) -> Type:
         return SCALARS[name]
     if name in _GENERIC:
         return _GENERIC[name](*params)
-    return Type("param", name) if len(name) == 1 else opaque(name)
+    return CelType("param", name) if len(name) == 1 else opaque(name)
 
 
-_GENERIC: dict[str, Callable[..., Type]] = {
+_GENERIC: dict[str, Callable[..., CelType]] = {
     "list": list_of,
     "map": map_of,
     "optional": optional_of,

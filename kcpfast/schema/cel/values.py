@@ -12,7 +12,7 @@ from typing import Any
 
 from .base import Budget, CelError
 
-Convert = Callable[[object], object]
+ConvertValue = Callable[[object], object]
 
 
 class Uint(int):
@@ -75,12 +75,12 @@ class Optional:
 
     def get(self) -> object:
         """Return the value; CelError when there is none."""
-        if self is NONE:
+        if self is NO_VALUE:
             raise CelError("optional.none() dereference")
         return self.held
 
 
-NONE = Optional(None)
+NO_VALUE = Optional(None)
 
 
 class Opaque:
@@ -108,7 +108,7 @@ class ListView:
 
     __slots__ = ("convert", "merge", "raw")
 
-    def __init__(self, raw: list[Any], convert: Convert | None, merge: tuple[str, ...] | None):
+    def __init__(self, raw: list[Any], convert: ConvertValue | None, merge: tuple[str, ...] | None):
         """View `raw`."""
         self.raw = raw
         self.convert = convert
@@ -161,8 +161,8 @@ class ListView:
             return _same_lists(self, other, steps)
         mine = {self.key(element): element for element in self}
         for element in other:
-            found = mine.get(self.key(element), NONE)
-            if found is NONE or not _equal(found, element, steps):
+            found = mine.get(self.key(element), NO_VALUE)
+            if found is NO_VALUE or not _equal(found, element, steps):
                 return False
         return True
 
@@ -172,7 +172,7 @@ class MapView:
 
     __slots__ = ("convert", "raw")
 
-    def __init__(self, raw: dict[str, Any], convert: Convert) -> None:
+    def __init__(self, raw: dict[str, Any], convert: ConvertValue) -> None:
         """View `raw`."""
         self.raw = raw
         self.convert = convert
@@ -211,7 +211,7 @@ class ObjectView(MapView):
     __slots__ = ("converts", "names")
 
     def __init__(
-        self, raw: dict[str, Any], names: Mapping[str, str], converts: Mapping[str, Convert]
+        self, raw: dict[str, Any], names: Mapping[str, str], converts: Mapping[str, ConvertValue]
     ) -> None:
         """View `raw`; `names` maps CEL names to keys, `converts` keys to conversions."""
         self.raw = raw
@@ -275,7 +275,7 @@ _TYPE_NAMES = {
     "null": "null_type",
     "timestamp": "google.protobuf.Timestamp",
 }
-NUMBERS = frozenset((int, float, Uint))
+NUMBER_TYPES = frozenset((int, float, Uint))
 _PLAIN = frozenset((bool, bytes, Duration, float, int, str, Timestamp, type(None), Uint))
 
 
@@ -340,7 +340,7 @@ def _weigh(value: Any, known: dict[int, int]) -> int:
     elif isinstance(raw, list):
         parts = raw
     else:
-        parts = [value.held] if isinstance(value, Optional) and value is not NONE else ()
+        parts = [value.held] if isinstance(value, Optional) and value is not NO_VALUE else ()
     found = len(parts) + 1
     for part in parts:
         if type(part) is str:
@@ -396,7 +396,7 @@ def _equal(one: Any, other: Any, steps: list[int]) -> bool:
     kind = type(one)
     if kind is type(other) and kind in _PLAIN:
         return bool(one == other)
-    if kind in NUMBERS and type(other) in NUMBERS:
+    if kind in NUMBER_TYPES and type(other) in NUMBER_TYPES:
         return bool(one == other)
     mine, yours = kind_of(one), kind_of(other)
     if mine != yours:
@@ -410,7 +410,7 @@ def _equal(one: Any, other: Any, steps: list[int]) -> bool:
         steps[0] += len(one)
         return _same_maps(one, other, steps)
     if isinstance(one, Optional) and isinstance(other, Optional):
-        if one is NONE or other is NONE:
+        if one is NO_VALUE or other is NO_VALUE:
             return one is other
         return _equal(one.held, other.held, steps)
     return bool(one == other)

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 
-from kcpfast.schema.cel import Budget, Type, compile_expression, parse_type
+from kcpfast.schema.cel import Budget, CelType, compile_expression, parse_type
 
 
-def typed(declared: Mapping[str, str]) -> dict[str, Type]:
+def typed(declared: Mapping[str, str]) -> dict[str, CelType]:
     return {name: parse_type(text) for name, text in declared.items()}
 
 
 def evaluate(
     source: str,
     bindings: Mapping[str, object] | None = None,
-    types: Mapping[str, Type] | None = None,
+    types: Mapping[str, CelType] | None = None,
     budget: Budget | None = None,
 ) -> object:
     """Compile with every binding dyn unless `types` says otherwise, and evaluate."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from kcpfast.schema.cel import Budget, CelError, Type, compile_expression, type_of_schema
+from kcpfast.schema.cel import Budget, CelError, CelType, compile_expression, type_of_schema
 from kcpfast.schema.cel.library.times import to_text
-from kcpfast.schema.cel.values import NONE, Optional, Timestamp, TypeValue, kind_of, type_name
+from kcpfast.schema.cel.values import NO_VALUE, Optional, Timestamp, TypeValue, kind_of, type_name
 
 from . import typed
 
@@ -34,7 +34,7 @@ def written(value: Any) -> Any:
         pairs = [[written(key), written(value[key])] for key in value]
         return {"map": sorted(pairs, key=lambda pair: json.dumps(pair, separators=(",", ":")))}
     if isinstance(value, Optional):
-        return {"optional": None if value is NONE else [written(value.held)]}
+        return {"optional": None if value is NO_VALUE else [written(value.held)]}
     return _written_scalar(value, kind)
 
 
@@ -52,7 +52,7 @@ def _written_scalar(value: Any, kind: str) -> Any:
     return {"null": ""} if value is None else {"other": type_name(value)}
 
 
-def variables(group: Mapping[str, Any]) -> dict[str, Type]:
+def variables(group: Mapping[str, Any]) -> dict[str, CelType]:
     declared = typed(group["variables"])
     if group["schema"] is not None:
         own = type_of_schema(group["schema"], resource=group["resource"])

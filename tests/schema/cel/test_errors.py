@@ -2,7 +2,7 @@
 
 import pytest
 
-from kcpfast.schema.cel import CelError, Type, compile_expression, parse_type
+from kcpfast.schema.cel import CelError, CelType, compile_expression, parse_type
 
 from . import typed
 
@@ -68,6 +68,6 @@ def test_result_of_another_type_is_refused(wanted: str, source: str) -> None:
 
 
 def test_undefined_field_of_an_object() -> None:
-    own = Type("object", "Thing")
+    own = CelType("object", "Thing")
     with pytest.raises(CelError, match="undefined field 'foo'"):
         compile_expression("self.foo", {"self": own})

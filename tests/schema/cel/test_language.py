@@ -5,7 +5,7 @@ import math
 import pytest
 
 from kcpfast.schema.cel import CelError
-from kcpfast.schema.cel.values import NONE, Duration, Optional, Uint
+from kcpfast.schema.cel.values import NO_VALUE, Duration, Optional, Uint
 
 from . import evaluate
 
@@ -41,7 +41,7 @@ VALUES = {
     # optionals
     "a.?zz.?y.orValue(5)": 5,
     "a.?b.optMap(x, x + 1)": Optional(2),
-    "m[?'zz']": NONE,
+    "m[?'zz']": NO_VALUE,
     "optional.of(1).orValue(1 / 0)": 1,
     "[?a.?b, ?a.?zz]": [1],
     # macros
@@ -79,7 +79,7 @@ ERRORS = {
 @pytest.mark.parametrize(("source", "expected"), VALUES.items())
 def test_value(source: str, expected: object) -> None:
     value = evaluate(source, DATA)
-    if isinstance(expected, Optional) and expected is not NONE:
+    if isinstance(expected, Optional) and expected is not NO_VALUE:
         assert isinstance(value, Optional)
         value, expected = value.held, expected.held
     assert value == expected

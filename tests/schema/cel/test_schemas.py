@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kcpfast.schema.cel import (
-    NONE,
+    NO_VALUE,
     CelError,
     Optional,
     compile_expression,
@@ -62,7 +62,7 @@ def test_old_self_may_be_optional() -> None:
     types = {"self": SELF, "oldSelf": optional_of(SELF)}
     source = "oldSelf.?number.orValue(0.0) < 2.0 && (!oldSelf.hasValue() || oldSelf.value().date"
     source += ".getMonth() == 1) && oldSelf.optMap(o, o.keyed == self.keyed).orValue(true)"
-    for old in (NONE, Optional(OBJECT)):
+    for old in (NO_VALUE, Optional(OBJECT)):
         assert evaluate(source, {"self": OBJECT, "oldSelf": old}, types) is True
 
 

@@ -36,13 +36,13 @@ _NAMESPACE_META = {
 }
 
 
-def _object(name: str, fields: Mapping[str, str], **more: cel.Type) -> cel.Type:
+def _object(name: str, fields: Mapping[str, str], **more: cel.CelType) -> cel.CelType:
     known = {key: cel.parse_type(text) for key, text in fields.items()}
     return cel.object_of(f"kubernetes.{name}", known | more)
 
 
 @cache
-def _request() -> cel.Type:
+def _request() -> cel.CelType:
     kind, resource = _object("GroupVersionKind", _KIND), _object("GroupVersionResource", _RESOURCE)
     words = ("subResource", "requestSubResource", "name", "namespace", "operation")
     return _object(
@@ -57,7 +57,7 @@ def _request() -> cel.Type:
 
 
 @cache
-def _namespace() -> cel.Type:
+def _namespace() -> cel.CelType:
     return _object(
         "Namespace",
         {"apiVersion": "string", "kind": "string"},
@@ -68,8 +68,11 @@ def _namespace() -> cel.Type:
 
 
 def declared(
-    *, params: bool = False, authorizer: bool = True, computed: Mapping[str, cel.Type] | None = None
-) -> dict[str, cel.Type]:
+    *,
+    params: bool = False,
+    authorizer: bool = True,
+    computed: Mapping[str, cel.CelType] | None = None,
+) -> dict[str, cel.CelType]:
     """Return the variables of an expression; `computed` are the policy's own, by name."""
     dyn = cel.parse_type("dyn")
     found = {
@@ -90,7 +93,7 @@ def declared(
 
 
 @cache
-def made() -> Mapping[str, cel.Type]:
+def made() -> Mapping[str, cel.CelType]:
     """Return the objects that a mutation may make: configurations to apply, JSON patches."""
     fields = {"op": "string", "path": "string", "from": "string", "value": "dyn"}
     patch = cel.object_of("JSONPatch", {key: cel.parse_type(kind) for key, kind in fields.items()})
@@ -99,10 +102,10 @@ def made() -> Mapping[str, cel.Type]:
 
 def compiled(
     source: str,
-    variables: Mapping[str, cel.Type],
-    results: tuple[cel.Type, ...],
-    types: Mapping[str, cel.Type] | None = None,
-) -> cel.Program:
+    variables: Mapping[str, cel.CelType],
+    results: tuple[cel.CelType, ...],
+    types: Mapping[str, cel.CelType] | None = None,
+) -> cel.CelProgram:
     """Compile an expression of one of the types in `results` (() = any); CelError if it is not."""
     expect = results[0] if len(results) == 1 else None
     program = cel.compile_expression(source, variables, expect=expect, types=types)
@@ -116,9 +119,9 @@ def compiled(
 def check(
     source: str,
     field: str,
-    variables: Mapping[str, cel.Type],
+    variables: Mapping[str, cel.CelType],
     result: str,
-    types: Mapping[str, cel.Type] | None = None,
+    types: Mapping[str, cel.CelType] | None = None,
 ) -> list[Cause]:
     """Return what is wrong with an expression; `result` names the types it may have, by bars."""
     wanted = tuple(result_type(name) for name in result.split("|"))
@@ -129,7 +132,7 @@ def check(
     return []
 
 
-def result_type(name: str) -> cel.Type:
+def result_type(name: str) -> cel.CelType:
     """Return the type of a result by its name."""
     if name == "Object":
         return made()["Object"]

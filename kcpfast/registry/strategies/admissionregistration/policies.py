@@ -30,7 +30,7 @@ from kcpfast.registry.strategies.base import Strategy
 from kcpfast.resources.resource import Object
 from kcpfast.schema import cel
 
-GROUP = "admissionregistration.k8s.io"
+ADMISSION_GROUP = "admissionregistration.k8s.io"
 _REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge")
 _ACTIONS = ("Audit", "Deny", "Warn")
 _MAX_ANNOTATIONS = 20
@@ -63,7 +63,7 @@ def _prepare_validating(obj: Object) -> None:
     obj["status"] = {}
 
 
-def _check_common(spec: Spec, *, mutates: bool) -> tuple[list[Cause], dict[str, cel.Type]]:
+def _check_common(spec: Spec, *, mutates: bool) -> tuple[list[Cause], dict[str, cel.CelType]]:
     """Return what is wrong with what all policies have, and the variables they compute."""
     causes = needed_of(spec, "failurePolicy", ("Fail", "Ignore"), "spec")
     params = spec.get("paramKind") is not None
@@ -78,7 +78,7 @@ def _check_common(spec: Spec, *, mutates: bool) -> tuple[list[Cause], dict[str, 
             causes.append(field_required("spec.matchConstraints.resourceRules"))
     where = "spec.matchConditions"
     causes += check_conditions(spec.get("matchConditions"), where, params=params)
-    computed: dict[str, cel.Type] = {}
+    computed: dict[str, cel.CelType] = {}
     for index, each in enumerate(spec.get("variables") or ()):
         causes += _check_variable(each, f"spec.variables[{index}]", computed, params)
     return causes, computed
@@ -108,7 +108,7 @@ def _check_param_kind(found: Spec, field: str) -> list[Cause]:
 
 
 def _check_variable(
-    found: Spec, field: str, computed: dict[str, cel.Type], params: bool
+    found: Spec, field: str, computed: dict[str, cel.CelType], params: bool
 ) -> list[Cause]:
     """Check a variable, and add it to those that the following expressions may use."""
     name, source = found.get("name") or "", found.get("expression") or ""
@@ -148,8 +148,8 @@ def _check_validating(obj: Object) -> list[Cause]:
 def _check_validation(
     found: Spec,
     field: str,
-    variables: Mapping[str, cel.Type],
-    speechless: Mapping[str, cel.Type],
+    variables: Mapping[str, cel.CelType],
+    speechless: Mapping[str, cel.CelType],
 ) -> list[Cause]:
     source, where = found.get("expression") or "", f"{field}.expression"
     if not source.strip():
@@ -170,7 +170,7 @@ def _check_validation(
 
 
 def _check_annotations(
-    obj: Object, notes: Sequence[Spec], field: str, variables: Mapping[str, cel.Type]
+    obj: Object, notes: Sequence[Spec], field: str, variables: Mapping[str, cel.CelType]
 ) -> list[Cause]:
     causes = []
     if len(notes) > _MAX_ANNOTATIONS:
@@ -209,7 +209,7 @@ def _check_mutating(obj: Object) -> list[Cause]:
     return causes + needed_of(spec, "reinvocationPolicy", ("Never", "IfNeeded"), "spec")
 
 
-def _check_mutation(found: Spec, field: str, variables: Mapping[str, cel.Type]) -> list[Cause]:
+def _check_mutation(found: Spec, field: str, variables: Mapping[str, cel.CelType]) -> list[Cause]:
     kind = found.get("patchType") or ""
     if kind not in _PATCHES:
         return needed_of(found, "patchType", tuple(_PATCHES), field)
@@ -296,25 +296,25 @@ def _check_mutating_binding(obj: Object) -> list[Cause]:
 
 
 STRATEGIES = {
-    (GROUP, "mutatingadmissionpolicies"): Strategy(
+    (ADMISSION_GROUP, "mutatingadmissionpolicies"): Strategy(
         prepare_create=_prepare,
         prepare_update=lambda new, _old: _prepare(new),
         validate=_check_mutating,
         validate_update=lambda new, _old: _check_mutating(new),
     ),
-    (GROUP, "mutatingadmissionpolicybindings"): Strategy(
+    (ADMISSION_GROUP, "mutatingadmissionpolicybindings"): Strategy(
         prepare_create=_prepare_binding,
         prepare_update=lambda new, _old: _prepare_binding(new),
         validate=_check_mutating_binding,
         validate_update=lambda new, _old: _check_mutating_binding(new),
     ),
-    (GROUP, "validatingadmissionpolicies"): Strategy(
+    (ADMISSION_GROUP, "validatingadmissionpolicies"): Strategy(
         prepare_create=_prepare_validating,
         prepare_update=lambda new, _old: _prepare(new),
         validate=_check_validating,
         validate_update=lambda new, _old: _check_validating(new),
     ),
-    (GROUP, "validatingadmissionpolicybindings"): Strategy(
+    (ADMISSION_GROUP, "validatingadmissionpolicybindings"): Strategy(
         prepare_create=_prepare_binding,
         prepare_update=lambda new, _old: _prepare_binding(new),
         validate=_check_validating_binding,

@@ -17,7 +17,7 @@ from kcpfast.registry.strategies.admissionregistration.rules import (
 from kcpfast.registry.strategies.base import Strategy
 from kcpfast.resources.resource import Object
 
-GROUP = "admissionregistration.k8s.io"
+ADMISSION_GROUP = "admissionregistration.k8s.io"
 _DEFAULTS: dict[str, Any] = {
     "failurePolicy": "Fail",
     "matchPolicy": "Equivalent",
@@ -192,6 +192,6 @@ def _strategy(*, mutates: bool) -> Strategy:
 
 
 STRATEGIES = {
-    (GROUP, "mutatingwebhookconfigurations"): _strategy(mutates=True),
-    (GROUP, "validatingwebhookconfigurations"): _strategy(mutates=False),
+    (ADMISSION_GROUP, "mutatingwebhookconfigurations"): _strategy(mutates=True),
+    (ADMISSION_GROUP, "validatingwebhookconfigurations"): _strategy(mutates=False),
 }

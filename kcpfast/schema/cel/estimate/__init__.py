@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..celtypes import Type, is_optional
+from ..celtypes import CelType, is_optional
 from ..nodes import (
     Bind,
-    Call,
+    FunctionCall,
     Ident,
     ListNode,
     Literal,
@@ -24,9 +24,9 @@ from ..nodes import (
     Select,
     Struct,
 )
-from ..program import Program
+from ..program import CelProgram
 from .calls import CALLS
-from .ranges import ANY_SIZE, NOTHING, ONE, UNBOUNDED, Range, exactly
+from .ranges import ANY_SIZE, NOTHING, ONE, UNBOUNDED, CostRange, exactly
 
 # What Kubernetes allows one rule, times the number of places it applies to, and all of a CRD.
 RULE_LIMIT = 10_000_000
@@ -35,7 +35,7 @@ CRD_LIMIT = 100_000_000
 _SCALARS = frozenset(("bool", "double", "duration", "int", "timestamp", "uint"))
 
 
-def estimate_cost(program: Program) -> tuple[int, int]:
+def estimate_cost(program: CelProgram) -> tuple[int, int]:
     """Return the least and the most that one evaluation can cost; UNBOUNDED for no bound."""
     try:
         found = _Estimator(program).cost(program.tree)
@@ -45,18 +45,18 @@ def estimate_cost(program: Program) -> tuple[int, int]:
 
 
 class _Estimator:
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: CelProgram) -> None:
         self._resolve = program.resolve
         # By node: its type where a schema bounds it, and its size where the expression does.
-        self._bounded: dict[Node, Type] = {}
-        self._sizes: dict[Node, Range] = {}
-        self._scope: dict[str, Type | None] = {}
+        self._bounded: dict[Node, CelType] = {}
+        self._sizes: dict[Node, CostRange] = {}
+        self._scope: dict[str, CelType | None] = {}
 
-    def cost(self, node: Node) -> Range:
+    def cost(self, node: Node) -> CostRange:
         """Return what evaluating a node costs."""
         return _COSTS[type(node)](self, node)
 
-    def size(self, node: Node) -> Range:
+    def size(self, node: Node) -> CostRange:
         """Return the number of characters, elements or entries that a value can have."""
         known = self._sizes.get(node)
         if known is None:
@@ -65,22 +65,22 @@ class _Estimator:
             return known
         bounded = self._bounded.get(node)
         if bounded is not None:
-            return Range(0, bounded.max_elements or 0)
+            return CostRange(0, bounded.max_elements or 0)
         kind = self.kind(node)
         if is_optional(kind):
             kind = kind.params[0]
         return ONE if kind.kind in _SCALARS else ANY_SIZE
 
-    def kind(self, node: Node) -> Type:
+    def kind(self, node: Node) -> CelType:
         """Return a node's type."""
         return self._resolve(node.type)
 
-    def item_size(self, node: Node) -> Range:
+    def item_size(self, node: Node) -> CostRange:
         """Return the size of a list's elements."""
         bounded = self._bounded.get(node)
-        return ANY_SIZE if bounded is None else Range(0, bounded.params[0].max_elements or 0)
+        return ANY_SIZE if bounded is None else CostRange(0, bounded.params[0].max_elements or 0)
 
-    def _total(self, nodes: list[Node], base: int = 0) -> Range:
+    def _total(self, nodes: list[Node], base: int = 0) -> CostRange:
         total = exactly(base)
         for node in nodes:
             total = total.plus(self.cost(node))
@@ -88,11 +88,11 @@ class _Estimator:
 
     # ------------------------------------------------------------ one method per kind of node
 
-    def _literal(self, _node: Literal) -> Range:
+    def _literal(self, _node: Literal) -> CostRange:
         return NOTHING
 
-    def _ident(self, node: Ident) -> Range:
-        kind: Type | None = node.type if node.slot >= 0 else None
+    def _ident(self, node: Ident) -> CostRange:
+        kind: CelType | None = node.type if node.slot >= 0 else None
         if node.name in self._scope:
             kind = self._scope[node.name]
         elif kind is not None and kind.max_elements is None:
@@ -101,7 +101,7 @@ class _Estimator:
             self._bounded[node] = kind
         return ONE
 
-    def _select(self, node: Select) -> Range:
+    def _select(self, node: Select) -> CostRange:
         if not node.field:
             return ONE
         total = self.cost(node.operand)
@@ -117,23 +117,23 @@ class _Estimator:
                 self._bounded[node] = field.type
         return total.plus(ONE) if node.optional or target.kind in ("map", "object") else total
 
-    def _logic(self, node: Logic) -> Range:
+    def _logic(self, node: Logic) -> CostRange:
         first, *rest = [self.cost(term) for term in node.terms]
         high = first.high
         for term in rest:
             high = min(UNBOUNDED, high + term.high)
-        return Range(first.low, high)
+        return CostRange(first.low, high)
 
-    def _list(self, node: ListNode) -> Range:
+    def _list(self, node: ListNode) -> CostRange:
         return self._total(node.elements, 10)
 
-    def _map(self, node: MapNode) -> Range:
+    def _map(self, node: MapNode) -> CostRange:
         return self._total([*node.keys, *node.values], 30)
 
-    def _struct(self, node: Struct) -> Range:
+    def _struct(self, node: Struct) -> CostRange:
         return self._total(node.values, 40)
 
-    def _call(self, node: Call) -> Range:
+    def _call(self, node: FunctionCall) -> CostRange:
         operands = node.operands()
         if node.function == "_?_:_":
             return self._choice(node)
@@ -150,12 +150,12 @@ class _Estimator:
             self._sizes[node] = size
         return total.plus(own)
 
-    def _choice(self, node: Call) -> Range:
+    def _choice(self, node: FunctionCall) -> CostRange:
         test, yes, no = [self.cost(part) for part in node.args]
         self._sizes[node] = self.size(node.args[1]).either(self.size(node.args[2]))
         return test.plus(yes.either(no))
 
-    def _loop(self, node: Loop) -> Range:
+    def _loop(self, node: Loop) -> CostRange:
         total = self.cost(node.source)
         count = self.size(node.source)
         before = dict(self._scope)
@@ -173,7 +173,7 @@ class _Estimator:
             return total.plus(count.times(count).scaled(2))
         return total
 
-    def _loop_types(self, node: Loop) -> list[Type | None]:
+    def _loop_types(self, node: Loop) -> list[CelType | None]:
         source = self._bounded.get(node.source)
         if source is None or source.kind not in ("list", "map"):
             return [None] * len(node.names)
@@ -181,7 +181,7 @@ class _Estimator:
             return [None if source.kind == "list" else source.params[0], source.params[-1]]
         return [source.params[0]]
 
-    def _bind(self, node: Bind) -> Range:
+    def _bind(self, node: Bind) -> CostRange:
         init = self.cost(node.init)
         before = dict(self._scope)
         self._scope[node.name] = None
@@ -195,7 +195,7 @@ class _Estimator:
         return total
 
 
-def _literal_size(node: Node) -> Range | None:
+def _literal_size(node: Node) -> CostRange | None:
     if isinstance(node, Literal):
         return exactly(len(node.value) if isinstance(node.value, str | bytes) else 1)
     if isinstance(node, ListNode):
@@ -203,9 +203,9 @@ def _literal_size(node: Node) -> Range | None:
     return exactly(len(node.keys)) if isinstance(node, MapNode) else None
 
 
-_COSTS: dict[type, Callable[[_Estimator, Any], Range]] = {
+_COSTS: dict[type, Callable[[_Estimator, Any], CostRange]] = {
     Bind: _Estimator._bind,
-    Call: _Estimator._call,
+    FunctionCall: _Estimator._call,
     Ident: _Estimator._ident,
     ListNode: _Estimator._list,
     Literal: _Estimator._literal,
@@ -220,20 +220,22 @@ _COSTS: dict[type, Callable[[_Estimator, Any], Range]] = {
 # cel-go expands each macro to a fold over an accumulator; these count its parts.
 
 
-def _all(test: Range, _step: Range, _tested: bool) -> tuple[int, Range]:
-    return 1, Range(3, min(UNBOUNDED, 3 + test.high))
+def _all(test: CostRange, _step: CostRange, _tested: bool) -> tuple[int, CostRange]:
+    return 1, CostRange(3, min(UNBOUNDED, 3 + test.high))
 
 
-def _exists(test: Range, _step: Range, _tested: bool) -> tuple[int, Range]:
-    return 1, Range(4, min(UNBOUNDED, 4 + test.high))
+def _exists(test: CostRange, _step: CostRange, _tested: bool) -> tuple[int, CostRange]:
+    return 1, CostRange(4, min(UNBOUNDED, 4 + test.high))
 
 
-def _exists_one(test: Range, _step: Range, _tested: bool) -> tuple[int, Range]:
-    return 2, test.plus(Range(1, 2))
+def _exists_one(test: CostRange, _step: CostRange, _tested: bool) -> tuple[int, CostRange]:
+    return 2, test.plus(CostRange(1, 2))
 
 
-def _collecting(once: int, each: int) -> Callable[[Range, Range, bool], tuple[int, Range]]:
-    def estimate(test: Range, step: Range, tested: bool) -> tuple[int, Range]:
+def _collecting(
+    once: int, each: int
+) -> Callable[[CostRange, CostRange, bool], tuple[int, CostRange]]:
+    def estimate(test: CostRange, step: CostRange, tested: bool) -> tuple[int, CostRange]:
         taken = step.plus(exactly(each))
         return once, test.plus(taken.either(ONE)) if tested else taken
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..base import CelError
 from ..signatures import Row
-from ..values import NONE, Opaque, Optional
+from ..values import NO_VALUE, Opaque, Optional
 from . import url
 from .times import is_date
 
@@ -166,7 +166,7 @@ _FORMATS = {
 
 
 def _named(name: str) -> Optional:
-    return Optional(_FORMATS[name]) if name in _FORMATS else NONE
+    return Optional(_FORMATS[name]) if name in _FORMATS else NO_VALUE
 
 
 def _constants(first: str, last: str) -> list[Row]:
@@ -184,7 +184,7 @@ def _constants(first: str, last: str) -> list[Row]:
 
 def _validate(named: Any, text: str) -> Optional:
     found = named.check(text)
-    return Optional(found) if found else NONE
+    return Optional(found) if found else NO_VALUE
 
 
 _T = "kubernetes.NamedFormat"

@@ -43,7 +43,7 @@ def clauses(template: str) -> Iterator[tuple[str, Verb | None, int]]:
         if hit.group() == "%%":
             yield before + "%", None, 0
             continue
-        verb = VERBS.get(hit.group(2))
+        verb = FORMAT_VERBS.get(hit.group(2))
         if verb is None:
             what = f'unrecognized formatting clause "{hit.group(2)}"'
             raise CelError(f"could not parse formatting clause: {what}")
@@ -109,8 +109,8 @@ def _shown_scalar(value: Any, kind: str) -> str:
         return "true" if value else "false"
     if kind == "null":
         return "null"
-    if kind not in VERBS["s"].kinds:
-        raise CelError(misfit(VERBS["s"], type_name(value)))
+    if kind not in FORMAT_VERBS["s"].kinds:
+        raise CelError(misfit(FORMAT_VERBS["s"], type_name(value)))
     return str(value)
 
 
@@ -149,7 +149,7 @@ _HEXES = _INTS | {"bytes", "string"}
 _ALL = frozenset(("bool", "bytes", "double", "duration", "int", "list", "map", "null", "string",
                   "timestamp", "type", "uint"))
 _ALL_TEXT = "strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps"
-VERBS = {
+FORMAT_VERBS = {
     "X": Verb("hex", "integers, byte buffers, and strings", _HEXES,
               lambda value, precision: _hex(value, precision).upper()),
     "b": Verb("binary", "integers and bools", _INTS | {"bool"}, lambda value, _: f"{int(value):b}"),

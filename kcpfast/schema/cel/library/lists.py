@@ -12,7 +12,7 @@ from typing import Any
 
 from ..base import CelError
 from ..signatures import Row
-from ..values import NONE, Duration, ListView, Optional, Uint, equal, kind_of
+from ..values import NO_VALUE, Duration, ListView, Optional, Uint, equal, kind_of
 from .operators import checked, checked_uint, compare, in_list
 from .times import add_duration
 
@@ -28,11 +28,11 @@ def _is_sorted(items: Any) -> bool:
 
 def _extreme(name: str, sign: int) -> Callable[[Any], Any]:
     def find(items: Any) -> Any:
-        best = NONE
+        best = NO_VALUE
         for item in items:
-            if best is NONE or compare(item, best) * sign > 0:
+            if best is NO_VALUE or compare(item, best) * sign > 0:
                 best = item
-        if best is NONE:
+        if best is NO_VALUE:
             raise CelError(f"{name} called on empty list")
         return best
 
@@ -119,11 +119,11 @@ def _contains_all(one: Any, other: Any) -> bool:
 
 
 def _first(items: Any) -> Optional:
-    return Optional(items[0]) if len(items) else NONE
+    return Optional(items[0]) if len(items) else NO_VALUE
 
 
 def _last(items: Any) -> Optional:
-    return Optional(items[len(items) - 1]) if len(items) else NONE
+    return Optional(items[len(items) - 1]) if len(items) else NO_VALUE
 
 
 _COMPARABLE = ("int", "uint", "double", "bool", "duration", "timestamp", "string", "bytes")

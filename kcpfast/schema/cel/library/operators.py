@@ -11,7 +11,17 @@ from typing import Any
 
 from ..base import INT_MAX, INT_MIN, UINT_MAX, CelError
 from ..signatures import Row
-from ..values import NONE, NUMBERS, Built, ListView, Optional, Uint, equal, kind_of, type_name
+from ..values import (
+    NO_VALUE,
+    NUMBER_TYPES,
+    Built,
+    ListView,
+    Optional,
+    Uint,
+    equal,
+    kind_of,
+    type_name,
+)
 
 NO_OVERLOAD = "no such overload"
 
@@ -125,7 +135,7 @@ def index_dyn(container: Any, key: Any) -> Any:
 
 def index_list(items: Any, at: Any) -> Any:
     """Return a list's element; any whole number will do, CelError when out of bounds."""
-    if type(at) not in NUMBERS:
+    if type(at) not in NUMBER_TYPES:
         raise CelError(f"unsupported index type '{type_name(at)}' in list")
     if at != at or at in (float("inf"), float("-inf")) or int(at) != at:
         raise CelError(f"unsupported index value {shown(at)} in list")
@@ -137,17 +147,17 @@ def index_list(items: Any, at: Any) -> Any:
 def optional_index(container: Any, key: Any) -> Optional:
     """Return `container[?key]`: an optional, of a container that may be optional itself."""
     if isinstance(container, Optional):
-        if container is NONE:
-            return NONE
+        if container is NO_VALUE:
+            return NO_VALUE
         container = container.held
     kind = kind_of(container)
     if kind == "list":
-        if type(key) not in NUMBERS or int(key) != key or not 0 <= key < len(container):
-            return NONE
+        if type(key) not in NUMBER_TYPES or int(key) != key or not 0 <= key < len(container):
+            return NO_VALUE
         return Optional(container[int(key)])
     if kind in ("map", "object") and in_map(key, container):
         return Optional(container[key])
-    return NONE
+    return NO_VALUE
 
 
 def shown(value: Any) -> str:
@@ -165,7 +175,7 @@ def size(value: Any) -> int:
 def compare(one: Any, other: Any) -> int:
     """Return -1, 0 or 1 for two values that have an order; CelError for those that have none."""
     mine, yours = kind_of(one), kind_of(other)
-    numbers = type(one) in NUMBERS and type(other) in NUMBERS
+    numbers = type(one) in NUMBER_TYPES and type(other) in NUMBER_TYPES
     if not numbers and (mine != yours or mine not in _ORDERED):
         raise CelError(NO_OVERLOAD)
     return int(one > other) - int(one < other)

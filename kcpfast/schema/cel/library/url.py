@@ -24,7 +24,7 @@ _AS_IT_IS = re.compile(r"[A-Za-z0-9\-_.~!$&'()*+,;=:@\[\]%/]*")
 _PATH_SAFE = "/$&+,:;=@-_.~"
 
 
-class Url(Opaque):
+class UrlValue(Opaque):
     """The parts of a URL."""
 
     cel_type = "kubernetes.URL"
@@ -41,14 +41,14 @@ class Url(Opaque):
 
     def __eq__(self, other: object) -> bool:
         """Compare all parts."""
-        return isinstance(other, Url) and vars(self) == vars(other)
+        return isinstance(other, UrlValue) and vars(self) == vars(other)
 
     def __hash__(self) -> int:
         """Hash host and path."""
         return hash((self.host, self.path))
 
 
-def parse(text: str, *, relative: bool = False) -> Url:
+def parse(text: str, *, relative: bool = False) -> UrlValue:
     """Return the parts of an absolute URL or path; CelError in Go's words otherwise.
 
     Also of a `relative` one, as url.Parse does, that has no fragment.
@@ -67,7 +67,7 @@ def parse(text: str, *, relative: bool = False) -> Url:
             raise _wrong(text, "invalid URI for request")
         if not scheme and ":" in rest.partition("/")[0]:
             raise _wrong(text, "first path segment in URL cannot contain colon")
-        return Url(scheme, "", "", query)
+        return UrlValue(scheme, "", "", query)
     host, user = "", None
     if rest.startswith("//") and (scheme or not rest.startswith("///")):
         authority, slash, path = rest[2:].partition("/")
@@ -77,7 +77,7 @@ def parse(text: str, *, relative: bool = False) -> Url:
     if bad is not None:
         shown = rest[bad.start() : bad.start() + 3]
         raise _wrong(text, f'invalid URL escape "{shown}"')
-    return Url(scheme, host, rest, query, user)
+    return UrlValue(scheme, host, rest, query, user)
 
 
 def _user(text: str, authority: str) -> str | None:
@@ -109,7 +109,7 @@ def _host(text: str, authority: str) -> str:
     return host
 
 
-def _url(text: str) -> Url:
+def _url(text: str) -> UrlValue:
     try:
         found = parse(text)
         # Kubernetes checks the whole, and then reads it again to leave out the fragment.

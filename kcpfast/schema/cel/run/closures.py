@@ -12,7 +12,7 @@ from typing import Any
 
 from ..base import INT_MAX, INT_MIN, Budget, CelError
 from ..library.operators import NO_OVERLOAD
-from ..values import NONE, Optional, equal_within
+from ..values import NO_VALUE, Optional, equal_within
 
 Frame = list[Any]
 Closure = Callable[[Frame], Any]
@@ -188,9 +188,9 @@ def bind_optional(slot: int, init: Closure, body: Block, wrap: bool) -> Closure:
         held = init(frame)
         if not isinstance(held, Optional):
             raise CelError(NO_OVERLOAD)
-        if held is NONE:
+        if held is NO_VALUE:
             enter(frame[0], 1)
-            return NONE
+            return NO_VALUE
         enter(frame[0], cost)
         frame[slot] = held.held
         value = run_body(frame)

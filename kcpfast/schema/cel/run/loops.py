@@ -23,7 +23,7 @@ MERGE_STEP = 2
 COUNT_HIT = 2
 
 
-class Parts(NamedTuple):
+class LoopParts(NamedTuple):
     """A compiled comprehension: source, slot of the first variable, and the bodies with costs."""
 
     source: Closure
@@ -35,7 +35,7 @@ class Parts(NamedTuple):
     step_cost: int
 
 
-def _items(parts: Parts, frame: Frame) -> Iterable[Any]:
+def _items(parts: LoopParts, frame: Frame) -> Iterable[Any]:
     """Return what the loop runs over: elements or keys, or pairs for two variables."""
     source = parts.source(frame)
     kind = kind_of(source)
@@ -46,10 +46,10 @@ def _items(parts: Parts, frame: Frame) -> Iterable[Any]:
     raise CelError("no such overload")
 
 
-def _quantified(decisive: bool, base: int) -> Callable[[Parts], Closure]:
+def _quantified(decisive: bool, base: int) -> Callable[[LoopParts], Closure]:
     """Make exists (`decisive` true) or all: one such element decides, errors notwithstanding."""
 
-    def build(parts: Parts) -> Closure:
+    def build(parts: LoopParts) -> Closure:
         test, place = parts.test, _placer(parts)
         assert test is not None
         cost = base + parts.test_cost
@@ -89,7 +89,7 @@ def _decided(frame: Frame, rest: Iterator[Any], base: int, decisive: bool) -> bo
     return decisive
 
 
-def _placer(parts: Parts) -> Callable[[Frame, Any], None]:
+def _placer(parts: LoopParts) -> Callable[[Frame, Any], None]:
     """Return a function that sets the loop variables."""
     slot = parts.slot
 
@@ -102,7 +102,7 @@ def _placer(parts: Parts) -> Callable[[Frame, Any], None]:
     return place if parts.names == 1 else place_pair
 
 
-def _exists_one(parts: Parts) -> Closure:
+def _exists_one(parts: LoopParts) -> Closure:
     test, place = parts.test, _placer(parts)
     assert test is not None
 
@@ -119,7 +119,7 @@ def _exists_one(parts: Parts) -> Closure:
     return run
 
 
-def _steps(parts: Parts, frame: Frame, cost: int) -> Iterable[Any]:
+def _steps(parts: LoopParts, frame: Frame, cost: int) -> Iterable[Any]:
     """Yield what `step` makes of each element that passes the test."""
     budget, test, step, place = frame[0], parts.test, parts.step, _placer(parts)
     assert step is not None
@@ -134,11 +134,11 @@ def _steps(parts: Parts, frame: Frame, cost: int) -> Iterable[Any]:
         yield step(frame)
 
 
-def _collect(parts: Parts) -> Closure:
+def _collect(parts: LoopParts) -> Closure:
     return lambda frame: list(_steps(parts, frame, COLLECT_STEP))
 
 
-def _sort_by(parts: Parts) -> Closure:
+def _sort_by(parts: LoopParts) -> Closure:
     def run(frame: Frame) -> list[Any]:
         source = list(parts.source(frame))
         keys = list(_steps(parts._replace(source=lambda _: source), frame, COLLECT_STEP))
@@ -148,7 +148,7 @@ def _sort_by(parts: Parts) -> Closure:
     return run
 
 
-def _transform_map(parts: Parts) -> Closure:
+def _transform_map(parts: LoopParts) -> Closure:
     slot = parts.slot
 
     def run(frame: Frame) -> dict[Any, Any]:
@@ -160,7 +160,7 @@ def _transform_map(parts: Parts) -> Closure:
     return run
 
 
-def _transform_entries(parts: Parts) -> Closure:
+def _transform_entries(parts: LoopParts) -> Closure:
     def run(frame: Frame) -> dict[Any, Any]:
         made: dict[Any, Any] = {}
         for entries in _steps(parts, frame, MERGE_STEP):
@@ -175,7 +175,7 @@ def _transform_entries(parts: Parts) -> Closure:
     return run
 
 
-LOOPS: dict[str, Callable[[Parts], Closure]] = {
+LOOPS: dict[str, Callable[[LoopParts], Closure]] = {
     "all": _quantified(False, ALL_STEP),
     "exists": _quantified(True, EXISTS_STEP),
     "exists_one": _exists_one,

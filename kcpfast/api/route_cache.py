@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kcpfast._core.heads import Cut, Heads
+from kcpfast._core.heads import FastRequest, HeaderBlock
 from kcpfast._core.routing import Route, renamed
 from kcpfast.api.context import Call, Handler
 from kcpfast.meta.bounded import allowed
@@ -27,17 +27,17 @@ _MOST_HELD = 128 << 20
 _MAX_TARGET = 1024
 _VERBS = ("create", "delete", "get", "list", "patch", "update")
 _STATUS = b"status"
-_Key = tuple[Heads, bytes, bytes, bytes]
+_Key = tuple[HeaderBlock, bytes, bytes, bytes]
 
 
-class Plan(NamedTuple):
+class RouteEntry(NamedTuple):
     """What was understood of a request; `named` tells whether it holds for every name."""
 
     pattern: Call
     handler: Handler
     named: bool
 
-    def call(self, request: Request, cut: Cut) -> Call:
+    def call(self, request: Request, cut: FastRequest) -> Call:
         """Return the call that another request like the first is."""
         call = self.pattern.again(request)
         if self.named:
@@ -48,7 +48,7 @@ class Plan(NamedTuple):
         return call
 
 
-def _around_name(cut: Cut) -> tuple[bytes, bytes, bytes]:
+def _around_name(cut: FastRequest) -> tuple[bytes, bytes, bytes]:
     """Return what is before the object's name, the name, and its part behind: only `status`."""
     if cut.name != _STATUS:
         return cut.line, cut.name, b""
@@ -56,7 +56,7 @@ def _around_name(cut: Cut) -> tuple[bytes, bytes, bytes]:
     return line + b"/", name, _STATUS
 
 
-class Plans:
+class RouteCache:
     """The memory; bounded.
 
     Plans keep the resources that they are about: when those have come to much, all begins anew.
@@ -68,7 +68,7 @@ class Plans:
         self._forget()
 
     def _forget(self) -> None:
-        self._plans: Derived[_Key, Plan] = Derived(self._reader, _MAX_PLANS)
+        self._plans: Derived[_Key, RouteEntry] = Derived(self._reader, _MAX_PLANS)
         self._resources: set[int] = set()
         self._held = 0
 
@@ -84,7 +84,7 @@ class Plans:
         plan = self._plan(cut)
         return (plan.call(request, cut), plan.handler) if plan is not None else None
 
-    def _plan(self, cut: Cut) -> Plan | None:
+    def _plan(self, cut: FastRequest) -> RouteEntry | None:
         heads, query, plans = cut.heads, cut.query, self._plans
         line, name, part = _around_name(cut)
         if name[:1] not in (b"", b"."):  # dots in paths are redirected
@@ -110,7 +110,7 @@ class Plans:
         self._hold(call.resource)
         pattern = call.again(_NOTHING)
         pattern.known = {}
-        plan = Plan(pattern, handler, named)
+        plan = RouteEntry(pattern, handler, named)
         self._plans.keep((cut.heads, line, part, cut.query), plan, notes)
 
     def _hold(self, resource: Resource) -> None:

@@ -21,13 +21,13 @@ from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.store.contract import EXISTS, Check, Conflict
 
-EVENTS = BY_PLACE["", "v1", "events"]
+EVENT_RESOURCE = BY_PLACE["", "v1", "events"]
 NAMESPACES = BY_PLACE["", "v1", "namespaces"]
 SOURCE = "garbage-collector-controller"
 _LOOKED_AT = 1000
 
 
-class Strays:
+class MisplacedOwners:
     """Looks for owners in the wrong namespace."""
 
     def __init__(self, objects: Objects, catalog: Catalog) -> None:
@@ -96,9 +96,9 @@ class Strays:
         )
         text = f'ownerRef {shown} does not exist in namespace "{dependent.namespace}"'
         event = warning(obj, self._api_kind(dependent), "OwnerRefInvalidNamespace", text)
-        target = Target(EVENTS, dependent.cluster, namespace, event["metadata"]["name"])
+        target = Target(EVENT_RESOURCE, dependent.cluster, namespace, event["metadata"]["name"])
         home = Target(NAMESPACES, dependent.cluster, "", namespace).key()
-        writes = [Check(home, EXISTS), *self._objects.newborn(target, event)]
+        writes = [Check(home, EXISTS), *self._objects.creation_writes(target, event)]
         try:
             await self._objects.store.commit(writes)
         except Conflict:

@@ -29,7 +29,7 @@ def _nothing() -> None:
     pass
 
 
-class Upkeep:
+class Maintenance:
     """Keeps a store small while a server runs."""
 
     def __init__(self, store: Store, objects: Objects, tidy: Callable[[], None] = _nothing) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from kcpfast._core.heads import Heads, cut
+from kcpfast._core.heads import HeaderBlock, cut
 from kcpfast._core.routing import renamed, route
-from kcpfast.transport.messages import NOBODY, Peer, Request, Response
+from kcpfast.transport.messages import NO_PEER, Peer, Request, Response
 from tests.fix_inside import CONFIG_MAPS, Inside, Json, config_map
 from tests.kcp.provider import BINDINGS, LAMPS, NAME, Market, lamp, schema
 
@@ -26,7 +26,7 @@ class Client:
         self.serve, self.at, self.peer = inside.running.server.serve, inside.at, peer
         more = {name.replace("_", "-").encode(): text.encode() for name, text in headers.items()}
         token = {} if peer.common_name else {b"authorization": b"Bearer admin"}
-        self.heads = Heads(FIELDS | token | more)
+        self.heads = HeaderBlock(FIELDS | token | more)
 
     async def ask(
         self, method: str, path: str, body: Any = None, *, known: bool = True
@@ -81,7 +81,7 @@ ASKED = [
 async def test_answer_is_that_of_a_request_that_nobody_remembers(
     inside: Inside, path: str, headers: dict[str, str], kept: bool
 ) -> None:
-    client = Client(inside, NOBODY, **headers)
+    client = Client(inside, NO_PEER, **headers)
     for name in ("a", "b"):
         await client.ask("POST", CONFIG_MAPS, config_map(name), known=False)
     wanted = await client.ask("GET", path, known=False)
@@ -92,7 +92,7 @@ async def test_answer_is_that_of_a_request_that_nobody_remembers(
 
 
 async def test_one_plan_is_for_all_names(inside: Inside) -> None:
-    client, before = Client(inside, NOBODY), plans(inside)
+    client, before = Client(inside, NO_PEER), plans(inside)
     for number in range(4):
         path = f"{CONFIG_MAPS}/c{number}"
         assert (await client.ask("POST", CONFIG_MAPS, config_map(f"c{number}")))[0] == 201
@@ -108,7 +108,7 @@ async def test_one_plan_is_for_the_status_of_all(inside: Inside) -> None:
     market = Market(inside)
     await market.open()
     await market.bind(inside.at, "lamps")
-    client, before = Client(inside, NOBODY), plans(inside)
+    client, before = Client(inside, NO_PEER), plans(inside)
     for name in ("a", "b", "status"):
         made = await inside.create(LAMPS, lamp(name))
         path = f"{LAMPS}/{name}/status"
@@ -140,7 +140,7 @@ async def test_nothing_is_created_of_what_is_being_deleted(inside: Inside) -> No
     made = meta | {"kind": "CustomResourceDefinition", "spec": spec | {"versions": [version]}}
     await inside.create(CRDS, made)
     await inside.settle()
-    client, bulbs = Client(inside, NOBODY), LAMPS.replace("lamps", "bulbs")
+    client, bulbs = Client(inside, NO_PEER), LAMPS.replace("lamps", "bulbs")
     held = lamp("held") | {"kind": "Bulb"}
     held["metadata"]["finalizers"] = ["x.example.com/held"]
     await inside.create(bulbs, held)

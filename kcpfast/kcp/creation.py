@@ -9,20 +9,20 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kcpfast.auth.rbac import CLUSTER_ROLE_BINDINGS
-from kcpfast.auth.rbac import GROUP as RBAC
+from kcpfast.auth.rbac import RBAC_GROUP as RBAC
 from kcpfast.auth.tokens import ACCOUNTS
 from kcpfast.kcp import bindings, claims, conditions
-from kcpfast.kcp.clusters import LOCK_ANNOTATION, NAME, TYPE_ANNOTATION
+from kcpfast.kcp.clusters import LOCK_ANNOTATION, LOGICAL_CLUSTER_NAME, TYPE_ANNOTATION
 from kcpfast.kcp.exports import Offer, find_export, offers, resources
 from kcpfast.kcp.kinds import API_BINDINGS, LOGICAL_CLUSTERS
 from kcpfast.kcp.lifecycle import PHASE_LABEL
 from kcpfast.meta.cluster import PATH_ANNOTATION, default_binding_name, export_hash
 from kcpfast.meta.texts import embedded
 from kcpfast.registry import index
-from kcpfast.registry.objects import Consequence, Objects, Target
+from kcpfast.registry.objects import IndexHook, Objects, Target
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import Stamp, Write
+from kcpfast.store.contract import PutRevision, Write
 
 NAMESPACES = BY_PLACE["", "v1", "namespaces"]
 CONFIG_MAPS = BY_PLACE["", "v1", "configmaps"]
@@ -34,7 +34,7 @@ REPLICATE = "internal.kcp.io/replicate"
 CREATE_ONLY = {"bootstrap.kcp.io/create-only": "true"}
 
 
-class Owner(msgspec.Struct):
+class WorkspaceOwner(msgspec.Struct):
     """What is read of the owner that an annotation names (a UserInfo)."""
 
     username: str = ""
@@ -42,12 +42,12 @@ class Owner(msgspec.Struct):
 
 def short_owner(text: str) -> str:
     """Return an owner's annotation with nothing in it but the name, "" for one of no name."""
-    owner = embedded(text, Owner) or Owner()
+    owner = embedded(text, WorkspaceOwner) or WorkspaceOwner()
     return json.dumps({"username": owner.username}, separators=(",", ":"), ensure_ascii=False)
 
 
 class Export(NamedTuple):
-    """An export that is bound at birth."""
+    """An export that is bound at creation."""
 
     cluster: str
     path: str
@@ -70,15 +70,15 @@ class Maker:
 
     def make(self, target: Target, obj: Object) -> Object:
         """Store a new object of this cluster with the others."""
-        self.writes += self._objects.newborn(target, obj)
+        self.writes += self._objects.creation_writes(target, obj)
         if not self._born:
             storage = target.resource.storage
-            mark = index.mark("claims", self.cluster, storage.decode())
-            self.writes.append(Stamp(mark, index.claim(self.cluster, storage)))
+            mark = index.work_item("claims", self.cluster, storage.decode())
+            self.writes.append(PutRevision(mark, index.claim(self.cluster, storage)))
         return obj
 
     def namespace(self, name: str, annotations: Mapping[str, str] = {}) -> None:
-        """Make a namespace; what every namespace holds is a consequence of it."""
+        """Make a namespace; what every namespace holds is a index_hook of it."""
         meta: dict[str, Any] = {
             "name": name,
             "labels": {"kubernetes.io/metadata.name": name},
@@ -126,7 +126,7 @@ class Maker:
         meta: dict[str, Any] = {
             "name": name,
             "annotations": {PATH_ANNOTATION: path},
-            "finalizers": [bindings.FINALIZER],
+            "finalizers": [bindings.BINDING_FINALIZER],
             "labels": bindings.labels(export.cluster, export.name),
         }
         spec: dict[str, Any] = {"reference": {"export": {"name": export.name, "path": export.path}}}
@@ -161,7 +161,7 @@ class Maker:
         # What is born in this very commit gets its labels a moment later.
         for claim in force:
             storage = claims.storage(claim).decode()
-            self.writes.append(Stamp(index.mark("claims", self.cluster, storage)))
+            self.writes.append(PutRevision(index.work_item("claims", self.cluster, storage)))
         return obj
 
     def ask(self, name: str, path: str, export: tuple[str, str, str], offered: Object) -> None:
@@ -177,7 +177,7 @@ class Maker:
             "metadata": {
                 "name": name,
                 "annotations": {PATH_ANNOTATION: path},
-                "finalizers": [bindings.FINALIZER],
+                "finalizers": [bindings.BINDING_FINALIZER],
                 "labels": {bindings.EXPORT_LABEL: export_hash(cluster, export_name)},
             },
             "spec": spec,
@@ -191,7 +191,7 @@ class Maker:
                 {key: {"n": locks[key]} for key in sorted(locks)}, separators=(",", ":")
             )
             obj["metadata"]["annotations"][LOCK_ANNOTATION] = text
-        self.make(Target(LOGICAL_CLUSTERS, self.cluster, "", NAME), obj)
+        self.make(Target(LOGICAL_CLUSTERS, self.cluster, "", LOGICAL_CLUSTER_NAME), obj)
 
 
 ROOT_CA = "kube-root-ca.crt"
@@ -250,7 +250,7 @@ def logical_cluster(type_name: str, path: str, shard: str, phase: str) -> Object
         "apiVersion": LOGICAL_CLUSTERS.api_version,
         "kind": "LogicalCluster",
         "metadata": {
-            "name": NAME,
+            "name": LOGICAL_CLUSTER_NAME,
             "annotations": annotations,
             "finalizers": [DELETION_FINALIZER],
             "labels": {PHASE_LABEL: phase},
@@ -283,14 +283,14 @@ def default_name(cluster: str, export: Export) -> str:
     return default_binding_name(cluster, export.path, export.name)
 
 
-def namespace_consequences(ca: str, objects: Objects) -> Consequence:
-    """Return what a namespace carries along: its content at birth."""
+def namespace_index_hook(ca: str, objects: Objects) -> IndexHook:
+    """Return what a namespace carries along: its content at creation."""
 
-    def consequence(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+    def index_hook(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
         cluster, name = target.cluster, target.name
         if old is None and new is not None and ca:
             maker = Maker(objects, cluster)
             maker.namespace_content(name, ca)
             yield from maker.writes
 
-    return consequence
+    return index_hook

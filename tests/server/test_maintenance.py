@@ -2,7 +2,7 @@
 
 from kcpfast.controllers.expiry import LIFETIME
 from kcpfast.registry import index
-from kcpfast.server.upkeep import HISTORY_MILLISECONDS, Upkeep
+from kcpfast.server.maintenance import HISTORY_MILLISECONDS, Maintenance
 from tests.fix_inside import CONFIG_MAPS, Inside, Json, config_map
 
 EVENTS = "/api/v1/namespaces/default/events"
@@ -21,7 +21,7 @@ def event(name: str) -> Json:
 
 
 async def test_events_go_after_an_hour(inside: Inside) -> None:
-    upkeep = Upkeep(inside.store, inside.objects)
+    upkeep = Maintenance(inside.store, inside.objects)
     now = inside.store.clock()
     await inside.create(EVENTS, event("one"))
     await inside.create(CONFIG_MAPS, config_map("stays"))
@@ -37,12 +37,12 @@ async def test_events_go_after_an_hour(inside: Inside) -> None:
 async def test_an_event_that_was_deleted_expires_no_more(inside: Inside) -> None:
     await inside.create(EVENTS, event("one"))
     await inside.delete(f"{EVENTS}/one")
-    await Upkeep(inside.store, inside.objects).round(inside.store.clock() + HOUR + MINUTE)
+    await Maintenance(inside.store, inside.objects).round(inside.store.clock() + HOUR + MINUTE)
     assert not inside.store.index_scan(index.EXPIRES)
 
 
 async def test_history_is_kept_for_ten_minutes(inside: Inside) -> None:
-    upkeep, now = Upkeep(inside.store, inside.objects), inside.store.clock()
+    upkeep, now = Maintenance(inside.store, inside.objects), inside.store.clock()
     await upkeep.round(now)
     assert inside.store.compacted() == 0
     revision = inside.store.revision()
