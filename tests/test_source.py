@@ -23,9 +23,7 @@ ARGUMENTS = 7
 FILES = 15
 
 # What is over a budget today, and why. Nothing may be added; what is mended must leave.
-EXCEPTIONS = {
-    "kcpfast/schema/cel": "one file too many; operators and their costs want a folder",
-}
+EXCEPTIONS: dict[str, str] = {}
 
 COMMANDS = (
     ("ruff", "check", "--quiet"),

@@ -32,7 +32,8 @@ from .celtypes import (
 )
 from .library import times
 from .library.formatting import clauses, misfit
-from .nodes import (
+from .signatures import NAMED_TYPES, overloads_of
+from .syntax.nodes import (
     Bind,
     FunctionCall,
     Ident,
@@ -45,8 +46,7 @@ from .nodes import (
     Select,
     Struct,
 )
-from .parser import dotted
-from .signatures import NAMED_TYPES, overloads_of
+from .syntax.parser import dotted
 from .values import TypeValue
 
 # Names that stand for types, with the value and the type of the name.

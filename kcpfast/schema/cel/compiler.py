@@ -17,19 +17,6 @@ from .folding import choose, fold
 from .library import optionals
 from .library.costs import COSTS, METERED
 from .library.operators import NO_OVERLOAD, optional_index
-from .nodes import (
-    Bind,
-    FunctionCall,
-    Ident,
-    ListNode,
-    Literal,
-    Logic,
-    Loop,
-    MapNode,
-    Node,
-    Select,
-    Struct,
-)
 from .run.closures import (
     COMPARISONS,
     CONSTANT_COMPARISONS,
@@ -59,6 +46,19 @@ from .run.paths import (
     slot_path,
 )
 from .signatures import Overload
+from .syntax.nodes import (
+    Bind,
+    FunctionCall,
+    Ident,
+    ListNode,
+    Literal,
+    Logic,
+    Loop,
+    MapNode,
+    Node,
+    Select,
+    Struct,
+)
 from .values import NO_VALUE, Built, Optional
 from .values import type_name as name_of_type
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from .base import CelError
 from .library.operators import NO_OVERLOAD
-from .nodes import FunctionCall, Ident, ListNode, Literal, MapNode, Node
 from .signatures import Overload
+from .syntax.nodes import FunctionCall, Ident, ListNode, Literal, MapNode, Node
 from .values import kind_of, type_name
 
 _FOLDED = frozenset(

@@ -10,8 +10,8 @@ from .celtypes import CelType, describe, same
 from .checker import Checker
 from .compiler import Compiler
 from .library.operators import NO_OVERLOAD
-from .nodes import Node
-from .parser import Parser
+from .syntax.nodes import Node
+from .syntax.parser import Parser
 
 
 class CelProgram:

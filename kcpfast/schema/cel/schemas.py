@@ -19,8 +19,8 @@ from .celtypes import (
     CelType,
     TypeField,
 )
-from .lexer import RESERVED
 from .library.times import is_date, parse_duration, parse_timestamp
+from .syntax.lexer import RESERVED
 from .values import ConvertValue, ListView, MapView, ObjectView, Timestamp
 
 # k8s.io/apiserver/pkg/cel/limits.go: sizes in serialized bytes.

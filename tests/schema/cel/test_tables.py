@@ -3,8 +3,8 @@
 import pytest
 
 from kcpfast.schema.cel.library.costs import COSTS, METERED
-from kcpfast.schema.cel.macros import METHODS
 from kcpfast.schema.cel.signatures import COMMON, RARE, Overload, overloads_of, rows_of
+from kcpfast.schema.cel.syntax.macros import METHODS
 
 LIBRARIES = [*COMMON, *RARE]
 

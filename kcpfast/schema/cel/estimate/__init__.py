@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..celtypes import CelType, is_optional
-from ..nodes import (
+from ..program import CelProgram
+from ..syntax.nodes import (
     Bind,
     FunctionCall,
     Ident,
@@ -24,7 +25,6 @@ from ..nodes import (
     Select,
     Struct,
 )
-from ..program import CelProgram
 from .calls import CALLS
 from .ranges import ANY_SIZE, NOTHING, ONE, UNBOUNDED, CostRange, exactly
 

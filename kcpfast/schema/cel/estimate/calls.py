@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from ..celtypes import is_optional
-from ..nodes import FunctionCall, Literal, Node
+from ..syntax.nodes import FunctionCall, Literal, Node
 from .ranges import ONE, UNBOUNDED, CostRange, Sizes, exactly
 
 _TENTH, _QUARTER = 0.1, 0.25

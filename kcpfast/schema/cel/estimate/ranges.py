@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple, Protocol
 
 from ..celtypes import CelType
-from ..nodes import Node
+from ..syntax.nodes import Node
 
 UNBOUNDED = 2**64 - 1
 

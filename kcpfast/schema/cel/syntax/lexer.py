@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .base import INT_MAX, UINT_MAX
-from .celtypes import BYTES, DOUBLE, INT, STRING, UINT, CelType
-from .values import Uint
+from ..base import INT_MAX, UINT_MAX
+from ..celtypes import BYTES, DOUBLE, INT, STRING, UINT, CelType
+from ..values import Uint
 
 # Longer sources are refused, as cel-go does by default.
 MAX_SOURCE = 100_000

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .base import COMPILATION, INT_MAX, CelError, Mistakes, SyntaxStop
-from .celtypes import BOOL, INT, NULL
+from ..base import COMPILATION, INT_MAX, CelError, Mistakes, SyntaxStop
+from ..celtypes import BOOL, INT, NULL
 from .lexer import END, MAX_SOURCE, RESERVED, CelToken, number, text, tokens
 from .macros import MacroError, expand_call, expand_method
 from .nodes import (

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .base import CelError
-from .celtypes import DYN, CelType
+from ..base import CelError
+from ..celtypes import DYN, CelType
 
 if TYPE_CHECKING:
-    from .signatures import Overload
+    from ..signatures import Overload
 
 # cel-go's parser stops at 250 nested expressions. Here every operand counts as one level, so a
 # chain of 250 additions is refused too; `&&` and `||` chains are flat and count once.
