@@ -18,12 +18,12 @@ from kcpfast.admission.chain import CREATE, Plugin, Review
 from kcpfast.meta.quantity import canonical, parse
 from kcpfast.registry import index
 from kcpfast.registry.derived import Derived
-from kcpfast.registry.objects import EVENT_STORAGE, UNCOUNTED_RESOURCE
+from kcpfast.registry.objects import EVENT_STORAGE, UNCOUNTED_RESOURCE, Target
 from kcpfast.registry.reader import Reader
 from kcpfast.registry.strategies.quota import CLASSIC
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.resource import Object, Resource
-from kcpfast.store.contract import Below, number
+from kcpfast.store.contract import Below, Index, Write, number
 
 QUOTAS = BY_PLACE["", "v1", "resourcequotas"]
 WHOLE_NAMESPACE, WHOLE = "admin", "experimental.quota.kcp.io/cluster-scoped"
@@ -145,3 +145,23 @@ def limits(quota: Object) -> dict[str, str]:
     if spec.get("scopes") or spec.get("scopeSelector"):
         return {}
     return {name: str(amount) for name, amount in (spec.get("hard") or {}).items()}
+
+
+def index_hook(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+    """File what a ResourceQuota limits, under the namespace that it holds for ("" = all)."""
+    before, after = _entry(target, old), _entry(target, new)
+    if before == after:
+        return
+    if before is not None:
+        yield Index(before[0], None)
+    if after is not None:
+        yield Index(*after)
+
+
+def _entry(target: Target, quota: Object | None) -> tuple[bytes, bytes] | None:
+    """Return key and value of a quota in the index, None for one that does not exist."""
+    if quota is None:
+        return None
+    namespace = "" if is_whole(quota) else target.namespace
+    key = index.quota(target.cluster, namespace, target.name)
+    return key, msgspec.json.encode(limits(quota))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -254,7 +254,7 @@ def _subjects(identity: Identity) -> Iterator[tuple[str, str]]:
         yield "Group", group
 
 
-def binding_consequences(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+def binding_index_hook(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
     """File a binding under its subjects."""
     before, after = _subject_keys(target, old), _subject_keys(target, new)
     yield from (Index(key, None) for key in before - after)
@@ -271,7 +271,24 @@ def _subject_keys(target: Target, binding: Object | None) -> set[bytes]:
     return keys
 
 
-CONSEQUENCES = {
-    (RBAC_GROUP, "clusterrolebindings"): (binding_consequences,),
-    (RBAC_GROUP, "rolebindings"): (binding_consequences,),
+def aggregation_index_hook(
+    target: Target, old: Object | None, new: Object | None
+) -> Iterable[Write]:
+    """File a ClusterRole that is aggregated."""
+    entry = index.aggregated(target.cluster, target.key())
+    if new is not None and new.get("aggregationRule"):
+        yield Index(entry, target.key())
+    elif old is not None and old.get("aggregationRule"):
+        yield Index(entry, None)
+
+
+def what_aggregation_reads(role: Object) -> tuple[Any, ...]:
+    """Return what of a ClusterRole decides about aggregated ones, its own rules among them."""
+    return role["metadata"].get("labels"), role.get("rules"), role.get("aggregationRule")
+
+
+INDEX_HOOKS = {
+    (RBAC_GROUP, "clusterrolebindings"): (binding_index_hook,),
+    (RBAC_GROUP, "clusterroles"): (aggregation_index_hook,),
+    (RBAC_GROUP, "rolebindings"): (binding_index_hook,),
 }

@@ -5,7 +5,7 @@ See https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ from kcpfast.registry.objects import Change, Objects, Target, object_prefix
 from kcpfast.registry.strategies.rbac import MOST_WORDS, words
 from kcpfast.registry.values import decode, labels
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import Index, Item, Write
+from kcpfast.store.contract import Item
 from kcpfast.store.keys import place
 
 Selects = Callable[[Mapping[str, str]], bool]
@@ -90,17 +90,3 @@ def _rules(chosen: Sequence[tuple[int, Item]]) -> list[dict[str, Any]]:
                 return list(found.values())
             found[text] = rule
     return list(found.values())
-
-
-def index_hooks(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
-    """File an aggregated role."""
-    entry = index.aggregated(target.cluster, target.key())
-    if new is not None and new.get("aggregationRule"):
-        yield Index(entry, target.key())
-    elif old is not None and old.get("aggregationRule"):
-        yield Index(entry, None)
-
-
-def chosen(role: Object) -> tuple[Any, ...]:
-    """Return what of a role decides about aggregated ones, its own rules among them."""
-    return role["metadata"].get("labels"), role.get("rules"), role.get("aggregationRule")

@@ -21,6 +21,7 @@ from kcpfast.meta.cluster import export_hash
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
 from kcpfast.registry.catalog import Catalog, CatalogRow
+from kcpfast.registry.metadata import find_condition, remove_finalizer
 from kcpfast.registry.naming import conflicts, taken
 from kcpfast.registry.objects import Change, Objects, Target
 from kcpfast.registry.reader import Notes
@@ -99,7 +100,7 @@ class BindingController:
     async def names(self, cluster: str, _name: str) -> Outcome:
         """Look again at bindings that wait for a name."""
         for binding in await self._objects.read_all(API_BINDINGS, cluster):
-            found = (conditions.find(binding, kind) for kind in (_INITIAL, _CURRENT))
+            found = (find_condition(binding, kind) for kind in (_INITIAL, _CURRENT))
             if any(each is not None and each["status"] != "True" for each in found):
                 await self.binding(cluster, binding["metadata"]["name"])
         return DONE
@@ -367,15 +368,7 @@ class BindingController:
     async def _release(self, where: Target, bound: Sequence[Mapping[str, Any]]) -> None:
         async def change(old: Object) -> Change:
             new = await self._objects.copy(where, old)
-            left = [
-                each
-                for each in new["metadata"].get("finalizers") or ()
-                if each != bindings.BINDING_FINALIZER
-            ]
-            if left:
-                new["metadata"]["finalizers"] = left
-            else:
-                new["metadata"].pop("finalizers", None)
+            remove_finalizer(new["metadata"], bindings.BINDING_FINALIZER)
             locks = {f"{each['resource']}.{each['group']}": None for each in bound}
             return Change(new, lock_writes(self._objects, where.cluster, locks))
 

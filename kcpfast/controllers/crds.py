@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from kcpfast.admission.chain import Deletions
@@ -11,14 +11,20 @@ from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.kcp.clusters import lock_writes
 from kcpfast.meta.objectmeta import now
 from kcpfast.registry import index
-from kcpfast.registry.catalog import CUSTOM, Catalog, CatalogRow, close_row, drop_row, file_row
+from kcpfast.registry.catalog import CUSTOM, Catalog, CatalogRow, file_row
+from kcpfast.registry.metadata import (
+    conditions_of,
+    is_condition_true,
+    remove_finalizer,
+    set_conditions,
+)
 from kcpfast.registry.naming import SINGLE, conflicts, taken
-from kcpfast.registry.objects import Change, IndexHook, Objects, Target
+from kcpfast.registry.objects import Change, Objects, Target
 from kcpfast.registry.strategies.crd import CLEANUP
 from kcpfast.resources import definition
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.resource import Object, Origin
-from kcpfast.store.contract import Empty, Index, Store, StoreError, Write
+from kcpfast.store.contract import Empty, Index, StoreError, Write
 from kcpfast.store.keys import storage_name
 
 CRDS = BY_PLACE["apiextensions.k8s.io", "v1", "customresourcedefinitions"]
@@ -56,7 +62,7 @@ class CrdController:
     async def names(self, cluster: str, group: str) -> Outcome:
         """Look again at CRDs of a group that were refused: a name may have become free."""
         for crd in await self._objects.read_all(CRDS, cluster):
-            if crd["spec"]["group"] == group and not _is(crd, "NamesAccepted"):
+            if crd["spec"]["group"] == group and not is_condition_true(crd, "NamesAccepted"):
                 await self.crd(cluster, crd["metadata"]["name"])
         return DONE
 
@@ -70,7 +76,7 @@ class CrdController:
             status = new.setdefault("status", {})
             refused = {key for key, _, _ in found}
             status["acceptedNames"] = _accepted(names, refused, status.get("acceptedNames") or {})
-            established = _is(old, "Established")
+            established = is_condition_true(old, "Established")
             accepted = [_names_condition(found)]
             if not found and not established:
                 text = "the initial names have been accepted"
@@ -78,7 +84,7 @@ class CrdController:
             elif not established:
                 text = "not all names are accepted"
                 accepted.append(_condition("Established", "False", "NotAccepted", text))
-            _set_conditions(status, accepted)
+            set_conditions(new, accepted)
             # Its status is for clients to write: it takes a name that another has from nobody.
             more = await self._file(where, new) if not found or self._is_served(where, spec) else []
             return Change(new, more)
@@ -128,14 +134,10 @@ class CrdController:
 
         async def release(old: Object) -> Change:
             new = await self._objects.copy(where, old)
-            left = [each for each in new["metadata"].get("finalizers") or () if each != CLEANUP]
-            if left:
-                new["metadata"]["finalizers"] = left
-            else:
-                new["metadata"].pop("finalizers", None)
+            remove_finalizer(new["metadata"], CLEANUP)
             text = "removed all instances"
             done = _condition("Terminating", "False", "InstanceDeletionCompleted", text)
-            _set_conditions(new.setdefault("status", {}), [done])
+            set_conditions(new, [done])
             return Change(new, lock_writes(self._objects, where.cluster, {where.name: None}))
 
         await self._objects.adjust(where, release)
@@ -145,7 +147,7 @@ class CrdController:
         async def change(old: Object) -> Change:
             new = await self._objects.copy(where, old)
             said = _condition("Terminating", status, reason, text)
-            _set_conditions(new.setdefault("status", {}), [said])
+            set_conditions(new, [said])
             return Change(new)
 
         await self._objects.adjust(where, change)
@@ -198,47 +200,7 @@ def _condition(kind: str, status: str, reason: str, message: str) -> dict[str, A
     }
 
 
-def _set_conditions(status: dict[str, Any], wanted: Iterable[dict[str, Any]]) -> None:
-    listed = list(status.get("conditions") or ())
-    for condition in wanted:
-        old = next((each for each in listed if each["type"] == condition["type"]), None)
-        if old is None:
-            listed.append(condition)
-        elif {**old, "lastTransitionTime": ""} != {**condition, "lastTransitionTime": ""}:
-            if old["status"] == condition["status"]:
-                condition["lastTransitionTime"] = old["lastTransitionTime"]
-            listed[listed.index(old)] = condition
-    status["conditions"] = listed
-
-
 def _is_refused(crd: Object) -> bool:
     """Tell whether admission held instances at the last attempt: that is not unsaid meanwhile."""
-    listed = (crd.get("status") or {}).get("conditions") or ()
-    return any(each.get("reason") == "InstanceDeletionFailed" for each in listed)
-
-
-def _is(crd: Object, kind: str) -> bool:
-    listed = (crd.get("status") or {}).get("conditions") or ()
-    return any(each["type"] == kind and each["status"] == "True" for each in listed)
-
-
-def index_hooks(store: Store) -> IndexHook:
-    """Return what a CRD carries along: the end of its row."""
-
-    def index_hook(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
-        cluster, name = target.cluster, target.name
-        spec = (new or old or {}).get("spec") or {}
-        place = (spec["group"], spec["names"]["plural"])
-        key = index.resource(cluster, *place)
-        data = store.index_get(key)
-        row = CatalogRow.decode(data) if data is not None else None
-        mine = row is not None and (row.source, row.name) == ("crd", name)
-        if new is None:
-            if row is not None and mine:
-                yield from drop_row(cluster, *place, row)
-            return
-        deleting = "deletionTimestamp" in new["metadata"]
-        if row is not None and mine and deleting and not row.closing:
-            yield from close_row(cluster, place, row)
-
-    return index_hook
+    reasons = [condition.get("reason") for condition in conditions_of(crd)]
+    return "InstanceDeletionFailed" in reasons

@@ -1,42 +1,22 @@
-"""Lets events go an hour after they were last written, as Kubernetes does (--event-ttl).
+"""Deletes events whose time has come: nothing is looked at before its minute has passed.
 
-When an object expires stands in the index, filed by the minute; nothing is looked at before its
-minute has passed. Minutes are those of the store's clock, which never jumps.
+`registry/expiry.py` files them by that minute.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from kcpfast.controllers.removal import stored_target
 from kcpfast.registry import index, values
-from kcpfast.registry.objects import IndexHook, Objects, Target
-from kcpfast.resources.resource import Object
-from kcpfast.store.contract import Conflict, Index, Put, Store, Write, number, number_bytes
+from kcpfast.registry.expiry import MINUTE
+from kcpfast.registry.objects import Objects
+from kcpfast.store.contract import Conflict, Index, Put, Write, number
 
-LIFETIME = 60  # minutes
-_MINUTE = 60_000  # milliseconds
 _BATCH = 200
-
-
-def index_hook(store: Store) -> IndexHook:
-    """Return what files when an object expires, anew with every write."""
-
-    def file(target: Target, _old: Object | None, new: Object | None) -> Iterable[Write]:
-        key = target.key()
-        if new is None:
-            yield Index(index.lives(key), None)
-            return
-        minute = store.clock() // _MINUTE + LIFETIME
-        yield Index(index.lives(key), number_bytes(minute))
-        yield Index(index.expires(minute, key), key)
-
-    return file
 
 
 async def expire(objects: Objects, now: int) -> None:
     """Delete what has expired at a time of the store's clock."""
-    store, minute = objects.store, now // _MINUTE
+    store, minute = objects.store, now // MINUTE
     while True:
         due = [
             (filed, key)

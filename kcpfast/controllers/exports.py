@@ -15,6 +15,7 @@ from kcpfast.kcp.exports import (
     SECRET_NAMESPACE,
     hash_of_secret,
     identity_secret,
+    named_export,
     new_identity_key,
     resources,
     view_url,
@@ -25,7 +26,7 @@ from kcpfast.meta.cluster import PATH_ANNOTATION
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
 from kcpfast.registry.identity import count_generation
-from kcpfast.registry.objects import Change, IndexHook, Objects, Target
+from kcpfast.registry.objects import Change, Objects, Target
 from kcpfast.registry.reader import Notes
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Conflict, Index, PutRevision, Write
@@ -186,7 +187,7 @@ class ExportController:
         found = await self._objects.read(where)
         if found is None:
             return DONE
-        reference = _named_export(found)
+        reference = named_export(found)
         if not reference.get("name"):
             return DONE  # of no export
         with Notes(self._objects.store) as notes:
@@ -283,29 +284,3 @@ def _of_slices(objects: Objects, cluster: str, export: str) -> Iterable[Write]:
     for key, _ in objects.store.index_scan(index.endpoint_slice(cluster, export)):
         _, _, _, where, name = key.decode().split("\0")
         yield PutRevision(index.work_item("slice", where, name))
-
-
-# ------------------------------------------------------------------------- index_hooks
-
-
-def _named_export(found: Object | None) -> Mapping[str, Any]:
-    reference: Mapping[str, Any] = ((found or {}).get("spec") or {}).get("export") or {}
-    return reference
-
-
-def slice_index_hook(clusters: Clusters) -> IndexHook:
-    """Return what files a slice under its export."""
-
-    def index_hook(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
-        reference = _named_export(new or old)
-        if not reference.get("name"):
-            return  # of no export: there is nothing to file
-        try:
-            owner = clusters.resolve(reference.get("path") or target.cluster)
-        except ApiError:
-            owner = ""
-        if owner:
-            key = index.endpoint_slice(owner, reference["name"], target.cluster, target.name)
-            yield Index(key, None if new is None else b"")
-
-    return index_hook

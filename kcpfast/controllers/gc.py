@@ -31,7 +31,8 @@ from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index, values
 from kcpfast.registry.catalog import Catalog
-from kcpfast.registry.deletion import deleted, set_finalizers
+from kcpfast.registry.deletion import deleted
+from kcpfast.registry.metadata import remove_finalizer
 from kcpfast.registry.objects import (
     EVENT_STORAGE,
     FOREGROUND,
@@ -131,9 +132,8 @@ class GarbageCollector:
 
     async def _release(self, owner: Target, finalizer: str, more: Sequence[Write] = ()) -> None:
         async def change(old: Object) -> Change:
-            left = [each for each in old["metadata"].get("finalizers") or () if each != finalizer]
             new = old | {"metadata": dict(old["metadata"])}
-            set_finalizers(new["metadata"], left)
+            remove_finalizer(new["metadata"], finalizer)
             return Change(new, more)
 
         await self._objects.adjust(owner, change)

@@ -6,11 +6,10 @@ from kcpfast.admission.chain import Deletions
 from kcpfast.auth.tokens import ACCOUNTS
 from kcpfast.controllers.removal import Remaining, contents, remove
 from kcpfast.controllers.runtime import DONE, Again, Outcome
-from kcpfast.kcp.conditions import Condition
 from kcpfast.kcp.creation import CONFIG_MAPS, NAMESPACES, ROOT_CA, Maker, root_ca
 from kcpfast.meta.copies import copy_json
-from kcpfast.meta.objectmeta import now
 from kcpfast.registry import index
+from kcpfast.registry.metadata import Condition, find_condition, keep_transition_time
 from kcpfast.registry.objects import Change, Objects, Target
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Conflict, Index
@@ -57,11 +56,10 @@ class NamespaceController:
     async def _say(self, where: Target, remaining: Remaining) -> None:
         async def change(old: Object) -> Change:
             new = copy_json(old)
-            status = new.setdefault("status", {})
-            known = {each["type"]: each for each in status.get("conditions") or ()}
-            status["conditions"] = [
-                _kept(known.get(each["type"]), each) for each in _conditions(remaining)
-            ]
+            conditions = _conditions(remaining)
+            for condition in conditions:
+                keep_transition_time(condition, find_condition(old, condition["type"]))
+            new.setdefault("status", {})["conditions"] = conditions
             return Change(new)
 
         await self._objects.adjust(where, change)
@@ -96,12 +94,6 @@ class NamespaceController:
         await self._objects.adjust(where, change)
 
 
-def _kept(old: Condition | None, new: Condition) -> Condition:
-    same = old is not None and old["status"] == new["status"]
-    time = old["lastTransitionTime"] if same and old is not None else now()
-    return {"lastTransitionTime": time, **new}
-
-
 def _conditions(remaining: Remaining) -> list[Condition]:
     held = bool(remaining.finalizers)
     return [
@@ -129,4 +121,10 @@ def _conditions(remaining: Remaining) -> list[Condition]:
 
 
 def _condition(kind: str, status: str, reason: str, message: str) -> Condition:
-    return {"message": message, "reason": reason, "status": status, "type": kind}
+    return {
+        "lastTransitionTime": "",
+        "message": message,
+        "reason": reason,
+        "status": status,
+        "type": kind,
+    }

@@ -6,10 +6,7 @@ Admission does not look at it: it asks the counters themselves.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from typing import Any
-
-import msgspec
 
 from kcpfast.admission.quota import QUOTAS, WHOLE_NAMESPACE, counter, is_whole, limits
 from kcpfast.controllers.runtime import DONE, Outcome
@@ -19,7 +16,7 @@ from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.objects import Change, Objects, Target
 from kcpfast.registry.strategies.quota import CLASSIC
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import Index, Write, number
+from kcpfast.store.contract import number
 
 # Counters that are read in one turn of the loop.
 _STEP = 500
@@ -84,21 +81,3 @@ class QuotaController:
             return None
         found = self._catalog.stored(cluster, group, plural)
         return found.storage if found is not None else None
-
-
-def index_hooks(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
-    """File what a quota limits."""
-    before, after = _filed(target, old), _filed(target, new)
-    if before == after:
-        return
-    if before is not None:
-        yield Index(before[0], None)
-    if after is not None:
-        yield Index(*after)
-
-
-def _filed(target: Target, quota: Object | None) -> tuple[bytes, bytes] | None:
-    if quota is None:
-        return None
-    place = "" if is_whole(quota) else target.namespace
-    return index.quota(target.cluster, place, target.name), msgspec.json.encode(limits(quota))

@@ -24,6 +24,7 @@ from kcpfast.meta.cluster import CLUSTER_ANNOTATION, PATH_ANNOTATION
 from kcpfast.meta.copies import copy_json
 from kcpfast.registry import index, values
 from kcpfast.registry.identity import begin_deletion
+from kcpfast.registry.metadata import find_condition, remove_finalizer
 from kcpfast.registry.objects import Change, Objects, Target, is_finished
 from kcpfast.registry.reader import Notes
 from kcpfast.resources.resource import Object
@@ -92,7 +93,7 @@ class WorkspaceController:
     async def _release(self, where: Target) -> None:
         async def change(old: Object) -> Change:
             new = copy_json(old)
-            _drop_finalizer(new, WORKSPACE_FINALIZER)
+            remove_finalizer(new["metadata"], WORKSPACE_FINALIZER)
             return Change(new)
 
         await self._objects.adjust(where, change)
@@ -292,7 +293,7 @@ class WorkspaceController:
         if not mine or "deletionTimestamp" not in old["metadata"]:
             return []
         new = old | {"metadata": dict(old["metadata"])}
-        _drop_finalizer(new, WORKSPACE_FINALIZER)
+        remove_finalizer(new["metadata"], WORKSPACE_FINALIZER)
         gone = is_finished(new)
         value = None if gone else values.encode(where.resource, new, record.value)
         carried = self._objects.index_writes(where, old, None if gone else new)
@@ -338,7 +339,7 @@ class WorkspaceController:
                 else:
                     new["status"].pop(key, None)
             for kind in shown:
-                condition = conditions.find(logical, kind)
+                condition = find_condition(logical, kind)
                 if condition is not None:
                     conditions.put(new, condition)
             _shorten_owner(new)
@@ -379,11 +380,3 @@ def _shorten_owner(workspace: Object) -> None:
         annotations[creation.OWNER_ANNOTATION] = creation.short_owner(
             annotations[creation.OWNER_ANNOTATION]
         )
-
-
-def _drop_finalizer(obj: Object, name: str) -> None:
-    left = [each for each in obj["metadata"].get("finalizers") or () if each != name]
-    if left:
-        obj["metadata"]["finalizers"] = left
-    else:
-        obj["metadata"].pop("finalizers", None)

@@ -1,89 +1,73 @@
-"""Conditions of kcp's objects: set, summarized, sorted (the cluster-api flavour)."""
+"""Conditions of kcp's objects: set, summarized, sorted.
+
+They follow kcp's third_party/conditions (from cluster-api): the list is sorted, Ready first;
+`lastTransitionTime` moves when anything of a condition changes; Ready repeats the worst of the
+others.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
 from kcpfast.meta.objectmeta import now
+from kcpfast.registry.metadata import (
+    Condition,
+    conditions_of,
+    find_condition,
+    is_same_condition,
+)
 from kcpfast.resources.resource import Object
 
-Condition = dict[str, Any]
-
-
-def find(obj: Object, kind: str) -> Condition | None:
-    """Return a condition of an object."""
-    listed = (obj.get("status") or {}).get("conditions") or ()
-    return next((each for each in listed if each["type"] == kind), None)
-
-
-def is_true(obj: Object, kind: str) -> bool:
-    """Tell whether a condition is there and True."""
-    found = find(obj, kind)
-    return found is not None and found["status"] == "True"
+_READY = "Ready"
+_SEVERITY_ORDER = {"Error": 0, "Warning": 1, "Info": 2}
+_LAST = len(_SEVERITY_ORDER)
+_SUMMARIZED = ("message", "reason", "severity", "status")
 
 
 def mark_true(obj: Object, kind: str) -> None:
     """Set a condition to True."""
-    _set(obj, {"status": "True", "type": kind})
+    put(obj, {"status": "True", "type": kind})
 
 
 def mark_false(obj: Object, kind: str, reason: str, message: str, severity: str = "Error") -> None:
-    """Set a condition to False, with why."""
-    _set(
-        obj,
-        {
-            "message": message,
-            "reason": reason,
-            "severity": severity,
-            "status": "False",
-            "type": kind,
-        },
-    )
+    """Set a condition to False; `severity` is Error, Warning or Info."""
+    condition = {
+        "message": message,
+        "reason": reason,
+        "severity": severity,
+        "status": "False",
+        "type": kind,
+    }
+    put(obj, condition)
 
 
 def put(obj: Object, condition: Condition) -> None:
-    """Set a condition as it stands on another object."""
-    _set(obj, {key: value for key, value in condition.items() if key != "lastTransitionTime"})
-
-
-def remove(obj: Object, kind: str) -> None:
-    """Take a condition away."""
-    status = obj.setdefault("status", {})
-    left = [each for each in status.get("conditions") or () if each["type"] != kind]
-    if left:
-        status["conditions"] = left
+    """Set a condition, in the place of the one of its type, with a transition time of its own."""
+    before = find_condition(obj, condition["type"])
+    if before is not None and is_same_condition(before, condition):
+        time = before["lastTransitionTime"]
     else:
-        status.pop("conditions", None)
-
-
-def _set(obj: Object, condition: Condition) -> None:
-    """Put a condition in its place; its time changes only if something else of it does."""
-    status = obj.setdefault("status", {})
-    listed = [each for each in status.get("conditions") or () if each["type"] != condition["type"]]
-    old = find(obj, condition["type"])
-    same = old is not None and {**old, "lastTransitionTime": ""} == {
-        **condition,
-        "lastTransitionTime": "",
-    }
-    time = old["lastTransitionTime"] if same and old is not None else now()
-    listed.append({"lastTransitionTime": time} | condition)
-    status["conditions"] = sorted(listed, key=lambda each: (each["type"] != "Ready", each["type"]))
+        time = now()
+    timed = {"lastTransitionTime": time}
+    others = [other for other in conditions_of(obj) if other["type"] != condition["type"]]
+    listed = [*others, timed | condition | timed]  # the time is the first member
+    obj.setdefault("status", {})["conditions"] = sorted(listed, key=_order)
 
 
 def summarize(obj: Object) -> None:
-    """Set Ready to the worst of the other conditions."""
-    listed = (obj.get("status") or {}).get("conditions") or ()
-    others = [each for each in listed if each["type"] != "Ready"]
-    wrong = [each for each in others if each["status"] != "True"]
-    ranks = {"Error": 0, "Warning": 1, "Info": 2}
-    wrong.sort(key=lambda each: ranks.get(each.get("severity", ""), 3))
-    if not wrong:
-        if others:
-            mark_true(obj, "Ready")
-        return
-    worst = wrong[0]
-    _set(
-        obj,
-        {key: worst[key] for key in ("message", "reason", "severity", "status") if key in worst}
-        | {"type": "Ready"},
-    )
+    """Set Ready to the worst of the other conditions: True if all of them are."""
+    others = [condition for condition in conditions_of(obj) if condition["type"] != _READY]
+    failing = [condition for condition in others if condition["status"] != "True"]
+    if failing:
+        worst = min(failing, key=_severity)
+        summary = {key: worst[key] for key in _SUMMARIZED if key in worst}
+        put(obj, summary | {"type": _READY})
+    elif others:
+        mark_true(obj, _READY)
+
+
+def _order(condition: Condition) -> tuple[bool, str]:
+    kind = condition["type"]
+    return kind != _READY, kind
+
+
+def _severity(condition: Condition) -> int:
+    return _SEVERITY_ORDER.get(condition.get("severity", ""), _LAST)

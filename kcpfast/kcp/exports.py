@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import secrets
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.kinds import API_EXPORTS, API_SCHEMAS
 from kcpfast.meta.cluster import identity_hash
 from kcpfast.meta.errors import ApiError
+from kcpfast.registry import index
 from kcpfast.registry.derived import Kept
-from kcpfast.registry.objects import Objects, Target
+from kcpfast.registry.objects import IndexHook, Objects, Target
 from kcpfast.registry.values import decode
 from kcpfast.resources import definition
 from kcpfast.resources.definition import Definition
 from kcpfast.resources.resource import Object
-from kcpfast.store.contract import Record
+from kcpfast.store.contract import Index, Record, Write
 
 SECRET_NAMESPACE = "kcp-system"
 # What schemas come to as offers, in bytes, and how many times its definition an offer takes.
@@ -121,3 +123,27 @@ def find_export(objects: Objects, cluster: str, name: str) -> Object | None:
 def view_url(base: str, cluster: str, export: str) -> str:
     """Return the URL of an export's virtual workspace."""
     return f"{base}/services/apiexport/{cluster}/{export}"
+
+
+def named_export(endpoint_slice: Object | None) -> Mapping[str, Any]:
+    """Return the reference (`path`, `name`) of an APIExportEndpointSlice, empty if it has none."""
+    spec = (endpoint_slice or {}).get("spec") or {}
+    reference: Mapping[str, Any] = spec.get("export") or {}
+    return reference
+
+
+def slice_index_hook(clusters: Clusters) -> IndexHook:
+    """Return the index hook that files an APIExportEndpointSlice under its export."""
+
+    def file(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+        reference = named_export(new or old)
+        if not reference.get("name"):
+            return
+        try:
+            owner = clusters.resolve(reference.get("path") or target.cluster)
+        except ApiError:
+            return  # the reconciler files it once there is a workspace at the path
+        key = index.endpoint_slice(owner, reference["name"], target.cluster, target.name)
+        yield Index(key, None if new is None else b"")
+
+    return file

@@ -26,6 +26,7 @@ from kcpfast.meta.selectors import check_object, from_object, matches
 from kcpfast.meta.texts import embedded
 from kcpfast.meta.user import Attributes, User, user_of
 from kcpfast.registry import index, values
+from kcpfast.registry.metadata import add_finalizer, find_condition
 from kcpfast.registry.naming import Claimed
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.resources.resource import Object
@@ -319,7 +320,7 @@ class Workspaces:
         annotations[creation.SHARD_ANNOTATION] = SHARD
         annotations[WORKSPACE_CLUSTER_ANNOTATION] = plan.cluster
         annotations[SHARD_HASH_ANNOTATION] = shard_hash(SHARD)
-        meta["finalizers"] = [*(meta.get("finalizers") or ()), WORKSPACE_FINALIZER]
+        add_finalizer(meta, WORKSPACE_FINALIZER)
         spec["cluster"] = plan.cluster
         spec["URL"] = f"{self._base_url}/clusters/{plan.path}"
         # One generation as the client asked for it, one as it was completed.
@@ -413,7 +414,7 @@ def is_complete(binding: Object) -> bool:
         binding.get("status") or {},
         (binding.get("spec") or {}).get("permissionClaims"),
     )
-    applied = conditions.find(binding, "PermissionClaimsApplied")
+    applied = find_condition(binding, "PermissionClaimsApplied")
     return status.get("phase") == "Bound" and (
         not accepted or (applied is not None and applied["status"] == "True")
     )

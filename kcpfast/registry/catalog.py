@@ -15,9 +15,10 @@ import msgspec
 
 from kcpfast.meta.bounded import Bounded
 from kcpfast.registry import index
+from kcpfast.registry.objects import IndexHook, Target
 from kcpfast.resources.builtin import BUILTIN
 from kcpfast.resources.definition import resources_of
-from kcpfast.resources.resource import Origin, Resource
+from kcpfast.resources.resource import Object, Origin, Resource
 from kcpfast.store.contract import Count, Index, Present, PutRevision, Store, Write
 
 CUSTOM = "customresources"
@@ -234,3 +235,24 @@ def drop_row(cluster: str, group: str, plural: str, old: CatalogRow) -> list[Wri
 def _disuse(old: CatalogRow) -> list[Write]:
     digest = old.shared.hash
     return [Count(index.uses(digest), -1), PutRevision(index.work_item("definitions", "", digest))]
+
+
+def crd_index_hook(store: Store) -> IndexHook:
+    """Return the index hook of CRDs: their row closes as they are being deleted, and goes with
+    them. The reconciler files it."""
+
+    def follow(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
+        spec = (new or old or {}).get("spec") or {}
+        group, plural = spec["group"], spec["names"]["plural"]
+        data = store.index_get(index.resource(target.cluster, group, plural))
+        if data is None:
+            return
+        row = CatalogRow.decode(data)
+        if (row.source, row.name) != ("crd", target.name):
+            return
+        if new is None:
+            yield from drop_row(target.cluster, group, plural, row)
+        elif "deletionTimestamp" in new["metadata"] and not row.closing:
+            yield from close_row(target.cluster, (group, plural), row)
+
+    return follow

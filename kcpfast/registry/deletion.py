@@ -11,6 +11,7 @@ from typing import Any
 
 from kcpfast.meta.copies import copy_json
 from kcpfast.registry.identity import begin_deletion
+from kcpfast.registry.metadata import set_finalizers
 from kcpfast.registry.objects import FOREGROUND, ORPHAN, is_finished
 from kcpfast.registry.strategies import strategy
 from kcpfast.resources.resource import Object, Resource
@@ -38,11 +39,3 @@ def _set_finalizer(meta: dict[str, Any], wanted: str) -> None:
     if wanted:
         finalizers.append(wanted)
     set_finalizers(meta, finalizers)
-
-
-def set_finalizers(meta: dict[str, Any], finalizers: list[str]) -> None:
-    """Give metadata these finalizers, or none."""
-    if finalizers:
-        meta["finalizers"] = finalizers
-    else:
-        meta.pop("finalizers", None)

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from kcpfast.admission.quota import is_whole
+from kcpfast.auth.rbac import what_aggregation_reads
 from kcpfast.auth.tokens import SECRETS
-from kcpfast.controllers.aggregation import chosen
 from kcpfast.controllers.workspaces import is_waiting
 from kcpfast.kcp import bindings, claims
 from kcpfast.kcp.clusters import LOGICAL_CLUSTER_NAME
@@ -234,7 +234,7 @@ WAKES = (
     Wake(_CLUSTERS, _exists, "departed", _its_workspace, WAS, _slices_of),
     Wake(
         ("rbac.authorization.k8s.io", "clusterroles"),
-        chosen,
+        what_aggregation_reads,
         "aggregation",
         _its_workspace,
         BOTH,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import kcpfast
-from kcpfast.admission import namespaces, reserved
+from kcpfast.admission import namespaces, quota, reserved
 from kcpfast.admission.certificates import Certificates
 from kcpfast.admission.chain import Admission, Deletions
 from kcpfast.admission.dynamic import Dynamic
@@ -30,7 +30,6 @@ from kcpfast.auth import rbac
 from kcpfast.auth.authenticate import Authenticator
 from kcpfast.auth.rbac import Rbac
 from kcpfast.auth.tokens import ServiceAccountTokens
-from kcpfast.controllers import aggregation, crds, expiry, exports, quota
 from kcpfast.controllers.aggregation import Aggregation
 from kcpfast.controllers.bindings import BindingController
 from kcpfast.controllers.claims import ClaimController
@@ -40,12 +39,12 @@ from kcpfast.controllers.gc import GarbageCollector
 from kcpfast.controllers.namespaces import NamespaceController
 from kcpfast.controllers.quota import QuotaController
 from kcpfast.controllers.runtime import Reconcile, Runtime
-from kcpfast.controllers.tokens import TokenSecrets
+from kcpfast.controllers.tokens import TokenController
 from kcpfast.controllers.workspaces import WorkspaceController
-from kcpfast.kcp import bindings, creation, lifecycle, views, workspaces
+from kcpfast.kcp import bindings, creation, exports, lifecycle, views, workspaces
 from kcpfast.kcp.admit import claims as admit_claims
 from kcpfast.kcp.admit import exports as admit_exports
-from kcpfast.kcp.admit import limits, owned, schemas, tenancy
+from kcpfast.kcp.admit import limits, owned, schemas, tenancy, token_secrets
 from kcpfast.kcp.admit.escalation import Escalation
 from kcpfast.kcp.admit.exports import Binders
 from kcpfast.kcp.admit.parameters import Parameters
@@ -58,7 +57,8 @@ from kcpfast.kcp.policies import Policies
 from kcpfast.kcp.views.workspace import WorkspaceView
 from kcpfast.kcp.workspaces import Workspaces
 from kcpfast.meta.user import User
-from kcpfast.registry.catalog import Catalog
+from kcpfast.registry.catalog import Catalog, crd_index_hook
+from kcpfast.registry.expiry import event_index_hook
 from kcpfast.registry.objects import IndexHook, Objects, reading
 from kcpfast.registry.reader import Reader
 from kcpfast.server import wakes
@@ -99,16 +99,15 @@ def core(opened: Store, ca: str, *, caches: bool | None = None) -> Core:
     objects = Objects(store, index_hooks)
     clusters = Clusters(objects, store)
     index_hooks |= {
-        **rbac.CONSEQUENCES,
-        ("", "events"): (reading(expiry.index_hook(store)),),
-        ("events.k8s.io", "events"): (reading(expiry.index_hook(store)),),
+        **rbac.INDEX_HOOKS,
+        ("", "events"): (reading(event_index_hook(store)),),
+        ("events.k8s.io", "events"): (reading(event_index_hook(store)),),
         ("", "namespaces"): (reading(creation.namespace_index_hook(ca, objects)),),
-        ("", "resourcequotas"): (quota.index_hooks,),
-        ("apiextensions.k8s.io", "customresourcedefinitions"): (reading(crds.index_hooks(store)),),
+        ("", "resourcequotas"): (quota.index_hook,),
+        ("apiextensions.k8s.io", "customresourcedefinitions"): (reading(crd_index_hook(store)),),
         ("apis.kcp.io", "apibindings"): (reading(bindings.index_hooks(store)),),
         ("apis.kcp.io", "apiexportendpointslices"): (reading(exports.slice_index_hook(clusters)),),
         ("core.kcp.io", "logicalclusters"): (lifecycle.index_hooks,),
-        (rbac.RBAC_GROUP, "clusterroles"): (aggregation.index_hooks,),
         ("tenancy.kcp.io", "workspaces"): (workspaces.index_hooks,),
     }
     for kind, waking in wakes.index_hooks().items():
@@ -142,7 +141,6 @@ def server(parts: Core, settings: Settings) -> Running:
     authorizer = Authorizer(clusters, rules, policies)
     accounts = ServiceAccountTokens(settings.account_key, objects)
     authenticator = Authenticator(settings.tokens, accounts)
-    secrets = TokenSecrets(objects, accounts, settings.ca)
     kinds = Exported(catalog)
     making = Workspaces(clusters, kinds, authorizer, settings.base_url)
     binders, marked = Binders(clusters, authorizer), Claims(store)
@@ -160,7 +158,7 @@ def server(parts: Core, settings: Settings) -> Running:
         *admit_exports.plugins(binders),
         *tenancy.plugins(binders),
         *admit_claims.plugins(marked),
-        *secrets.plugins(),
+        *token_secrets.plugins(objects, accounts, settings.ca),
         *dynamic.plugins(),
         *Quotas(store, partial(clusters.object_limit, settings.max_objects)).plugins(),
     ]
@@ -185,7 +183,7 @@ def server(parts: Core, settings: Settings) -> Running:
     pages = openid.pages(accounts, settings.base_url)
     front = Front(clusters, authenticator, authorizer, view, services, pages)
     deletions = Deletions(api.admission, catalog, objects.aside, dynamic.looks_at_deletion)
-    work = _reconcilers(parts, settings, making, marked, secrets, deletions)
+    work = _reconcilers(parts, settings, making, marked, deletions)
     controllers = Runtime(store, work)
     seats = Seats(settings.limits)
     metrics.IN_FLIGHT.read = seats.taken
@@ -214,7 +212,6 @@ def _reconcilers(
     settings: Settings,
     making: Workspaces,
     marked: Claims,
-    secrets: TokenSecrets,
     deletions: Deletions,
 ) -> Mapping[str, Reconcile]:
     """Return who works through which marks."""
@@ -250,7 +247,7 @@ def _reconcilers(
         "schema": exporting.schema,
         "slice": exporting.endpoint_slice,
         "slices": exporting.slices,
-        "tokens": partial(secrets.account_gone, deletions.by("tokens-controller")),
+        "tokens": TokenController(objects, deletions).account_gone,
         "unblocked": garbage.unblocked,
         "workspace": ending.workspace,
         "workspacetype": exporting.workspace_type,

@@ -1,13 +1,13 @@
 """What a server does once a minute."""
 
-from kcpfast.controllers.expiry import LIFETIME
 from kcpfast.registry import index
+from kcpfast.registry.expiry import EVENT_LIFETIME
 from kcpfast.server.maintenance import HISTORY_MILLISECONDS, Maintenance
 from tests.fix_inside import CONFIG_MAPS, Inside, Json, config_map
 
 EVENTS = "/api/v1/namespaces/default/events"
 MINUTE = 60_000
-HOUR = MINUTE * (LIFETIME + 1)
+HOUR = MINUTE * (EVENT_LIFETIME + 1)
 
 
 def event(name: str) -> Json:

@@ -19,6 +19,7 @@ from kcpfast.meta.errors import (
     field_required,
 )
 from kcpfast.meta.names import dns_label, dns_subdomain
+from kcpfast.registry.metadata import add_finalizer
 from kcpfast.registry.strategies.admissionregistration.webhooks import check_client
 from kcpfast.registry.strategies.base import Strategy
 from kcpfast.resources.resource import Object
@@ -86,9 +87,8 @@ def _prepare_update(new: Object, old: Object) -> None:
 
 
 def _prepare_delete(new: Object, old: Object) -> None:
-    finalizers = list(new["metadata"].get("finalizers") or ())
-    if CLEANUP not in finalizers and "deletionTimestamp" not in old["metadata"]:
-        new["metadata"]["finalizers"] = [*finalizers, CLEANUP]
+    if "deletionTimestamp" not in old["metadata"]:
+        add_finalizer(new["metadata"], CLEANUP)
 
 
 def _versions(obj: Object) -> list[dict[str, Any]]:

@@ -1,0 +1,87 @@
+"""Finalizers and conditions: how they are read and changed, for every room that does so.
+
+The two flavours of conditions differ in when `lastTransitionTime` moves. Kubernetes' own kinds
+move it when the status changes (`set_conditions`, as SetCRDCondition of apiextensions-apiserver);
+kcp's kinds move it when anything of the condition changes (`kcp/conditions.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kcpfast.meta.objectmeta import now
+from kcpfast.resources.resource import Object
+
+Condition = dict[str, Any]
+
+
+def set_finalizers(meta: dict[str, Any], finalizers: list[str]) -> None:
+    """Replace the finalizers in metadata; an empty list removes the member."""
+    if finalizers:
+        meta["finalizers"] = finalizers
+    else:
+        meta.pop("finalizers", None)
+
+
+def add_finalizer(meta: dict[str, Any], name: str) -> None:
+    """Append a finalizer to metadata unless it is there; the old list is not changed in place."""
+    finalizers = meta.get("finalizers") or ()
+    if name not in finalizers:
+        meta["finalizers"] = [*finalizers, name]
+
+
+def remove_finalizer(meta: dict[str, Any], name: str) -> None:
+    """Remove a finalizer from metadata; the old list is not changed in place."""
+    finalizers = meta.get("finalizers") or ()
+    set_finalizers(meta, [finalizer for finalizer in finalizers if finalizer != name])
+
+
+def conditions_of(obj: Object) -> list[Condition]:
+    """Return a copy of the list of an object's conditions, empty if it has none."""
+    status = obj.get("status") or {}
+    return list(status.get("conditions") or ())
+
+
+def find_condition(obj: Object, kind: str) -> Condition | None:
+    """Return the condition of a type, None if an object has none of it."""
+    for condition in conditions_of(obj):
+        if condition["type"] == kind:
+            return condition
+    return None
+
+
+def is_condition_true(obj: Object, kind: str) -> bool:
+    """Tell whether an object has a condition of a type with the status True."""
+    condition = find_condition(obj, kind)
+    return condition is not None and condition["status"] == "True"
+
+
+def set_conditions(obj: Object, conditions: Iterable[Condition]) -> None:
+    """Add conditions to an object, each in the place of the one of its type.
+
+    A condition that says what it said before is left as it is.
+    """
+    listed = conditions_of(obj)
+    for condition in conditions:
+        before = find_condition(obj, condition["type"])
+        if before is None:
+            listed.append(condition)
+        elif not is_same_condition(before, condition):
+            keep_transition_time(condition, before)
+            listed[listed.index(before)] = condition
+    obj.setdefault("status", {})["conditions"] = listed
+
+
+def is_same_condition(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Tell whether two conditions are equal but for the time of their last transition."""
+    timeless = {"lastTransitionTime": ""}
+    return {**before, **timeless} == {**after, **timeless}
+
+
+def keep_transition_time(condition: Condition, before: Condition | None) -> None:
+    """Give a condition the time of its last transition: now, unless the status stays the same."""
+    if before is not None and before["status"] == condition["status"]:
+        condition["lastTransitionTime"] = before["lastTransitionTime"]
+    else:
+        condition["lastTransitionTime"] = now()
