@@ -40,6 +40,7 @@ fuzz: build $(VENV)/tools
 
 lint: build $(VENV)/tools
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/test_source.py
+	@$(BIN)/python -m tests.density
 
 bench: build $(VENV)/tools
 	@$(BIN)/python -m bench $(ARGS)

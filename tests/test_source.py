@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import statistics
 import subprocess
@@ -24,6 +25,32 @@ FILES = 15
 
 # What is over a budget today, and why. Nothing may be added; what is mended must leave.
 EXCEPTIONS: dict[str, str] = {}
+
+KERNEL = """
+cdef int declared(
+    int x) noexcept nogil
+cdef int shaped = size(1)
+
+cdef int first(int x) noexcept nogil:
+    cdef int y = size(x)
+    return y
+
+
+cdef int second(
+        void* txn,
+        int x) noexcept nogil:
+    if x:
+
+        return 1
+
+cdef class Thing:
+    def method(self):
+        return 1
+
+    cdef bytes read(self):
+
+        return b""
+"""
 
 COMMANDS = (
     ("ruff", "check", "--quiet"),
@@ -56,6 +83,10 @@ def sources(*rooms: str) -> list[Path]:
     return sorted(path for room in rooms for path in (ROOT / room).rglob("*.py"))
 
 
+def kernels() -> list[Path]:
+    return sorted((ROOT / "kcpfast").rglob("*.pyx"))
+
+
 def short(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -73,8 +104,57 @@ def functions(path: Path) -> Iterator[Function]:
             yield Function(f"{short(path)}:{node.name}", lines, len(names))
 
 
+# The first line of a function in Cython.
+CYTHON_FUNCTION = re.compile(r"( *)(?:def|cdef|cpdef)\b[^=]*?(\w+)\(")
+
+
+class CythonFunction(NamedTuple):
+    """A function of a `.pyx` file: its name, the number of its first line, and its lines."""
+
+    name: str
+    number: int
+    header: list[str]
+    body: list[str]
+
+
+def is_open(lines: list[str]) -> bool:
+    text = "".join(lines)
+    return text.count("(") > text.count(")")
+
+
+def indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def cython_functions(path: Path) -> Iterator[CythonFunction]:
+    """Yield the functions of a `.pyx` file, found by indentation: no parser of Python reads it."""
+    lines = path.read_text().splitlines()
+    for start, line in enumerate(lines):
+        first = CYTHON_FUNCTION.match(line)
+        if first is None:
+            continue
+        end = start + 1
+        while is_open(lines[start:end]):
+            end += 1
+        header = lines[start:end]
+        if not header[-1].endswith(":"):
+            continue  # a declaration, or a variable with the result of a call
+        body = []
+        for text in lines[end:]:
+            if text.strip() and indent(text) <= len(first[1]):
+                break
+            body.append(text)
+        while not body[-1].strip():
+            body.pop()
+        yield CythonFunction(first[2], start + 1, header, body)
+
+
 def over_budget() -> Iterator[str]:
-    """Yield what is larger than it may be: rooms, modules and functions."""
+    """Yield what is larger than it may be: rooms, modules and functions.
+
+    A kernel is under the same limits of length. Its inner functions may take more arguments: they
+    cannot share an object while they run without the interpreter lock.
+    """
     rooms = Counter(short(path.parent) for path in sources("kcpfast"))
     yield from (room for room, files in rooms.items() if files > FILES)
     for path in sources(*ROOMS):
@@ -83,6 +163,12 @@ def over_budget() -> Iterator[str]:
         for each in functions(path):
             if each.lines > FUNCTION_LINES or each.arguments > ARGUMENTS:
                 yield each.place
+    for path in kernels():
+        if length(path) > MODULE_LINES:
+            yield short(path)
+        for function in cython_functions(path):
+            if len(function.header) + len(function.body) > FUNCTION_LINES:
+                yield f"{short(path)}:{function.name}"
 
 
 @pytest.mark.timeout(300)
@@ -127,6 +213,35 @@ def test_modules_say_why_they_exist() -> None:
         ):
             silent.append(short(path))
     assert not silent
+
+
+def test_kernels_document_what_is_public() -> None:
+    """Docstrings of public modules, classes and functions in `.py` files are rules D1 of ruff.
+
+    They run in test_tool_finds_nothing, without an exception in kcpfast; this is for `.pyx` files.
+    """
+    silent = []
+    for path in kernels():
+        text = path.read_text()
+        if not re.match(r'(#.*\n)*"""', text):
+            silent.append(short(path))
+        silent += re.findall(r'^cdef class (\w+).*:\n(?! +""")', text, re.MULTILINE)
+        for function in cython_functions(path):
+            public = function.header[0].lstrip().startswith(("def ", "cpdef "))
+            documented = function.body[0].lstrip().startswith('"""')
+            if public and not function.name.startswith("_") and not documented:
+                silent.append(f"{short(path)}:{function.name}")
+    assert silent == []
+
+
+def test_functions_of_kernels_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "kernel.pyx"
+    path.write_text(KERNEL)
+    lengths = {
+        function.name: len(function.header) + len(function.body)
+        for function in cython_functions(path)
+    }
+    assert lengths == {"first": 3, "second": 6, "method": 2, "read": 3}
 
 
 def raised_by_name(path: Path) -> Iterator[str]:
