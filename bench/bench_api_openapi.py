@@ -7,7 +7,7 @@ import pytest
 from kcpfast.api.openapi import gnostic, v2, v3
 from kcpfast.api.openapi.documents import Documents
 from kcpfast.api.openapi.units import Unit, units, version_unit
-from kcpfast.kcp.kinds import SYSTEM
+from kcpfast.kcp.kinds import system_kinds
 from kcpfast.registry.catalog import Served
 from kcpfast.resources.builtin import BUILTIN
 from kcpfast.resources.definition import encode, resources_of
@@ -19,7 +19,7 @@ INFO = {"title": "kcpfast", "version": "v0"}
 def workspace() -> dict[str, dict[str, list[Served]]]:
     """Return what a workspace without CRDs serves."""
     groups: dict[str, dict[str, list[Served]]] = {}
-    for each in (*BUILTIN, *SYSTEM.values()):
+    for each in (*BUILTIN, *system_kinds().values()):
         versions = groups.setdefault(each.group, {})
         versions.setdefault(each.version, []).append(Served(each))
     return groups

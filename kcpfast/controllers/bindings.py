@@ -16,7 +16,7 @@ from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.kcp import bindings, claims, conditions
 from kcpfast.kcp.clusters import Clusters, lock_writes
 from kcpfast.kcp.exports import MissingSchema, Offer, find_export, offers_of, schemas
-from kcpfast.kcp.kinds import API_BINDINGS
+from kcpfast.kcp.kinds import api_bindings
 from kcpfast.meta.cluster import export_hash
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
@@ -75,7 +75,7 @@ class BindingController:
 
     async def binding(self, cluster: str, name: str) -> Outcome:
         """Bind, follow the export, or unbind."""
-        where = Target(API_BINDINGS, cluster, "", name)
+        where = Target(api_bindings(), cluster, "", name)
         found = await self._objects.read(where)
         if found is None:
             return DONE
@@ -99,7 +99,7 @@ class BindingController:
 
     async def names(self, cluster: str, _name: str) -> Outcome:
         """Look again at bindings that wait for a name."""
-        for binding in await self._objects.read_all(API_BINDINGS, cluster):
+        for binding in await self._objects.read_all(api_bindings(), cluster):
             found = (find_condition(binding, kind) for kind in (_INITIAL, _CURRENT))
             if any(each is not None and each["status"] != "True" for each in found):
                 await self.binding(cluster, binding["metadata"]["name"])
@@ -338,7 +338,7 @@ class BindingController:
 
     async def _adopted(self, where: Target) -> set[tuple[str, str, str]]:
         found = set()
-        for other in await self._objects.read_all(API_BINDINGS, where.cluster):
+        for other in await self._objects.read_all(api_bindings(), where.cluster):
             if other["metadata"]["name"] == where.name or "deletionTimestamp" in other["metadata"]:
                 continue
             source = self._source(where.cluster, other)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kcpfast.controllers.removal import pages, stored_target, weight
 from kcpfast.controllers.runtime import DONE, Outcome
 from kcpfast.kcp.claims import LABEL, Claims, own_labels
-from kcpfast.kcp.kinds import API_BINDINGS
+from kcpfast.kcp.kinds import api_bindings
 from kcpfast.registry import values
 from kcpfast.registry.objects import Change, Objects, Target
 from kcpfast.resources.resource import Object
@@ -80,7 +80,7 @@ def _relabelled(objects: Objects, marked: Claims, target: Target, obj: Object) -
     given: dict[str, str] = obj["metadata"].get("labels") or {}
     own = own_labels(given)
     due = objects.aside.on_loop(marked.labels, target.cluster, target.resource.storage, own)
-    if target.resource.storage == API_BINDINGS.storage:
+    if target.resource.storage == api_bindings().storage:
         due = {key: value for key, value in given.items() if key.startswith(LABEL)} | due
     labels = own | due
     if labels == given:

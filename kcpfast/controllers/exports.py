@@ -20,7 +20,7 @@ from kcpfast.kcp.exports import (
     resources,
     view_url,
 )
-from kcpfast.kcp.kinds import API_EXPORTS, ENDPOINT_SLICES, Exported
+from kcpfast.kcp.kinds import Exported, api_exports, endpoint_slices
 from kcpfast.kcp.types import type_status
 from kcpfast.meta.cluster import PATH_ANNOTATION
 from kcpfast.meta.errors import ApiError
@@ -50,7 +50,7 @@ class ExportController:
 
     async def export(self, cluster: str, name: str) -> Outcome:
         """See to an export's identity and slice, then let its consumers look at it again."""
-        where = Target(API_EXPORTS, cluster, "", name)
+        where = Target(api_exports(), cluster, "", name)
         found = await self._objects.read(where)
         if found is not None and "deletionTimestamp" not in found["metadata"]:
             secret = _secret(found) or (SECRET_NAMESPACE, name)
@@ -95,7 +95,7 @@ class ExportController:
     async def _make_slice(self, cluster: str, export: Object) -> None:
         meta = export["metadata"]
         annotations = meta.get("annotations") or {}
-        where = Target(ENDPOINT_SLICES, cluster, "", meta["name"])
+        where = Target(endpoint_slices(), cluster, "", meta["name"])
         if SKIP_SLICE in annotations or self._objects.record(where) is not None:
             return
         owner = {
@@ -106,7 +106,7 @@ class ExportController:
         }
         path = annotations.get(PATH_ANNOTATION) or self._clusters.path_of(cluster)
         made: Object = {
-            "apiVersion": ENDPOINT_SLICES.api_version,
+            "apiVersion": endpoint_slices().api_version,
             "kind": "APIExportEndpointSlice",
             "metadata": {"name": meta["name"], "ownerReferences": [owner]},
             "spec": {"export": {"name": meta["name"], "path": path}},
@@ -130,7 +130,7 @@ class ExportController:
 
     async def secret(self, cluster: str, name: str) -> Outcome:
         """Look again at exports whose identity a secret (`namespace/name`) holds."""
-        exports = await self._objects.read_all(API_EXPORTS, cluster)
+        exports = await self._objects.read_all(api_exports(), cluster)
         await self._stamp(
             PutRevision(index.work_item("apiexport", cluster, export["metadata"]["name"]))
             for export in exports
@@ -140,7 +140,7 @@ class ExportController:
 
     async def schema(self, cluster: str, name: str) -> Outcome:
         """Look again at exports that offer a schema."""
-        exports = await self._objects.read_all(API_EXPORTS, cluster)
+        exports = await self._objects.read_all(api_exports(), cluster)
         await self._stamp(
             PutRevision(index.work_item("apiexport", cluster, export["metadata"]["name"]))
             for export in exports
@@ -157,7 +157,7 @@ class ExportController:
 
     async def partition(self, cluster: str, name: str) -> Outcome:
         """Look again at slices that name a partition."""
-        slices = await self._objects.read_all(ENDPOINT_SLICES, cluster)
+        slices = await self._objects.read_all(endpoint_slices(), cluster)
         await self._stamp(
             PutRevision(index.work_item("slice", cluster, each["metadata"]["name"]))
             for each in slices
@@ -183,7 +183,7 @@ class ExportController:
 
     async def endpoint_slice(self, cluster: str, name: str) -> Outcome:
         """Publish the URL of an export's virtual workspace while anybody is bound to it."""
-        where = Target(ENDPOINT_SLICES, cluster, "", name)
+        where = Target(endpoint_slices(), cluster, "", name)
         found = await self._objects.read(where)
         if found is None:
             return DONE
@@ -193,7 +193,7 @@ class ExportController:
         with Notes(self._objects.store) as notes:
             owner = self._owner(cluster, reference)
         read = notes.basis()
-        exported = Target(API_EXPORTS, owner, "", reference["name"])
+        exported = Target(api_exports(), owner, "", reference["name"])
         export = await self._objects.read(exported) if owner else None
         consumer = index.consumer(owner, reference["name"])
         bound = export is not None and bool(self._objects.store.index_scan(consumer, limit=1))

@@ -27,7 +27,6 @@ from kcpfast.admission.chain import DeletionRefused, Deletions
 from kcpfast.controllers.misplaced import MisplacedOwners
 from kcpfast.controllers.removal import stored_target
 from kcpfast.controllers.runtime import DONE, Again, Outcome
-from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index, values
 from kcpfast.registry.catalog import Catalog
@@ -44,6 +43,7 @@ from kcpfast.registry.objects import (
 )
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Empty, PutRevision, Write
+from kcpfast.store.keys import storage_name
 from kcpfast.work.aside import LARGE
 
 SOLID, DANGLING, GONE, WAITING = "solid", "dangling", "gone", "waiting"
@@ -52,7 +52,7 @@ Reference = dict[str, Any]
 
 # Events go by themselves. A workspace ends as its parent says: who may write into its
 # LogicalCluster may not end it, and so not by what they call its owner either.
-_SPARED = (EVENT_STORAGE, LOGICAL_CLUSTERS.storage)
+_SPARED = (EVENT_STORAGE, storage_name("core.kcp.io", "logicalclusters"))
 _BATCH = 64
 _RETRY = 60.0
 # As client-go's queues do.

@@ -8,11 +8,12 @@ the export's virtual workspace finds them as any label selector does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
 
-from kcpfast.kcp.kinds import API_BINDINGS, SYSTEM
+from kcpfast.kcp.kinds import api_bindings, system_kinds
 from kcpfast.meta.cluster import claim_hash
 from kcpfast.meta.selectors import (
     LabelSelector,
@@ -37,9 +38,6 @@ _MAX_MARKS = 8192
 # Reviews about the asking user speak of nobody else, so they are nobody else's to make.
 _LOOKS = frozenset(("*", "list", "watch"))
 _NEVER = ("selfsubjectaccessreviews", "selfsubjectreviews", "selfsubjectrulesreviews")
-_CLAIMABLE: Mapping[tuple[str, str], Resource] = {
-    (each.group, each.plural): each for each in (*SYSTEM.values(), *BUILTIN)
-}
 
 Claim = Mapping[str, Any]
 Key = tuple[str, str, str]
@@ -52,7 +50,13 @@ def key(claim: Claim) -> Key:
 
 def builtin(group: str, plural: str) -> Resource | None:
     """Return a resource of every workspace that may be claimed without an identity."""
-    return None if plural in _NEVER else _CLAIMABLE.get((group, plural))
+    return None if plural in _NEVER else _claimable().get((group, plural))
+
+
+@cache
+def _claimable() -> Mapping[tuple[str, str], Resource]:
+    kinds = (*system_kinds().values(), *BUILTIN)
+    return {(kind.group, kind.plural): kind for kind in kinds}
 
 
 def storage(claim: Claim) -> bytes:
@@ -103,7 +107,7 @@ def hides(before: bytes | None, after: bytes | None) -> bool:
 
 
 def _applied(value: bytes) -> list[Claim]:
-    status = values.decode(API_BINDINGS, 0, value).get("status") or {}
+    status = values.decode(api_bindings(), 0, value).get("status") or {}
     return status.get("appliedPermissionClaims") or []
 
 

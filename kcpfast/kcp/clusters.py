@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
+from kcpfast.kcp.kinds import logical_clusters
 from kcpfast.meta import cluster as names
 from kcpfast.meta.errors import ApiError, bad_request, not_found
 from kcpfast.meta.texts import embedded_object, signed
@@ -141,7 +141,7 @@ class Clusters:
 
 def target(cluster: str) -> Target:
     """Return where the LogicalCluster of a cluster is."""
-    return Target(LOGICAL_CLUSTERS, cluster, "", LOGICAL_CLUSTER_NAME)
+    return Target(logical_clusters(), cluster, "", LOGICAL_CLUSTER_NAME)
 
 
 def _is_inactive(annotations: Mapping[str, str]) -> bool:

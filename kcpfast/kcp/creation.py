@@ -14,7 +14,7 @@ from kcpfast.auth.tokens import ACCOUNTS
 from kcpfast.kcp import bindings, claims, conditions
 from kcpfast.kcp.clusters import LOCK_ANNOTATION, LOGICAL_CLUSTER_NAME, TYPE_ANNOTATION
 from kcpfast.kcp.exports import Offer, find_export, offers, resources
-from kcpfast.kcp.kinds import API_BINDINGS, LOGICAL_CLUSTERS
+from kcpfast.kcp.kinds import api_bindings, logical_clusters
 from kcpfast.kcp.lifecycle import PHASE_LABEL
 from kcpfast.meta.cluster import PATH_ANNOTATION, default_binding_name, export_hash
 from kcpfast.meta.texts import embedded
@@ -134,7 +134,7 @@ class Maker:
         if accepted:
             spec["permissionClaims"] = accepted
         obj = {
-            "apiVersion": API_BINDINGS.api_version,
+            "apiVersion": api_bindings().api_version,
             "kind": "APIBinding",
             "metadata": meta,
             "spec": spec,
@@ -149,7 +149,7 @@ class Maker:
         for kind in ("PermissionClaimsApplied", "PermissionClaimsValid"):
             conditions.mark_true(obj, kind)
         conditions.summarize(obj)
-        self.make(Target(API_BINDINGS, self.cluster, "", name), obj)
+        self.make(Target(api_bindings(), self.cluster, "", name), obj)
         origin = (export.cluster, export.name)
         self.writes += bindings.row_writes(
             self._objects.store, self.cluster, name, origin, export.offers, export.identity
@@ -172,7 +172,7 @@ class Maker:
         if accepted:
             spec["permissionClaims"] = accepted
         obj = {
-            "apiVersion": API_BINDINGS.api_version,
+            "apiVersion": api_bindings().api_version,
             "kind": "APIBinding",
             "metadata": {
                 "name": name,
@@ -182,7 +182,7 @@ class Maker:
             },
             "spec": spec,
         }
-        self.make(Target(API_BINDINGS, self.cluster, "", name), obj)
+        self.make(Target(api_bindings(), self.cluster, "", name), obj)
 
     def logical_cluster(self, obj: Object, locks: Mapping[str, str]) -> None:
         """Make the LogicalCluster; `locks` says which binding each resource is of."""
@@ -191,7 +191,7 @@ class Maker:
                 {key: {"n": locks[key]} for key in sorted(locks)}, separators=(",", ":")
             )
             obj["metadata"]["annotations"][LOCK_ANNOTATION] = text
-        self.make(Target(LOGICAL_CLUSTERS, self.cluster, "", LOGICAL_CLUSTER_NAME), obj)
+        self.make(Target(logical_clusters(), self.cluster, "", LOGICAL_CLUSTER_NAME), obj)
 
 
 ROOT_CA = "kube-root-ca.crt"
@@ -247,7 +247,7 @@ def logical_cluster(type_name: str, path: str, shard: str, phase: str) -> Object
     if path:
         annotations[PATH_ANNOTATION] = path
     return {
-        "apiVersion": LOGICAL_CLUSTERS.api_version,
+        "apiVersion": logical_clusters().api_version,
         "kind": "LogicalCluster",
         "metadata": {
             "name": LOGICAL_CLUSTER_NAME,

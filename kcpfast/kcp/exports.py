@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from kcpfast.kcp.clusters import Clusters
-from kcpfast.kcp.kinds import API_EXPORTS, API_SCHEMAS
+from kcpfast.kcp.kinds import api_exports, api_schemas
 from kcpfast.meta.cluster import identity_hash
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
@@ -85,7 +85,7 @@ def schemas(objects: Objects, cluster: str, export: Object) -> list[Record]:
     found = []
     for each in resources(export):
         try:
-            record = objects.record(Target(API_SCHEMAS, cluster, "", each["schema"]))
+            record = objects.record(Target(api_schemas(), cluster, "", each["schema"]))
         except ApiError:  # a name that nothing can have
             record = None
         if record is None:
@@ -105,7 +105,7 @@ _OFFERS: Kept[Offer] = Kept(_KEPT_BYTES, lambda offer: _GROWTH * len(offer.data)
 
 def _offer(record: Record) -> Offer:
     """Return a stored schema as an offer."""
-    return offer_of(decode(API_SCHEMAS, *record))
+    return offer_of(decode(api_schemas(), *record))
 
 
 def offer_of(schema: Object) -> Offer:
@@ -117,7 +117,7 @@ def offer_of(schema: Object) -> Offer:
 
 def find_export(objects: Objects, cluster: str, name: str) -> Object | None:
     """Return an APIExport."""
-    return objects.find(Target(API_EXPORTS, cluster, "", name))
+    return objects.find(Target(api_exports(), cluster, "", name))
 
 
 def view_url(base: str, cluster: str, export: str) -> str:

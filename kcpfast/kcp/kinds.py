@@ -4,6 +4,8 @@
 the root workspace and reach a workspace through a binding, like anybody's; which identity they
 have is decided when the installation is bootstrapped, so `Exported` finds them through the
 catalog of root.
+
+Importing this module reads and builds nothing; what is asked for first is built once.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from typing import Any
 from kcpfast.kcp import conversion
 from kcpfast.meta.cluster import ROOT
 from kcpfast.registry.catalog import Catalog
-from kcpfast.resources import definition
 from kcpfast.resources.asset import asset
+from kcpfast.resources.definition import encode, resources_of
 from kcpfast.resources.resource import Origin, Resource
 
 
@@ -26,22 +28,47 @@ def schemas() -> Mapping[str, Mapping[str, Any]]:
     return asset("kcp.json")
 
 
-def _system() -> dict[tuple[str, str, str], Resource]:
-    found = {}
+@cache
+def system_kinds() -> Mapping[tuple[str, str, str], Resource]:
+    """Return the kinds that every workspace serves, by group, version and plural."""
+    kinds = {}
     for spec in schemas()["system"].values():
-        digest, _ = definition.encode(dict(spec))
-        for resource in definition.resources_of(dict(spec), Origin(digest, "")).values():
-            found[resource.group, resource.version, resource.plural] = resource
-    return found
+        definition = dict(spec)
+        digest, _ = encode(definition)
+        for resource in resources_of(definition, Origin(digest, "")).values():
+            kinds[resource.group, resource.version, resource.plural] = resource
+    conversion.attach(kinds)
+    return kinds
 
 
-SYSTEM = _system()
-conversion.attach(SYSTEM)
-LOGICAL_CLUSTERS = SYSTEM["core.kcp.io", "v1alpha1", "logicalclusters"]
-API_SCHEMAS = SYSTEM["apis.kcp.io", "v1alpha1", "apiresourceschemas"]
-API_EXPORTS = SYSTEM["apis.kcp.io", "v1alpha2", "apiexports"]
-API_BINDINGS = SYSTEM["apis.kcp.io", "v1alpha2", "apibindings"]
-ENDPOINT_SLICES = SYSTEM["apis.kcp.io", "v1alpha1", "apiexportendpointslices"]
+@cache
+def logical_clusters() -> Resource:
+    """Return the kind LogicalCluster."""
+    return system_kinds()["core.kcp.io", "v1alpha1", "logicalclusters"]
+
+
+@cache
+def api_schemas() -> Resource:
+    """Return the kind APIResourceSchema."""
+    return system_kinds()["apis.kcp.io", "v1alpha1", "apiresourceschemas"]
+
+
+@cache
+def api_exports() -> Resource:
+    """Return the kind APIExport, in the version that is stored."""
+    return system_kinds()["apis.kcp.io", "v1alpha2", "apiexports"]
+
+
+@cache
+def api_bindings() -> Resource:
+    """Return the kind APIBinding, in the version that is stored."""
+    return system_kinds()["apis.kcp.io", "v1alpha2", "apibindings"]
+
+
+@cache
+def endpoint_slices() -> Resource:
+    """Return the kind APIExportEndpointSlice."""
+    return system_kinds()["apis.kcp.io", "v1alpha1", "apiexportendpointslices"]
 
 
 class Exported:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from kcpfast.auth.rbac import Identity, Rbac
 from kcpfast.kcp.effective import consumers
-from kcpfast.kcp.kinds import API_EXPORTS
+from kcpfast.kcp.kinds import api_exports
 from kcpfast.meta.cluster import SYSTEM_ADMIN
 from kcpfast.meta.user import Attributes, User
 from kcpfast.registry.catalog import Catalog
@@ -57,7 +57,7 @@ class Policies:
 
     def _has_policy(self, cluster: str, export: str) -> bool:
         def read() -> bool:
-            found = self._objects.find(Target(API_EXPORTS, cluster, "", export))
+            found = self._objects.find(Target(api_exports(), cluster, "", export))
             spec = (found or {}).get("spec") or {}
             policy = spec.get("maximalPermissionPolicy") or {}
             return policy.get("local") is not None

@@ -18,7 +18,7 @@ from kcpfast.kcp.authorizer import Authorizer, is_master
 from kcpfast.kcp.clusters import REQUIRED_GROUPS, Clusters
 from kcpfast.kcp.creation import Export, Maker
 from kcpfast.kcp.exports import MissingSchema, find_export
-from kcpfast.kcp.kinds import API_BINDINGS, Exported
+from kcpfast.kcp.kinds import Exported, api_bindings
 from kcpfast.kcp.types import TypeRefused, Types, WorkspaceType, check_limits, default_bindings
 from kcpfast.meta.cluster import ROOT, default_binding_name, join, new_name, shard_hash
 from kcpfast.meta.errors import ApiError, internal
@@ -353,9 +353,9 @@ class Workspaces:
         """
         path, name = export
         chosen = default_binding_name(cluster, path, name)
-        record = self._objects.record(Target(API_BINDINGS, cluster, "", chosen))
+        record = self._objects.record(Target(api_bindings(), cluster, "", chosen))
         if record is not None:
-            return Asked(chosen, is_complete(values.decode(API_BINDINGS, *record)))
+            return Asked(chosen, is_complete(values.decode(api_bindings(), *record)))
         try:
             there = self._clusters.resolve(path)
         except ApiError:

@@ -23,7 +23,7 @@ from kcpfast.kcp.exports import (
     offer_of,
     view_url,
 )
-from kcpfast.kcp.kinds import API_EXPORTS, API_SCHEMAS, ENDPOINT_SLICES, schemas
+from kcpfast.kcp.kinds import api_exports, api_schemas, endpoint_slices, schemas
 from kcpfast.kcp.types import type_status
 from kcpfast.meta.cluster import PATH_ANNOTATION, ROOT, SYSTEM_ADMIN, identity_hash
 from kcpfast.registry.objects import Objects, Target
@@ -85,21 +85,21 @@ def _export(root: Maker, row: Mapping[str, Any], base_url: str) -> Export:
     for group, plural, prefix in row["resources"]:
         spec = schemas()["exported"][f"{plural}.{group}"]
         schema = _schema(prefix, plural, group, spec)
-        root.make(Target(API_SCHEMAS, ROOT, "", schema["metadata"]["name"]), schema)
+        root.make(Target(api_schemas(), ROOT, "", schema["metadata"]["name"]), schema)
         offered.append(offer_of(schema))
     key = new_identity_key()
     secret = Target(SECRETS, ROOT, SECRET_NAMESPACE, name)
     root.make(secret, identity_secret(SECRET_NAMESPACE, name, key))
     identity = identity_hash(key)
     export = _export_object(name, offered, identity, row["policy"])
-    root.make(Target(API_EXPORTS, ROOT, "", name), export)
-    root.make(Target(ENDPOINT_SLICES, ROOT, "", name), _slice(export, base_url))
+    root.make(Target(api_exports(), ROOT, "", name), export)
+    root.make(Target(endpoint_slices(), ROOT, "", name), _slice(export, base_url))
     return Export(ROOT, ROOT, name, identity, offered, ())
 
 
 def _schema(prefix: str, plural: str, group: str, spec: Mapping[str, Any]) -> Object:
     return {
-        "apiVersion": API_SCHEMAS.api_version,
+        "apiVersion": api_schemas().api_version,
         "kind": "APIResourceSchema",
         "metadata": {"name": f"{prefix}.{plural}.{group}"},
         "spec": dict(spec),
@@ -122,7 +122,7 @@ def _export_object(name: str, offered: Sequence[Offer], identity: str, policy: b
     if policy:
         spec["maximalPermissionPolicy"] = {"local": {}}
     export: Object = {
-        "apiVersion": API_EXPORTS.api_version,
+        "apiVersion": api_exports().api_version,
         "kind": "APIExport",
         "metadata": {"name": name, "annotations": {PATH_ANNOTATION: ROOT}},
         "spec": spec,
@@ -141,7 +141,7 @@ def _slice(export: Object, base_url: str) -> Object:
         "uid": export["metadata"]["uid"],
     }
     made: Object = {
-        "apiVersion": ENDPOINT_SLICES.api_version,
+        "apiVersion": endpoint_slices().api_version,
         "kind": "APIExportEndpointSlice",
         "metadata": {"name": name, "ownerReferences": [owner]},
         "spec": {"export": {"name": name, "path": ROOT}},

@@ -21,7 +21,7 @@ from kcpfast.controllers.workspaces import is_waiting
 from kcpfast.kcp import bindings, claims
 from kcpfast.kcp.clusters import LOGICAL_CLUSTER_NAME
 from kcpfast.kcp.creation import ROOT_CA
-from kcpfast.kcp.kinds import API_EXPORTS, ENDPOINT_SLICES
+from kcpfast.kcp.kinds import api_exports, endpoint_slices
 from kcpfast.kcp.workspaces import is_complete
 from kcpfast.registry import index
 from kcpfast.registry.objects import IndexHook, Target
@@ -199,11 +199,11 @@ def _slices_of(cluster: str, _name: str) -> bytes:
 
 
 def _exports(cluster: str, _name: str) -> bytes:
-    return index.count(cluster, "", API_EXPORTS.storage)
+    return index.count(cluster, "", api_exports().storage)
 
 
 def _slices(cluster: str, _name: str) -> bytes:
-    return index.count(cluster, "", ENDPOINT_SLICES.storage)
+    return index.count(cluster, "", endpoint_slices().storage)
 
 
 def _secrets(cluster: str, name: str) -> bytes:

@@ -51,7 +51,7 @@ from kcpfast.kcp.admit.parameters import Parameters
 from kcpfast.kcp.authorizer import Authorizer
 from kcpfast.kcp.claims import Claims
 from kcpfast.kcp.clusters import Clusters
-from kcpfast.kcp.kinds import SYSTEM, Exported
+from kcpfast.kcp.kinds import Exported, system_kinds
 from kcpfast.kcp.kinds import schemas as definitions
 from kcpfast.kcp.policies import Policies
 from kcpfast.kcp.views.workspace import WorkspaceView
@@ -112,7 +112,7 @@ def core(opened: Store, ca: str, *, caches: bool | None = None) -> Core:
     }
     for kind, waking in wakes.index_hooks().items():
         index_hooks[kind] = (*index_hooks.get(kind, ()), waking)
-    return Core(store, objects, Catalog(store, list(SYSTEM.values())), clusters)
+    return Core(store, objects, Catalog(store, list(system_kinds().values())), clusters)
 
 
 def _remembers() -> bool:

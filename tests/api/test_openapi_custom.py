@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from kcpfast.api.openapi import custom, gnostic, v2, v3
-from kcpfast.kcp.kinds import SYSTEM
+from kcpfast.kcp.kinds import system_kinds
 from tests.api.openapi_kinds import ROOMS, SPEC, lamp, lamps
 
 NAME = "com.example.light.v1.Lamp"
@@ -124,7 +124,7 @@ def test_selectable_fields_are_told() -> None:
 
 
 def test_descriptions_are_added_to_kinds_of_kcp_that_have_none() -> None:
-    kind = SYSTEM["core.kcp.io", "v1alpha1", "logicalclusters"]
+    kind = system_kinds()["core.kcp.io", "v1alpha1", "logicalclusters"]
     name = "io.kcp.core.v1alpha1.LogicalCluster"
     found = msgspec.json.decode(custom.definitions_of(kind, "v3")[name].json)
     assert found["description"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kcpfast.kcp import conversion
-from kcpfast.kcp.kinds import SYSTEM
+from kcpfast.kcp.kinds import system_kinds
 from tests.fix_inside import Inside, Json
 from tests.kcp.provider import BINDINGS, READ, Market
 
@@ -73,7 +73,7 @@ def without(found: Json, prefix: str) -> Json:
 
 
 def both(plural: str, found: Json, *, newer_first: bool) -> Json:
-    resource = SYSTEM["apis.kcp.io", "v1alpha1", plural]
+    resource = system_kinds()["apis.kcp.io", "v1alpha1", plural]
     older, newer = resource.from_storage, resource.to_storage
     assert older is not None
     assert newer is not None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from kcpfast.kcp.kinds import SYSTEM
+from kcpfast.kcp.kinds import system_kinds
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.work.aside import SMALL
 
-KINDS = BY_PLACE | SYSTEM
+KINDS = BY_PLACE | dict(system_kinds())
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from kcpfast.api.options import boolean, integer
 from kcpfast.api.selection import selection
 from kcpfast.kcp.claims import hides
 from kcpfast.kcp.clusters import falls_asleep
-from kcpfast.kcp.kinds import API_BINDINGS, LOGICAL_CLUSTERS
+from kcpfast.kcp.kinds import api_bindings, logical_clusters
 from kcpfast.meta.errors import (
     Cause,
     field_forbidden,
@@ -109,7 +109,7 @@ def ending(hub: Hub) -> Callable[[Batch], None]:
     those that show a cluster when that is put to sleep (as kcp does), those of views of a cluster
     that lets its claims be looked at no more."""
     stamp = index.work_item("definitions", "", "")
-    clusters, bindings = prefix(LOGICAL_CLUSTERS.storage), prefix(API_BINDINGS.storage)
+    clusters, bindings = prefix(logical_clusters().storage), prefix(api_bindings().storage)
 
     def on_commit(batch: Batch) -> None:
         if any(each.startswith(stamp) for each in batch.stamps):

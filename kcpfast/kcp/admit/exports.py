@@ -15,7 +15,7 @@ from kcpfast.kcp.admit.schemas import suffix
 from kcpfast.kcp.authorizer import Authorizer, is_master
 from kcpfast.kcp.bindings import BINDING_FINALIZER, EXPORT_LABEL
 from kcpfast.kcp.clusters import Clusters
-from kcpfast.kcp.kinds import API_BINDINGS, API_EXPORTS
+from kcpfast.kcp.kinds import api_bindings, api_exports
 from kcpfast.meta.cluster import PATH_ANNOTATION, export_hash
 from kcpfast.meta.errors import ApiError, Cause, field_invalid, field_required, invalid
 from kcpfast.meta.names import dns_subdomain
@@ -51,7 +51,7 @@ class Binders:
             found = self._clusters.resolve(path)
         except ApiError:
             return ""
-        there = self._clusters.objects.record(Target(API_EXPORTS, found, "", name)) is not None
+        there = self._clusters.objects.record(Target(api_exports(), found, "", name)) is not None
         return found if there else ""
 
     def may_bind(self, user: User, cluster: str, name: str) -> bool:
@@ -142,7 +142,7 @@ def _check_stored(review: Review) -> None:
     convert, old = review.resource.to_storage, review.old
     if convert is None:
         return
-    stored = API_EXPORTS if review.place == EXPORTS else API_BINDINGS
+    stored = api_exports() if review.place == EXPORTS else api_bindings()
     made = convert(review.obj)
     causes = stored.program.validate(made, convert(old) if old is not None else None)
     if causes:

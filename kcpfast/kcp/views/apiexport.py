@@ -8,6 +8,7 @@ Who may use it: kcp's order of checks, see `authorize`. Paths:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +17,7 @@ from kcpfast.kcp import bindings, claims, exports
 from kcpfast.kcp.authorizer import DENIED, Authorizer
 from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.exports import MissingSchema, find_export, offers
-from kcpfast.kcp.kinds import SYSTEM
+from kcpfast.kcp.kinds import system_kinds
 from kcpfast.kcp.policies import Policies
 from kcpfast.kcp.views.base import ViewScope, denied, dressed
 from kcpfast.meta.cluster import WILDCARD, export_hash
@@ -57,9 +58,12 @@ def _shown(resource: Resource) -> Resource:
     return shown
 
 
-_BINDINGS = [
-    _read_only(SYSTEM[APIS_GROUP, version, "apibindings"]) for version in ("v1alpha2", "v1alpha1")
-]
+@cache
+def _bindings() -> Sequence[Resource]:
+    """Return the kinds of bindings as every export's view shows them."""
+    kinds = system_kinds()
+    versions = ("v1alpha2", "v1alpha1")
+    return [_read_only(kinds[APIS_GROUP, version, "apibindings"]) for version in versions]
 
 
 class ViewDependencies(NamedTuple):
@@ -136,7 +140,7 @@ class ApiExportView:
         for (group, plural), claim in claimed.items():
             identity = claim.get("identityHash") or ""
             yield from map(_shown, self._claimed(group, plural, identity))
-        yield from _BINDINGS
+        yield from _bindings()
 
     def _exported(self, export: dict[str, Any]) -> Iterator[Resource]:
         identity = (export.get("status") or {}).get("identityHash") or ""
@@ -276,7 +280,7 @@ class ApiExportView:
         do, because kcp asks for neither.
         """
         value = export_hash(*self._export)
-        if resource in _BINDINGS:
+        if resource in _bindings():
             own = Requirement(bindings.EXPORT_LABEL, "in", frozenset((value,)))
             return ViewScope(None, (own,), self._consumers(cluster))
         claim = self._content.claims.get((resource.group, resource.plural))

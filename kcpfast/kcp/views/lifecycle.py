@@ -9,6 +9,7 @@ same with terminatingworkspaces.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import NamedTuple
 
 from kcpfast.auth.rules import allows
@@ -16,7 +17,7 @@ from kcpfast.kcp import lifecycle
 from kcpfast.kcp.authorizer import DENIED
 from kcpfast.kcp.clusters import LOGICAL_CLUSTER_NAME, Clusters
 from kcpfast.kcp.effective import acting_for
-from kcpfast.kcp.kinds import LOGICAL_CLUSTERS
+from kcpfast.kcp.kinds import logical_clusters
 from kcpfast.kcp.types import Types, WorkspaceType
 from kcpfast.kcp.views.base import WHOLE, ViewScope, denied, dressed
 from kcpfast.kcp.views.workspace import WorkspaceView
@@ -48,18 +49,25 @@ TERMINATING = Kind(
     lifecycle.TERMINATOR_LABEL,
     ("Terminating", "Deleting"),
 )
-_WRITES = ("update", "patch")
+_LOGICAL_CLUSTERS = ("core.kcp.io", "v1alpha1", "logicalclusters")
 
 
 def _listed(verbs: tuple[str, ...], status_verbs: tuple[str, ...]) -> Resource:
-    shown = dressed(LOGICAL_CLUSTERS, verbs)
+    shown = dressed(logical_clusters(), verbs)
     shown.subresources = {"status": Subresource("status", status_verbs, shown.kind)}
     return shown
 
 
-_ALL = Served(_listed(("get", "list", "watch"), ()))
-_ONE = Served(_listed(("get",), ("get", *_WRITES)))
-_PLACE = (LOGICAL_CLUSTERS.group, LOGICAL_CLUSTERS.version, LOGICAL_CLUSTERS.plural)
+@cache
+def _over_all() -> Served:
+    """Return LogicalCluster as the view over all workspaces shows it."""
+    return Served(_listed(("get", "list", "watch"), ()))
+
+
+@cache
+def _in_one() -> Served:
+    """Return LogicalCluster as the view of one workspace shows it: its status may be written."""
+    return Served(_listed(("get",), ("get", "update", "patch")))
 
 
 class LifecycleView:
@@ -80,8 +88,8 @@ class LifecycleView:
         self, cluster: str, group: str, version: str, plural: str, identity: str = ""
     ) -> Served | None:
         """Return LogicalClusters or, in one of them, what the workspace serves."""
-        if (group, version, plural) == _PLACE and not identity:
-            return _ALL if cluster == WILDCARD else _ONE
+        if (group, version, plural) == _LOGICAL_CLUSTERS and not identity:
+            return _over_all() if cluster == WILDCARD else _in_one()
         if cluster == WILDCARD:
             return None
         return self._workspace.find(cluster, group, version, plural, identity)
@@ -89,7 +97,7 @@ class LifecycleView:
     def resources(self, cluster: str) -> Iterable[Served]:
         """Return what `find` finds."""
         if cluster == WILDCARD:
-            return [_ALL]
+            return [_over_all()]
         return self._workspace.resources(cluster)
 
     def fingerprint(self, cluster: str) -> bytes:
@@ -111,7 +119,8 @@ class LifecycleView:
             raise denied(user, wanted, DENIED)
         if cluster == WILDCARD:
             return
-        if (wanted.group, wanted.resource) == (LOGICAL_CLUSTERS.group, LOGICAL_CLUSTERS.plural):
+        group, _, plural = _LOGICAL_CLUSTERS
+        if (wanted.group, wanted.resource) == (group, plural):
             if not self._waits(cluster) or wanted.name not in ("", LOGICAL_CLUSTER_NAME):
                 raise denied(user, wanted, DENIED)
             return
@@ -158,7 +167,7 @@ class LifecycleView:
 
     def scope(self, cluster: str, resource: Resource) -> ViewScope:
         """Limit LogicalClusters to those that wait for this controller."""
-        if resource not in (_ALL.resource, _ONE.resource):
+        if resource not in (_over_all().resource, _in_one().resource):
             return WHOLE
         key, value = lifecycle.label(self._kind.label, self._name)
         phases = frozenset(self._kind.phases)
@@ -173,7 +182,7 @@ class LifecycleView:
 
     def admit(self, _cluster: str, resource: Resource, new: Object, old: Object | None) -> None:
         """Refuse, on a LogicalCluster, all but taking the own name off the list."""
-        if resource is not _ONE.resource or old is None:
+        if resource is not _in_one().resource or old is None:
             return
         field = self._kind.field
         before = list((old.get("status") or {}).get(field) or ())
