@@ -29,7 +29,7 @@ from kcpfast.api.verbs.listing import list_objects
 from kcpfast.api.verbs.patch import patch
 from kcpfast.api.verbs.read import get
 from kcpfast.api.verbs.update import update
-from kcpfast.api.verbs.watch import ending, watch
+from kcpfast.api.verbs.watch import watch
 from kcpfast.auth.authenticate import bearer
 from kcpfast.auth.tokens import signed, unverified_cluster
 from kcpfast.meta.errors import (
@@ -120,7 +120,6 @@ class Server:
         self._openapi = OpenApi(reader, api.aside)
         self._plans = RouteCache(reader)
         self._logs = LOG.isEnabledFor(logging.INFO)
-        reader.subscribe(ending(api.hub))
         self._pages: Mapping[str, HealthPage] = pages(api.version)
         self._health = Health(api.objects.store)
 

@@ -71,17 +71,19 @@ class Runtime:
         self._stopped = True
 
     def start(self) -> None:
-        """Take up what was left unfinished, and listen for more."""
+        """Queue the work items that are in the store; from now on, those of each commit too."""
         self._stopped = False
-        self._store.subscribe(self._on_commit)
         for key, _ in self._store.index_scan(index.WORK_ITEMS):
             self._enqueue(key)
 
-    def _on_commit(self, batch: Batch) -> None:
+    def on_commit(self, batch: Batch) -> None:
+        """Queue the work items that a commit set; nothing before the start and after the end."""
+        if self._stopped:
+            return
         for key in batch.stamps:
             if key.startswith(index.WORK_ITEMS):
                 self._enqueue(key)
-        if self._reading and self._looking is None and not self._stopped:
+        if self._reading and self._looking is None:
             self._looking = asyncio.get_running_loop().call_later(_LOOK, self._look)
 
     def _look(self) -> None:

@@ -26,6 +26,7 @@ from kcpfast.api.pages import openid
 from kcpfast.api.serve import Server
 from kcpfast.api.verbs import home, reviews
 from kcpfast.api.verbs.tokens import request_token
+from kcpfast.api.verbs.watch import ending
 from kcpfast.auth import rbac
 from kcpfast.auth.authenticate import Authenticator
 from kcpfast.auth.rbac import Rbac
@@ -135,7 +136,6 @@ def server(parts: Core, settings: Settings) -> Running:
     """Return a server over a bootstrapped store."""
     store, objects, catalog, clusters = parts
     hub = Hub(objects.aside)
-    store.subscribe(hub.on_commit)
     rules = Rbac(objects, store)
     policies = Policies(objects, catalog, rules, store)
     authorizer = Authorizer(clusters, rules, policies)
@@ -187,8 +187,21 @@ def server(parts: Core, settings: Settings) -> Running:
     controllers = Runtime(store, work)
     seats = Seats(settings.limits)
     metrics.IN_FLIGHT.read = seats.taken
+    _subscribe(store, hub, controllers)
     _measure(parts, hub, controllers)
     return Running(Server(api, front, store, seats), hub, controllers)
+
+
+def _subscribe(store: Reader, hub: Hub, controllers: Runtime) -> None:
+    """Arrange who is told of commits, and in which order.
+
+    The Reader is told before all of these: it subscribes as it is made, so that no cache answers
+    with what was before a commit to somebody who has heard of it. The hub comes before what ends
+    watches, so that a watch shows the event that it ends with. The controllers may stand anywhere:
+    they only queue work.
+    """
+    for subscriber in (hub.on_commit, ending(hub), controllers.on_commit):
+        store.subscribe(subscriber)
 
 
 def _measure(parts: Core, hub: Hub, controllers: Runtime) -> None:

@@ -51,6 +51,7 @@ async def test_a_failure_is_told_of_and_tried_again(
     await store.commit(
         [Put(b"key", b"{}"), PutRevision(index.work_item("thing", "cluster", "name"))]
     )
+    store.subscribe(runtime.on_commit)
     runtime.start()
     await settled(runtime)
     (key,) = runtime._timers
@@ -81,6 +82,7 @@ async def test_who_waits_for_others_for_long_takes_no_place(
     marks = [index.work_item("a", "cluster", str(number)) for number in range(3 * running._AT_ONCE)]
     marks.append(index.work_item("b", "cluster", "name"))
     await store.commit([Put(b"key", b"{}"), *map(PutRevision, marks)])
+    store.subscribe(runtime.on_commit)
     runtime.start()
     await asyncio.wait_for(done.wait(), 5)
     answered.set()
@@ -101,6 +103,7 @@ async def test_a_refusal_is_no_news_to_itself() -> None:
 
     runtime = Runtime(store, {"thing": reconcile})
     await store.commit([Put(b"key", b"{}"), PutRevision(mark)])
+    store.subscribe(runtime.on_commit)
     runtime.start()
     for number in range(5):
         await settled(runtime)
