@@ -47,11 +47,11 @@ def check_depth(value: object) -> None:
     level = [value]
     for _ in range(MAX_PATCH_DEPTH + 1):
         below: list[Any] = []
-        for each in level:
-            if type(each) is dict:
-                below += each.values()
-            elif type(each) is list:
-                below += each
+        for container in level:
+            if type(container) is dict:
+                below += container.values()
+            elif type(container) is list:
+                below += container
         if not below:
             return
         level = below

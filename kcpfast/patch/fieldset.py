@@ -54,25 +54,25 @@ def _closed(out: FieldSet) -> FieldSet | None:
 # ---------------------------------------------------------------- operations
 
 
-def union(one: FieldSet, other: FieldSet) -> FieldSet:
+def union(fields: FieldSet, other: FieldSet) -> FieldSet:
     """Return what is in either set."""
-    if not one or not other:
-        return one or other
-    return _join(one, other)
+    if not fields or not other:
+        return fields or other
+    return _join(fields, other)
 
 
-def _join(one: FieldSet, other: FieldSet) -> FieldSet:
-    if one is other:
-        return one
-    if not one or not other:
-        below = one or other
+def _join(fields: FieldSet, other: FieldSet) -> FieldSet:
+    if fields is other:
+        return fields
+    if not fields or not other:
+        below = fields or other
         if is_member(below):
             return below
         # A copy is made in one go; members put one by one into another place would take long.
         out = dict(below)
         out[SELF] = LEAF
         return out
-    out = dict(one)
+    out = dict(fields)
     for element, theirs in other.items():
         ours = out.get(element)
         if ours is None:
@@ -82,20 +82,20 @@ def _join(one: FieldSet, other: FieldSet) -> FieldSet:
     return out
 
 
-def difference(one: FieldSet, other: FieldSet) -> FieldSet:
+def difference(fields: FieldSet, other: FieldSet) -> FieldSet:
     """Return `one` without what is in `other`; what is below a place of `other` stays."""
-    if not one or not other:
-        return one
-    return _minus(one, other) or {}
+    if not fields or not other:
+        return fields
+    return _minus(fields, other) or {}
 
 
-def _minus(one: FieldSet, other: FieldSet) -> FieldSet | None:
-    if not one:
-        return None if is_member(other) else one
+def _minus(fields: FieldSet, other: FieldSet) -> FieldSet | None:
+    if not fields:
+        return None if is_member(other) else fields
     if not other:
-        return _closed({element: below for element, below in one.items() if element != SELF})
+        return _closed({element: below for element, below in fields.items() if element != SELF})
     out: FieldSet = {}
-    for element, ours in one.items():
+    for element, ours in fields.items():
         theirs = other.get(element)
         if theirs is None:
             out[element] = ours
@@ -106,16 +106,16 @@ def _minus(one: FieldSet, other: FieldSet) -> FieldSet | None:
     return _closed(out)
 
 
-def recursive_difference(one: FieldSet, other: FieldSet) -> FieldSet:
+def recursive_difference(fields: FieldSet, other: FieldSet) -> FieldSet:
     """Return `one` without what is in `other` and without anything below that."""
-    return _minus_deep(one, other) or {} if one and other else one
+    return _minus_deep(fields, other) or {} if fields and other else fields
 
 
-def _minus_deep(one: FieldSet, other: FieldSet) -> FieldSet | None:
+def _minus_deep(fields: FieldSet, other: FieldSet) -> FieldSet | None:
     if is_member(other):
         return None
     out: FieldSet = {}
-    for element, ours in one.items():
+    for element, ours in fields.items():
         theirs = other.get(element)
         if theirs is None:
             out[element] = ours
@@ -126,16 +126,16 @@ def _minus_deep(one: FieldSet, other: FieldSet) -> FieldSet | None:
     return _closed(out)
 
 
-def intersection(one: FieldSet, other: FieldSet) -> FieldSet:
+def intersection(fields: FieldSet, other: FieldSet) -> FieldSet:
     """Return what is in both sets."""
-    return _common(one, other) or {} if one and other else {}
+    return _common(fields, other) or {} if fields and other else {}
 
 
-def _common(one: FieldSet, other: FieldSet) -> FieldSet | None:
-    if not one or not other:
-        return LEAF if is_member(one) and is_member(other) else None
+def _common(fields: FieldSet, other: FieldSet) -> FieldSet | None:
+    if not fields or not other:
+        return LEAF if is_member(fields) and is_member(other) else None
     out: FieldSet = {}
-    for element, ours in one.items():
+    for element, ours in fields.items():
         theirs = other.get(element)
         if theirs is not None:
             both = _common(ours, theirs)

@@ -56,9 +56,9 @@ def apply_json_patch(document: dict[str, Any], operations: Any) -> Any:
     return patching.document
 
 
-def _rejected(why: str) -> ApiError:
+def _rejected(reason: str) -> ApiError:
     text = "the server rejected our request due to an error in our request"
-    return ApiError("Invalid", f"{text}: {why[:400]}", details={})
+    return ApiError("Invalid", f"{text}: {reason[:400]}", details={})
 
 
 class _Patching:
@@ -204,12 +204,12 @@ def _copy(patching: _Patching, operation: Operation) -> None:
 
 def _test(patching: _Patching, operation: Operation) -> None:
     if operation.get("path") == "":
-        found = patching.document
+        actual = patching.document
     else:
-        found = _get(*_holder(patching, operation, "path"))
-    if found is ABSENT:
-        found = None
-    if not same(found, operation.get("value")):
+        actual = _get(*_holder(patching, operation, "path"))
+    if actual is ABSENT:
+        actual = None
+    if not same(actual, operation.get("value")):
         raise _rejected(f"testing value {operation['path']} failed: test failed")
 
 

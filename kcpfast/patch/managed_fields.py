@@ -145,14 +145,14 @@ def _first_entries(
 def _first_fields(obj: Object, node: MergeNode, reset_fields: FieldSet | None) -> FieldSet:
     """Return the fields of a new object: made once for all that have the same outline."""
     shape = outline(obj, node)
-    found: FieldSet | None = node.outlines.get(shape)
-    if found is None:
-        found = strip(new_fields(tracked(obj), node))
+    fields: FieldSet | None = node.outlines.get(shape)
+    if fields is None:
+        fields = strip(new_fields(tracked(obj), node))
         if shape is not None:
             if len(node.outlines) >= _MAX_OUTLINES:
                 node.outlines.clear()
-            node.outlines[shape] = found
-    return recursive_difference(found, reset_fields) if reset_fields else found
+            node.outlines[shape] = fields
+    return recursive_difference(fields, reset_fields) if reset_fields else fields
 
 
 def _managers_to_start_from(sent: Any, stored: Any) -> Managers:

@@ -66,10 +66,10 @@ def _as_member(value: Any, node: MergeNode) -> FieldSet:
 
 def items_by_element(items: list[Any], node: MergeNode) -> dict[str, list[Any]]:
     """Return the items of an associative list by path element; duplicates stand together."""
-    found: dict[str, list[Any]] = {}
+    grouped: dict[str, list[Any]] = {}
     for item in items:
-        found.setdefault(item_element(item, node), []).append(item)
-    return found
+        grouped.setdefault(item_element(item, node), []).append(item)
+    return grouped
 
 
 # ---------------------------------------------------------------- comparison
@@ -88,22 +88,22 @@ def compare(old: Object, new: Object, node: MergeNode) -> tuple[FieldSet, FieldS
 
 def all_fields(value: Any, node: MergeNode) -> FieldSet:
     """Return a place whose value has just appeared (or gone), and all that is below it."""
-    found: FieldSet = core.all_fields(value, node, _listed)
-    return found
+    fields: FieldSet = core.all_fields(value, node, _listed)
+    return fields
 
 
 def new_fields(obj: Object, node: MergeNode) -> FieldSet:
     """Return what `compare` says is changed where there was an empty object before, in order."""
-    found: FieldSet = core.new_fields(obj, node, _listed)
-    return found
+    fields: FieldSet = core.new_fields(obj, node, _listed)
+    return fields
 
 
 def _listed(items: list[Any], node: MergeNode) -> FieldSet:
-    found = {SELF: LEAF}
+    fields = {SELF: LEAF}
     for element, same_element in items_by_element(items, node).items():
-        one = len(same_element) == 1
-        found[element] = all_fields(same_element[0], node.other) if one else LEAF
-    return to_fields_v1(found)
+        unique = len(same_element) == 1
+        fields[element] = all_fields(same_element[0], node.other) if unique else LEAF
+    return to_fields_v1(fields)
 
 
 def _compare_maps(

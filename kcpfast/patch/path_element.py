@@ -137,7 +137,7 @@ def element_text(element: str) -> str:
     value = json.loads(content)
     if kind == "v":
         return f"[={_shown(value)}]"
-    return "[" + ",".join(f"{key}={_shown(each)}" for key, each in value.items()) + "]"
+    return "[" + ",".join(f"{key}={_shown(key_value)}" for key, key_value in value.items()) + "]"
 
 
 def _shown(value: Any) -> str:

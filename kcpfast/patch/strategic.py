@@ -86,14 +86,14 @@ def _emptied(value: Any, node: MergeNode) -> bool:
 
 def _beside(patch: Object, prefix: str, error: str) -> dict[str, list[Any]]:
     """Return the lists that stand beside members, by the member's name."""
-    found = {}
+    lists = {}
     for key, value in patch.items():
         if key.startswith(prefix):
             name = key[len(prefix) + 1 :]
             if not key.startswith(prefix + "/") or not name or type(value) is not list:
                 raise bad_request(error)
-            found[name] = value
-    return found
+            lists[name] = value
+    return lists
 
 
 def _retain_keys(current: Object, patch: Object) -> None:
@@ -187,12 +187,12 @@ def _key_of(item: Any, key: str) -> _Identity:
 
 def _identities(items: list[Any], key: str) -> list[_Identity]:
     counts: dict[_Identity, int] = {}
-    found = []
+    identities = []
     for item in items:
         first = _key_of(item, key)
         count = counts[first] = counts.get(first, -1) + 1
-        found.append((first[0], first[1], count))
-    return found
+        identities.append((first[0], first[1], count))
+    return identities
 
 
 def _without(items: list[Any], values: list[Any]) -> list[Any]:
@@ -206,13 +206,13 @@ def _ordered(
     """Return the items as `$setElementOrder` wants them; its list must agree with the patch."""
     patch, order = said
     key = node.patch_merge_key
-    wanted = [_key_of(item, key) for item in order]
+    wanted_order = [_key_of(item, key) for item in order]
     kept = dict(zip(_identities(items, key), items, strict=True))
     named = [_key_of(item, key) for item in patch] if type(patch) is list else []
-    remaining = iter(wanted)
+    remaining = iter(wanted_order)
     if not all(each in remaining for each in named if each in kept):
         raise bad_request(f"The order in patch list doesn't match {_SET_ORDER} list")
-    return _interleave(kept, wanted, live, key)
+    return _interleave(kept, wanted_order, live, key)
 
 
 def _interleave(

@@ -68,8 +68,8 @@ def _check(value: Any, node: MergeNode, path: Path, errors: list[str]) -> None:
         _check_items(value, node, path, errors)
     elif kind not in _SCALAR_TYPES[node.scalar]:
         expected = _EXPECTED.get(node.scalar) or ("map" if node.is_map else "list")
-        shown = json.dumps(value, ensure_ascii=False)[:100]
-        errors.append(f"{path_text(path)}: expected {expected}, got {shown}")
+        excerpt = json.dumps(value, ensure_ascii=False)[:100]
+        errors.append(f"{path_text(path)}: expected {expected}, got {excerpt}")
 
 
 def _check_members(value: dict[str, Any], node: MergeNode, path: Path, errors: list[str]) -> None:

@@ -48,29 +48,29 @@ def _merge_lists(live: list[Any], applied: list[Any], node: MergeNode) -> list[A
     # Duplicates in the live list cannot be merged with: the applied item stands for all of them.
     olds = {name: items[0] for name, items in _groups(live, live_names) if len(items) == 1}
     news = {item_element(item, node): item for item in applied}
-    names, known = list(news), set(live_names)
-    pending = [name for name in reversed(names) if name in known]
+    names, live_name_set = list(news), set(live_names)
+    pending = [name for name in reversed(names) if name in live_name_set]
     out: list[Any] = []
     done: set[str] = set()
-    at = to = 0
-    while at < len(live) or to < len(names):
-        if at < len(live):
-            name = live_names[at]
+    live_index = applied_index = 0
+    while live_index < len(live) or applied_index < len(names):
+        if live_index < len(live):
+            name = live_names[live_index]
             if name not in news:
-                out.append(live[at])
-                at += 1
+                out.append(live[live_index])
+                live_index += 1
                 continue
-            meets = to < len(names) and name == names[to]
-            if to < len(names) and not meets and pending and pending[-1] != name:
-                at += 1
+            meets = applied_index < len(names) and name == names[applied_index]
+            if applied_index < len(names) and not meets and pending and pending[-1] != name:
+                live_index += 1
                 continue
-            at += meets or name in done
-        if to < len(names):
-            name = names[to]
+            live_index += meets or name in done
+        if applied_index < len(names):
+            name = names[applied_index]
             old = olds.get(name)
             out.append(news[name] if old is None else merge_objects(old, news[name], node.other))
             done.add(name)
-            to += 1
+            applied_index += 1
             if pending and pending[-1] == name:
                 pending.pop()
     return out
@@ -119,10 +119,10 @@ def extract_items(value: Any, fields: FieldSet, node: MergeNode) -> Any:
                 out[key] = extract_items(item, here, node.child(key)) if _below(here) else item
         return out
     if type(value) is list and node.associative:
-        found = items_by_element(value, node)
+        grouped = items_by_element(value, node)
         return [
-            _extract_item(found[element], fields[element], node)
-            for element in found
+            _extract_item(grouped[element], fields[element], node)
+            for element in grouped
             if element in fields
         ]
     return value

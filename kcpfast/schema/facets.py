@@ -1,8 +1,8 @@
-"""The checks of single values: lengths, ranges, patterns, enumerations, formats, combinations.
+"""Compiles the facets of a schema into checks of one value: lengths, ranges, patterns, enums.
 
-A facet becomes a function check(value, errors) that appends `[path, code, value, detail]`, with
-the path still empty: the pass that calls it puts the path in front. Which facet applies to which
-type follows k8s.io/kube-openapi/pkg/validation/validate: a facet of another type is not looked at.
+A check is a function check(value, errors) that appends `[path, code, value, detail]` to `errors`:
+path relative to the value, code one of _core/schema.py. Which facet applies to which type follows
+k8s.io/kube-openapi/pkg/validation/validate: a value of another type passes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,13 @@ from kcpfast.schema.pattern import compile_pattern
 
 _LONGEST = 1 << 62
 Check = Callable[[Any, list[Any]], None]
+# Takes the schema that has the facet; None where the facet asks for nothing.
+CheckMaker = Callable[[Mapping[str, Any]], Check | None]
 
 
 def _string(test: Callable[[str], bool], code: int, detail: Any) -> Check:
+    """Return a check of strings; values of other types pass."""
+
     def check(value: Any, errors: list[Any]) -> None:
         if isinstance(value, str) and not test(value):
             errors.append(["", code, value, detail])
@@ -31,23 +35,26 @@ def _string(test: Callable[[str], bool], code: int, detail: Any) -> Check:
 
 
 def _number(test: Callable[[float], bool], code: int, detail: Any) -> Check:
+    """Return a check of numbers; values of other types pass, booleans too."""
+
     def check(value: Any, errors: list[Any]) -> None:
-        if isinstance(value, int | float) and not isinstance(value, bool) and not test(value):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and not test(value):
             errors.append(["", code, value, detail])
 
     return check
 
 
-def _at_most(kind: int, name: str, code: int) -> Callable[[Mapping[str, Any]], Check]:
+def _at_most(kind: int, name: str, code: int) -> CheckMaker:
     return lambda schema: core.Size(kind, 1, _length(schema[name]), code)
 
 
-def _at_least(kind: int, name: str, code: int) -> Callable[[Mapping[str, Any]], Check]:
+def _at_least(kind: int, name: str, code: int) -> CheckMaker:
     return lambda schema: core.Size(kind, -1, _length(schema[name]), code)
 
 
 def _length(limit: float) -> int:
-    """Return a limit of lengths as the kernel holds it: nothing is as long as the bounds."""
+    """Return a limit of lengths clamped to what the kernel's C integer holds."""
     return int(max(-_LONGEST, min(limit, _LONGEST)))
 
 
@@ -58,6 +65,7 @@ def _pattern(schema: Mapping[str, Any]) -> Check:
 
 
 def _format(schema: Mapping[str, Any]) -> Check | None:
+    """Return the check of a format, None for one that is not known (go-openapi ignores it)."""
     name = schema["format"]
     test = formats.STRINGS.get(name.replace("-", ""))
     if test is not None:
@@ -87,10 +95,10 @@ def _multiple_of(schema: Mapping[str, Any]) -> Check:
 
 def _enum(schema: Mapping[str, Any]) -> Check:
     allowed = list(schema["enum"])
-    known = frozenset(_identity(each) for each in allowed)
+    allowed_keys = frozenset(map(_identity, allowed))
 
     def check(value: Any, errors: list[Any]) -> None:
-        if _identity(value) not in known:
+        if _identity(value) not in allowed_keys:
             errors.append(["", core.ENUM, value, allowed])
 
     return check
@@ -101,14 +109,19 @@ def _unique_items(schema: Mapping[str, Any]) -> Check | None:
         return None
 
     def check(value: Any, errors: list[Any]) -> None:
-        if isinstance(value, list) and len({_identity(item) for item in value}) < len(value):
+        if not isinstance(value, list):
+            return
+        if len(set(map(_identity, value))) < len(value):
             errors.append(["", core.UNIQUE, value, None])
 
     return check
 
 
 def _list_type(schema: Mapping[str, Any]) -> Check | None:
-    """Set and map lists hold no item twice (KEP-2331: merge strategies of lists)."""
+    """Return the check that a list of type set or map holds no item twice, None for others.
+
+    Source: k8s.io/apiextensions-apiserver/pkg/apiserver/schema/listtype/validation.go.
+    """
     kind = schema["x-kubernetes-list-type"]
     if kind == "set":
         return _no_duplicates(_identity, lambda item: item)
@@ -118,19 +131,20 @@ def _list_type(schema: Mapping[str, Any]) -> Check | None:
     properties = schema.get("items", {}).get("properties", {})
     defaults = {key: properties.get(key, {}).get("default") for key in keys}
 
-    def named(item: Any) -> dict[str, Any]:
+    def keys_of(item: Any) -> dict[str, Any]:
+        """Return an item's keys with their values or defaults; without those it lacks."""
         if not isinstance(item, dict):
             return {}
         pairs = ((key, item.get(key, defaults[key])) for key in keys)
         return {key: value for key, value in pairs if value is not None}
 
     if len(keys) == 1:
-        return _no_duplicates(_by_key(keys[0], defaults[keys[0]]), named)
-    return _no_duplicates(lambda item: frozen(named(item)), named)
+        return _no_duplicates(_by_key(keys[0], defaults[keys[0]]), keys_of)
+    return _no_duplicates(lambda item: frozen(keys_of(item)), keys_of)
 
 
 def _by_key(key: str, default: Any) -> Callable[[Any], Hashable]:
-    """Return what tells items of a map list with one key apart."""
+    """Return the identity of items in a map list with one key, the common case."""
 
     def identity(item: Any) -> Hashable:
         value = item.get(key, default) if isinstance(item, dict) else None
@@ -139,7 +153,9 @@ def _by_key(key: str, default: Any) -> Callable[[Any], Hashable]:
     return identity
 
 
-def _no_duplicates(identity: Callable[[Any], Hashable], shown: Callable[[Any], Any]) -> Check:
+def _no_duplicates(identity: Callable[[Any], Hashable], reported: Callable[[Any], Any]) -> Check:
+    """Return the check that no two items have one identity; errors hold `reported(item)`."""
+
     def check(value: Any, errors: list[Any]) -> None:
         if not isinstance(value, list) or len(value) < 2:
             return
@@ -147,7 +163,7 @@ def _no_duplicates(identity: Callable[[Any], Hashable], shown: Callable[[Any], A
         for index, item in enumerate(value):
             key = identity(item)
             if key in seen:
-                errors.append([f"[{index}]", core.DUPLICATE, shown(item), None])
+                errors.append([f"[{index}]", core.DUPLICATE, reported(item), None])
                 if len(errors) >= core.MAX_SCHEMA_ERRORS:
                     return
             seen.add(key)
@@ -156,7 +172,11 @@ def _no_duplicates(identity: Callable[[Any], Hashable], shown: Callable[[Any], A
 
 
 def _embedded(schema: Mapping[str, Any]) -> Check | None:
-    """Embedded objects are whole: apiVersion and kind, and metadata that could stand alone."""
+    """Return the check that an embedded object has apiVersion, kind and valid metadata.
+
+    Source: k8s.io/apiextensions-apiserver/pkg/apiserver/schema/objectmeta/validation.go. Metadata
+    without a name is allowed there, hence the made-up one.
+    """
     if not schema["x-kubernetes-embedded-resource"]:
         return None
 
@@ -167,30 +187,32 @@ def _embedded(schema: Mapping[str, Any]) -> Check | None:
             if name not in value:
                 errors.append([name, core.REQUIRED, None, None])
             elif isinstance(value[name], str):
-                said = _check_type_field(name, value[name])
-                errors.extend([[name, core.SAID, None, cause] for cause in said])
+                causes = _check_type_field(name, value[name])
+                errors.extend([name, core.SAID, None, cause] for cause in causes)
         meta = value.get("metadata")
         if isinstance(meta, dict):
-            named = {"name": "unnamed"} | meta
-            found = check_meta(named, path_segment, namespaced=bool(meta.get("namespace")))
-            errors.extend([[cause.field, core.SAID, None, cause] for cause in found])
+            with_name = {"name": "unnamed"} | meta
+            namespaced = bool(meta.get("namespace"))
+            causes = check_meta(with_name, path_segment, namespaced=namespaced)
+            errors.extend([cause.field, core.SAID, None, cause] for cause in causes)
 
     return check
 
 
 def _check_type_field(name: str, value: str) -> list[Cause]:
+    """Check the apiVersion or kind of an embedded object."""
     if not value:
         return [field_invalid(name, value, "must not be empty")]
     if name == "apiVersion":
-        if value.count("/") > 1:
-            why = f"unexpected GroupVersion string: {value}"
-            return [field_invalid(name, value, why)]
-        return []
-    why = "may have mixed case, but should otherwise match: "
-    return [field_invalid(name, value, why + wrong) for wrong in dns_label(value.lower())]
+        if value.count("/") <= 1:
+            return []
+        return [field_invalid(name, value, f"unexpected GroupVersion string: {value}")]
+    prefix = "may have mixed case, but should otherwise match: "
+    problems = dns_label(value.lower())
+    return [field_invalid(name, value, prefix + problem) for problem in problems]
 
 
-FACETS: dict[str, Callable[[Mapping[str, Any]], Check | None]] = {
+FACETS: dict[str, CheckMaker] = {
     "enum": _enum,
     "format": _format,
     "maxItems": _at_most(core.ARRAY, "maxItems", core.MAX_ITEMS),
@@ -210,7 +232,10 @@ FACETS: dict[str, Callable[[Mapping[str, Any]], Check | None]] = {
 
 
 def _identity(value: Any) -> Hashable:
-    """Return what is equal for equal JSON values: a string is itself, all else is written out."""
+    """Return a key that is equal for equal JSON values.
+
+    A string is its own key, anything else its JSON in a tuple, so that the two cannot be equal.
+    """
     if type(value) is str:
         return value
     if type(value) is float and value.is_integer():

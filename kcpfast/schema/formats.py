@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 
 def _matches(pattern: str, flags: int = re.ASCII) -> Callable[[str], bool]:
-    found = re.compile(pattern, flags).fullmatch
-    return lambda value: found(value) is not None
+    match = re.compile(pattern, flags).fullmatch
+    return lambda value: match(value) is not None
 
 
 def _is_ip(version: int) -> Callable[[str], bool]:

@@ -1,7 +1,8 @@
-"""CEL rules of a schema, checked when the schema is offered: do they compile, what may they cost.
+"""Checks the CEL rules of a schema when the schema is written: that they compile, what they cost.
 
-Rules and texts: k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation. A rule's cost is
-what its worst evaluation costs, times the number of places that its schema lets it apply to.
+Rules and texts: k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation/validation.go. A
+rule's cost is that of its worst evaluation, times the number of values that one object can have
+where the rule stands.
 """
 
 from __future__ import annotations
@@ -29,10 +30,17 @@ _REASONS = (
 )
 _MAX_REQUEST = 3 * 1024 * 1024
 _UNBOUNDED = 2**64 - 1
+# What a rule can cost for one object, and the path to the rule.
+RuleCost = tuple[int, str]
 
 
-class _Place(NamedTuple):
-    """Where a schema stands: how often it can apply, and below which part items have no former."""
+class _RuleSite(NamedTuple):
+    """A schema with rules.
+
+    `field` is its path, `times` how many such values an object can have (None: not bounded).
+    `uncorrelated` is the path of the innermost list around it whose items have no former value, ""
+    for none. `resource` tells that the values are whole objects.
+    """
 
     schema: Schema
     field: str
@@ -42,45 +50,54 @@ class _Place(NamedTuple):
 
 
 def check_schema_rules(schema: Schema, field: str) -> list[Cause]:
-    """Return what is wrong with the rules in a structural schema; `field` is its own path."""
-    places = list(_places(_Place(schema, field, 1, "", resource=True)))
-    causes = [cause for place in places for cause in _check_words(place)]
+    """Return the causes for refusing the rules in a structural schema; `field` is its own path.
+
+    Rules are compiled, and their costs estimated, only once their texts are in order.
+    """
+    sites = list(_rule_sites(_RuleSite(schema, field, 1, "", resource=True)))
+    causes: list[Cause] = []
+    for site in sites:
+        causes += _check_texts_of(site)
     if causes:
         return causes
-    costs: list[tuple[int, str]] = []
-    for place in places:
-        causes += _check_place(place, costs)
+    costs: list[RuleCost] = []
+    for site in sites:
+        causes += _check_site(site, costs)
     return causes + _check_total(costs, field)
 
 
-def _places(place: _Place) -> Iterator[_Place]:
-    """Yield the places that have rules, those below before the place itself."""
-    schema, field = place.schema, place.field
-    count = place.times
-    most = _most(schema)
-    below = None if count is None or most is None else count * most
+def _rule_sites(site: _RuleSite) -> Iterator[_RuleSite]:
+    """Yield the schemas with rules in and below a schema, those below first."""
+    schema, field = site.schema, site.field
+    children = _most_children(schema)
+    times_below = None
+    if site.times is not None and children is not None:
+        times_below = site.times * children
     additional, items = schema.get("additionalProperties"), schema.get("items")
     if isinstance(additional, Mapping):
-        yield from _places(_child(place, additional, f"{field}.additionalProperties", below))
+        path = f"{field}.additionalProperties"
+        yield from _rule_sites(_site_below(site, additional, path, times_below))
     for name, child in (schema.get("properties") or {}).items():
-        yield from _places(_child(place, child, f"{field}.properties[{name}]", below))
+        path = f"{field}.properties[{name}]"
+        yield from _rule_sites(_site_below(site, child, path, times_below))
     if isinstance(items, Mapping):
-        lost = "" if schema.get("x-kubernetes-list-type") == "map" else field
-        child_place = _child(place, items, f"{field}.items", below)
-        yield from _places(child_place._replace(uncorrelated=place.uncorrelated or lost))
+        items_site = _site_below(site, items, f"{field}.items", times_below)
+        if not site.uncorrelated and schema.get("x-kubernetes-list-type") != "map":
+            items_site = items_site._replace(uncorrelated=field)
+        yield from _rule_sites(items_site)
     for index, branch in enumerate(schema.get("allOf") or ()):
-        yield from _places(_child(place, branch, f"{field}.allOf[{index}]", count))
+        yield from _rule_sites(_site_below(site, branch, f"{field}.allOf[{index}]", site.times))
     if schema.get(RULES):
-        yield place
+        yield site
 
 
-def _child(place: _Place, schema: Schema, field: str, count: int | None) -> _Place:
+def _site_below(site: _RuleSite, schema: Schema, field: str, times: int | None) -> _RuleSite:
     embedded = bool(schema.get("x-kubernetes-embedded-resource"))
-    return _Place(schema, field, count, place.uncorrelated, embedded)
+    return _RuleSite(schema, field, times, site.uncorrelated, embedded)
 
 
-def _most(schema: Schema) -> int | None:
-    """Return how many children a place can have for each name, None if that is not bounded."""
+def _most_children(schema: Schema) -> int | None:
+    """Return how many items or entries a value can have, 1 for fields, None for no bound."""
     kind = schema.get("type")
     if kind == "array":
         limit = schema.get("maxItems")
@@ -91,110 +108,125 @@ def _most(schema: Schema) -> int | None:
     return None if limit is None else max(0, int(limit))
 
 
-# ------------------------------------------------------------------------- words
+# ------------------------------------------------------------------------- texts
 
 
-def _check_words(place: _Place) -> list[Cause]:
+def _check_texts_of(site: _RuleSite) -> list[Cause]:
     causes = []
-    for index, rule in enumerate(place.schema[RULES]):
-        causes += _check_texts(rule, f"{place.field}.{RULES}[{index}]")
-        causes += _check_target(rule, f"{place.field}.{RULES}[{index}]", place.schema)
+    for index, rule in enumerate(site.schema[RULES]):
+        field = f"{site.field}.{RULES}[{index}]"
+        causes += _check_texts(rule, field)
+        causes += _check_reason_and_path(rule, field, site.schema)
     return causes
 
 
 def _check_texts(rule: Mapping[str, Any], field: str) -> list[Cause]:
-    source, given = (rule.get("rule") or "").strip(), rule.get("message") or ""
+    source = (rule.get("rule") or "").strip()
+    given = rule.get("message") or ""
     message = given.strip()
     causes = []
     if not source:
         causes.append(field_required(f"{field}.rule", "rule is not specified"))
     elif given and not message:
         causes.append(field_invalid(f"{field}.message", given, "must be non-empty if specified"))
-    elif _breaks(message):
+    elif _has_line_breaks(message):
         causes.append(field_invalid(f"{field}.message", given, "must not contain line breaks"))
-    elif _breaks(source) and not message:
-        why = "message must be specified if rule contains line breaks"
-        causes.append(field_required(f"{field}.message", why))
+    elif _has_line_breaks(source) and not message:
+        detail = "message must be specified if rule contains line breaks"
+        causes.append(field_required(f"{field}.message", detail))
     expression = rule.get("messageExpression") or ""
     if expression and not expression.strip():
-        why = "messageExpression must be non-empty if specified"
-        causes.append(field_required(f"{field}.messageExpression", why))
+        detail = "messageExpression must be non-empty if specified"
+        causes.append(field_required(f"{field}.messageExpression", detail))
     return causes
 
 
-def _check_target(rule: Mapping[str, Any], field: str, schema: Schema) -> list[Cause]:
+def _check_reason_and_path(rule: Mapping[str, Any], field: str, schema: Schema) -> list[Cause]:
     causes = []
-    reason, path = rule.get("reason"), rule.get("fieldPath") or ""
+    reason = rule.get("reason")
     if reason is not None and reason not in _REASONS:
         causes.append(field_not_supported(f"{field}.reason", reason, _REASONS))
-    where = f"{field}.fieldPath"
-    if path and not path.strip():
-        causes.append(field_invalid(where, path, "must be non-empty if specified"))
-    if _breaks(path):
-        causes.append(field_invalid(where, path, "must not contain line breaks"))
-    if path:
-        try:
-            fieldpath.resolve(path, schema)
-        except ValueError:
-            causes.append(field_invalid(where, path, "must be a valid path"))
+    path, path_field = rule.get("fieldPath") or "", f"{field}.fieldPath"
+    if not path:
+        return causes
+    if not path.strip():
+        causes.append(field_invalid(path_field, path, "must be non-empty if specified"))
+    if _has_line_breaks(path):
+        causes.append(field_invalid(path_field, path, "must not contain line breaks"))
+    try:
+        fieldpath.resolve(path, schema)
+    except ValueError:
+        causes.append(field_invalid(path_field, path, "must be a valid path"))
     return causes
 
 
-def _breaks(text: str) -> bool:
+def _has_line_breaks(text: str) -> bool:
     return "\n" in text or "\r" in text
 
 
 # ------------------------------------------------------------------------- costs
 
 
-def _check_place(place: _Place, costs: list[tuple[int, str]]) -> list[Cause]:
-    kind, rules = compile_rules(place.schema, resource=place.resource)
-    count = place.times
-    if count is None:
-        count = _MAX_REQUEST // ((kind.min_size if kind is not None else 0) + 1)
+def _check_site(site: _RuleSite, costs: list[RuleCost]) -> list[Cause]:
+    """Check the compiled rules of one schema, and add their estimated costs to `costs`."""
+    kind, rules = compile_rules(site.schema, resource=site.resource)
+    times = site.times
+    if times is None:
+        # As many as fit into a request, each followed by at least one separator.
+        smallest = 0 if kind is None else kind.min_size
+        times = _MAX_REQUEST // (smallest + 1)
     causes = []
     for index, rule in enumerate(rules):
-        causes += _check_rule(rule, f"{place.field}.{RULES}[{index}]", place, (count, costs))
+        field = f"{site.field}.{RULES}[{index}]"
+        if rule.test is None:
+            causes.append(field_invalid(f"{field}.rule", dict(rule.source), rule.error))
+            continue
+        causes += _check_cost(rule.test, f"{field}.rule", "rule", times, costs)
+        causes += _check_message_expression(rule, f"{field}.messageExpression", costs)
+        causes += _check_old_self(rule, field, site)
     return causes
 
 
-def _check_rule(
-    rule: CompiledRule, field: str, place: _Place, counted: tuple[int, list[tuple[int, str]]]
-) -> list[Cause]:
-    if rule.test is None:
-        return [field_invalid(f"{field}.rule", dict(rule.source), rule.error)]
-    count, costs = counted
-    causes = _check_cost(rule.test, f"{field}.rule", "rule", count, costs)
+def _check_message_expression(rule: CompiledRule, field: str, costs: list[RuleCost]) -> list[Cause]:
     if rule.error:
-        where = f"{field}.messageExpression"
-        causes.append(field_invalid(where, dict(rule.source), rule.error))
-    elif rule.message is not None:
-        name, where = "messageExpression", f"{field}.messageExpression"
-        causes += _check_cost(rule.message, where, name, 1, costs)
-    if rule.uses_old and place.uncorrelated:
-        why = "oldSelf cannot be used on the uncorrelatable portion of the schema within "
-        causes.append(field_invalid(f"{field}.rule", rule.source["rule"], why + place.uncorrelated))
-    if not rule.uses_old and rule.source.get("optionalOldSelf") is not None:
-        why = "may not be set if oldSelf is not used in rule"
-        where, value = f"{field}.optionalOldSelf", rule.source["optionalOldSelf"]
-        causes.append(field_invalid(where, value, why))
+        return [field_invalid(field, dict(rule.source), rule.error)]
+    if rule.message is None:
+        return []
+    # It is evaluated once: after the first failure of its rule.
+    return _check_cost(rule.message, field, "messageExpression", 1, costs)
+
+
+def _check_old_self(rule: CompiledRule, field: str, site: _RuleSite) -> list[Cause]:
+    """Check that a transition rule has a former value, and that others do not ask for one."""
+    causes = []
+    if rule.uses_old and site.uncorrelated:
+        detail = "oldSelf cannot be used on the uncorrelatable portion of the schema within "
+        detail += site.uncorrelated
+        causes.append(field_invalid(f"{field}.rule", rule.source["rule"], detail))
+    optional = rule.source.get("optionalOldSelf")
+    if not rule.uses_old and optional is not None:
+        detail = "may not be set if oldSelf is not used in rule"
+        causes.append(field_invalid(f"{field}.optionalOldSelf", optional, detail))
     return causes
 
 
 def _check_cost(
-    program: Any, field: str, name: str, count: int, costs: list[tuple[int, str]]
+    program: Any, field: str, name: str, times: int, costs: list[RuleCost]
 ) -> list[Cause]:
+    """Check what `times` evaluations of a program may cost, and add it to `costs`."""
     from kcpfast.schema.cel import estimate_cost  # noqa: PLC0415 - few schemas have rules
     from kcpfast.schema.cel.estimate import RULE_LIMIT  # noqa: PLC0415
 
-    cost = min(estimate_cost(program)[1] * count, _UNBOUNDED)
+    _, most = estimate_cost(program)
+    cost = min(most * times, _UNBOUNDED)
     costs.append((cost, field))
     if cost <= RULE_LIMIT:
         return []
-    return [field_forbidden(field, _over(f"estimated {name} cost", cost, RULE_LIMIT))]
+    return [field_forbidden(field, _exceeds(f"estimated {name} cost", cost, RULE_LIMIT))]
 
 
-def _check_total(costs: list[tuple[int, str]], field: str) -> list[Cause]:
+def _check_total(costs: list[RuleCost], field: str) -> list[Cause]:
+    """Check the cost of all rules of a schema; over the limit, the four costliest are named."""
     if not costs:
         return []
     from kcpfast.schema.cel.estimate import CRD_LIMIT  # noqa: PLC0415 - few schemas have rules
@@ -202,22 +234,24 @@ def _check_total(costs: list[tuple[int, str]], field: str) -> list[Cause]:
     total = sum(cost for cost, _ in costs)
     if total <= CRD_LIMIT:
         return []
-    dear = sorted((pair for pair in costs if pair[0] >= CRD_LIMIT // 100), reverse=True)[:4]
-    why = "contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3"
-    causes = [field_forbidden(where, f"{why} schema") for _, where in dear]
-    whole = "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema"
-    return [*causes, field_forbidden(field, _over(whole, total, CRD_LIMIT))]
+    large = [pair for pair in costs if pair[0] >= CRD_LIMIT // 100]
+    costliest = sorted(large, reverse=True)[:4]
+    detail = "contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3"
+    causes = [field_forbidden(path, f"{detail} schema") for _, path in costliest]
+    name = "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema"
+    causes.append(field_forbidden(field, _exceeds(name, total, CRD_LIMIT)))
+    return causes
 
 
-def _over(name: str, cost: int, limit: int) -> str:
+def _exceeds(name: str, cost: int, limit: int) -> str:
     factor = cost / limit
     if factor > 100:
-        shown = "more than 100x"
+        times = "more than 100x"
     elif factor < 1.5:
-        shown = f"{factor:f}x"
+        times = f"{factor:f}x"
     else:
-        shown = f"{factor:.1f}x"
+        times = f"{factor:.1f}x"
     return (
-        f"{name} exceeds budget by factor of {shown} (try simplifying the rule, or adding maxItems,"
+        f"{name} exceeds budget by factor of {times} (try simplifying the rule, or adding maxItems,"
         " maxProperties, and maxLength where arrays, maps, and strings are declared)"
     )

@@ -50,6 +50,6 @@ def __getattr__(name: str) -> object:
 
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = found
-    return found
+    exported = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = exported
+    return exported

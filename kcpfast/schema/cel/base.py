@@ -114,8 +114,8 @@ class Mistakes:
         self.found.sort(key=lambda mistake: mistake[0])
         places = [self._place(pos) for pos, _ in self.found]
         texts = [
-            f"ERROR: <input>:{line}:{column + 1}: {message}" + _snippet(shown, column)
-            for (line, column, shown), (_, message) in zip(places, self.found, strict=True)
+            f"ERROR: <input>:{line}:{column + 1}: {message}" + _snippet(source_line, column)
+            for (line, column, source_line), (_, message) in zip(places, self.found, strict=True)
         ]
         line, column, _ = places[0]
         raise CelError("\n".join(texts), line, column + 1, stage=stage)
@@ -123,8 +123,8 @@ class Mistakes:
     def _place(self, pos: int) -> tuple[int, int, str]:
         start = self.source.rfind("\n", 0, pos) + 1
         end = self.source.find("\n", pos)
-        shown = self.source[start : end if end >= 0 else len(self.source)]
-        return self.source.count("\n", 0, pos) + 1, pos - start, shown
+        source_line = self.source[start : end if end >= 0 else len(self.source)]
+        return self.source.count("\n", 0, pos) + 1, pos - start, source_line
 
 
 def _snippet(line: str, column: int) -> str:

@@ -123,9 +123,9 @@ def object_of(name: str, fields: Mapping[str, CelType]) -> CelType:
 
 def open_object(name: str) -> CelType:
     """Return an object type that takes any field, as does every `<name>.<path>`."""
-    made = CelType("object", name)
-    made.open = True
-    return made
+    open_type = CelType("object", name)
+    open_type.open = True
+    return open_type
 
 
 def is_optional(kind: CelType) -> bool:
@@ -143,15 +143,15 @@ def describe(kind: CelType) -> str:
     return name
 
 
-def same(one: CelType, other: CelType) -> bool:
+def same(left: CelType, right: CelType) -> bool:
     """Tell whether two types are the same in every part."""
-    if one is other:
+    if left is right:
         return True
     return (
-        one.kind == other.kind
-        and one.name == other.name
-        and len(one.params) == len(other.params)
-        and all(same(mine, yours) for mine, yours in zip(one.params, other.params, strict=True))
+        left.kind == right.kind
+        and left.name == right.name
+        and len(left.params) == len(right.params)
+        and all(same(mine, yours) for mine, yours in zip(left.params, right.params, strict=True))
     )
 
 
@@ -187,9 +187,9 @@ class Substitution:
     def resolve(self, kind: CelType, final: bool = False) -> CelType:
         """Return the type with what is known filled in, and dyn for the rest when `final`."""
         if kind.kind == "param":
-            known = self.bound.get(kind.name)
-            if known is not None:
-                return self.resolve(known, final)
+            binding = self.bound.get(kind.name)
+            if binding is not None:
+                return self.resolve(binding, final)
             return DYN if final else kind
         if not kind.params:
             return kind
@@ -198,53 +198,53 @@ class Substitution:
             return kind
         return CelType(kind.kind, kind.name, params)
 
-    def assignable(self, given: Sequence[CelType], wanted: Sequence[CelType]) -> bool:
+    def assignable(self, given: Sequence[CelType], expected: Sequence[CelType]) -> bool:
         """Tell whether all fit, and remember what that says of the parameters; else forget it."""
         before = dict(self.bound)
-        for mine, yours in zip(given, wanted, strict=True):
+        for mine, yours in zip(given, expected, strict=True):
             if not self._fits(mine, yours):
                 self.bound = before
                 return False
         return True
 
-    def _fits(self, given: CelType, wanted: CelType) -> bool:
-        if given is wanted:
+    def _fits(self, given: CelType, expected: CelType) -> bool:
+        if given is expected:
             return True
-        if wanted.kind == "param":
-            valid, known = self._stands_for(given, wanted)
-            if valid or known:
+        if expected.kind == "param":
+            valid, is_bound = self._stands_for(given, expected)
+            if valid or is_bound:
                 return valid
         if given.kind == "param":
-            return self._stands_for(wanted, given)[0]
-        if given.kind in _WILD or wanted.kind in _WILD:
+            return self._stands_for(expected, given)[0]
+        if given.kind in _WILD or expected.kind in _WILD:
             return True
-        if given.kind == "null" or wanted.kind == "null":
-            return (wanted if given.kind == "null" else given).kind in _NULLABLE
-        if given.kind != wanted.kind:
+        if given.kind == "null" or expected.kind == "null":
+            return (expected if given.kind == "null" else given).kind in _NULLABLE
+        if given.kind != expected.kind:
             return False
         if given.kind == "type":
             return True
         return (
-            given.name == wanted.name
-            and len(given.params) == len(wanted.params)
-            and all(self._fits(a, b) for a, b in zip(given.params, wanted.params, strict=True))
+            given.name == expected.name
+            and len(given.params) == len(expected.params)
+            and all(self._fits(a, b) for a, b in zip(given.params, expected.params, strict=True))
         )
 
     def _stands_for(self, kind: CelType, param: CelType) -> tuple[bool, bool]:
         """Tell whether `kind` may stand for `param`, and whether something already does."""
         if kind.kind == "param" and kind.name == param.name:
             return True, True
-        known = self.bound.get(param.name)
-        if known is None:
+        binding = self.bound.get(param.name)
+        if binding is None:
             if self._mentions(kind, param):
                 return False, False
             self.bound[param.name] = kind
             return True, False
-        if same(kind, known):
+        if same(kind, binding):
             return True, True
-        if not self._fits(kind, known):
+        if not self._fits(kind, binding):
             return False, True
-        wider = kind if _at_least_as_wide(kind, known) else known
+        wider = kind if _at_least_as_wide(kind, binding) else binding
         if not self._mentions(wider, param):
             self.bound[param.name] = wider
         return True, True
@@ -253,23 +253,23 @@ class Substitution:
         if kind.kind == "param":
             if kind.name == param.name:
                 return True
-            known = self.bound.get(kind.name)
-            return known is not None and self._mentions(known, param)
+            binding = self.bound.get(kind.name)
+            return binding is not None and self._mentions(binding, param)
         return any(self._mentions(part, param) for part in kind.params)
 
 
-def widest(one: CelType, other: CelType) -> CelType:
+def widest(left: CelType, right: CelType) -> CelType:
     """Return the more general of two types that fit each other."""
-    return one if _at_least_as_wide(one, other) else other
+    return left if _at_least_as_wide(left, right) else right
 
 
-def _at_least_as_wide(one: CelType, other: CelType) -> bool:
-    if one.kind in ("dyn", "param"):
+def _at_least_as_wide(left: CelType, right: CelType) -> bool:
+    if left.kind in ("dyn", "param"):
         return True
-    if other.kind in ("dyn", "param") or one.kind != other.kind:
+    if right.kind in ("dyn", "param") or left.kind != right.kind:
         return False
-    if one.kind == "type":
+    if left.kind == "type":
         return True
-    if one.name != other.name or len(one.params) != len(other.params):
+    if left.name != right.name or len(left.params) != len(right.params):
         return False
-    return all(_at_least_as_wide(a, b) for a, b in zip(one.params, other.params, strict=True))
+    return all(_at_least_as_wide(a, b) for a, b in zip(left.params, right.params, strict=True))

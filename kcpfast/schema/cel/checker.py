@@ -103,11 +103,11 @@ class Checker:
         """Return a type with all that is known by now, dyn where nothing is."""
         return self.known.resolve(kind, final=True)
 
-    def expect(self, node: Node, wanted: CelType) -> None:
+    def expect(self, node: Node, expected: CelType) -> None:
         """Note a mistake unless the node's type fits `wanted`."""
-        if not self.known.assignable([node.type], [wanted]):
-            found = describe(self.known.resolve(node.type))
-            self._note(node, f"expected type '{describe(wanted)}' but found '{found}'")
+        if not self.known.assignable([node.type], [expected]):
+            actual = describe(self.known.resolve(node.type))
+            self._note(node, f"expected type '{describe(expected)}' but found '{actual}'")
 
     def _note(self, node: Node, message: str) -> None:
         self._mistakes.note(node.pos, message)
@@ -118,11 +118,11 @@ class Checker:
         return node.type
 
     def _ident(self, node: Ident) -> CelType:
-        found = self._lookup(node, node.name)
-        if found is None:
+        declared = self._lookup(node, node.name)
+        if declared is None:
             self._undeclared(node, node.name)
             return ERROR
-        return found
+        return declared
 
     def _undeclared(self, node: Node, name: str) -> None:
         self._note(node, f"undeclared reference to '{name}' (in container '')")
@@ -155,19 +155,19 @@ class Checker:
         ident = Ident(node.pos, name)
         if name.split(".", 1)[0] in self._scope:
             return None
-        found = self._lookup(ident, name)
-        if found is None:
+        declared = self._lookup(ident, name)
+        if declared is None:
             return None
-        ident.type = found
+        ident.type = declared
         node.operand, node.field = ident, ""
-        return found
+        return declared
 
     # ------------------------------------------------------------ selection
 
     def _select(self, node: Select) -> CelType:
-        found = self._qualified(node)
-        if found is not None:
-            return found
+        qualified = self._qualified(node)
+        if qualified is not None:
+            return qualified
         target = self.known.resolve(self.check(node.operand))
         within = is_optional(target)
         if within:
@@ -237,16 +237,16 @@ class Checker:
         for overload in node.overloads:
             if overload.method is not method or len(overload.params) != len(given):
                 continue
-            wanted = [*overload.params, overload.result]
+            signature = [*overload.params, overload.result]
             if overload.generic:
-                wanted = self.known.instance(wanted)
-            if not self.known.assignable(given, wanted[:-1]):
+                signature = self.known.instance(signature)
+            if not self.known.assignable(given, signature[:-1]):
                 continue
             fitting.append(overload)
-            found = self.known.resolve(wanted[-1])
+            candidate = self.known.resolve(signature[-1])
             if result is None:
-                result = found
-            elif result.kind != "dyn" and describe(result) != describe(found):
+                result = candidate
+            elif result.kind != "dyn" and describe(result) != describe(candidate):
                 result = DYN
         node.overloads = fitting
         if result is not None:
@@ -312,8 +312,8 @@ class Checker:
             if is_optional(kind):
                 kind = self.known.resolve(kind.params[0])
             elif kind.kind not in ("dyn", "error"):
-                wanted, found = describe(optional_of(kind)), describe(kind)
-                self._note(node, f"expected type '{wanted}' but found '{found}'")
+                expected, actual = describe(optional_of(kind)), describe(kind)
+                self._note(node, f"expected type '{expected}' but found '{actual}'")
         if before is None:
             return kind, kind
         if not self.known.assignable([before], [kind]):
@@ -323,9 +323,9 @@ class Checker:
     def _wants_alike(self, nodes: list[Node], kinds: list[CelType]) -> None:
         """Note elements of another type than the first: Kubernetes allows no mixed literals."""
         for node, kind in zip(nodes[1:], kinds[1:], strict=True):
-            wanted, found = (describe(self.resolve(each)) for each in (kinds[0], kind))
-            if wanted != found and not self._in_format:
-                self.late.note(node.pos, f"expected type '{wanted}' but found '{found}'")
+            expected, actual = (describe(self.resolve(each)) for each in (kinds[0], kind))
+            if expected != actual and not self._in_format:
+                self.late.note(node.pos, f"expected type '{expected}' but found '{actual}'")
                 return
 
     def _list(self, node: ListNode) -> CelType:
@@ -367,22 +367,22 @@ class Checker:
             if field is None:
                 self._mistakes.note(place, f"undefined field '{name}'")
                 continue
-            wanted = optional_of(field.type) if index in node.optional else field.type
-            if not self.known.assignable([kind], [wanted]):
-                found = describe(self.known.resolve(kind))
+            expected = optional_of(field.type) if index in node.optional else field.type
+            if not self.known.assignable([kind], [expected]):
+                actual = describe(self.known.resolve(kind))
                 self._mistakes.note(
                     place,
-                    f"expected type of field '{name}' is '{describe(wanted)}'"
-                    f" but provided type is '{found}'",
+                    f"expected type of field '{name}' is '{describe(expected)}'"
+                    f" but provided type is '{actual}'",
                 )
         return target or ERROR
 
     def _object_type(self, name: str) -> CelType | None:
-        found = self.types.get(name)
-        if found is None:
+        declared = self.types.get(name)
+        if declared is None:
             root = self.types.get(name.split(".", 1)[0])
             return open_object(name) if root is not None and root.open else None
-        return found
+        return declared
 
     # ------------------------------------------------------------ loops and bindings
 
@@ -446,8 +446,12 @@ class Checker:
 
 
 def _no_overload(function: str, given: list[CelType], method: bool) -> str:
-    shown = [describe(kind) for kind in given]
-    applied = f"{shown[0]}.({', '.join(shown[1:])})" if method else f"({', '.join(shown)})"
+    argument_types = [describe(kind) for kind in given]
+    applied = (
+        f"{argument_types[0]}.({', '.join(argument_types[1:])})"
+        if method
+        else f"({', '.join(argument_types)})"
+    )
     return f"found no matching overload for '{function}' applied to '{applied}'"
 
 

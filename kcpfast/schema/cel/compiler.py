@@ -163,30 +163,34 @@ class Compiler:
         convert = kind.params[0].convert if is_optional(kind) else None
 
         def select(frame: list[Any]) -> Any:
-            found = optionals.select(operand(frame), key)
-            if inner.sparse and found.held is None:
+            selected = optionals.select(operand(frame), key)
+            if inner.sparse and selected.held is None:
                 return NO_VALUE
-            if found is not NO_VALUE:
+            if selected is not NO_VALUE:
                 enter(frame[0], 1)
-            return found if convert is None or found is NO_VALUE else Optional(convert(found.held))
+            return (
+                selected
+                if convert is None or selected is NO_VALUE
+                else Optional(convert(selected.held))
+            )
 
         return select
 
     def _index(self, node: FunctionCall) -> Closure:
-        base, at = node.args
+        base, subscript = node.args
         self._charge_base(base)
         target = self._resolve(base.type)
         optional = node.function == "_[?_]" or is_optional(target)
         raw = self.emit(base) if optional else self.emit_raw(base)
         before = self._cost
-        key = self.emit(at)
-        if isinstance(at, _ATTRIBUTES) or _is_index(at):
+        key = self.emit(subscript)
+        if isinstance(subscript, _ATTRIBUTES) or _is_index(subscript):
             # cel-go resolves an index that is a plain name without counting the name.
             self._cost = max(before, self._cost - 1)
         if optional:
             return self._index_optional(raw, key)
         self._cost += 1
-        kind = self._resolve(at.type).kind
+        kind = self._resolve(subscript.type).kind
         if target.kind == "list" and kind == "int":
             return index_of_list(raw, key)
         if target.kind == "map" and kind == "string":
@@ -196,10 +200,10 @@ class Compiler:
     @staticmethod
     def _index_optional(base: Closure, key: Closure) -> Closure:
         def get(frame: list[Any]) -> Any:
-            found = optional_index(base(frame), key(frame))
-            if found is not NO_VALUE:
+            element = optional_index(base(frame), key(frame))
+            if element is not NO_VALUE:
                 enter(frame[0], 1)
-            return found
+            return element
 
         return get
 
@@ -222,19 +226,19 @@ class Compiler:
 
     def _is_open(self, overload: Overload, operands: list[Node]) -> bool:
         """Tell whether an argument's value may turn out not to be what the overload takes."""
-        for operand, wanted in zip(operands, overload.params, strict=True):
+        for operand, param in zip(operands, overload.params, strict=True):
             kind = self._resolve(operand.type).kind
-            if kind in ("dyn", "null") and wanted.kind not in ("dyn", "param"):
+            if kind in ("dyn", "null") and param.kind not in ("dyn", "param"):
                 return True
         return False
 
     def _dispatched(self, overloads: list[Overload], args: list[Closure]) -> Closure:
         """Compile a call of which the overload is chosen by the types of the values."""
-        known = overloads[0].cost if isinstance(overloads[0].cost, int) else None
-        if known is not None and all(overload.cost == known for overload in overloads):
-            self._cost += known
+        shared_cost = overloads[0].cost if isinstance(overloads[0].cost, int) else None
+        if shared_cost is not None and all(overload.cost == shared_cost for overload in overloads):
+            self._cost += shared_cost
         else:
-            known = None
+            shared_cost = None
         chosen_before: dict[tuple[type, ...], Overload] = {}
 
         def run(frame: list[Any]) -> Any:
@@ -243,7 +247,7 @@ class Compiler:
             chosen = chosen_before.get(types)
             if chosen is None:
                 chosen = chosen_before[types] = choose(overloads, values)
-            if known is not None:
+            if shared_cost is not None:
                 return chosen.call(*values)
             cost = chosen.cost
             if isinstance(cost, int):
@@ -264,16 +268,16 @@ class Compiler:
         if not scalar and not short:
             return self._long_comparison(node, left, right)
         self._cost += 1
-        one = self.emit(left)
+        first = self.emit(left)
         if isinstance(right, Literal):
-            return CONSTANT_COMPARISONS[node.function](one, right.value)
-        return COMPARISONS[node.function](one, self.emit(right))
+            return CONSTANT_COMPARISONS[node.function](first, right.value)
+        return COMPARISONS[node.function](first, self.emit(right))
 
     def _long_comparison(self, node: FunctionCall, left: Node, right: Node) -> Closure:
         if node.function not in ("_==_", "_!=_"):
             return self._plain_call(node)
-        wanted = node.function == "_==_"
-        return equality(self.emit(left), self.emit(right), COSTS["compare"], wanted)
+        wants_equal = node.function == "_==_"
+        return equality(self.emit(left), self.emit(right), COSTS["compare"], wants_equal)
 
     def _arithmetic(self, node: FunctionCall) -> Closure:
         if any(self._resolve(arg.type).kind != "int" for arg in node.args):
@@ -289,8 +293,8 @@ class Compiler:
         if kind != "string" or not all(type(item) is str for item in items.value):
             args = [self.emit(node.args[0]), self.emit(items)]
             return call(choose(node.overloads, [None, items.value]).call, args)
-        one, held = self.emit(node.args[0]), frozenset(items.value)
-        return lambda frame: one(frame) in held
+        member, members = self.emit(node.args[0]), frozenset(items.value)
+        return lambda frame: member(frame) in members
 
     def _choice(self, node: FunctionCall) -> Closure:
         test, yes, no = node.args
@@ -308,13 +312,13 @@ class Compiler:
         keep = node.function == "or"
 
         def run(frame: list[Any]) -> Any:
-            found = held(frame)
-            if not isinstance(found, Optional):
+            optional = held(frame)
+            if not isinstance(optional, Optional):
                 raise CelError(NO_OVERLOAD)
-            if found is NO_VALUE:
+            if optional is NO_VALUE:
                 enter(frame[0], cost)
                 return other(frame)
-            return found if keep else found.held
+            return optional if keep else optional.held
 
         return run
 
@@ -339,14 +343,14 @@ class Compiler:
             return lambda frame: [part(frame) for part in parts]
 
         def build(frame: list[Any]) -> list[Any]:
-            made = []
+            elements = []
             for index, part in enumerate(parts):
                 value = part(frame)
                 if index not in optional:
-                    made.append(value)
+                    elements.append(value)
                 elif _held(value) is not NO_VALUE:
-                    made.append(value.held)
-            return made
+                    elements.append(value.held)
+            return elements
 
         return build
 
@@ -358,14 +362,14 @@ class Compiler:
         ]
 
         def build(frame: list[Any]) -> dict[Any, Any]:
-            made = {}
+            entries = {}
             for key, part, optional in pairs:
                 name, value = key(frame), part(frame)
                 if not optional:
-                    made[name] = value
+                    entries[name] = value
                 elif _held(value) is not NO_VALUE:
-                    made[name] = value.held
-            return made
+                    entries[name] = value.held
+            return entries
 
         return build
 
@@ -378,15 +382,15 @@ class Compiler:
         type_name = node.name
 
         def build(frame: list[Any]) -> Built:
-            made = Built()
-            made.type_name = type_name
+            built = Built()
+            built.type_name = type_name
             for name, part, optional in parts:
                 value = part(frame)
                 if not optional:
-                    made[name] = value
+                    built[name] = value
                 elif _held(value) is not NO_VALUE:
-                    made[name] = value.held
-            return made
+                    built[name] = value.held
+            return built
 
         return build
 
@@ -441,8 +445,8 @@ def _emitter(node: Node) -> Emitter:
 
 def _key(target: CelType, field: str) -> str:
     """Return the JSON key of a field."""
-    found = target.fields.get(field)
-    return field if found is None else found.key
+    declared = target.fields.get(field)
+    return field if declared is None else declared.key
 
 
 def _is_attribute(node: Node) -> bool:

@@ -22,9 +22,9 @@ def fold(node: Node) -> Node:
     """Return the literal that a node amounts to, or the node; CelError when it has no value."""
     if isinstance(node, Literal) or node.varies:
         return node
-    found = _fold(node)
-    node.varies = found is None
-    return node if found is None else found
+    literal = _fold(node)
+    node.varies = literal is None
+    return node if literal is None else literal
 
 
 def _fold(node: Node) -> Literal | None:
@@ -51,23 +51,23 @@ def _hashable(keys: list[Any]) -> bool:
 
 def _values(nodes: list[Node]) -> list[Any] | None:
     """Return the values of nodes that are literals once folded, None when one is not."""
-    found: list[Any] = []
+    values: list[Any] = []
     for node in nodes:
         folded = fold(node)
         if not isinstance(folded, Literal):
             return None
-        found.append(folded.value)
-    return found
+        values.append(folded.value)
+    return values
 
 
 def choose(overloads: list[Overload], values: list[Any]) -> Overload:
     """Return the first overload that takes these values; CelError when none does."""
     kinds = [kind_of(value) for value in values]
     for overload in overloads:
-        for value, kind, wanted in zip(values, kinds, overload.params, strict=True):
-            if wanted.kind in ("dyn", "param"):
+        for value, kind, param in zip(values, kinds, overload.params, strict=True):
+            if param.kind in ("dyn", "param"):
                 continue
-            if wanted.kind != kind or (kind == "opaque" and type_name(value) != wanted.name):
+            if param.kind != kind or (kind == "opaque" and type_name(value) != param.name):
                 break
         else:
             return overload

@@ -40,14 +40,14 @@ def compiled(source: str, charge: Charge = _free) -> Pattern:
 
 def matches(text: str, pattern: str | Pattern, charge: Charge = _free) -> bool:
     """Tell whether the pattern matches anywhere in the text."""
-    found = compiled(pattern, charge) if isinstance(pattern, str) else pattern
-    return found.search(text)
+    matcher = compiled(pattern, charge) if isinstance(pattern, str) else pattern
+    return matcher.search(text)
 
 
 def find(text: str, pattern: str | Pattern, charge: Charge = _free) -> str:
     """Return the first match, "" when there is none."""
-    found = find_all(text, pattern, 1, charge)
-    return found[0] if found else ""
+    matches = find_all(text, pattern, 1, charge)
+    return matches[0] if matches else ""
 
 
 def find_all(
@@ -64,18 +64,18 @@ def find_all(
             if error.cancelled:
                 raise
             raise CelError(f"Illegal regex: {error.message}") from None
-    found: list[str] = []
+    matches: list[str] = []
     last = -1
     until = perf_counter() + _MOST_SECONDS
     for number, (start, end) in enumerate(pattern.spans(text)):
         if number % _CHECKED == 0 and perf_counter() > until:
             raise CelError("operation cancelled: actual cost limit exceeded", cancelled=True)
-        if len(found) == limit:
+        if len(matches) == limit:
             break
         if start != end or start != last:
-            found.append(text[start:end])
+            matches.append(text[start:end])
         last = end
-    return found
+    return matches
 
 
 def check_literal(pattern: str) -> None:

@@ -91,11 +91,11 @@ def type_of_schema(
     return _SCALARS.get(kind or "")
 
 
-def _sized(made: CelType, least: int, most: int, convert: ConvertValue | None = None) -> CelType:
-    made.min_size = least
-    made.max_elements = most
-    made.convert = convert
-    return made
+def _sized(kind: CelType, least: int, most: int, convert: ConvertValue | None = None) -> CelType:
+    kind.min_size = least
+    kind.max_elements = most
+    kind.convert = convert
+    return kind
 
 
 def _with_meta(schema: Schema) -> Schema:
@@ -159,18 +159,18 @@ def _object_type(schema: Schema, name: str) -> CelType:
                 # Kubernetes takes these both ways: self.namespace and self.__namespace__.
                 fields[key] = fields[escaped]
         nullable = nullable or part.get("nullable", False)
-    made = CelType("object", name, (), fields)
-    made.sparse = True
+    object_type = CelType("object", name, (), fields)
+    object_type.sparse = True
     plain = not (names or converts or nullable)
     convert = None if plain else partial(_view_object, names, converts)
-    return _sized(made, least, 0, convert)
+    return _sized(object_type, least, 0, convert)
 
 
 def _string_type(schema: Schema) -> CelType:
     limit = schema.get("maxLength")
-    made = _FORMATS.get(schema.get("format") or "")
-    if made is not None:
-        return made
+    format_type = _FORMATS.get(schema.get("format") or "")
+    if format_type is not None:
+        return format_type
     if schema.get("format") == "byte":
         most = MAX_REQUEST - 2 if limit is None else max(0, limit)
         return _sized(CelType("bytes"), _MIN_STRING, most, _bytes)

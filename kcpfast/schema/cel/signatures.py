@@ -93,11 +93,11 @@ def rows_of(library: str) -> tuple[Row, ...]:
 
 @cache
 def _common_rows() -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
+    rows_by_function: dict[str, list[Row]] = {}
     for library in COMMON:
         for row in rows_of(library):
-            found.setdefault(row[0], []).append(row)
-    return found
+            rows_by_function.setdefault(row[0], []).append(row)
+    return rows_by_function
 
 
 def _signature(text: str) -> tuple[tuple[CelType, ...], CelType, bool]:

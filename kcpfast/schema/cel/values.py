@@ -144,13 +144,13 @@ class ListView:
         if self.merge is None:
             return ListView([*self, *other], self.convert, None)
         merged = list(self)
-        places = {self.key(element): at for at, element in enumerate(merged)}
+        places = {self.key(element): index for index, element in enumerate(merged)}
         for element in other:
-            at = places.setdefault(self.key(element), len(merged))
-            if at == len(merged):
+            index = places.setdefault(self.key(element), len(merged))
+            if index == len(merged):
                 merged.append(element)
             elif self.merge:
-                merged[at] = element
+                merged[index] = element
         return ListView(merged, self.convert, self.merge)
 
     def equals(self, other: Any, steps: list[int]) -> bool:
@@ -161,8 +161,8 @@ class ListView:
             return _same_lists(self, other, steps)
         mine = {self.key(element): element for element in self}
         for element in other:
-            found = mine.get(self.key(element), NO_VALUE)
-            if found is NO_VALUE or not _equal(found, element, steps):
+            counterpart = mine.get(self.key(element), NO_VALUE)
+            if counterpart is NO_VALUE or not _equal(counterpart, element, steps):
                 return False
         return True
 
@@ -299,10 +299,10 @@ def type_name(value: object) -> str:
     return _TYPE_NAMES.get(kind, kind)
 
 
-def equal(one: object, other: object) -> bool:
+def equal(left: object, right: object) -> bool:
     """Compare two values of any types: cel-spec, "Equality"; numbers compare across types."""
-    check_weight(one)
-    return _equal(one, other, [0])
+    check_weight(left)
+    return _equal(left, right, [0])
 
 
 _FREE_STEPS = 20
@@ -322,105 +322,105 @@ def check_weight(value: object) -> int:
     """
     if type(value) in _PLAIN:
         return 0
-    known: dict[int, int] = {0: 0}
-    found = _weigh(value, known)
-    if found > _LIGHT and found > _SHARED * known[0]:
+    weights: dict[int, int] = {0: 0}
+    weight = _weigh(value, weights)
+    if weight > _LIGHT and weight > _SHARED * weights[0]:
         raise CelError("operation cancelled: actual cost limit exceeded", cancelled=True)
-    return found
+    return weight
 
 
-def _weigh(value: Any, known: dict[int, int]) -> int:
+def _weigh(value: Any, weights: dict[int, int]) -> int:
     """Weigh a value; `known` holds what was weighed before by its id, and under 0 all of that."""
     kind = type(value)
     raw = value.raw if kind in _CONTAINERS and kind not in (dict, list) else value
-    if id(raw) in known:
-        return known[id(raw)]
+    if id(raw) in weights:
+        return weights[id(raw)]
     if isinstance(raw, Mapping):
         parts: Any = raw.values()
     elif isinstance(raw, list):
         parts = raw
     else:
         parts = [value.held] if isinstance(value, Optional) and value is not NO_VALUE else ()
-    found = len(parts) + 1
+    weight = len(parts) + 1
     for part in parts:
         if type(part) is str:
-            found += _weight_of_text(part, known)
+            weight += _weight_of_text(part, weights)
         elif type(part) not in _PLAIN:
-            found += _weigh(part, known)
-    known[id(raw)] = found
-    known[0] += len(parts) + 1
-    return found
+            weight += _weigh(part, weights)
+    weights[id(raw)] = weight
+    weights[0] += len(parts) + 1
+    return weight
 
 
-def _weight_of_text(text: str, known: dict[int, int]) -> int:
-    found = len(text) >> _PER_TEXT
-    if found and id(text) not in known:
-        known[id(text)] = found
-        known[0] += found
-    return found
+def _weight_of_text(text: str, weights: dict[int, int]) -> int:
+    weight = len(text) >> _PER_TEXT
+    if weight and id(text) not in weights:
+        weights[id(text)] = weight
+        weights[0] += weight
+    return weight
 
 
-def equal_within(one: object, other: object, budget: Budget) -> bool:
+def equal_within(left: object, right: object, budget: Budget) -> bool:
     """Compare as `equal` does, and charge for what is walked over beyond a few elements.
 
     Upstream counts the outermost size only, at a tenth; large objects would cost too little here.
     """
-    steps, heavy = [0], check_weight(one)
+    steps, heavy = [0], check_weight(left)
     if heavy > budget.remaining:
         budget.charge(heavy)
     light = heavy <= _PRINTED
-    result = (light and _written_alike(one, other, steps)) or _equal(one, other, steps)
+    result = (light and _written_alike(left, right, steps)) or _equal(left, right, steps)
     if steps[0] > _FREE_STEPS:
         budget.charge(steps[0] - _FREE_STEPS)
     return result
 
 
-def _written_alike(one: Any, other: Any, steps: list[int]) -> bool:
+def _written_alike(left: Any, right: Any, steps: list[int]) -> bool:
     """Tell whether two containers print alike: then they are equal, and that is soon seen.
 
     An object that an update leaves as it is, is what rules compare most.
     """
-    kind = type(one)
-    if kind is not type(other) or kind not in _CONTAINERS:
+    kind = type(left)
+    if kind is not type(right) or kind not in _CONTAINERS:
         return False
     if kind not in (dict, list):
-        if not one.reads_like(other):
+        if not left.reads_like(right):
             return False
-        one, other = one.raw, other.raw
-    text = repr(one)
+        left, right = left.raw, right.raw
+    text = repr(left)
     steps[0] += len(text) // 8
-    return text == repr(other) and "nan" not in text
+    return text == repr(right) and "nan" not in text
 
 
-def _equal(one: Any, other: Any, steps: list[int]) -> bool:
-    kind = type(one)
-    if kind is type(other) and kind in _PLAIN:
-        return bool(one == other)
-    if kind in NUMBER_TYPES and type(other) in NUMBER_TYPES:
-        return bool(one == other)
-    mine, yours = kind_of(one), kind_of(other)
+def _equal(left: Any, right: Any, steps: list[int]) -> bool:
+    kind = type(left)
+    if kind is type(right) and kind in _PLAIN:
+        return bool(left == right)
+    if kind in NUMBER_TYPES and type(right) in NUMBER_TYPES:
+        return bool(left == right)
+    mine, yours = kind_of(left), kind_of(right)
     if mine != yours:
         return False
     if mine == "list":
-        steps[0] += len(one)
-        if isinstance(one, ListView):
-            return one.equals(other, steps)
-        return len(one) == len(other) and _same_lists(one, other, steps)
+        steps[0] += len(left)
+        if isinstance(left, ListView):
+            return left.equals(right, steps)
+        return len(left) == len(right) and _same_lists(left, right, steps)
     if mine in ("map", "object"):
-        steps[0] += len(one)
-        return _same_maps(one, other, steps)
-    if isinstance(one, Optional) and isinstance(other, Optional):
-        if one is NO_VALUE or other is NO_VALUE:
-            return one is other
-        return _equal(one.held, other.held, steps)
-    return bool(one == other)
+        steps[0] += len(left)
+        return _same_maps(left, right, steps)
+    if isinstance(left, Optional) and isinstance(right, Optional):
+        if left is NO_VALUE or right is NO_VALUE:
+            return left is right
+        return _equal(left.held, right.held, steps)
+    return bool(left == right)
 
 
-def _same_lists(one: Any, other: Any, steps: list[int]) -> bool:
-    return all(_equal(mine, yours, steps) for mine, yours in zip(one, other, strict=True))
+def _same_lists(left: Any, right: Any, steps: list[int]) -> bool:
+    return all(_equal(mine, yours, steps) for mine, yours in zip(left, right, strict=True))
 
 
-def _same_maps(one: Any, other: Any, steps: list[int]) -> bool:
-    if len(one) != len(other) or type_name(one) != type_name(other):
+def _same_maps(left: Any, right: Any, steps: list[int]) -> bool:
+    if len(left) != len(right) or type_name(left) != type_name(right):
         return False
-    return all(key in other and _equal(one[key], other[key], steps) for key in one)
+    return all(key in right and _equal(left[key], right[key], steps) for key in left)

@@ -38,10 +38,10 @@ _SCALARS = frozenset(("bool", "double", "duration", "int", "timestamp", "uint"))
 def estimate_cost(program: CelProgram) -> tuple[int, int]:
     """Return the least and the most that one evaluation can cost; UNBOUNDED for no bound."""
     try:
-        found = _Estimator(program).cost(program.tree)
+        bounds = _Estimator(program).cost(program.tree)
     except RecursionError:
-        found = ANY_SIZE
-    return found.low, found.high
+        bounds = ANY_SIZE
+    return bounds.low, bounds.high
 
 
 class _Estimator:
@@ -58,11 +58,11 @@ class _Estimator:
 
     def size(self, node: Node) -> CostRange:
         """Return the number of characters, elements or entries that a value can have."""
-        known = self._sizes.get(node)
-        if known is None:
-            known = _literal_size(node)
-        if known is not None:
-            return known
+        size = self._sizes.get(node)
+        if size is None:
+            size = _literal_size(node)
+        if size is not None:
+            return size
         bounded = self._bounded.get(node)
         if bounded is not None:
             return CostRange(0, bounded.max_elements or 0)
@@ -160,7 +160,7 @@ class _Estimator:
         count = self.size(node.source)
         before = dict(self._scope)
         self._scope.update(zip(node.names, self._loop_types(node), strict=True))
-        base, each = _LOOPS[node.kind](
+        once, iteration = _LOOPS[node.kind](
             ONE if node.test is None else self.cost(node.test),
             NOTHING if node.step is None else self.cost(node.step),
             node.test is not None,
@@ -168,7 +168,7 @@ class _Estimator:
         self._scope = before
         if node.step is not None:
             self._sizes[node] = count
-        total = total.plus(exactly(base)).plus(count.times(each))
+        total = total.plus(exactly(once)).plus(count.times(iteration))
         if node.kind == "sortBy":
             return total.plus(count.times(count).scaled(2))
         return total
@@ -233,10 +233,10 @@ def _exists_one(test: CostRange, _step: CostRange, _tested: bool) -> tuple[int, 
 
 
 def _collecting(
-    once: int, each: int
+    once: int, per_element: int
 ) -> Callable[[CostRange, CostRange, bool], tuple[int, CostRange]]:
     def estimate(test: CostRange, step: CostRange, tested: bool) -> tuple[int, CostRange]:
-        taken = step.plus(exactly(each))
+        taken = step.plus(exactly(per_element))
         return once, test.plus(taken.either(ONE)) if tested else taken
 
     return estimate

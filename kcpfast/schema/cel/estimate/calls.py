@@ -62,8 +62,8 @@ def _contains(of: Sizes, _call: FunctionCall, parts: list[Node]) -> Estimate:
 def _regex(of: Sizes, call: FunctionCall, parts: list[Node]) -> Estimate:
     size = of.size(parts[0])
     pattern = of.size(parts[1]).scaled(_QUARTER)
-    found = None if call.function == "matches" else CostRange(0, size.high)
-    return size.plus(ONE).scaled(_TENTH).times(pattern), found
+    result_size = None if call.function == "matches" else CostRange(0, size.high)
+    return size.plus(ONE).scaled(_TENTH).times(pattern), result_size
 
 
 def _member(of: Sizes, _call: FunctionCall, parts: list[Node]) -> Estimate:
@@ -91,10 +91,10 @@ def _walk(of: Sizes, _call: FunctionCall, parts: list[Node]) -> Estimate:
     size = of.size(parts[0])
     if kind.kind == "string":
         return size.scaled(_TENTH), None
-    each = ONE
+    per_element = ONE
     if kind.params and kind.params[0].kind in ("string", "bytes"):
-        each = each.plus(of.item_size(parts[0]).scaled(_TENTH))
-    return size.times(each), None
+        per_element = per_element.plus(of.item_size(parts[0]).scaled(_TENTH))
+    return size.times(per_element), None
 
 
 def _replace(of: Sizes, _call: FunctionCall, parts: list[Node]) -> Estimate:

@@ -48,14 +48,14 @@ def traversal(value: Any) -> int:
     return 1
 
 
-def _compare(one: Any, other: Any) -> int:
-    if kind_of(one) == "opaque":
+def _compare(left: Any, right: Any) -> int:
+    if kind_of(left) == "opaque":
         return 1
-    return tenth(min(size_of(one), size_of(other)))
+    return tenth(min(size_of(left), size_of(right)))
 
 
-def _add_lists(one: Any, other: Any) -> int:
-    size = len(one) + len(other)
+def _add_lists(left: Any, right: Any) -> int:
+    size = len(left) + len(right)
     if size > _MAX_LIST:
         raise CelError(f"a list of {size} elements is too long")
     return 1 + size // _LIST_COPY
@@ -77,13 +77,13 @@ def _replace(text: str, old: str, new: str, limit: int = -1) -> int:
     return tenth(2 * len(text)) + (tenth(grown) if grown > 10 * len(text) + 1000 else 0)
 
 
-def _contains_ip(cidr: Any, other: Any) -> int:
-    text = tenth(len(other)) if isinstance(other, str) else 0
+def _contains_ip(cidr: Any, right: Any) -> int:
+    text = tenth(len(right)) if isinstance(right, str) else 0
     return tenth(2 * size_of(cidr)) + text
 
 
-def _contains_cidr(cidr: Any, other: Any) -> int:
-    return _contains_ip(cidr, other) + tenth(size_of(cidr)) + 1
+def _contains_cidr(cidr: Any, right: Any) -> int:
+    return _contains_ip(cidr, right) + tenth(size_of(cidr)) + 1
 
 
 def _validate(named: Any, text: str) -> int:
@@ -99,7 +99,7 @@ METERED = frozenset(("format", "regex"))
 COSTS: dict[str, Callable[..., int]] = {
     "add_lists": _add_lists,
     "compare": _compare,
-    "concat": lambda one, other: tenth(size_of(one) + size_of(other)),
+    "concat": lambda left, right: tenth(size_of(left) + size_of(right)),
     "contains": lambda text, part: tenth(size_of(text)) * tenth(size_of(part)),
     "contains_cidr": _contains_cidr,
     "contains_ip": _contains_ip,
@@ -114,8 +114,8 @@ COSTS: dict[str, Callable[..., int]] = {
     "replace": _replace,
     "scan": lambda text, *_: tenth(size_of(text)),
     "scan_twice": lambda text, *_: tenth(2 * size_of(text)),
-    "sets": lambda one, other: 1 + len(one) * len(other),
-    "sets_twice": lambda one, other: 1 + 2 * len(one) * len(other),
+    "sets": lambda left, right: 1 + len(left) * len(right),
+    "sets_twice": lambda left, right: 1 + 2 * len(left) * len(right),
     "slice": _slice,
     "traverse": lambda value, *_: traversal(value),
     "validate": _validate,

@@ -47,10 +47,10 @@ _TIME = re.compile("([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|[+-][0-9]{2}:[0
 
 
 def _pattern(text: str, pattern: str, *examples: str) -> str:
-    shown = "".join(
+    example_text = "".join(
         f"'{example}', {' or ' if example is not examples[-1] else ''}" for example in examples
     )
-    return f"{text} (e.g. {shown}regex used for validation is '{pattern}')"
+    return f"{text} (e.g. {example_text}regex used for validation is '{pattern}')"
 
 
 def _too_long(text: str, limit: int) -> list[str]:
@@ -58,52 +58,52 @@ def _too_long(text: str, limit: int) -> list[str]:
 
 
 def _label(text: str) -> list[str]:
-    found = _too_long(text, 63)
+    complaints = _too_long(text, 63)
     if not re.fullmatch(_LABEL, text):
         if re.fullmatch(_SUBDOMAIN, text):
-            return [*found, "must not contain dots"]
-        found.append(_pattern(_LABEL_TEXT, _LABEL, "my-name", "123-abc"))
-    return found
+            return [*complaints, "must not contain dots"]
+        complaints.append(_pattern(_LABEL_TEXT, _LABEL, "my-name", "123-abc"))
+    return complaints
 
 
 def _label_1035(text: str) -> list[str]:
-    found = _too_long(text, 63)
+    complaints = _too_long(text, 63)
     if not re.fullmatch(_LABEL_1035, text):
-        found.append(_pattern(_LABEL_1035_TEXT, _LABEL_1035, "my-name", "abc-123"))
-    return found
+        complaints.append(_pattern(_LABEL_1035_TEXT, _LABEL_1035, "my-name", "abc-123"))
+    return complaints
 
 
 def _subdomain(text: str) -> list[str]:
-    found = _too_long(text, 253)
+    complaints = _too_long(text, 253)
     if not re.fullmatch(_SUBDOMAIN, text):
-        found.append(_pattern(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com"))
-    return found
+        complaints.append(_pattern(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com"))
+    return complaints
 
 
 def _qualified_name(text: str) -> list[str]:
     prefix, slash, name = text.rpartition("/")
-    wanted = _pattern(_NAME_PARTS, _NAME, "MyName", "my.name", "123-abc")
+    requirement = _pattern(_NAME_PARTS, _NAME, "MyName", "my.name", "123-abc")
     if "/" in prefix:
-        return [f"a valid label key {wanted}{_KEY_TAIL}"]
-    found: list[str] = []
+        return [f"a valid label key {requirement}{_KEY_TAIL}"]
+    complaints: list[str] = []
     if slash:
-        found = ["prefix part must be non-empty"]
+        complaints = ["prefix part must be non-empty"]
         if prefix:
-            found = [f"prefix part {complaint}" for complaint in _subdomain(prefix)]
+            complaints = [f"prefix part {complaint}" for complaint in _subdomain(prefix)]
     if not name:
-        found.append("name part must be non-empty")
+        complaints.append("name part must be non-empty")
     elif len(name) > 63:
-        found.append("name part must be no more than 63 characters")
+        complaints.append("name part must be no more than 63 characters")
     if not re.fullmatch(_NAME, name):
-        found.append(f"name part {wanted}")
-    return found
+        complaints.append(f"name part {requirement}")
+    return complaints
 
 
 def _label_value(text: str) -> list[str]:
-    found = _too_long(text, 63)
+    complaints = _too_long(text, 63)
     if not re.fullmatch(_VALUE, text):
-        found.append(_pattern(_VALUE_TEXT, _VALUE, "MyValue", "my_value", "12345"))
-    return found
+        complaints.append(_pattern(_VALUE_TEXT, _VALUE, "MyValue", "my_value", "12345"))
+    return complaints
 
 
 def _prefix_of(check: Callable[[str], list[str]]) -> Callable[[str], list[str]]:
@@ -183,8 +183,8 @@ def _constants(first: str, last: str) -> list[Row]:
 
 
 def _validate(named: Any, text: str) -> Optional:
-    found = named.check(text)
-    return Optional(found) if found else NO_VALUE
+    complaints = named.check(text)
+    return Optional(complaints) if complaints else NO_VALUE
 
 
 _T = "kubernetes.NamedFormat"

@@ -26,7 +26,7 @@ class Verb(NamedTuple):
     """A verb: its name in error texts, what it takes, in words and as kinds, and its writer."""
 
     clause: str
-    wanted: str
+    operands: str
     kinds: frozenset[str]
     write: Callable[[Any, int], str]
 
@@ -78,7 +78,7 @@ def format_text(template: str, args: Any, charge: Callable[[int], object] = lamb
 
 def misfit(verb: Verb, given: str) -> str:
     """Return the text of the error for an argument of another type."""
-    can = f"{verb.clause} clause can only be used on {verb.wanted}"
+    can = f"{verb.clause} clause can only be used on {verb.operands}"
     return f"error during formatting: {can}, was given {given}"
 
 
@@ -91,8 +91,8 @@ def _shown(value: Any, nested: bool) -> str:
         return "{" + ", ".join(f"{key}:{item}" for key, item in entries) + "}"
     if kind == "double":
         return f"{value:f}" if nested and math.isfinite(value) else _double(value)
-    shown = _shown_scalar(value, kind)
-    return f'"{shown}"' if nested and kind in _QUOTED else shown
+    text = _shown_scalar(value, kind)
+    return f'"{text}"' if nested and kind in _QUOTED else text
 
 
 _QUOTED = frozenset(("string", "bytes", "duration", "timestamp"))

@@ -19,8 +19,8 @@ from .times import add_duration
 
 def _is_sorted(items: Any) -> bool:
     last = None
-    for at, item in enumerate(items):
-        if at and compare(last, item) > 0:
+    for index, item in enumerate(items):
+        if index and compare(last, item) > 0:
             return False
         last = item
     return True
@@ -52,17 +52,17 @@ def _sum(zero: Any, add: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
     return total
 
 
-def _index_of(items: Any, wanted: Any) -> int:
-    for at, item in enumerate(items):
-        if equal(item, wanted):
-            return at
+def _index_of(items: Any, element: Any) -> int:
+    for index, item in enumerate(items):
+        if equal(item, element):
+            return index
     return -1
 
 
-def _last_index_of(items: Any, wanted: Any) -> int:
-    for at in range(len(items) - 1, -1, -1):
-        if equal(items[at], wanted):
-            return at
+def _last_index_of(items: Any, element: Any) -> int:
+    for index in range(len(items) - 1, -1, -1):
+        if equal(items[index], element):
+            return index
     return -1
 
 
@@ -106,7 +106,7 @@ def sort_by_keys(items: Any, keys: Any) -> list[Any]:
     if len(keys) == 1:
         compare(keys[0], keys[0])
     order = sorted(range(len(keys)), key=cmp_to_key(lambda a, b: compare(keys[a], keys[b])))
-    return [items[at] for at in order]
+    return [items[index] for index in order]
 
 
 def _sort(items: Any) -> list[Any]:
@@ -114,8 +114,8 @@ def _sort(items: Any) -> list[Any]:
     return sort_by_keys(plain, plain)
 
 
-def _contains_all(one: Any, other: Any) -> bool:
-    return all(in_list(item, one) for item in other)
+def _contains_all(left: Any, right: Any) -> bool:
+    return all(in_list(item, left) for item in right)
 
 
 def _first(items: Any) -> Optional:
@@ -149,14 +149,14 @@ ROWS: tuple[Row, ...] = (
     ("reverse", "list(A).() -> list(A)", lambda items: list(items)[::-1], "copy"),
     ("sets.contains", "(list(A), list(A)) -> bool", _contains_all, "sets"),
     ("sets.equivalent", "(list(A), list(A)) -> bool",
-     lambda one, other: _contains_all(one, other) and _contains_all(other, one), "sets_twice"),
+     lambda left, right: _contains_all(left, right) and _contains_all(right, left), "sets_twice"),
     ("sets.intersects", "(list(A), list(A)) -> bool",
-     lambda one, other: any(in_list(item, one) for item in other), "sets"),
+     lambda left, right: any(in_list(item, left) for item in right), "sets"),
     ("slice", "list(A).(int, int) -> list(A)", _slice, "slice"),
     *(("sort", f"list({kind}).() -> list({kind})", _sort, "quadratic") for kind in _COMPARABLE),
     # In cel-go's order: the first decides the type of the sum of an empty list.
-    *_over("sum", ("int",), _sum(0, lambda one, other: checked(one + other)), ""),
-    *_over("sum", ("uint",), _sum(Uint(0), lambda one, other: checked_uint(one + other)), ""),
+    *_over("sum", ("int",), _sum(0, lambda left, right: checked(left + right)), ""),
+    *_over("sum", ("uint",), _sum(Uint(0), lambda left, right: checked_uint(left + right)), ""),
     *_over("sum", ("double",), _sum(0.0, operator.add), ""),
     *_over("sum", ("duration",), _sum(Duration(0), add_duration), ""),
 )

@@ -84,9 +84,9 @@ def _address(text: str) -> Address:
     try:
         return ip_address(text)
     except ValueError:
-        why = f'ParseAddr("{text}"): {_complaint(text)}'
+        message = f'ParseAddr("{text}"): {_complaint(text)}'
         what = f'IP Address "{text}" parse error during conversion from string'
-        raise CelError(f"{what}: {why}") from None
+        raise CelError(f"{what}: {message}") from None
 
 
 def _complaint(text: str) -> str:
@@ -109,19 +109,21 @@ _CIDR = "network address parse error during conversion from string"
 
 def _cidr(text: str) -> Cidr:
     host, slash, bits = text.rpartition("/")
-    why = f'{_CIDR}: {_CIDR}: netip.ParsePrefix("{text}")'
+    message = f'{_CIDR}: {_CIDR}: netip.ParsePrefix("{text}")'
     if not slash:
-        raise CelError(f"{why}: no '/'")
+        raise CelError(f"{message}: no '/'")
     try:
         address = _address(host)
     except CelError as error:
-        raise CelError(f"{why}: ParseAddr{error.message.rpartition(': ParseAddr')[2]}") from None
+        raise CelError(
+            f"{message}: ParseAddr{error.message.rpartition(': ParseAddr')[2]}"
+        ) from None
     if "%" in host:
-        raise CelError(f"{why}: IPv6 zones cannot be present in a prefix")
+        raise CelError(f"{message}: IPv6 zones cannot be present in a prefix")
     if not (bits.isascii() and bits.isdigit()) or (len(bits) > 1 and bits[0] == "0"):
-        raise CelError(f'{why}: bad bits after slash: "{bits}"')
+        raise CelError(f'{message}: bad bits after slash: "{bits}"')
     if len(bits) > 3 or int(bits) > address.max_prefixlen:
-        raise CelError(f"{why}: prefix length out of range")
+        raise CelError(f"{message}: prefix length out of range")
     if getattr(address, "ipv4_mapped", None) is not None:
         raise CelError(f'{_CIDR}: IPv4-mapped IPv6 address "{text}" is not allowed')
     return Cidr(address, int(bits))

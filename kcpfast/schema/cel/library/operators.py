@@ -40,49 +40,49 @@ def checked_uint(value: int) -> Uint:
     raise CelError("unsigned integer overflow")
 
 
-def _divide(one: int, other: int) -> int:
-    if other == 0:
+def _divide(left: int, right: int) -> int:
+    if right == 0:
         raise CelError("division by zero")
     # Toward zero, as Go divides; Python rounds down.
-    quotient = abs(one) // abs(other)
-    return checked(quotient if (one < 0) == (other < 0) else -quotient)
+    quotient = abs(left) // abs(right)
+    return checked(quotient if (left < 0) == (right < 0) else -quotient)
 
 
-def _modulo(one: int, other: int) -> int:
-    if other == 0:
+def _modulo(left: int, right: int) -> int:
+    if right == 0:
         raise CelError("modulus by zero")
-    if one == INT_MIN and other == -1:
+    if left == INT_MIN and right == -1:
         raise CelError("integer overflow")
-    rest = abs(one) % abs(other)
-    return -rest if one < 0 else rest
+    rest = abs(left) % abs(right)
+    return -rest if left < 0 else rest
 
 
-def _divide_uint(one: int, other: int) -> Uint:
-    if other == 0:
+def _divide_uint(left: int, right: int) -> Uint:
+    if right == 0:
         raise CelError("division by zero")
-    return Uint(one // other)
+    return Uint(left // right)
 
 
-def _modulo_uint(one: int, other: int) -> Uint:
-    if other == 0:
+def _modulo_uint(left: int, right: int) -> Uint:
+    if right == 0:
         raise CelError("modulus by zero")
-    return Uint(one % other)
+    return Uint(left % right)
 
 
-def _divide_double(one: float, other: float) -> float:
+def _divide_double(left: float, right: float) -> float:
     try:
-        return one / other
+        return left / right
     except ZeroDivisionError:
-        if one == 0 or one != one:
+        if left == 0 or left != left:
             return float("nan")
-        negative = (one < 0) != (str(other)[0] == "-")
+        negative = (left < 0) != (str(right)[0] == "-")
         return float("-inf") if negative else float("inf")
 
 
-def _add_lists(one: Any, other: Any) -> Any:
-    if isinstance(one, ListView):
-        return one.plus(other)
-    return [*one, *other]
+def _add_lists(left: Any, right: Any) -> Any:
+    if isinstance(left, ListView):
+        return left.plus(right)
+    return [*left, *right]
 
 
 def in_list(value: Any, items: Any) -> bool:
@@ -107,8 +107,8 @@ _KEYS = _CONFUSED | {str}
 
 
 def _same_key(key: Any, entries: Any) -> bool:
-    wanted = type(key) is bool
-    return any(held == key and (type(held) is bool) is wanted for held in entries)
+    key_is_bool = type(key) is bool
+    return any(held == key and (type(held) is bool) is key_is_bool for held in entries)
 
 
 def has_key(value: Any, key: str) -> bool:
@@ -133,15 +133,15 @@ def index_dyn(container: Any, key: Any) -> Any:
     return container[key]
 
 
-def index_list(items: Any, at: Any) -> Any:
+def index_list(items: Any, index: Any) -> Any:
     """Return a list's element; any whole number will do, CelError when out of bounds."""
-    if type(at) not in NUMBER_TYPES:
-        raise CelError(f"unsupported index type '{type_name(at)}' in list")
-    if at != at or at in (float("inf"), float("-inf")) or int(at) != at:
-        raise CelError(f"unsupported index value {shown(at)} in list")
-    if not 0 <= at < len(items):
-        raise CelError(f"index out of bounds: {int(at)}")
-    return items[int(at)]
+    if type(index) not in NUMBER_TYPES:
+        raise CelError(f"unsupported index type '{type_name(index)}' in list")
+    if index != index or index in (float("inf"), float("-inf")) or int(index) != index:
+        raise CelError(f"unsupported index value {shown(index)} in list")
+    if not 0 <= index < len(items):
+        raise CelError(f"index out of bounds: {int(index)}")
+    return items[int(index)]
 
 
 def optional_index(container: Any, key: Any) -> Optional:
@@ -172,13 +172,13 @@ def size(value: Any) -> int:
     return len(value)
 
 
-def compare(one: Any, other: Any) -> int:
+def compare(left: Any, right: Any) -> int:
     """Return -1, 0 or 1 for two values that have an order; CelError for those that have none."""
-    mine, yours = kind_of(one), kind_of(other)
-    numbers = type(one) in NUMBER_TYPES and type(other) in NUMBER_TYPES
+    mine, yours = kind_of(left), kind_of(right)
+    numbers = type(left) in NUMBER_TYPES and type(right) in NUMBER_TYPES
     if not numbers and (mine != yours or mine not in _ORDERED):
         raise CelError(NO_OVERLOAD)
-    return int(one > other) - int(one < other)
+    return int(left > right) - int(left < right)
 
 
 _ORDERED = frozenset(("bool", "bytes", "duration", "string", "timestamp"))
@@ -203,9 +203,9 @@ def choose(test: bool, yes: Any, no: Any) -> Any:
 
 def _orders(name: str, call: Callable[[Any, Any], bool]) -> list[Row]:
     return [
-        (name, f"({kind}, {other}) -> bool", call, "compare" if kind in ("string", "bytes") else 1)
+        (name, f"({kind}, {right}) -> bool", call, "compare" if kind in ("string", "bytes") else 1)
         for kind, others in _COMPARED.items()
-        for other in others
+        for right in others
     ]
 
 
@@ -228,21 +228,21 @@ ROWS: tuple[Row, ...] = (
     ("-_", "(int) -> int", lambda value: checked(-value)),
     ("@in", "(A, list(A)) -> bool", in_list, "in_list"),
     ("@in", "(A, map(A, B)) -> bool", in_map),
-    ("_!=_", "(A, A) -> bool", lambda one, other: not equal(one, other), "compare"),
+    ("_!=_", "(A, A) -> bool", lambda left, right: not equal(left, right), "compare"),
     ("_%_", "(int, int) -> int", _modulo),
     ("_%_", "(uint, uint) -> uint", _modulo_uint),
     ("_*_", "(double, double) -> double", operator.mul),
-    ("_*_", "(int, int) -> int", lambda one, other: checked(one * other)),
-    ("_*_", "(uint, uint) -> uint", lambda one, other: checked_uint(one * other)),
+    ("_*_", "(int, int) -> int", lambda left, right: checked(left * right)),
+    ("_*_", "(uint, uint) -> uint", lambda left, right: checked_uint(left * right)),
     ("_+_", "(bytes, bytes) -> bytes", operator.add, "concat"),
     ("_+_", "(double, double) -> double", operator.add),
-    ("_+_", "(int, int) -> int", lambda one, other: checked(one + other)),
+    ("_+_", "(int, int) -> int", lambda left, right: checked(left + right)),
     ("_+_", "(list(A), list(A)) -> list(A)", _add_lists, "add_lists"),
     ("_+_", "(string, string) -> string", operator.add, "concat"),
-    ("_+_", "(uint, uint) -> uint", lambda one, other: checked_uint(one + other)),
+    ("_+_", "(uint, uint) -> uint", lambda left, right: checked_uint(left + right)),
     ("_-_", "(double, double) -> double", operator.sub),
-    ("_-_", "(int, int) -> int", lambda one, other: checked(one - other)),
-    ("_-_", "(uint, uint) -> uint", lambda one, other: checked_uint(one - other)),
+    ("_-_", "(int, int) -> int", lambda left, right: checked(left - right)),
+    ("_-_", "(uint, uint) -> uint", lambda left, right: checked_uint(left - right)),
     ("_/_", "(double, double) -> double", _divide_double),
     ("_/_", "(int, int) -> int", _divide),
     ("_/_", "(uint, uint) -> uint", _divide_uint),

@@ -47,9 +47,9 @@ class Quantity(Opaque):
         self.power = power
         self.exact = exact
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, right: object) -> bool:
         """Compare the amounts."""
-        return isinstance(other, Quantity) and self.nanos == other.nanos
+        return isinstance(right, Quantity) and self.nanos == right.nanos
 
     def __hash__(self) -> int:
         """Hash the amount."""
@@ -119,16 +119,16 @@ def _as_float(value: Any) -> float:
         return float("inf") if scaled > 0 else float("-inf")
 
 
-def _compare(one: Any, other: Any) -> int:
-    return int(one.nanos > other.nanos) - int(one.nanos < other.nanos)
+def _compare(left: Any, right: Any) -> int:
+    return int(left.nanos > right.nanos) - int(left.nanos < right.nanos)
 
 
-def _plus(one: Any, other: Any) -> Quantity:
-    return Quantity.plus(one, other.nanos, other.power, other.exact)
+def _plus(left: Any, right: Any) -> Quantity:
+    return Quantity.plus(left, right.nanos, right.power, right.exact)
 
 
-def _minus(one: Any, other: Any) -> Quantity:
-    return Quantity.plus(one, -other.nanos, other.power, other.exact)
+def _minus(left: Any, right: Any) -> Quantity:
+    return Quantity.plus(left, -right.nanos, right.power, right.exact)
 
 
 def _sign(value: Any) -> int:
@@ -139,18 +139,18 @@ def _sign(value: Any) -> int:
 _T = "kubernetes.Quantity"
 ROWS: tuple[Row, ...] = (
     ("add", f"{_T}.({_T}) -> {_T}", _plus),
-    ("add", f"{_T}.(int) -> {_T}", lambda one, other: one.plus(other * NANO, 0, True)),
+    ("add", f"{_T}.(int) -> {_T}", lambda left, right: left.plus(right * NANO, 0, True)),
     ("asApproximateFloat", f"{_T}.() -> double", _as_float),
     ("asInteger", f"{_T}.() -> int", _as_integer),
     ("compareTo", f"{_T}.({_T}) -> int", _compare),
-    ("isGreaterThan", f"{_T}.({_T}) -> bool", lambda one, other: one.nanos > other.nanos),
+    ("isGreaterThan", f"{_T}.({_T}) -> bool", lambda left, right: left.nanos > right.nanos),
     ("isInteger", f"{_T}.() -> bool", _is_integer),
-    ("isLessThan", f"{_T}.({_T}) -> bool", lambda one, other: one.nanos < other.nanos),
+    ("isLessThan", f"{_T}.({_T}) -> bool", lambda left, right: left.nanos < right.nanos),
     ("isQuantity", "(string) -> bool", _is_quantity, "scan"),
     ("quantity", f"(string) -> {_T}", _quantity, "scan"),
     ("sign", f"({_T}) -> int", _sign),
     ("sign", f"{_T}.() -> int", _sign),
     ("sub", f"{_T}.({_T}) -> {_T}", _minus),
-    ("sub", f"{_T}.(int) -> {_T}", lambda one, other: one.plus(-other * NANO, 0, True)),
+    ("sub", f"{_T}.(int) -> {_T}", lambda left, right: left.plus(-right * NANO, 0, True)),
 )
 # fmt: on

@@ -29,9 +29,9 @@ class Semver(Opaque):
         # No pre-release sorts after all of them.
         self.order = (numbers, not pre, pre)
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, right: object) -> bool:
         """Compare by order."""
-        return isinstance(other, Semver) and self.order == other.order
+        return isinstance(right, Semver) and self.order == right.order
 
     def __hash__(self) -> int:
         """Hash the numbers."""
@@ -83,10 +83,10 @@ def _prerelease(part: str) -> tuple[int, int, str]:
 
 def _normalized(text: str) -> str:
     parts = text.removeprefix("v").split(".", 2)
-    for at, part in enumerate(parts):
+    for index, part in enumerate(parts):
         if len(part) > 1:
             stripped = part.lstrip("0")
-            parts[at] = stripped if stripped[:1] in _DIGITS and stripped else f"0{stripped}"
+            parts[index] = stripped if stripped[:1] in _DIGITS and stripped else f"0{stripped}"
     if len(parts) < 3 and ("+" in parts[-1] or "-" in parts[-1]):
         raise CelError("short version cannot contain PreRelease/Build meta data")
     return ".".join(parts + ["0"] * (3 - len(parts)))
@@ -104,16 +104,16 @@ def _is_semver(text: str, normalize: bool = False) -> bool:
     return True
 
 
-def _compare(one: Any, other: Any) -> int:
-    return int(one.order > other.order) - int(one.order < other.order)
+def _compare(left: Any, right: Any) -> int:
+    return int(left.order > right.order) - int(left.order < right.order)
 
 
 # fmt: off
 _T = "kubernetes.Semver"
 ROWS: tuple[Row, ...] = (
     ("compareTo", f"{_T}.({_T}) -> int", _compare),
-    ("isGreaterThan", f"{_T}.({_T}) -> bool", lambda one, other: one.order > other.order),
-    ("isLessThan", f"{_T}.({_T}) -> bool", lambda one, other: one.order < other.order),
+    ("isGreaterThan", f"{_T}.({_T}) -> bool", lambda left, right: left.order > right.order),
+    ("isLessThan", f"{_T}.({_T}) -> bool", lambda left, right: left.order < right.order),
     ("isSemver", "(string) -> bool", _is_semver, "scan"),
     ("isSemver", "(string, bool) -> bool", _is_semver, "scan"),
     ("major", f"{_T}.() -> int", lambda version: version.numbers[0]),

@@ -62,10 +62,10 @@ def parse_timestamp(text: str) -> Timestamp:
         raise _bad_timestamp() from None
     seconds = days * 86400 + hour * 3600 + minute * 60 + second - offset
     nanos = int((hit.group(7) or "0")[:9].ljust(9, "0"))
-    made = _in_range(seconds * SECOND + nanos)
+    moment = _in_range(seconds * SECOND + nanos)
     if offset:
-        made.offset = offset
-    return made
+        moment.offset = offset
+    return moment
 
 
 def is_date(text: str) -> bool:
@@ -178,9 +178,13 @@ def _whole(unit: int) -> Callable[[Duration], int]:
     return count
 
 
-def add_duration(one: Any, other: Any) -> Duration:
+def add_duration(left: Any, right: Any) -> Duration:
     """Return the sum of two durations; CelError past 64 bits."""
-    return _span(int(one) + int(other))
+    return _span(int(left) + int(right))
+
+
+def _difference(left: Any, right: Any) -> Duration:
+    return _span(int(left) - int(right))
 
 
 def _span(nanos: int) -> Duration:
@@ -190,24 +194,24 @@ def _span(nanos: int) -> Duration:
 
 
 def _shift(moment: Any, span: Any) -> Timestamp:
-    made = _in_range(int(moment) + int(span))
+    shifted = _in_range(int(moment) + int(span))
     if moment.offset:
-        made.offset = moment.offset
-    return made
+        shifted.offset = moment.offset
+    return shifted
 
 
 # What a date's part is in datetime's terms. CEL counts months, days of the month and days of the
 # year from 0, and days of the week from Sunday.
 _PARTS: dict[str, Callable[[datetime], int]] = {
-    "getDate": lambda at: at.day,
-    "getDayOfMonth": lambda at: at.day - 1,
-    "getDayOfWeek": lambda at: at.isoweekday() % 7,
-    "getDayOfYear": lambda at: at.timetuple().tm_yday - 1,
-    "getFullYear": lambda at: at.year,
-    "getHours": lambda at: at.hour,
-    "getMinutes": lambda at: at.minute,
-    "getMonth": lambda at: at.month - 1,
-    "getSeconds": lambda at: at.second,
+    "getDate": lambda local: local.day,
+    "getDayOfMonth": lambda local: local.day - 1,
+    "getDayOfWeek": lambda local: local.isoweekday() % 7,
+    "getDayOfYear": lambda local: local.timetuple().tm_yday - 1,
+    "getFullYear": lambda local: local.year,
+    "getHours": lambda local: local.hour,
+    "getMinutes": lambda local: local.minute,
+    "getMonth": lambda local: local.month - 1,
+    "getSeconds": lambda local: local.second,
 }
 
 
@@ -237,9 +241,9 @@ ROWS: tuple[Row, ...] = (
     ("_+_", "(duration, duration) -> duration", add_duration),
     ("_+_", "(duration, timestamp) -> timestamp", lambda span, moment: _shift(moment, span)),
     ("_+_", "(timestamp, duration) -> timestamp", _shift),
-    ("_-_", "(duration, duration) -> duration", lambda a, b: _span(int(a) - int(b))),
-    ("_-_", "(timestamp, duration) -> timestamp", lambda at, span: _shift(at, -int(span))),
-    ("_-_", "(timestamp, timestamp) -> duration", lambda a, b: _span(int(a) - int(b))),
+    ("_-_", "(duration, duration) -> duration", _difference),
+    ("_-_", "(timestamp, duration) -> timestamp", lambda moment, span: _shift(moment, -int(span))),
+    ("_-_", "(timestamp, timestamp) -> duration", _difference),
     *_accessors(),
 )
 # fmt: on

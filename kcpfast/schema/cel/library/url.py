@@ -75,22 +75,22 @@ def parse(text: str, *, relative: bool = False) -> UrlValue:
         rest = slash + path
     bad = _BAD_ESCAPE.search(rest)
     if bad is not None:
-        shown = rest[bad.start() : bad.start() + 3]
-        raise _wrong(text, f'invalid URL escape "{shown}"')
+        escape = rest[bad.start() : bad.start() + 3]
+        raise _wrong(text, f'invalid URL escape "{escape}"')
     return UrlValue(scheme, host, rest, query, user)
 
 
 def _user(text: str, authority: str) -> str | None:
-    user, found, _ = authority.rpartition("@")
+    user, separator, _ = authority.rpartition("@")
     if _NOT_IN_USER.search(user):
         raise _wrong(text, "net/url: invalid userinfo")
-    return user if found else None
+    return user if separator else None
 
 
-def _wrong(text: str, why: str) -> CelError:
+def _wrong(text: str, reason: str) -> CelError:
     from json import dumps  # noqa: PLC0415 - only for the message
 
-    return CelError(f"parse {dumps(text, ensure_ascii=False)}: {why}")
+    return CelError(f"parse {dumps(text, ensure_ascii=False)}: {reason}")
 
 
 def _host(text: str, authority: str) -> str:
@@ -111,9 +111,9 @@ def _host(text: str, authority: str) -> str:
 
 def _url(text: str) -> UrlValue:
     try:
-        found = parse(text)
+        parsed = parse(text)
         # Kubernetes checks the whole, and then reads it again to leave out the fragment.
-        return parse(text.partition("#")[0]) if "#" in text else found
+        return parse(text.partition("#")[0]) if "#" in text else parsed
     except CelError as error:
         what = "URL parse error during conversion from string"
         raise CelError(f"{what}: {error.message}") from None
@@ -149,13 +149,13 @@ def _escaped_path(url: Any) -> str:
 def _query(url: Any) -> dict[str, list[str]]:
     from urllib.parse import unquote_plus  # noqa: PLC0415 - few expressions hold URLs
 
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for pair in url.query.partition("#")[0].split("&"):
         if not pair or ";" in pair or _BAD_ESCAPE.search(pair):
             continue
         key, _, value = pair.partition("=")
-        found.setdefault(unquote_plus(key), []).append(unquote_plus(value))
-    return found
+        values.setdefault(unquote_plus(key), []).append(unquote_plus(value))
+    return values
 
 
 # fmt: off

@@ -122,13 +122,15 @@ def choice(test: Closure, yes: Block, no: Block) -> Closure:
     return run
 
 
-def equality(one: Closure, other: Closure, cost: Callable[..., int], wanted: bool) -> Closure:
+def equality(
+    first: Closure, second: Closure, cost: Callable[..., int], wants_equal: bool
+) -> Closure:
     """Return `one == other`, or `!=` when `wanted` is false, for values of any type."""
 
     def run(frame: Frame) -> bool:
-        left, right = one(frame), other(frame)
+        left, right = first(frame), second(frame)
         enter(frame[0], cost(left, right))
-        return equal_within(left, right, frame[0]) is wanted
+        return equal_within(left, right, frame[0]) is wants_equal
 
     return run
 
@@ -139,8 +141,8 @@ def call(implementation: Callable[..., Any], args: list[Closure]) -> Closure:
         only = args[0]
         return lambda frame: implementation(only(frame))
     if len(args) == 2:
-        one, other = args
-        return lambda frame: implementation(one(frame), other(frame))
+        left, right = args
+        return lambda frame: implementation(left(frame), right(frame))
     return lambda frame: implementation(*[arg(frame) for arg in args])
 
 
@@ -199,9 +201,9 @@ def bind_optional(slot: int, init: Closure, body: Block, wrap: bool) -> Closure:
     return run
 
 
-def _add(one: Closure, other: Closure) -> Closure:
+def _add(left: Closure, right: Closure) -> Closure:
     def run(frame: Frame) -> Any:
-        value = one(frame) + other(frame)
+        value = left(frame) + right(frame)
         if INT_MIN <= value <= INT_MAX:
             return value
         raise CelError("integer overflow")
@@ -209,9 +211,9 @@ def _add(one: Closure, other: Closure) -> Closure:
     return run
 
 
-def _subtract(one: Closure, other: Closure) -> Closure:
+def _subtract(left: Closure, right: Closure) -> Closure:
     def run(frame: Frame) -> Any:
-        value = one(frame) - other(frame)
+        value = left(frame) - right(frame)
         if INT_MIN <= value <= INT_MAX:
             return value
         raise CelError("integer overflow")
@@ -222,19 +224,19 @@ def _subtract(one: Closure, other: Closure) -> Closure:
 # Operators that Python's own do right once the types are known; by function, then whether the
 # right side is a constant (which is then given as it is).
 COMPARISONS: dict[str, Callable[[Closure, Closure], Closure]] = {
-    "_!=_": lambda one, other: lambda frame: one(frame) != other(frame),
-    "_<=_": lambda one, other: lambda frame: one(frame) <= other(frame),
-    "_<_": lambda one, other: lambda frame: one(frame) < other(frame),
-    "_==_": lambda one, other: lambda frame: one(frame) == other(frame),
-    "_>=_": lambda one, other: lambda frame: one(frame) >= other(frame),
-    "_>_": lambda one, other: lambda frame: one(frame) > other(frame),
+    "_!=_": lambda left, right: lambda frame: left(frame) != right(frame),
+    "_<=_": lambda left, right: lambda frame: left(frame) <= right(frame),
+    "_<_": lambda left, right: lambda frame: left(frame) < right(frame),
+    "_==_": lambda left, right: lambda frame: left(frame) == right(frame),
+    "_>=_": lambda left, right: lambda frame: left(frame) >= right(frame),
+    "_>_": lambda left, right: lambda frame: left(frame) > right(frame),
 }
 CONSTANT_COMPARISONS: dict[str, Callable[[Closure, Any], Closure]] = {
-    "_!=_": lambda one, value: lambda frame: one(frame) != value,
-    "_<=_": lambda one, value: lambda frame: one(frame) <= value,
-    "_<_": lambda one, value: lambda frame: one(frame) < value,
-    "_==_": lambda one, value: lambda frame: one(frame) == value,
-    "_>=_": lambda one, value: lambda frame: one(frame) >= value,
-    "_>_": lambda one, value: lambda frame: one(frame) > value,
+    "_!=_": lambda left, value: lambda frame: left(frame) != value,
+    "_<=_": lambda left, value: lambda frame: left(frame) <= value,
+    "_<_": lambda left, value: lambda frame: left(frame) < value,
+    "_==_": lambda left, value: lambda frame: left(frame) == value,
+    "_>=_": lambda left, value: lambda frame: left(frame) >= value,
+    "_>_": lambda left, value: lambda frame: left(frame) > value,
 }
 INT_ARITHMETIC: dict[str, Callable[[Closure, Closure], Closure]] = {"_+_": _add, "_-_": _subtract}

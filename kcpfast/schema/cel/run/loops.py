@@ -152,25 +152,25 @@ def _transform_map(parts: LoopParts) -> Closure:
     slot = parts.slot
 
     def run(frame: Frame) -> dict[Any, Any]:
-        made: dict[Any, Any] = {}
+        entries: dict[Any, Any] = {}
         for value in _steps(parts, frame, INSERT_STEP):
-            made[frame[slot]] = value
-        return made
+            entries[frame[slot]] = value
+        return entries
 
     return run
 
 
 def _transform_entries(parts: LoopParts) -> Closure:
     def run(frame: Frame) -> dict[Any, Any]:
-        made: dict[Any, Any] = {}
+        collected: dict[Any, Any] = {}
         for entries in _steps(parts, frame, MERGE_STEP):
             if kind_of(entries) != "map":
                 raise CelError("no such overload")
             for key in entries:
-                if key in made:
+                if key in collected:
                     raise CelError(f"insert failed: key {key} already exists")
-                made[key] = entries[key]
-        return made
+                collected[key] = entries[key]
+        return collected
 
     return run
 

@@ -87,11 +87,11 @@ def has_field(base: Closure, key: str, sparse: bool) -> Closure:
     return test
 
 
-def index_of_list(base: Closure, at: Closure) -> Closure:
+def index_of_list(base: Closure, subscript: Closure) -> Closure:
     """Return a list's element by an int."""
 
     def get(frame: Frame) -> Any:
-        items, index = base(frame), at(frame)
+        items, index = base(frame), subscript(frame)
         if 0 <= index < len(items):
             return items[index]
         raise CelError(f"index out of bounds: {index}")
@@ -103,11 +103,11 @@ def index_of_map(base: Closure, key: Closure) -> Closure:
     """Return a map's value by a string."""
 
     def get(frame: Frame) -> Any:
-        entries, wanted = base(frame), key(frame)
+        entries, name = base(frame), key(frame)
         try:
-            return entries[wanted]
+            return entries[name]
         except KeyError:
-            raise CelError(f"no such key: {shown(wanted)}") from None
+            raise CelError(f"no such key: {shown(name)}") from None
 
     return get
 

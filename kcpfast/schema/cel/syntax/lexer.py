@@ -69,7 +69,7 @@ Report = Callable[[int, str], None]
 
 def tokens(source: str, report: Report) -> list[CelToken]:
     """Return the tokens, ended by one of kind END; tell `report` of what is none."""
-    found: list[CelToken] = []
+    tokens_read: list[CelToken] = []
     match, end, pos = _TOKEN.match, len(source), 0
     while pos < end:
         hit = match(source, pos)
@@ -79,14 +79,14 @@ def tokens(source: str, report: Report) -> list[CelToken]:
         kind = hit.lastgroup or ""
         text = hit.group()
         if kind == "op":
-            found.append(CelToken(text, text, pos))
+            tokens_read.append(CelToken(text, text, pos))
         elif kind == "name" and text == "in":
-            found.append(CelToken("in", text, pos))
+            tokens_read.append(CelToken("in", text, pos))
         elif kind != "space":
-            found.append(CelToken(kind, text, pos))
+            tokens_read.append(CelToken(kind, text, pos))
         pos = hit.end()
-    found.append(CelToken(END, END, end))
-    return found
+    tokens_read.append(CelToken(END, END, end))
+    return tokens_read
 
 
 def _skip_unknown(source: str, pos: int, report: Report) -> int:
@@ -94,8 +94,8 @@ def _skip_unknown(source: str, pos: int, report: Report) -> int:
     if source[pos] in "'\"":
         line = source.find("\n", pos)
         stop = len(source) if line < 0 else line
-    shown = source[pos : min(stop, pos + 100)]
-    report(pos, f"Syntax error: token recognition error at: '{shown}'")
+    excerpt = source[pos : min(stop, pos + 100)]
+    report(pos, f"Syntax error: token recognition error at: '{excerpt}'")
     return stop
 
 
@@ -122,7 +122,7 @@ def number(token: CelToken) -> tuple[object, CelType]:
 
 def text(token: CelToken) -> tuple[object, CelType]:
     """Return the value and type of a string or bytes token; ValueError for a bad escape."""
-    quote = min(at for at in (token.text.find("'"), token.text.find('"')) if at >= 0)
+    quote = min(offset for offset in (token.text.find("'"), token.text.find('"')) if offset >= 0)
     prefix = token.text[:quote].lower()
     body = token.text[quote:]
     width = 3 if body[:3] in ("'''", '"""') and len(body) >= 6 else 1
