@@ -16,7 +16,8 @@ from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import ApiError, Cause, bad_request, invalid
 from kcpfast.resources.builtin import typed_program
 from kcpfast.resources.resource import Object, Resource
-from kcpfast.schema.program import TYPE_NAMES, Program, cause
+from kcpfast.schema.error_texts import TYPE_NAMES, cause
+from kcpfast.schema.program import Program
 
 # No object is nested deeper, in JSON: what goes over it in Python may take three frames a level.
 MAX_OBJECT_DEPTH = 256

@@ -20,9 +20,10 @@ from kcpfast.meta.errors import (
     field_not_supported,
     field_required,
 )
+from kcpfast.schema.error_texts import TYPE_CODES
 from kcpfast.schema.formats import is_known
 from kcpfast.schema.pattern import check_pattern, is_large
-from kcpfast.schema.program import MAX_DEFINITION_DEPTH, TYPE_CODES, compile_schema
+from kcpfast.schema.program import MAX_DEFINITION_DEPTH, compile_schema
 
 Schema = Mapping[str, Any]
 
