@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench.inside import ADMIN, Inside, config_map
-from kcpfast.admission.chain import CREATE, Review
+from kcpfast.admission.chain import CREATE, Review, WriteRequest
 from kcpfast.registry.objects import Target
 from kcpfast.resources.builtin import BY_PLACE
 
@@ -53,7 +53,7 @@ def test_chain(benchmark: Any, inside: Inside, policies: int) -> None:
 
     async def run() -> None:
         for _ in range(16):
-            review = Review(CREATE, target, ADMIN, obj, None)
+            review = Review(CREATE, target, WriteRequest(ADMIN), obj, None)
             await admission.mutate(review)
             await admission.validate(review)
 

@@ -36,14 +36,28 @@ def _free(_size: int) -> None:
     """Take what is claimed: nobody counts it."""
 
 
-class Review:
-    """What a plugin sees of a request; it may change `new`, add to `more` and `warnings`.
+class WriteRequest(NamedTuple):
+    """What admission is told of the request behind a write.
 
-    `new` is None for a delete, `old` for a create. `more` are writes of the same commit, `options`
-    those of the request as the API shows them, `audit` annotations for the audit event, `size` the
-    bytes of the objects, about. `rewritten` tells whether a webhook or policy has changed `new`.
-    `claim` is told of the memory that a plugin takes, before it does; it raises what refuses the
-    request if there is none.
+    `options` returns the request's options as an object (a CreateOptions, DeleteOptions ...).
+    Plugins append to `warnings`, which the answer carries. `claim` takes a number of bytes that a
+    plugin is about to use; it raises TooMuch if there is no room for them.
+    """
+
+    user: User
+    subresource: str = ""
+    dry_run: bool = False
+    options: Callable[[], dict[str, Any]] = dict
+    warnings: list[str] | None = None
+    claim: Callable[[int], None] = _free
+
+
+class Review:
+    """What a plugin sees of a write; it may change `new`, add to `more`, `audit` and `warnings`.
+
+    `new` is None for a delete, `old` for a create. `more` are writes of the same commit, `audit`
+    annotations for the audit event, `size` the bytes of the objects, about. `rewritten` tells
+    whether a webhook or policy has changed `new`. The rest is of the request (`WriteRequest`).
     """
 
     __slots__ = (
@@ -67,24 +81,22 @@ class Review:
         self,
         operation: str,
         target: Target,
-        user: User,
+        request: WriteRequest,
         new: Object | None,
         old: Object | None,
+        size: int = 0,
     ) -> None:
-        """Begin a review."""
+        """Take everything that is known of a write before the first plugin sees it."""
         self.operation = operation
         self.target = target
-        self.user = user
         self.new = new
         self.old = old
-        self.subresource = ""
-        self.size = 0
-        self.dry_run = self.rewritten = False
-        self.options: Callable[[], dict[str, Any]] = dict
+        self.size = size
+        self.user, self.subresource, self.dry_run, self.options, warnings, self.claim = request
+        self.warnings: list[str] = [] if warnings is None else warnings
         self.more: list[Write] = []
         self.audit: dict[str, str] = {}
-        self.warnings: list[str] = []
-        self.claim: Callable[[int], None] = _free
+        self.rewritten = False
 
     @property
     def resource(self) -> Resource:
@@ -291,8 +303,9 @@ class Deleter:
         old = await parts.aside.run(
             size, target.cluster, values.decode, served.resource, revision, value
         )
-        review = Review(DELETE, served, self._user, None, old)
-        review.size, review.options = size, partial(_options, old["metadata"]["uid"], propagation)
+        options = partial(_options, old["metadata"]["uid"], propagation)
+        request = WriteRequest(self._user, options=options)
+        review = Review(DELETE, served, request, None, old, size)
         parts.asking[target.cluster] += 1
         try:
             await parts.admission.mutate(review)

@@ -397,3 +397,33 @@ async def test_watch_ends_with_the_schema_that_it_shows(
     assert lines.closed is (change != "nothing")
     kinds = [kind for kind, _ in lines.events()]
     assert kinds == (["ADDED", "DELETED"] if change == "the end" else ["ADDED"])
+
+
+DUPLICATE = b'{"metadata": {"labels": {"a": "1", "a": "1"}}}'
+APPLIED = json.dumps(LAMP | {"metadata": {"name": "b"}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "media", "body", "texts"),
+    [
+        ("POST", "", "application/json", json.dumps(LAMP).encode(), []),
+        ("PATCH", "/a", "application/merge-patch+json", DUPLICATE, ["duplicate field"]),
+        ("PATCH", "/b?fieldManager=me", "application/apply-patch+yaml", APPLIED, []),
+    ],
+)
+async def test_a_write_keeps_the_warnings_from_before_it(
+    inside: Inside, method: str, path: str, media: str, body: bytes, texts: list[str]
+) -> None:
+    crd = lamps("colour")
+    crd["spec"]["versions"][0] |= {"deprecated": True, "deprecationWarning": "use e.com/v2"}
+    await inside.create(CRDS, crd)
+    await inside.settle()
+    if path.startswith("/a"):
+        await inside.create("/apis/e.com/v1/lamps", LAMP)
+    path, _, query = path.partition("?")
+    got = await ask(inside, method, f"/apis/e.com/v1/lamps{path}?{query}", body, content_type=media)
+    assert isinstance(got, Response)
+    assert got.status in (200, 201)
+    shown = warnings(got)
+    assert len(shown) == 1 + len(texts)
+    assert all(text in line for text, line in zip(["use e.com/v2", *texts], shown, strict=True))

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from kcpfast.admission.chain import CREATE, Review
 from kcpfast.api import answer
 from kcpfast.api.body import parse_json, read_object
 from kcpfast.api.context import Api, Call
-from kcpfast.api.fields import manage
 from kcpfast.api.options import write_options
-from kcpfast.api.validation import check_new
+from kcpfast.api.verbs.pipeline import create_object
 from kcpfast.meta.errors import bad_request, forbidden, method_not_allowed
-from kcpfast.registry.identity import assign_identity
-from kcpfast.registry.objects import Change
-from kcpfast.registry.strategies import strategy
 from kcpfast.resources.resource import Object
 from kcpfast.transport.messages import Response
+from kcpfast.work.aside import SMALL
 
 
 async def create(api: Api, call: Call) -> Response:
@@ -26,60 +22,53 @@ async def create(api: Api, call: Call) -> Response:
     resource = call.resource
     if call.route.name and resource.builtin:
         raise method_not_allowed()
-    shown = answer.shape(call, resource)
+    shape = answer.shape(call, resource)
     options = write_options(call, "CreateOptions")
-    target = call.target
 
-    aside, who, weight = api.aside.run, call.user.name, call.weigh()
+    def decode() -> Object:
+        obj = read_object(call, resource, options.validation, True)
+        _check_new_metadata(call, obj)
+        return obj
 
-    def finish(obj: Object) -> list[str]:
-        strategy(resource).prepare_create(obj)
-        manage(call, obj, None, options)
-        return check_new(resource, obj)
+    target = call.target._replace(name="")  # the name is the one in the body
+    saved = await create_object(api, call, options, target, decode)
+    return await answer.saved(api, call, shape, saved, 201)
 
-    async def prepare() -> Change:
-        call.warnings.clear()
-        obj = await aside(weight, who, read_object, call, resource, options.validation, True)
-        if obj["metadata"].get("resourceVersion") not in (None, "", "0"):
-            raise bad_request("resourceVersion should not be set on objects to be created")
-        given = obj["metadata"].get("namespace") or ""
-        if resource.namespaced and given not in ("", target.namespace):
-            raise bad_request(
-                f"the namespace of the provided object does not match the namespace sent on the "
-                f"request ({given} != {target.namespace})"
-            )
-        assign_identity(resource, obj, call.cluster, target.namespace)
-        call.admit(obj, None)
-        review = Review(CREATE, target, call.admitted, obj, None)
-        review.dry_run, review.options = options.dry_run, options.shown
-        review.warnings, review.claim = call.warnings, call.request.claim
-        review.size = len(call.request.body)
-        await api.admission.mutate(review)
-        call.warnings += await aside(weight, who, finish, obj)
-        await api.admission.validate(review)
-        return Change(obj, review.more, size=review.size)
 
-    target = target._replace(name="")
-    saved = await api.objects.create(target, prepare, dry_run=options.dry_run, who=who)
-    return await answer.saved(api, call, shown, saved, 201)
+def _check_new_metadata(call: Call, obj: Object) -> None:
+    """Raise BadRequest for a resourceVersion, or for a namespace that is not the path's."""
+    meta = obj["metadata"]
+    if meta.get("resourceVersion") not in (None, "", "0"):
+        raise bad_request("resourceVersion should not be set on objects to be created")
+    if not call.resource.namespaced:
+        return
+    namespace = meta.get("namespace") or ""
+    if namespace not in ("", call.route.namespace):
+        raise bad_request(
+            f"the namespace of the provided object does not match the namespace sent on the "
+            f"request ({namespace} != {call.route.namespace})"
+        )
 
 
 def check_open(call: Call) -> None:
-    """Refuse to create what is served only until the last of it is gone."""
-    row = call.served.row if call.served is not None else None
-    if row is None or not row.closing:
+    """Refuse to create what is served only until the last object of it is gone."""
+    entry = call.served.row if call.served is not None else None
+    if entry is None or not entry.closing:
         return
-    if row.source != "crd":
+    if entry.source != "crd":
         raise method_not_allowed()
-    why = "create not allowed while custom resource definition is terminating"
-    raise forbidden(call.resource.plural, call.resource.group, _named(call), why)
+    message = "create not allowed while custom resource definition is terminating"
+    raise forbidden(call.resource.plural, call.resource.group, _name_to_create(call), message)
 
 
-def _named(call: Call) -> str:
-    """Return the name of the object that a request would create, "" if it does not tell."""
-    known: str = call.route.name
-    if known or not call.request.body:
-        return known
+def _name_to_create(call: Call) -> str:
+    """Return the name of the object that a request would create, "" if it does not say.
+
+    A large body is not decoded for a refusal.
+    """
+    name: str = call.route.name
+    if name or not 0 < len(call.request.body) <= SMALL:
+        return name
     body = parse_json(call.request.body)
     meta = body.get("metadata") if isinstance(body, dict) else None
     name = meta.get("name") if isinstance(meta, dict) else ""

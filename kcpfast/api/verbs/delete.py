@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from kcpfast.admission.chain import DELETE, Review
 from kcpfast.api import answer
 from kcpfast.api.body import parse
 from kcpfast.api.context import Api, Call
@@ -21,6 +20,7 @@ from kcpfast.api.options import (
 )
 from kcpfast.api.selection import selection
 from kcpfast.api.verbs.listed import Listing, answer_list
+from kcpfast.api.verbs.pipeline import admit_deletion
 from kcpfast.meta.errors import ApiError, not_found
 from kcpfast.registry.deletion import deleted
 from kcpfast.registry.objects import Change, Saved, Target, target_of
@@ -39,7 +39,7 @@ async def delete(api: Api, call: Call) -> Response:
     """Delete one object. The answer is a Status if it is gone, the object if it waits."""
     resource = call.resource
     shown = answer.shape(call, resource)
-    options = delete_options(call, _body(call))
+    options = delete_options(call, await _body(api, call))
     uid = ""
     if options.ignore:
         from kcpfast.api.verbs.discard import delete_unread  # noqa: PLC0415 - for damage
@@ -67,13 +67,17 @@ async def delete(api: Api, call: Call) -> Response:
     return answer.respond(call, shown.form, 200, body)
 
 
-def _body(call: Call) -> dict[str, Any]:
-    if not call.request.body:
-        return {}
-    found, _ = parse(call, protobuf=True)
-    check_head(found)
-    conform_part(_OPTIONS, "DeleteOptions", "v1", found)
-    return dict(found)
+async def _body(api: Api, call: Call) -> dict[str, Any]:
+    """Return the DeleteOptions in the body, {} if there is none."""
+    size = len(call.request.body)
+    return await api.aside.run(size, call.user.name, _decoded, call) if size else {}
+
+
+def _decoded(call: Call) -> dict[str, Any]:
+    body, _ = parse(call, protobuf=True)
+    check_head(body)
+    conform_part(_OPTIONS, "DeleteOptions", "v1", body)
+    return dict(body)
 
 
 async def _delete_one(
@@ -87,15 +91,10 @@ async def _delete_one(
         if not call.sees_object(old):
             raise not_found(resource.plural, resource.group, target.name)
         _check_preconditions(call, options, old)
-        review = Review(DELETE, target, call.admitted, None, old)
-        review.dry_run, review.options = options.dry_run, options.shown
-        review.warnings, review.claim = call.warnings, call.request.claim
-        review.size = size
-        await api.admission.mutate(review)
-        await api.admission.validate(review)
+        more = await admit_deletion(api, call, options, target, old, size)
         new = await api.aside.run(size, who, deleted, resource, old, options.propagation)
         gone = new is None
-        return Change(new, review.more)
+        return Change(new, more)
 
     saved = await api.objects.revise(
         target, change, dry_run=options.dry_run, who=who, claim=call.claim
@@ -119,7 +118,7 @@ async def delete_collection(api: Api, call: Call) -> Response | Stream:
     the next. The first error ends it, once those that were begun have come to their end.
     """
     shown = answer.shape(call, call.resource)
-    options = delete_options(call, _body(call))
+    options = delete_options(call, await _body(api, call))
     if options.ignore:
         raise refused_for_many()
     selected = selection(call, api.aside)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcpfast.admission.chain import DELETE, Review
 from kcpfast.api.context import Api, Call
 from kcpfast.api.options import IGNORE, DeleteOptions
+from kcpfast.api.verbs.pipeline import admit_deletion
 from kcpfast.meta.errors import ApiError, field_invalid, forbidden, invalid, not_found
 from kcpfast.meta.user import MASTERS
 from kcpfast.registry.discarding import BREAKING, discard, is_readable
@@ -29,11 +29,7 @@ async def delete_unread(api: Api, call: Call, options: DeleteOptions) -> None:
     if call.scope().labels:  # nobody knows whether the view would show it
         raise not_found(target.resource.plural, target.resource.group, target.name)
     if not is_readable(api.objects, target):
-        review = Review(DELETE, target, call.admitted, None, _known_of(target))
-        review.options, review.warnings = options.shown, call.warnings
-        review.claim = call.request.claim
-        await api.admission.mutate(review)
-        await api.admission.validate(review)
+        await admit_deletion(api, call, options, target, _known_of(target))
         if await discard(api.objects, target):
             return
     why = "is exclusively used to delete corrupt object(s), try again by removing this option"

@@ -7,15 +7,14 @@ from typing import Any
 import msgspec
 
 from kcpfast._core.jsonscan import duplicates
-from kcpfast.admission.chain import CREATE, Review
 from kcpfast.api import answer
 from kcpfast.api.body import check_type, drop_status, media_type, parse_json, parse_yaml
 from kcpfast.api.context import Api, Call
 from kcpfast.api.fields import reset_fields, writer
 from kcpfast.api.options import WriteOptions, write_options
-from kcpfast.api.validation import check_new
 from kcpfast.api.verbs.create import check_open
-from kcpfast.api.verbs.update import changing, check_version
+from kcpfast.api.verbs.pipeline import change_object, create_object
+from kcpfast.api.verbs.update import check_version
 from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import (
     ApiError,
@@ -27,10 +26,8 @@ from kcpfast.meta.errors import (
     unsupported_media_type,
 )
 from kcpfast.patch.managed_fields import keep_times
-from kcpfast.registry.identity import assign_identity
 from kcpfast.registry.merging import node_of
-from kcpfast.registry.objects import Change, Saved
-from kcpfast.registry.strategies import strategy
+from kcpfast.registry.objects import Saved
 from kcpfast.registry.typed import check_head, check_metadata, conform
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.transport.messages import Response
@@ -62,13 +59,10 @@ async def patch(api: Api, call: Call) -> Response:
         return await _apply(api, call, options, shown)
     body = await api.aside.run(call.weigh(), call.user.name, _parse, call, options)
 
-    def make(old: Object) -> Object:
+    def change(old: Object) -> Object:
         return _patched(call, options, media, body, old)
 
-    change = changing(api, call, options, make)
-    saved = await api.objects.revise(
-        call.target, change, dry_run=options.dry_run, who=call.user.name, claim=call.claim
-    )
+    saved = await change_object(api, call, options, change)
     return await answer.saved(api, call, shown, saved, 200)
 
 
@@ -190,7 +184,7 @@ async def _apply_to_existing(api: Api, call: Call, options: WriteOptions) -> Sav
 
     resource = call.resource
 
-    def make(old: Object) -> Object:
+    def change(old: Object) -> Object:
         applied = apply(
             old,
             _configuration(call),
@@ -206,18 +200,15 @@ async def _apply_to_existing(api: Api, call: Call, options: WriteOptions) -> Sav
         check_version(resource, new, old)
         return keep_times(old, new)
 
-    change = changing(api, call, options, make, managed=False)
-    return await api.objects.revise(
-        call.target, change, dry_run=options.dry_run, who=call.user.name, claim=call.claim
-    )
+    return await change_object(api, call, options, change, applied=True)
 
 
 async def _apply_to_nothing(api: Api, call: Call, options: WriteOptions) -> Saved:
     from kcpfast.patch.server_side_apply import apply  # noqa: PLC0415 - one of four
 
-    resource, target = call.resource, call.target
+    resource = call.resource
 
-    def make() -> Object:
+    def decode() -> Object:
         applied = apply(
             None,
             _configuration(call),
@@ -231,26 +222,4 @@ async def _apply_to_nothing(api: Api, call: Call, options: WriteOptions) -> Save
         _report(call, options, [f'unknown field "{path}"' for path in unknown])
         return applied.object
 
-    def finish(obj: Object, entries: Any) -> list[str]:
-        strategy(resource).prepare_create(obj)
-        if entries:
-            obj["metadata"]["managedFields"] = entries
-        return check_new(resource, obj)
-
-    aside, who = api.aside.run, call.user.name
-
-    async def prepare() -> Change:
-        obj = await aside(call.weigh(), who, make)
-        entries = obj["metadata"].get("managedFields")
-        assign_identity(resource, obj, call.cluster, target.namespace)
-        call.admit(obj, None)
-        review = Review(CREATE, target, call.admitted, obj, None)
-        review.dry_run, review.options = options.dry_run, options.shown
-        review.warnings, review.claim = call.warnings, call.request.claim
-        review.size = len(call.request.body)
-        await api.admission.mutate(review)
-        call.warnings += await aside(call.weigh(), who, finish, obj, entries)
-        await api.admission.validate(review)
-        return Change(obj, review.more, size=review.size)
-
-    return await api.objects.create(target, prepare, dry_run=options.dry_run, who=who)
+    return await create_object(api, call, options, call.target, decode, applied=True)

@@ -12,7 +12,7 @@ from kcpfast.api import answer
 from kcpfast.api.body import media_type, parse, parse_json
 from kcpfast.api.context import Api, Call, Handler
 from kcpfast.api.options import write_options
-from kcpfast.api.verbs.update import changing
+from kcpfast.api.verbs.pipeline import change_object
 from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import (
     ApiError,
@@ -62,10 +62,14 @@ async def _write(api: Api, call: Call) -> Response:
     patching = call.attributes.verb == "patch"
     if patching and media not in _PATCHES:
         raise unsupported_media_type(media, list(_PATCHES))
-    body = parse_json(call.request.body) if patching else parse(call, protobuf=False)[0]
+    size, who = len(call.request.body), call.user.name
+    if patching:
+        body = await api.aside.run(size, who, parse_json, call.request.body)
+    else:
+        body, _ = await api.aside.run(size, who, parse, call, protobuf=False)
     paths = _paths(call)
 
-    def make(old: Object) -> Object:
+    def change(old: Object) -> Object:
         before = scale_of(old, paths, usual=0)
         after = _PATCHES[media](before, body) if patching else body
         check_head(after)
@@ -78,10 +82,7 @@ async def _write(api: Api, call: Call) -> Response:
         set_replicas(new, paths, replicas)
         return new
 
-    change, who = changing(api, call, options, make), call.user.name
-    saved = await api.objects.revise(
-        call.target, change, dry_run=options.dry_run, who=who, claim=call.claim
-    )
+    saved = await change_object(api, call, options, change)
     return answer.respond_json(call, 200, _shown(call, saved.obj))
 
 
