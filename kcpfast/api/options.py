@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from kcpfast.api.context import Call
 from kcpfast.meta.duration import parse_duration
 from kcpfast.meta.errors import (
+    MAX_CAUSES,
     ApiError,
     Cause,
     bad_request,
@@ -91,9 +93,10 @@ def default_manager(call: Call) -> str:
 
 
 def dry_run_causes(values: list[str]) -> list[Cause]:
-    """Check the values of dryRun."""
+    """Check the values of dryRun; nobody is told of more than MAX_CAUSES."""
+    unknown = (value for value in values if value not in ("All", ""))
     return [
-        field_not_supported("dryRun", each, ["All"]) for each in values if each not in ("All", "")
+        field_not_supported("dryRun", value, ["All"]) for value in islice(unknown, MAX_CAUSES)
     ]
 
 

@@ -71,5 +71,5 @@ def _name_to_create(call: Call) -> str:
         return name
     body = parse_json(call.request.body)
     meta = body.get("metadata") if isinstance(body, dict) else None
-    name = meta.get("name") if isinstance(meta, dict) else ""
-    return name if isinstance(name, str) else ""
+    sent = meta.get("name") if isinstance(meta, dict) else ""
+    return sent if isinstance(sent, str) else ""

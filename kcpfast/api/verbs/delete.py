@@ -39,7 +39,7 @@ async def delete(api: Api, call: Call) -> Response:
     """Delete one object. The answer is a Status if it is gone, the object if it waits."""
     resource = call.resource
     shown = answer.shape(call, resource)
-    options = delete_options(call, await _body(api, call))
+    options = await _options(api, call)
     uid = ""
     if options.ignore:
         from kcpfast.api.verbs.discard import delete_unread  # noqa: PLC0415 - for damage
@@ -67,17 +67,19 @@ async def delete(api: Api, call: Call) -> Response:
     return answer.respond(call, shown.form, 200, body)
 
 
-async def _body(api: Api, call: Call) -> dict[str, Any]:
-    """Return the DeleteOptions in the body, {} if there is none."""
+async def _options(api: Api, call: Call) -> DeleteOptions:
+    """Return the DeleteOptions of a request, read beside the loop if they are long."""
     size = len(call.request.body)
-    return await api.aside.run(size, call.user.name, _decoded, call) if size else {}
+    return await api.aside.run(size, call.user.name, _read_options, call)
 
 
-def _decoded(call: Call) -> dict[str, Any]:
+def _read_options(call: Call) -> DeleteOptions:
+    if not call.request.body:
+        return delete_options(call, {})
     body, _ = parse(call, protobuf=True)
     check_head(body)
     conform_part(_OPTIONS, "DeleteOptions", "v1", body)
-    return dict(body)
+    return delete_options(call, dict(body))
 
 
 async def _delete_one(
@@ -118,7 +120,7 @@ async def delete_collection(api: Api, call: Call) -> Response | Stream:
     the next. The first error ends it, once those that were begun have come to their end.
     """
     shown = answer.shape(call, call.resource)
-    options = delete_options(call, await _body(api, call))
+    options = await _options(api, call)
     if options.ignore:
         raise refused_for_many()
     selected = selection(call, api.aside)
