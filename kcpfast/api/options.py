@@ -95,9 +95,7 @@ def default_manager(call: Call) -> str:
 def dry_run_causes(values: list[str]) -> list[Cause]:
     """Check the values of dryRun; nobody is told of more than MAX_CAUSES."""
     unknown = (value for value in values if value not in ("All", ""))
-    return [
-        field_not_supported("dryRun", value, ["All"]) for value in islice(unknown, MAX_CAUSES)
-    ]
+    return [field_not_supported("dryRun", value, ["All"]) for value in islice(unknown, MAX_CAUSES)]
 
 
 def boolean(text: str) -> bool:
