@@ -48,6 +48,7 @@ class Call:
         "served",
         "user",
         "view",
+        "waited",
         "warnings",
     )
 
@@ -69,6 +70,8 @@ class Call:
         self.view: View | None = None
         self.attributes = Attributes("")
         self.served: Served | None = None
+        # Seconds that it waited for a seat.
+        self.waited = 0.0
         self.warnings: list[str] = []
         self.headers: list[tuple[bytes, bytes]] = []
         # What a watch is allowed by.
@@ -96,7 +99,7 @@ class Call:
         call.impersonator = self.impersonator
         call.authenticated, call.flow = self.authenticated, self.flow
         call.warnings = self.warnings.copy()
-        call.claimed, call.right = 0, None
+        call.claimed, call.right, call.waited = 0, None, 0.0
         return call
 
     def parameter(self, name: str, default: str = "") -> str:

@@ -22,6 +22,7 @@ from kcpfast.api.limits.seats import Seats
 from kcpfast.api.openapi import OpenApi
 from kcpfast.api.options import boolean, in_time, time_limit
 from kcpfast.api.pages.health import Health, HealthPage, is_health, metrics, pages
+from kcpfast.api.pages.recording import record_of
 from kcpfast.api.route_cache import RouteCache
 from kcpfast.api.verbs.create import check_open, create
 from kcpfast.api.verbs.delete import delete, delete_collection
@@ -52,7 +53,8 @@ from kcpfast.meta.warning import warning_values
 from kcpfast.registry.reader import Notes, Reader
 from kcpfast.resources.builtin import BUILTIN
 from kcpfast.store.contract import Full, StoreError
-from kcpfast.telemetry.log import quoted
+from kcpfast.telemetry import inspection
+from kcpfast.telemetry.log import NAMED_VALUES, Verbatim, quoted
 from kcpfast.telemetry.metrics import ANSWERED_REQUESTS, REQUEST_SECONDS
 from kcpfast.transport.heads import line
 from kcpfast.transport.messages import Request, Response, Stream, TooMuch
@@ -60,6 +62,7 @@ from kcpfast.watch.hub import Watch
 from kcpfast.watch.rights import Right
 
 LOG = logging.getLogger("kcpfast.api")
+_REQUESTS = inspection.REQUESTS
 
 VERB_HANDLERS: Mapping[str, Handler] = {
     "create": create,
@@ -128,7 +131,7 @@ class Server:
         call: Call | None = None
         found: Handler | Response
         answer: Response | Stream
-        begun = perf_counter()
+        begun = understood = perf_counter()
         try:
             if (
                 len(request.body) > LARGE_BODY or b"*" in request.body
@@ -143,6 +146,7 @@ class Server:
                     await self._api.authenticator.accounts.ready()
                 found = self._step_by_step(call)
             request.holder.join(call.flow)
+            understood = perf_counter()
             if isinstance(found, Response):
                 answer = found
             elif found is get:  # waits for nothing
@@ -159,12 +163,24 @@ class Server:
             answer = _finish(call, answer)
         except Exception as error:
             answer = _refused(request, call, error)
-        seconds = perf_counter() - begun
+        self._observe(request, call, answer, (begun, understood))
+        return answer
+
+    def _observe(
+        self,
+        request: Request,
+        call: Call | None,
+        answer: Response | Stream,
+        marks: tuple[float, float],
+    ) -> None:
+        """Count, log and trace an answered request; `marks` are those of `record_of`."""
+        seconds = perf_counter() - marks[0]
         if call is not None:
             _count(call, answer, seconds)
         if self._logs:
             _log(request, call, answer, seconds)
-        return answer
+        if seconds >= _REQUESTS.threshold:
+            _REQUESTS.note(record_of(request, call, answer, marks))
 
     async def _in_its_turn(self, call: Call, handler: Handler) -> Response | Stream:
         """Serve a call that has found a seat; ApiError 429 if there is none."""
@@ -175,7 +191,9 @@ class Server:
         if seat is None:
             return await handler(self._api, call)
         if not seat.pool.enter(seat):
+            waiting = perf_counter()
             await seat.pool.wait(seat)
+            call.waited = perf_counter() - waiting
         try:
             answer = await handler(self._api, call)
         except BaseException:
@@ -299,18 +317,17 @@ def _refused(request: Request, call: Call | None, error: Exception) -> Response 
 def _log(request: Request, call: Call | None, answer: Response | Stream, seconds: float) -> None:
     """Write the line of an answered request (of a watch: that has begun), as httplog does."""
     uri = f"{request.path}?{request.query}" if request.query else request.path
-    verb = call.attributes.verb if call is not None else ""
-    LOG.info(
-        "HTTP verb=%s method=%s URI=%s latency=%.3fms user=%s userAgent=%s srcIP=%s resp=%d",
-        quoted(verb),
-        quoted(request.method),
-        quoted(uri),
-        seconds * 1000,
-        quoted(call.user.name if call is not None else ""),
-        quoted(request.header(b"user-agent")),
-        quoted(request.peer.address),
-        answer.status if isinstance(answer, Response) else 200,
-    )
+    fields: dict[str, str | int | Verbatim] = {
+        "verb": call.attributes.verb if call is not None else "",
+        "method": request.method,
+        "URI": uri,
+        "latency": Verbatim(f"{seconds * 1000:.3f}ms"),
+        "user": call.user.name if call is not None else "",
+        "userAgent": request.header(b"user-agent"),
+        "srcIP": request.peer.address,
+        "resp": answer.status if isinstance(answer, Response) else 200,
+    }
+    LOG.info("HTTP", extra={NAMED_VALUES: fields})
 
 
 def _limited(handler: Handler, seconds: float) -> Handler:
@@ -460,7 +477,7 @@ def _count(call: Call, answer: Response | Stream, seconds: float) -> None:
     verb = _COUNTED_VERBS.get(call.attributes.verb, "OTHER")
     group = call.served.resource.group if call.served is not None else ""
     ANSWERED_REQUESTS.add(verb, group, answer.status if isinstance(answer, Response) else 200)
-    REQUEST_SECONDS.observe(seconds, verb)
+    REQUEST_SECONDS.observe(seconds, verb, group)
 
 
 def _finish(call: Call, answer: Response | Stream) -> Response | Stream:

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
+from heapq import nsmallest
+from itertools import chain, islice
+from operator import itemgetter
 from time import monotonic
 from typing import NamedTuple
 
@@ -19,7 +22,8 @@ from kcpfast.admission.chain import DeletionRefused
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
 from kcpfast.store.contract import Batch, Conflict, ForgetRevision, Store, StoreError, number
-from kcpfast.telemetry.metrics import QUEUE_SECONDS, RETRIES, WORK_SECONDS, Reading
+from kcpfast.telemetry.inspection import StuckItem
+from kcpfast.telemetry.metrics import OTHER, QUEUE_SECONDS, RETRIES, WORK_SECONDS, Reading
 
 LOG = logging.getLogger("kcpfast.controllers")
 _AT_ONCE = 32
@@ -27,6 +31,8 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.05, 30.0
 _LOOK = 0.01
 # What takes longer waits for somebody else (a webhook), and takes no place from others.
 _LONG, _MOST_LONG = 1.0, 1024
+# Bounds of what is shown of the queue, so that to look at it holds up nobody.
+_MOST_COUNTED, _MOST_STUCK, _LONGEST_ERROR = 20_000, 100, 300
 
 
 class Done(NamedTuple):
@@ -38,6 +44,15 @@ class Again(NamedTuple):
 
     after: float
     read: Basis | None = None
+
+
+class _Failing(NamedTuple):
+    """A work item that has failed: the wait before the next try, since when, how often, why."""
+
+    wait: float
+    since: float
+    retries: int
+    error: str
 
 
 DONE = Done()
@@ -64,7 +79,9 @@ class Runtime:
         self._finished: list[ForgetRevision] = []
         self._removing: asyncio.Task[None] | None = None
         self._timers: dict[bytes, asyncio.TimerHandle] = {}
-        self._waits: dict[bytes, float] = {}
+        self._failing: dict[bytes, _Failing] = {}
+        # When those that are being worked on were begun.
+        self._begun: dict[bytes, float] = {}
         # What those wait for that have told; looked at a moment after commits.
         self._reading: dict[bytes, Basis] = {}
         self._looking: asyncio.TimerHandle | None = None
@@ -124,7 +141,7 @@ class Runtime:
 
     async def _work(self, key: bytes, since: float) -> None:
         controller, cluster, name = index.parse_work_item(key)
-        begun = monotonic()
+        begun = self._begun[key] = monotonic()
         QUEUE_SECONDS.observe(begun - since, controller)
         seen = 0
         outcome: Outcome = DONE
@@ -137,21 +154,21 @@ class Runtime:
         except Exception as error:
             _log_failure(error, controller, cluster, name)
             longest = error.longest if isinstance(error, DeletionRefused) else _LONGEST_WAIT
-            wait = min(self._waits.get(key, _FIRST_WAIT) * 2, longest)
-            self._waits[key] = wait
-            outcome = Again(wait)
+            failing = _failed_again(self._failing.get(key), error, longest)
+            self._failing[key] = failing
+            outcome = Again(failing.wait)
             if isinstance(error, DeletionRefused):
                 # What was said of it is no news to itself; it would be asked without a pause.
                 self._renewed.discard(key)
             RETRIES.add(controller)
         else:
             LOG.debug("%s %s %s: %s", controller, cluster, name, outcome)
-            self._waits.pop(key, None)
+            self._failing.pop(key, None)
         finally:
             timer.cancel()
             self._long.discard(key)
             WORK_SECONDS.observe(monotonic() - begun, controller)
-            del self._running[key]
+            del self._running[key], self._begun[key]
         if not self._stopped:
             self._settle(key, seen, outcome)
 
@@ -198,13 +215,73 @@ class Runtime:
             await asyncio.wait(running, timeout=2.0)
 
     def depth(self) -> Reading:
-        """Return how many marks wait for their turn."""
-        return [((), len(self._queue) + len(self._round))]
+        """Return how many work items wait for their turn, by controller."""
+        waiting = chain(self._queue, (key for key, _ in self._round))
+        counted = Counter(_controller(key) for key in islice(waiting, _MOST_COUNTED))
+        uncounted = len(self._queue) + len(self._round) - counted.total()
+        if uncounted:
+            counted[OTHER] = uncounted
+        return [((name,), number) for name, number in counted.items()]
+
+    def unfinished(self) -> Reading:
+        """Return how long all running work items have taken together, by controller, in seconds."""
+        now = monotonic()
+        seconds: dict[str, float] = defaultdict(float)
+        for key, begun in self._begun.items():
+            seconds[_controller(key)] += now - begun
+        return [((name,), amount) for name, amount in seconds.items()]
+
+    def longest(self) -> Reading:
+        """Return how long the longest running work item has taken, by controller, in seconds."""
+        now = monotonic()
+        seconds: dict[str, float] = defaultdict(float)
+        for key, begun in self._begun.items():
+            name = _controller(key)
+            seconds[name] = max(seconds[name], now - begun)
+        return [((name,), amount) for name, amount in seconds.items()]
+
+    def stuck(self) -> list[StuckItem]:
+        """Return the work items that fail, or have been worked on for long; the oldest first."""
+        now = monotonic()
+        since = {key: failing.since for key, failing in self._failing.items()}
+        for key in self._long:
+            since.setdefault(key, self._begun[key])
+        oldest = nsmallest(_MOST_STUCK, since.items(), key=itemgetter(1))
+        return [self._stuck_item(key, now - begun) for key, begun in oldest]
+
+    def _stuck_item(self, key: bytes, seconds: float) -> StuckItem:
+        controller, cluster, name = index.parse_work_item(key)
+        failing = self._failing.get(key)
+        if key in self._running:
+            state = "running"
+        else:
+            state = "waiting" if key in self._timers else "queued"
+        return StuckItem(
+            controller,
+            cluster,
+            name,
+            state,
+            seconds,
+            failing.retries if failing is not None else 0,
+            failing.error if failing is not None else "",
+        )
 
     def busy(self) -> bool:
         """Tell whether anything is queued or running; what waits for a retry does not count."""
         working = self._queue or self._round or self._running or self._removing
         return bool(working or self._looking)
+
+
+def _failed_again(before: _Failing | None, error: Exception, longest: float) -> _Failing:
+    """Return how a work item stands after one more failure."""
+    text = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
+    if before is None:
+        return _Failing(min(_FIRST_WAIT * 2, longest), monotonic(), 1, text)
+    return _Failing(min(before.wait * 2, longest), before.since, before.retries + 1, text)
+
+
+def _controller(key: bytes) -> str:
+    return key.split(b"\0", 2)[1].decode()
 
 
 def _log_failure(error: Exception, controller: str, cluster: str, name: str) -> None:

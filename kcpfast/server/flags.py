@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kcpfast.server import memory
+from kcpfast.telemetry import log
 
 
 class ServerFlag(NamedTuple):
@@ -74,6 +75,10 @@ SERVER_FLAGS = (
     ),
     ServerFlag("feature-gates", "", "Accepted: a list of Name=true or Name=false", _OTHERS),
     ServerFlag("v", "0", "How much is logged: 0 warnings, 2 requests, 4 everything", _OTHERS),
+    ServerFlag("logging-format", "text", "Form of log lines: text or json", _OTHERS),
+    ServerFlag(
+        "tracing-config-file", "", "File with a TracingConfiguration; requests are traced", _OTHERS
+    ),
 )
 
 # Accepted so that kcp's own command lines work; what they ask for is not done yet.
@@ -145,6 +150,8 @@ class Config(NamedTuple):
     max_mutating: int
     verbosity: int
     later: Sequence[str] = ()
+    log_format: str = log.TEXT
+    tracing: Path | None = None
 
     def url(self, port: int) -> str:
         """Return the base URL of the server once its port is known."""
@@ -220,6 +227,16 @@ def _check_gates(text: str) -> None:
             raise UsageError(f"{flag}: invalid value of {gate}={value}, err: {said}")
 
 
+def _log_format(text: str) -> str:
+    """Return the form of log lines; UsageError has the words of component-base/logs/api/v1."""
+    if text not in log.FORMATS:
+        raise UsageError(
+            f'--logging-format: Invalid value: "{text}": Unsupported log format; '
+            f"give one of {', '.join(log.FORMATS)}"
+        )
+    return text
+
+
 def _memory(text: str) -> int:
     try:
         return memory.parse(text) if text else memory.usual()
@@ -265,4 +282,6 @@ def config(values: Mapping[str, str], later: Sequence[str]) -> Config:
         max_mutating=_number(values, "max-mutating-requests-inflight", 0, 1 << 20),
         verbosity=_number(values, "v", 0, 10),
         later=later,
+        log_format=_log_format(values["logging-format"]),
+        tracing=given("tracing-config-file") if values["tracing-config-file"] else None,
     )

@@ -11,6 +11,7 @@ import signal
 import ssl
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from kcpfast.server.provisioning import Making
 from kcpfast.store.contract import Corrupted, StoreError
 from kcpfast.store.lmdb import LmdbStore
 from kcpfast.store.opening import look_through
-from kcpfast.telemetry import log
+from kcpfast.telemetry import inspection, log
 from kcpfast.transport.account import Account
 from kcpfast.transport.connection import HEADER_SECONDS, Connection, Service
 from kcpfast.transport.messages import Response
@@ -54,13 +55,30 @@ def run(config: Config, making: Making, started: float, *, unclean: bool = False
     `started` is when the process was started, as time.monotonic tells; `unclean` says that the
     last one on the directory was not stopped, but ended.
     """
-    log.begin(config.verbosity)
+    log.begin(config.verbosity, config.log_format)
+    stop_tracing = _begin_tracing(config.tracing) if config.tracing is not None else None
     # A damaged page of LMDB's own ends the process by a signal: it shall say where it was.
     faulthandler.enable()
     try:
         uvloop.run(_serve(config, making, started, unclean))
     except (OSError, StoreError) as error:
         raise StartError(f"cannot work on {config.root}: {_why(error, config.root)}") from None
+    finally:
+        if stop_tracing is not None:
+            stop_tracing()
+
+
+def _begin_tracing(path: Path) -> Callable[[], None]:
+    """Trace requests as a file says; return what ends that. StartError says what is wrong."""
+    from kcpfast.meta.yamltext.reader import read  # noqa: PLC0415 - only with the flag
+    from kcpfast.telemetry import tracing  # noqa: PLC0415 - only with the flag
+
+    try:
+        tracer = tracing.Tracer(tracing.parse(read(path.read_bytes())))
+    except (OSError, ValueError, tracing.TracingError) as error:
+        raise StartError(f"--tracing-config-file: {error}") from None
+    inspection.REQUESTS.trace(tracer.export)
+    return tracer.stop
 
 
 def _why(error: Exception, root: Path) -> str:

@@ -64,7 +64,7 @@ from kcpfast.registry.objects import IndexHook, Objects, reading
 from kcpfast.registry.reader import Reader
 from kcpfast.server import wakes
 from kcpfast.store.contract import Store
-from kcpfast.telemetry import metrics
+from kcpfast.telemetry import inspection, metrics
 from kcpfast.watch.hub import Hub
 
 LOG = logging.getLogger("kcpfast.server")
@@ -186,7 +186,8 @@ def server(parts: Core, settings: Settings) -> Running:
     work = _reconcilers(parts, settings, making, marked, deletions)
     controllers = Runtime(store, work)
     seats = Seats(settings.limits)
-    metrics.IN_FLIGHT.read = seats.taken
+    metrics.IN_FLIGHT.read, metrics.QUEUED.read = seats.taken, seats.queued
+    metrics.CURRENT_REQUESTS.read = seats.by_kind
     _subscribe(store, hub, controllers)
     _measure(parts, hub, controllers)
     return Running(Server(api, front, store, seats), hub, controllers)
@@ -209,6 +210,9 @@ def _measure(parts: Core, hub: Hub, controllers: Runtime) -> None:
     store, _, catalog, _ = parts
     metrics.WATCHES.read = hub.watches
     metrics.QUEUE_DEPTH.read = controllers.depth
+    metrics.UNFINISHED_SECONDS.read = controllers.unfinished
+    metrics.LONGEST_SECONDS.read = controllers.longest
+    inspection.STUCK_ITEMS.read = controllers.stuck
     metrics.HISTORY.read = lambda: [((), store.published() - store.compacted())]
     metrics.GROUPS.know(_builtin(catalog))
 

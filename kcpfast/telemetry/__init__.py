@@ -1,1 +1,1 @@
-"""Log lines and counters. Everybody imports it; it imports nothing of ours."""
+"""Log lines, counters, spans, and what was slow. Everybody imports it; it imports nothing of ours."""

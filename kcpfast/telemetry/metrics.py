@@ -1,11 +1,10 @@
 """What is counted and timed while the server works, at the price of a dictionary entry.
 
-Names and labels are kube-apiserver's where it has them. Series are of verbs, groups, resources and
-controllers, never of workspaces. Anybody may make up a group or a resource, and a webhook a code:
-built-in groups and the first few others keep their names, all others are counted together as
-"other", under their verb and code. So all metrics have less than 1,500 series, whatever is sent;
-that is why durations are by verb only. `exposition.py` turns all of it into text when it is asked
-for.
+Names and labels are kube-apiserver's where it has them. Labels are verbs, groups, resources and
+controllers, never workspaces. Clients can invent groups and resources, and webhooks can invent
+codes: built-in groups and the first few others keep their names, the rest is counted under the
+group "other", with its verb and code. So all metrics together have fewer than 2,500 series,
+whatever clients send. `exposition.py` renders them as text when somebody asks.
 
 Names: https://kubernetes.io/docs/reference/instrumentation/metrics/
 """
@@ -20,22 +19,22 @@ Labels = tuple[str | int, ...]
 Reading = Iterable[tuple[Labels, float]]
 
 OTHER = "other"
-# What is made up gets no more than so many series of a metric, where nothing else bounds them.
+# The bound on the label combinations of a metric that has no bound of its own.
 _MOST_SERIES = 100
-# Groups that are not built in and have a name here: the first ones.
+# How many groups that are not built in keep their names: the first ones.
 _MOST_GROUPS = 6
-# Series of a group under its own name, of successes and of errors; the rest is among the others'.
+# How many combinations of verb and code a group keeps, of successes and of errors each.
 _OF_A_GROUP = 12
-# Others, which only webhooks make, are counted by their class.
+# How many combinations of verb and group have a histogram of durations: of built-in groups, which
+# clients cannot use up with groups of their own, and of other groups.
+_BUILTIN_DURATIONS, _CUSTOM_DURATIONS = 70, 20
+# Other codes, which only webhooks make up, are counted by their class, such as "5xx".
 _CODES = frozenset((
     200, 201, 202, 301, 400, 401, 403, 404, 405, 406, 409, 410, 413, 415, 422, 429, 500, 503, 504,
     507,
 ))  # fmt: skip
-# Upper bounds in seconds: those of kube-apiserver for requests, finer ones for what is inside.
-_OF_REQUESTS = (
-    0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30,
-    45, 60,
-)  # fmt: skip
+# Upper bounds in seconds: some of kube-apiserver's for requests, finer ones for what is inside.
+_OF_REQUESTS = (0.005, 0.025, 0.1, 0.4, 1.0, 5, 30)
 _INSIDE = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _OF_WORK = (0.01, 0.1, 1, 10)
 _NUMBERS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -56,7 +55,7 @@ class Counter:
         """Begin at nothing."""
         self.metric = Metric(name, text, labels)
         self.values: dict[Labels, float] = {}
-        # Under which labels is counted what has no series yet.
+        # Returns the labels under which a combination without a series is counted.
         self.bound: Callable[[Labels], Labels] | None = None
 
     def add(self, *labels: str | int) -> None:
@@ -75,16 +74,19 @@ class Histogram:
     def __init__(
         self, name: str, text: str, *labels: str, buckets: Sequence[float] = _INSIDE
     ) -> None:
-        """Begin with nothing observed; `buckets` are upper bounds, inclusive, in order."""
+        """Start with nothing observed; `buckets` are upper bounds, inclusive, in order."""
         self.metric = Metric(name, text, labels)
         self.buckets = buckets
         self.rows: dict[Labels, list[float]] = {}
+        # Returns the labels under which a combination without a row is counted.
+        self.bound: Callable[[Labels], Labels] | None = None
 
     def observe(self, amount: float, *labels: str | int) -> None:
-        """Count an amount."""
+        """Count an amount; a combination of labels gets its row when it is first used."""
         row = self.rows.get(labels)
         if row is None:
-            row = self.rows.setdefault(_bounded(self.rows, labels), [0.0] * (len(self.buckets) + 2))
+            labels = self.bound(labels) if self.bound else _bounded(self.rows, labels)
+            row = self.rows.setdefault(labels, [0.0] * (len(self.buckets) + 2))
         row[bisect_left(self.buckets, amount)] += 1
         row[-1] += amount
 
@@ -126,6 +128,18 @@ class Groups:
             named if named in ANSWERED_REQUESTS.values or _is_room(named) else (verb, OTHER, code)
         )
 
+    def of_duration(self, labels: Labels) -> Labels:
+        """Return the labels of a request's duration: its verb is kept, its group if it may."""
+        verb, group = labels
+        name = self.name(str(group))
+        if name == OTHER:
+            return (verb, OTHER)
+        builtin = name in self.resources
+        named = [known for _, known in REQUEST_SECONDS.rows if known != OTHER]
+        taken = sum((known in self.resources) is builtin for known in named)
+        limit = _BUILTIN_DURATIONS if builtin else _CUSTOM_DURATIONS
+        return (verb, name if taken < limit else OTHER)
+
     def of_list(self, labels: Labels) -> Labels:
         """Return the labels of a list: resources that are not built in are counted together."""
         group, resource = labels
@@ -163,11 +177,20 @@ REQUEST_SECONDS = Histogram(
     "apiserver_request_duration_seconds",
     "Time from a whole request to its answer; of a stream to its beginning.",
     "verb",
+    "group",
     buckets=_OF_REQUESTS,
+)
+CURRENT_REQUESTS = Gauge(
+    "apiserver_current_inflight_requests", "Requests that are worked on, by kind.", "request_kind"
 )
 IN_FLIGHT = Gauge(
     "apiserver_flowcontrol_current_executing_seats",
     "Requests that are worked on, by kind.",
+    "priority_level",
+)
+QUEUED = Gauge(
+    "apiserver_flowcontrol_current_inqueue_requests",
+    "Requests that wait for a seat.",
     "priority_level",
 )
 REFUSED = Counter(
@@ -178,7 +201,18 @@ REFUSED = Counter(
 )
 LISTS = Counter("apiserver_cache_list_total", "Lists.", "group", "resource")
 FAULTS = Counter("kcpfast_faults_total", "Faults of kcpfast's own that were caught.", "where")
+REFUSED_FOR_MEMORY = Counter(
+    "kcpfast_memory_refusals_total",
+    "Requests that were refused, and connections that were cut off, for want of memory.",
+    "reason",
+)
 WATCHES = Gauge("apiserver_longrunning_requests", "Open watches.", "verb")
+TERMINATED_WATCHES = Counter(
+    "apiserver_terminated_watchers_total",
+    "Watches that were ended because their readers did not keep up.",
+    "group",
+    "resource",
+)
 STORE_BYTES = Gauge("apiserver_storage_size_bytes", "Size of the store's file on disk.")
 HISTORY = Gauge(
     "kcpfast_store_history_revisions", "Revisions whose changes a watch can still begin at."
@@ -197,7 +231,15 @@ TURN_SECONDS = Histogram(
     "kcpfast_loop_stall_duration_seconds",
     "Time for which one request held the event loop, if that was long.",
 )
-QUEUE_DEPTH = Gauge("workqueue_depth", "Work items that wait.")
+QUEUE_DEPTH = Gauge("workqueue_depth", "Work items that wait.", "name")
+UNFINISHED_SECONDS = Gauge(
+    "workqueue_unfinished_work_seconds", "Time that all running work items have taken.", "name"
+)
+LONGEST_SECONDS = Gauge(
+    "workqueue_longest_running_processor_seconds",
+    "Time that the longest running work item has taken.",
+    "name",
+)
 QUEUE_SECONDS = Histogram(
     "workqueue_queue_duration_seconds", "Time that a work item waited.", "name", buckets=_OF_WORK
 )
@@ -207,10 +249,12 @@ WORK_SECONDS = Histogram(
 RETRIES = Counter("workqueue_retries_total", "Work items that are tried again.", "name")
 
 GROUPS = Groups()
-ANSWERED_REQUESTS.bound, LISTS.bound = GROUPS.of_request, GROUPS.of_list
+ANSWERED_REQUESTS.bound, REQUEST_SECONDS.bound = GROUPS.of_request, GROUPS.of_duration
+LISTS.bound = TERMINATED_WATCHES.bound = GROUPS.of_list
 
 ALL: tuple[Counter | Histogram | Gauge, ...] = (
-    ANSWERED_REQUESTS, REQUEST_SECONDS, IN_FLIGHT, REFUSED, LISTS, FAULTS, WATCHES, STORE_BYTES,
-    HISTORY, COMMIT_SECONDS, COMMITS_TOGETHER, DELIVERY_SECONDS, TURN_SECONDS, QUEUE_DEPTH,
-    QUEUE_SECONDS, WORK_SECONDS, RETRIES,
+    ANSWERED_REQUESTS, REQUEST_SECONDS, CURRENT_REQUESTS, IN_FLIGHT, QUEUED, REFUSED,
+    REFUSED_FOR_MEMORY, LISTS, FAULTS, WATCHES, TERMINATED_WATCHES, STORE_BYTES, HISTORY,
+    COMMIT_SECONDS, COMMITS_TOGETHER, DELIVERY_SECONDS, TURN_SECONDS, QUEUE_DEPTH,
+    UNFINISHED_SECONDS, LONGEST_SECONDS, QUEUE_SECONDS, WORK_SECONDS, RETRIES,
 )  # fmt: skip

@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
+from kcpfast.telemetry.metrics import REFUSED_FOR_MEMORY
+
 # TLS, buffers of the usual size and the objects around them.
 CONNECTION_BYTES = 24 * 1024
 # Over the ceiling so many parts of it are made free at once: looking for who pays takes time.
@@ -106,6 +108,7 @@ class Account:
         if self.held <= self.ceiling or self._is_small(asking):
             return True
         self.refusals += 1
+        REFUSED_FOR_MEMORY.add("request-refused")
         return False
 
     def _is_small(self, asking: Holder) -> bool:
@@ -115,6 +118,7 @@ class Account:
 
     def _cut(self, payer: Holder) -> None:
         self.cuts += 1
+        REFUSED_FOR_MEMORY.add("connection-cut")
         before = self.held
         if payer.owner.cut():
             self.leave(payer)

@@ -25,7 +25,7 @@ import msgspec
 from kcpfast._core.fanout import Fanout
 from kcpfast.meta.errors import expired, internal
 from kcpfast.store.contract import Batch, Event, is_discarded
-from kcpfast.telemetry.metrics import DELIVERY_SECONDS, Reading
+from kcpfast.telemetry.metrics import DELIVERY_SECONDS, TERMINATED_WATCHES, Reading
 from kcpfast.transport.messages import Sink
 from kcpfast.watch.asking import Asking
 from kcpfast.watch.frames import FrameForm, Interest, frame_of, is_long, make_frames
@@ -325,6 +325,8 @@ class Hub:
                 if group.interest.test is not None or is_long(asking.event, (group,))
             ]
             for group in slow:
+                for watch in group.watches:
+                    _count_terminated(watch)
                 self._break(group, EXPIRED)
             asking.groups = deque(group for group in asking.groups if group.watches)
 
@@ -395,6 +397,7 @@ class Hub:
             if watch.sink.pending() > MAX_PENDING:
                 self.detach(watch)
                 watch.sink.cut()
+                _count_terminated(watch)
             size += len(data)
             if size > most:
                 return
@@ -467,6 +470,13 @@ class Hub:
 def _shows(interest: Interest, cluster: str) -> bool:
     where, sees = interest.prefix.split(b"\0")[1].decode(), interest.clusters
     return where == cluster or (not where and (sees is None or sees(cluster)))
+
+
+def _count_terminated(watch: Watch) -> None:
+    """Count a watch whose reader does not keep up, under its group and resource."""
+    resource = watch.interest.prefix.partition(b"\0")[0].decode().partition(":")[0]
+    group, _, plural = resource.rpartition("/")
+    TERMINATED_WATCHES.add(group, plural)
 
 
 BROKEN = msgspec.json.encode(internal("the watch cannot show an object").status())

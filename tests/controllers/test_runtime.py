@@ -110,6 +110,6 @@ async def test_a_refusal_is_no_news_to_itself() -> None:
         assert tries == number + 1
         (key,) = runtime._timers
         runtime._enqueue(key)
-    assert runtime._waits[mark] == 0.5
+    assert runtime._failing[mark].wait == 0.5
     await settled(runtime)
     await runtime.stop()

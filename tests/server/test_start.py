@@ -274,6 +274,11 @@ PATHS = (
         *((["--shard-base-url", text], f"--shard-base-url: {text!r} {URL}") for text in NO_URLS),
         *((["--feature-gates", text], f"{GATES % text}: {said}") for text, said in NO_GATES),
         *(([f"--{name}="], f"--{name}: '' is no path") for name in PATHS),
+        (
+            ["--logging-format", "xml"],
+            '--logging-format: Invalid value: "xml": Unsupported log format; '
+            "give one of text, json",
+        ),
         (["--max-memory", "much"], "--max-memory: much is no number of bytes (as 512Mi or 2Gi)"),
     ],
 )
@@ -301,6 +306,7 @@ def test_bad_hosts_are_named(flag: str, host: str) -> None:
         ["--shard-base-url", "https://[::1]:6443"],
         ["--feature-gates", "A=true,B=F,,"],
         ["--audit-log-compress", "--v", "2"],
+        ["--logging-format=json", "--tracing-config-file=tracing.yaml"],
         ["-v", "2", "--audit-log-compress=false", "--"],
     ],
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
 import pytest
 
-from kcpfast.telemetry.log import Lines, escaped, quoted
+from kcpfast.telemetry.log import NAMED_VALUES, JsonLines, Lines, Verbatim, escaped, quoted
 from tests.fix_server import Start
 from tests.harness.https import Client, Request, access
 
@@ -57,6 +58,31 @@ def test_a_long_text_is_cut() -> None:
     assert len(Lines().format(record("x" * 100_000))) < 10_000
 
 
+def test_json_has_the_keys_of_kube() -> None:
+    line = JsonLines().format(record(FORGED, ValueError(FORGED)))
+    assert len(line.splitlines()) == 1
+    entry = json.loads(line)
+    assert entry["msg"] == FORGED
+    assert (entry["err"], entry["logger"]) == (FORGED, "kcpfast.api")
+    assert "ValueError" in entry["stacktrace"]
+    assert "v" not in entry  # errors have none
+
+
+@pytest.mark.parametrize(("level", "verbosity"), [(logging.INFO, 2), (logging.DEBUG, 4)])
+def test_named_values_stand_in_both_forms(level: int, verbosity: int) -> None:
+    said = logging.LogRecord("kcpfast.api", level, "/src/api/serve.py", 7, "HTTP", (), None)
+    fields = {"verb": "get", "latency": Verbatim("1.5ms"), "URI": '/a"\n', "resp": 200}
+    said.__dict__[NAMED_VALUES] = fields
+    assert Lines().format(said).endswith(r'] HTTP verb="get" latency=1.5ms URI="/a\"\n" resp=200')
+    entry = json.loads(JsonLines().format(said))
+    assert entry["ts"] == pytest.approx(said.created * 1000, abs=1)
+    del entry["ts"]
+    assert entry == {
+        "caller": "api/serve.py:7", "logger": "kcpfast.api", "msg": "HTTP",
+        "v": verbosity, **fields,
+    }  # fmt: skip
+
+
 NAMES = "/clusters/root/api/v1/namespaces/default/configmaps/missing?a=%0Ab"
 LEVELS = [
     # --v, are requests logged?, is what controllers do?
@@ -94,3 +120,13 @@ def test_verbosity(
         assert 'user="kcp-admin"' in line
         assert r'userAgent="me\" resp=200"' in line
         assert line.endswith("resp=404")
+
+
+def test_json_is_asked_for_by_a_flag(start: Start, tmp_path: Path) -> None:
+    process = start(tmp_path / "root", "--v", "2", "--logging-format", "json")
+    with Client(access(process.kubeconfig)) as client:
+        assert client.send(Request("GET", NAMES, {})).status == 404
+    process.stop()
+    entries = [json.loads(line) for line in process.log.read_text().splitlines()]
+    (entry,) = [entry for entry in entries if entry.get("URI") == NAMES]
+    assert (entry["verb"], entry["resp"], entry["user"], entry["v"]) == ("get", 404, "kcp-admin", 2)

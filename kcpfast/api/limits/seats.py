@@ -141,6 +141,10 @@ class Pool:
             self._forget(entry)
             del granted, entry  # it knows its error, which knows this frame
 
+    def waiting(self) -> int:
+        """Return how many requests wait."""
+        return sum(map(len, self._waiting.values()))
+
     def _give_up(self, granted: asyncio.Future[None]) -> None:
         if not granted.done():
             REFUSED.add(self.name, "time-out")
@@ -184,6 +188,16 @@ class Seats:
         """Return how many are taken, by pool."""
         pools = (self.reads, self.writes, self.leases, self.watches)
         return [((pool.name,), pool.taken) for pool in pools]
+
+    def by_kind(self) -> Reading:
+        """Return how many requests are worked on, by kube-apiserver's two kinds."""
+        changing = self.writes.taken + self.leases.taken
+        return [(("readOnly",), self.reads.taken), (("mutating",), changing)]
+
+    def queued(self) -> Reading:
+        """Return how many requests wait for a seat, by pool."""
+        pools = (self.reads, self.writes, self.leases)
+        return [((pool.name,), pool.waiting()) for pool in pools]
 
     def of(self, call: Call) -> Seat | None:
         """Return the seat that a call needs, None if it needs none."""

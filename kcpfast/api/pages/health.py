@@ -12,6 +12,7 @@ import msgspec
 from kcpfast.api.answer import plain
 from kcpfast.api.context import Api, Call
 from kcpfast.store.contract import Store, StoreError
+from kcpfast.telemetry import inspection
 from kcpfast.transport.messages import Response
 
 CHECKS = ("ping", "log", "etcd", "informer-sync")
@@ -164,6 +165,19 @@ def _debug(call: Call) -> Response:
     return debug.page(call)
 
 
+def _slow_requests(call: Call) -> Response:
+    """Answer with the last requests that took long, the latest first."""
+    requests = [record._asdict() for record in reversed(inspection.REQUESTS.slow)]
+    return _json(call, {"thresholdSeconds": inspection.SLOW_SECONDS, "items": requests})
+
+
+def _stuck_items(call: Call) -> Response:
+    """Answer with the work items that do not come to an end, the oldest first."""
+    read = inspection.STUCK_ITEMS.read
+    items = [item._asdict() for item in read()] if read is not None else []
+    return _json(call, {"items": items})
+
+
 def index(call: Call) -> Response:
     """Answer / with the paths there are."""
     return _json(call, {"paths": list(_INDEX)})
@@ -182,5 +196,7 @@ def pages(own_version: str) -> Mapping[str, HealthPage]:
         "/debug/pprof": _of_server(_debug),
         "/debug/pprof/goroutine": _of_server(_debug),
         "/debug/pprof/heap": _of_server(_debug),
+        "/debug/requests/slow": _of_server(_slow_requests),
+        "/debug/workitems/stuck": _of_server(_stuck_items),
         "/version": lambda call: _json(call, version),
     }
