@@ -27,18 +27,25 @@ cdef void* _symbol(void* library, bytes name) except NULL:
         found = dlsym(library, PyBytes_AS_STRING(whole))
         if found != NULL:
             return found
-    raise ImportError(f"the LMDB library has no function {name.decode()}")
+    raise ImportError(
+        f"the installed lmdb lacks the function mdb_{name.decode()} in its compiled module: "
+        "install the version that kcpfast requires, as a wheel or built with its own LMDB"
+    )
 
 
 def load(str path):
-    """Find LMDB's functions in a shared library; ImportError if they are not there."""
+    """Find LMDB's functions in a shared library; ImportError says which is not there.
+
+    py-lmdb does not promise to export them: pyproject.toml pins the version that was tested, and
+    setup.py looks for each function that is named here while the kernels are built.
+    """
     global loaded
     if loaded:
         return
     encoded = path.encode()
     cdef void* library = dlopen(PyBytes_AS_STRING(encoded), RTLD_NOW)
     if library == NULL:
-        raise ImportError(f"cannot load {path}")
+        raise ImportError(f"the compiled module of the installed lmdb cannot be loaded: {path}")
     (<void**>&lib.env_create)[0] = _symbol(library, b"env_create")
     (<void**>&lib.env_open)[0] = _symbol(library, b"env_open")
     (<void**>&lib.env_set_mapsize)[0] = _symbol(library, b"env_set_mapsize")

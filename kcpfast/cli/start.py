@@ -59,11 +59,9 @@ def run(call: CommandLine) -> int | None:
     except OSError as error:
         return _refuse(f"cannot start: {error}")
     gc.disable()  # what is imported now stays; `run` lets the collector in again
-    from kcpfast.server.run import run as serve  # noqa: PLC0415 - the help needs none of it
-
     code = 0
     try:
-        serve(config, making, call.started, unclean=lock.unclean)
+        _serve(config, making, call.started, unclean=lock.unclean)
     except StartError as error:
         code = _refuse(str(error))
     finally:
@@ -75,7 +73,16 @@ def run(call: CommandLine) -> int | None:
     return code
 
 
-def _refuse(why: str) -> int:
-    """Say in one line why there is no server; return the exit code."""
-    print("kcpfast: " + why.replace("\n", " "), file=sys.stderr)
+def _serve(config: flags.Config, making: Making, started: float, *, unclean: bool) -> None:
+    """Load the server and run it; StartError if it cannot be loaded, or does not start."""
+    try:
+        from kcpfast.server.run import run as serve  # noqa: PLC0415 - the help needs none of it
+    except ImportError as error:
+        raise StartError(f"a library that the server needs cannot be used: {error}") from None
+    serve(config, making, started, unclean=unclean)
+
+
+def _refuse(reason: str) -> int:
+    """Print in one line why there is no server; return the exit code."""
+    print("kcpfast: " + reason.replace("\n", " "), file=sys.stderr)
     return 1
