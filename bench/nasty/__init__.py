@@ -4,7 +4,17 @@
 workspace; whether it is answered or refused does not matter, only how long all others wait.
 """
 
-from bench.nasty import definitions, grants, objects, patches, reads, rules, spaces, stored
+from bench.nasty import (
+    bodies,
+    definitions,
+    grants,
+    objects,
+    patches,
+    reads,
+    rules,
+    spaces,
+    stored,
+)
 from bench.nasty.shot import Nasty, Shot
 
 
@@ -13,7 +23,7 @@ def catalogue(only: str = "") -> list[Nasty]:
 
     `only` is the name of one subject.
     """
-    subjects = (objects, patches, rules, definitions, grants, spaces, stored, reads)
+    subjects = (objects, patches, bodies, rules, definitions, grants, spaces, stored, reads)
     return [
         row
         for subject in subjects

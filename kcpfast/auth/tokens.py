@@ -36,6 +36,8 @@ _BINDABLE: Mapping[str, Resource | None] = {"secret": SECRETS, "pod": None, "nod
 _LEGACY = "kubernetes.io/serviceaccount/"
 _INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"
 _REMEMBERED = 4096
+# Characters: no header is longer, and what a TokenReview holds is not worth decoding then.
+_LONGEST = 64 * 1024
 _KEY_SECONDS, _LOOK_SECONDS = 5.0, 0.01
 # What is needed for tokens of service accounts, and loaded then: 13 MB.
 _PACKAGES = ("cryptography.hazmat.primitives.serialization", "jwt")
@@ -203,6 +205,8 @@ class ServiceAccountTokens:
         must not be on their way out; of a legacy token, its Secret must still hold it. See
         k8s.io/kubernetes/pkg/serviceaccount, which gives what is being deleted one more minute.
         """
+        if len(token) > _LONGEST:
+            return None
         digest = hashlib.sha256(token.encode()).digest()
         account = self._verified.get(digest)
         if account is None:

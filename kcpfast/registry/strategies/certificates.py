@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kcpfast.meta.errors import (
+    MAX_CAUSES,
     Cause,
     field_duplicate,
     field_forbidden,
@@ -146,13 +147,17 @@ def _check_request(encoded: str) -> list[Cause]:
 def _check_usages(usages: Any) -> list[Cause]:
     if not usages:
         return [field_required("spec.usages")]
-    causes = []
+    causes: list[Cause] = []
+    before: set[str] = set()
     for number, usage in enumerate(usages):
         field = f"spec.usages[{number}]"
         if usage not in _USAGES:
             causes.append(field_not_supported(field, usage, _USAGES))
-        if usage in usages[:number]:
+        if usage in before:
             causes.append(field_duplicate(field, usage))
+        before.add(usage)
+        if len(causes) > MAX_CAUSES:  # nobody is told of more
+            break
     return causes
 
 
