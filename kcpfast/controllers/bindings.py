@@ -1,12 +1,29 @@
 """Binds: brings what an export offers into a workspace, and takes it out again.
 
-A binding's resources are rows of the workspace's catalog; who may bring which name is settled in
-the commit that files them (see clusters.lock_writes).
+The resources of a binding are rows of the workspace's catalog; who may bring which name is settled
+in the commit that files them (see clusters.lock_writes).
+
+What a round makes of a binding, by its phase:
+
+    phase     what the round finds                       phase afterwards
+    ""        (every round begins so)                    Binding
+    Binding   the path leads nowhere; the export is not  Binding: a condition says what is wrong;
+              there, has no identity, lacks a schema;    filed with the export (if its workspace
+              a name is taken                            is there), whose changes wake it
+    Binding   none of that                               Bound: rows, labels, consumer are filed
+    Bound     any of that, or another export by now      Bound: a condition; it keeps its rows
+    Bound     none of that                               Bound: rows as the export is now
+    any       deletionTimestamp, content is left         as before: looked at again
+    any       deletionTimestamp, no content is left      gone: the finalizer is removed
+
+After each round that does not end the binding the permission claims follow: what is withdrawn
+first, what is granted last (`_apply_claims`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from kcpfast.admission.chain import Deletions
@@ -15,7 +32,7 @@ from kcpfast.controllers.removal import Remaining, StoredRange, remove
 from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.kcp import bindings, claims, conditions
 from kcpfast.kcp.clusters import Clusters, lock_writes
-from kcpfast.kcp.exports import MissingSchema, Offer, find_export, offers_of, schemas
+from kcpfast.kcp.exports import MissingSchema, Offer, find_export, offers_of, resources, schemas
 from kcpfast.kcp.kinds import api_bindings
 from kcpfast.meta.cluster import export_hash
 from kcpfast.meta.errors import ApiError
@@ -23,7 +40,7 @@ from kcpfast.registry import index
 from kcpfast.registry.catalog import Catalog, CatalogRow
 from kcpfast.registry.metadata import find_condition, remove_finalizer
 from kcpfast.registry.naming import conflicts, taken
-from kcpfast.registry.objects import Change, Objects, Target
+from kcpfast.registry.objects import Objects, Target
 from kcpfast.registry.reader import Notes
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Write
@@ -35,9 +52,15 @@ _UNRESOLVED = 60.0
 _VALID, _INITIAL, _CURRENT = "APIExportValid", "InitialBindingCompleted", "BindingUpToDate"
 _INVALID = "Invalid APIExport. Please contact the APIExport owner to resolve"
 
+# Claims or bound resources, as a status lists them.
+Entries = Sequence[Mapping[str, Any]]
+
 
 class Source(NamedTuple):
-    """The export that a binding refers to, as far as it can be found."""
+    """The export that a binding refers to, as far as it can be found.
+
+    `cluster` is "" if its path leads nowhere; `offers` is None if a schema is missing.
+    """
 
     cluster: str
     export: Object | None
@@ -46,13 +69,31 @@ class Source(NamedTuple):
     @property
     def identity(self) -> str:
         """The identity of the export, "" while it has none."""
-        return ((self.export or {}).get("status") or {}).get("identityHash") or ""
+        status = (self.export or {}).get("status") or {}
+        identity: str = status.get("identityHash") or ""
+        return identity
 
     @property
     def place(self) -> tuple[str, str]:
         """Cluster and name of an export that was found."""
         assert self.export is not None
         return self.cluster, self.export["metadata"]["name"]
+
+
+class Problem(NamedTuple):
+    """What keeps a binding from following its export, as the condition that says so."""
+
+    condition: str
+    reason: str
+    message: str
+    severity: str = "Error"
+
+
+class Agreement(NamedTuple):
+    """The claims that are to be in force for a binding, and with which export."""
+
+    export: tuple[str, str]
+    terms: bindings.Terms
 
 
 class BindingController:
@@ -75,33 +116,25 @@ class BindingController:
 
     async def binding(self, cluster: str, name: str) -> Outcome:
         """Bind, follow the export, or unbind."""
-        where = Target(api_bindings(), cluster, "", name)
-        found = await self._objects.read(where)
-        if found is None:
+        target = Target(api_bindings(), cluster, "", name)
+        binding = await self._objects.read(target)
+        if binding is None:
             return DONE
-        if "deletionTimestamp" in found["metadata"]:
-            return await self._end(where, found)
+        if "deletionTimestamp" in binding["metadata"]:
+            return await self._end(target, binding)
         with Notes(self._objects.store) as notes:
-            source = self._source(cluster, found)
-        read = notes.basis()
+            source = self._source(cluster, binding)
+        basis = notes.basis()
         source = source._replace(offers=await self._offers(source))
-        before = (found.get("status") or {}).get("appliedPermissionClaims") or []
-
-        async def bind(old: Object) -> Change:
-            new = await self._objects.copy(where, old)
-            more = self._bind(where, new, source)
-            conditions.summarize(new)
-            return Change(new, more)
-
-        await self._objects.adjust(where, bind)
-        await self._apply_claims(where, source, before)
-        return DONE if source.cluster else Again(_UNRESOLVED, read)
+        applied = _applied_claims(binding)
+        await self._objects.transition(target, partial(self._follow, target, source))
+        await self._apply_claims(target, source, applied)
+        return DONE if source.cluster else Again(_UNRESOLVED, basis)
 
     async def names(self, cluster: str, _name: str) -> Outcome:
         """Look again at bindings that wait for a name."""
         for binding in await self._objects.read_all(api_bindings(), cluster):
-            found = (find_condition(binding, kind) for kind in (_INITIAL, _CURRENT))
-            if any(each is not None and each["status"] != "True" for each in found):
+            if _is_false(binding, _INITIAL) or _is_false(binding, _CURRENT):
                 await self.binding(cluster, binding["metadata"]["name"])
         return DONE
 
@@ -114,83 +147,98 @@ class BindingController:
         return Source(owner, find_export(self._objects, owner, reference.get("name") or ""))
 
     async def _offers(self, source: Source) -> Sequence[Offer] | None:
-        """Return what an export offers, None if a schema is not there."""
+        """Return what an export offers, None if it or one of its schemas is missing."""
         if source.export is None:
             return None
         try:
-            found = schemas(self._objects, source.cluster, source.export)
+            records = schemas(self._objects, source.cluster, source.export)
         except MissingSchema:
             return None
-        size = sum(len(record.value) for record in found)
-        return await self._objects.aside.run(size, source.cluster, offers_of, found)
+        size = sum(len(record.value) for record in records)
+        return await self._objects.aside.run(size, source.cluster, offers_of, records)
 
     # ------------------------------------------------------------------------- binding
 
-    def _bind(self, where: Target, new: Object, source: Source) -> list[Write]:
+    def _follow(self, target: Target, source: Source, binding: Object) -> list[Write]:
         """Bring a binding up to date in place; return the writes that go with it."""
-        status = new.setdefault("status", {})
+        status = binding.setdefault("status", {})
         status.setdefault("phase", "Binding")
-        offered = self._offered(new, source)
-        if offered is None:
-            return self._wait(where, new, source)
-        identity, found = offered
-        if self._is_replaced(where, new, source):
-            text = f"APIExport {source.place[1]} is not the one that was bound: bind it anew"
-            conditions.mark_false(new, _VALID, "APIExportReplaced", text)
-            return []
-        conditions.mark_true(new, _VALID)
-        problem = self._conflict(where, found)
-        if problem:
-            kind = _CURRENT if status["phase"] == "Bound" else _INITIAL
-            conditions.mark_false(new, kind, "NamingConflicts", problem)
-            return self._wait(where, new, source)
-        meta, place = new["metadata"], source.place
-        bound = bindings.bound_resources(found, identity, status.get("boundResources") or ())
-        kept = [each for each in status.get("boundResources") or () if not _is_among(each, found)]
-        bindings.mark_bound(new, source.cluster, bound + kept)
-        meta["labels"] = (meta.get("labels") or {}) | bindings.labels(*place)
+        problem = _export_problem(binding, source) or self._replaced(target, source, binding)
+        if problem is None:
+            conditions.mark_true(binding, _VALID)
+            problem = self._naming_problem(target, source, binding)
+        if problem is None:
+            writes = self._bind(target, source, binding)
+        else:
+            conditions.mark_false(binding, *problem)
+            writes = self._wait(target, source, binding)
+        conditions.summarize(binding)
+        return writes
+
+    def _replaced(self, target: Target, source: Source, binding: Object) -> Problem | None:
+        if not self._is_replaced(target, source, binding):
+            return None
+        text = f"APIExport {source.place[1]} is not the one that was bound: bind it anew"
+        return Problem(_VALID, "APIExportReplaced", text)
+
+    def _naming_problem(self, target: Target, source: Source, binding: Object) -> Problem | None:
+        """Return the first name of an export's kinds that something else in the workspace has."""
+        offers = source.offers or ()
+        groups = dict.fromkeys(offer.group for offer in offers)
+        used = {group: taken(self._catalog, target.cluster, group) for group in groups}
+        condition = _CURRENT if binding["status"]["phase"] == "Bound" else _INITIAL
+        for offer in offers:
+            names = offer.definition["names"]
+            for key, value, owner in conflicts(names, used[offer.group], ("binding", target.name)):
+                text = f"naming conflict with {_described(owner.row)}: "
+                text += f"spec.names.{key}={value} is forbidden"
+                return Problem(condition, "NamingConflicts", text)
+        return None
+
+    def _bind(self, target: Target, source: Source, binding: Object) -> list[Write]:
+        """Bind what the export offers; a resource that it offers no more stays bound."""
+        offers, identity = source.offers or (), source.identity
+        before = binding["status"].get("boundResources") or ()
+        bound = bindings.bound_resources(offers, identity, before)
+        offered = {(offer.group, offer.plural) for offer in offers}
+        bound += [entry for entry in before if (entry["group"], entry["resource"]) not in offered]
+        bindings.mark_bound(binding, source.cluster, bound)
+        meta, export = binding["metadata"], source.place
+        meta["labels"] = (meta.get("labels") or {}) | bindings.labels(*export)
         _sync_extra(meta, source.export or {})
-        more = self._file(where, place, found, identity)
-        filed = self._objects.store.index_get(index.consumer(*place, where.cluster, where.name))
-        if not filed:
-            more += self._filed(where, place, bindings.Terms(identity, []))
-        self._judge_claims(new, source)
-        return more
+        writes = self._file_resources(target, source)
+        consumer = index.consumer(*export, target.cluster, target.name)
+        if not self._objects.store.index_get(consumer):
+            writes += self._file_consumer(target, export, bindings.Terms(identity, []))
+        _judge_claims(binding, source)
+        return writes
 
-    def _offered(self, new: Object, source: Source) -> tuple[str, Sequence[Offer]] | None:
-        """Return identity and offers of an export, None (and why, on the binding) if there are
-        none."""
-        reference = bindings.reference(new)
-        shown = f"{reference.get('path', '')}:{reference.get('name', '')}".lstrip(":")
-        if source.export is None:
-            text = f"Error getting APIExport {shown}: not found"
-            conditions.mark_false(new, _VALID, "APIExportNotFound", text)
-            return None
-        identity = source.identity
-        if not identity:
-            text = f"APIExport {shown} is missing status.identityHash"
-            conditions.mark_false(new, _VALID, "MissingIdentityHash", text, "Warning")
-            return None
-        if source.offers is None:
-            conditions.mark_false(new, _VALID, "InternalError", _INVALID)
-            return None
-        return identity, source.offers
-
-    def _wait(self, where: Target, new: Object, source: Source) -> list[Write]:
-        """Have an export that is there tell a binding that could not be bound of its changes."""
-        if not source.cluster or new["status"]["phase"] == "Bound":
+    def _file_resources(self, target: Target, source: Source) -> list[Write]:
+        """Return what files the rows of a binding, and the locks on their names."""
+        cluster, offers = target.cluster, source.offers or ()
+        writes = bindings.row_writes(
+            self._objects.store, cluster, target.name, source.place, offers, source.identity
+        )
+        if not writes:
             return []
-        name = bindings.reference(new).get("name") or ""
-        new["status"]["apiExportClusterName"] = source.cluster
-        return self._filed(where, (source.cluster, name), None)
+        locks = {f"{offer.plural}.{offer.group}": {"n": target.name} for offer in offers}
+        return writes + lock_writes(self._objects, cluster, locks)
 
-    def _filed(
-        self, where: Target, export: tuple[str, str], terms: bindings.Terms | None
+    def _wait(self, target: Target, source: Source, binding: Object) -> list[Write]:
+        """File a binding that is not bound with its export, whose changes then wake it."""
+        if not source.cluster or binding["status"]["phase"] == "Bound":
+            return []
+        name = bindings.reference(binding).get("name") or ""
+        binding["status"]["apiExportClusterName"] = source.cluster
+        return self._file_consumer(target, (source.cluster, name), None)
+
+    def _file_consumer(
+        self, target: Target, export: tuple[str, str], terms: bindings.Terms | None
     ) -> list[Write]:
         store = self._objects.store
-        return bindings.file_consumer(store, export, where.cluster, where.name, terms)
+        return bindings.file_consumer(store, export, target.cluster, target.name, terms)
 
-    def _is_replaced(self, where: Target, binding: Object, source: Source) -> bool:
+    def _is_replaced(self, target: Target, source: Source, binding: Object) -> bool:
         """Tell whether a binding that is bound finds another export by its reference.
 
         A workspace was made anew at the path, or an export with another identity: whoever did that
@@ -199,184 +247,188 @@ class BindingController:
         status = binding["status"]
         if status.get("phase") != "Bound":
             return False
-        owner = status.get("apiExportClusterName") or ""
-        return owner != source.cluster or self._bound_to(where, binding) not in (
-            "",
-            source.identity,
-        )
+        if status.get("apiExportClusterName") != source.cluster:
+            return True
+        return self._bound_identity(target, binding) not in ("", source.identity)
 
-    def _bound_to(self, where: Target, binding: Object) -> str:
+    def _bound_identity(self, target: Target, binding: Object) -> str:
         """Return the identity that a binding is bound to, "" if that is not known."""
         status = binding["status"]
-        place = (status.get("apiExportClusterName") or "", bindings.reference(binding)["name"])
-        key = index.consumer(*place, where.cluster, where.name)
-        terms = bindings.terms_of(self._objects.store.index_get(key) or bindings.WAITING)
+        owner = status.get("apiExportClusterName") or ""
+        export = (owner, bindings.reference(binding)["name"])
+        key = index.consumer(*export, target.cluster, target.name)
+        entry = self._objects.store.index_get(key) or bindings.WAITING
+        terms = bindings.terms_of(entry)
         if terms is not None and terms.identity:
             return terms.identity
-        bound = status.get("boundResources") or ()
-        return next((each["schema"]["identityHash"] for each in bound), "")
-
-    def _conflict(self, where: Target, found: Sequence[Offer]) -> str:
-        """Return what keeps a binding from its names, "" if nothing does."""
-        used = {
-            group: taken(self._catalog, where.cluster, group)
-            for group in dict.fromkeys(offer.group for offer in found)
-        }
-        for offer in found:
-            names, source = offer.definition["names"], ("binding", where.name)
-            for key, value, owner in conflicts(names, used[offer.group], source):
-                return (
-                    f"naming conflict with {_described(owner.row)}: "
-                    f"spec.names.{key}={value} is forbidden"
-                )
+        for bound in status.get("boundResources") or ():
+            identity: str = bound["schema"]["identityHash"]
+            return identity
         return ""
-
-    def _file(
-        self, where: Target, place: tuple[str, str], found: Sequence[Offer], identity: str
-    ) -> list[Write]:
-        cluster, store = where.cluster, self._objects.store
-        writes = bindings.row_writes(store, cluster, where.name, place, found, identity)
-        locks = {f"{each.plural}.{each.group}": {"n": where.name} for each in found}
-        return writes + lock_writes(self._objects, cluster, locks) if writes else []
 
     # ------------------------------------------------------------------------- claims
 
-    def _judge_claims(self, new: Object, source: Source) -> None:
-        """Show the export's claims, and whether the binding answers only those."""
-        offered = ((source.export or {}).get("spec") or {}).get("permissionClaims") or []
-        if offered:
-            new["status"]["exportPermissionClaims"] = list(offered)
-        else:
-            new["status"].pop("exportPermissionClaims", None)
-        answers = (new.get("spec") or {}).get("permissionClaims") or ()
-        odd = [_claim_text(each) for each in claims.unknown(offered, answers)]
-        if odd:
-            text = "unexpected/invalid claims: " + ", ".join(odd)
-            conditions.mark_false(new, "PermissionClaimsValid", "InvalidPermissionClaims", text)
-        else:
-            conditions.mark_true(new, "PermissionClaimsValid")
+    async def _apply_claims(self, target: Target, source: Source, before: Entries) -> None:
+        """Put the claims in force into effect, in three commits or more.
 
-    async def _apply_claims(
-        self, where: Target, source: Source, before: Sequence[Mapping[str, Any]]
-    ) -> None:
-        """Put the claims in force into effect: what is withdrawn first, what is granted last."""
-        found = await self._objects.read(where)
-        if found is None or source.export is None or not source.identity:
+        What is withdrawn is withdrawn first, then objects get and lose labels, then what is granted
+        is shown: at no moment does the provider see more than both sides agreed to.
+        """
+        binding = await self._objects.read(target)
+        if binding is None or source.export is None or not source.identity:
             return
-        if found["status"].get("phase") != "Bound":
+        if binding["status"].get("phase") != "Bound":
             return
-        force, place, identity = (
-            bindings.in_force(source.export, found), source.place, source.identity,
-        )  # fmt: skip
-        if self._is_replaced(where, found, source):  # what was granted to the one before, ends
-            force, place = [], (found["status"]["apiExportClusterName"], source.place[1])
-            identity = self._bound_to(where, found)
-        label = export_hash(*place)
-
-        def show(new: Object, applied: Sequence[Mapping[str, Any]]) -> None:
-            if applied:
-                new["status"]["appliedPermissionClaims"] = [dict(each) for each in applied]
-            else:
-                new["status"].pop("appliedPermissionClaims", None)
-
-        kept = [each for each in force if each in before]
-        writes = claims.index_writes(where.cluster, label, before, force)
-
-        async def withdraw(old: Object) -> Change:
-            new = await self._objects.copy(where, old)
-            show(new, kept)
-            terms = bindings.Terms(identity, kept)
-            return Change(new, [*writes, *self._filed(where, place, terms)])
-
-        async def grant(old: Object) -> Change:
-            new = await self._objects.copy(where, old)
-            show(new, force)
-            conditions.mark_true(new, "PermissionClaimsApplied")
-            conditions.summarize(new)
-            return Change(new, self._filed(where, place, bindings.Terms(identity, force)))
-
-        changed = {claims.storage(each) for each in (*before, *force) if each not in kept}
+        agreement = self._agreement(target, source, binding)
+        force = agreement.terms.claims
+        kept = [claim for claim in force if claim in before]
+        changed = {claims.storage(claim) for claim in (*before, *force) if claim not in kept}
         if changed:
-            await self._objects.adjust(where, withdraw)
+            withdraw = partial(self._withdraw, target, agreement, before, kept)
+            await self._objects.transition(target, withdraw)
         for storage in sorted(changed):
-            await relabel(self._objects, self._claims, where.cluster, storage)
-        await self._objects.adjust(where, grant)
+            await relabel(self._objects, self._claims, target.cluster, storage)
+        await self._objects.transition(target, partial(self._grant, target, agreement))
+
+    def _agreement(self, target: Target, source: Source, binding: Object) -> Agreement:
+        if self._is_replaced(target, source, binding):
+            # Nothing was agreed with the export of now; what was granted to the one before ends.
+            export = (binding["status"]["apiExportClusterName"], source.place[1])
+            identity = self._bound_identity(target, binding)
+            return Agreement(export, bindings.Terms(identity, []))
+        force = bindings.in_force(source.export or {}, binding)
+        return Agreement(source.place, bindings.Terms(source.identity, force))
+
+    def _withdraw(
+        self, target: Target, agreement: Agreement, before: Entries, kept: Entries, binding: Object
+    ) -> list[Write]:
+        """Leave of the claims those that were in force and stay so."""
+        _show_claims(binding, kept)
+        label = export_hash(*agreement.export)
+        writes = claims.index_writes(target.cluster, label, before, agreement.terms.claims)
+        terms = agreement.terms._replace(claims=kept)
+        return writes + self._file_consumer(target, agreement.export, terms)
+
+    def _grant(self, target: Target, agreement: Agreement, binding: Object) -> list[Write]:
+        """Show all claims in force as applied."""
+        _show_claims(binding, agreement.terms.claims)
+        conditions.mark_true(binding, "PermissionClaimsApplied")
+        conditions.summarize(binding)
+        return self._file_consumer(target, agreement.export, agreement.terms)
 
     # ------------------------------------------------------------------------- the end
 
-    async def _end(self, where: Target, found: Object) -> Outcome:
-        """Delete what was made of the bound resources, then let the binding go."""
-        status = found.get("status") or {}
+    async def _end(self, target: Target, binding: Object) -> Outcome:
+        """Delete the objects of the bound resources, then let the binding go."""
+        status = binding.get("status") or {}
         bound = status.get("boundResources") or []
         if bound:
             remaining = Remaining()
-            listed = self._contents(bound, await self._adopted(where), where.cluster)
-            await remove(self._objects, where.cluster, listed, remaining, self._deleter)
+            contents = self._contents(bound, await self._adopted(target), target.cluster)
+            await remove(self._objects, target.cluster, contents, remaining, self._deleter)
             if remaining.resources:
-                await self._say(where, remaining)
+                await self._objects.transition(target, partial(_show_remaining, remaining))
                 remaining.raise_refused()
                 return Again(_RETRY)
-        await self._release(where, bound)
+        await self._objects.transition(target, partial(self._release, target, bound))
         return DONE
 
     def _contents(
-        self,
-        bound: Sequence[Mapping[str, Any]],
-        adopted: set[tuple[str, str, str]],
-        cluster: str,
+        self, bound: Entries, adopted: set[tuple[str, str, str]], cluster: str
     ) -> Iterable[StoredRange]:
-        """Yield what has to go: not what another binding is waiting to adopt."""
-        doomed = {
-            storage_name(each["group"], each["resource"], each["schema"]["identityHash"])
-            for each in bound
-            if (each["schema"]["identityHash"], each["group"], each["resource"]) not in adopted
-        }
+        """Yield the ranges to be deleted: not those that another binding is waiting to adopt."""
+        doomed = set()
+        for entry in bound:
+            identity, group, plural = _bound_key(entry)
+            if (identity, group, plural) not in adopted:
+                doomed.add(storage_name(group, plural, identity))
         for key, _ in self._objects.store.index_scan(index.counts(cluster)):
             _, _, namespace, storage = key.split(b"\0", 3)
             if storage in doomed:
                 yield StoredRange(namespace.decode(), storage)
 
-    async def _adopted(self, where: Target) -> set[tuple[str, str, str]]:
-        found = set()
-        for other in await self._objects.read_all(api_bindings(), where.cluster):
-            if other["metadata"]["name"] == where.name or "deletionTimestamp" in other["metadata"]:
+    async def _adopted(self, target: Target) -> set[tuple[str, str, str]]:
+        """Return identity, group and plural of what other bindings of the workspace refer to."""
+        adopted = set()
+        for other in await self._objects.read_all(api_bindings(), target.cluster):
+            if other["metadata"]["name"] == target.name or "deletionTimestamp" in other["metadata"]:
                 continue
-            source = self._source(where.cluster, other)
-            export = source.export or {}
-            identity = (export.get("status") or {}).get("identityHash") or ""
-            for each in (export.get("spec") or {}).get("resources") or ():
-                found.add((identity, each.get("group") or "", each["name"]))
-        return found
+            source = self._source(target.cluster, other)
+            for resource in resources(source.export or {}):
+                adopted.add((source.identity, resource.get("group") or "", resource["name"]))
+        return adopted
 
-    async def _say(self, where: Target, remaining: Remaining) -> None:
-        async def change(old: Object) -> Change:
-            new = await self._objects.copy(where, old)
-            text = remaining.resources_text()
-            reason = "ResourceRemaining"
-            if remaining.finalizers:
-                text += "; " + remaining.finalizers_text("APIBinding")
-                reason = "ResourceFinalizersRemain"
-            if remaining.refused:
-                text += "; " + remaining.refused_text()
-                reason = "ResourceDeletionFailed"
-            conditions.mark_false(new, "BindingResourceDeleteSuccess", reason, text)
-            conditions.summarize(new)
-            return Change(new)
-
-        await self._objects.adjust(where, change)
-
-    async def _release(self, where: Target, bound: Sequence[Mapping[str, Any]]) -> None:
-        async def change(old: Object) -> Change:
-            new = await self._objects.copy(where, old)
-            remove_finalizer(new["metadata"], bindings.BINDING_FINALIZER)
-            locks = {f"{each['resource']}.{each['group']}": None for each in bound}
-            return Change(new, lock_writes(self._objects, where.cluster, locks))
-
-        await self._objects.adjust(where, change)
+    def _release(self, target: Target, bound: Entries, binding: Object) -> list[Write]:
+        remove_finalizer(binding["metadata"], bindings.BINDING_FINALIZER)
+        locks = {f"{entry['resource']}.{entry['group']}": None for entry in bound}
+        return lock_writes(self._objects, target.cluster, locks)
 
 
-def _is_among(bound: Mapping[str, Any], found: Sequence[Offer]) -> bool:
-    return any((each.group, each.plural) == (bound["group"], bound["resource"]) for each in found)
+def _export_problem(binding: Object, source: Source) -> Problem | None:
+    """Return why nothing can be bound from an export."""
+    reference = bindings.reference(binding)
+    export = f"{reference.get('path', '')}:{reference.get('name', '')}".lstrip(":")
+    if source.export is None:
+        text = f"Error getting APIExport {export}: not found"
+        return Problem(_VALID, "APIExportNotFound", text)
+    if not source.identity:
+        text = f"APIExport {export} is missing status.identityHash"
+        return Problem(_VALID, "MissingIdentityHash", text, "Warning")
+    if source.offers is None:
+        return Problem(_VALID, "InternalError", _INVALID)
+    return None
+
+
+def _judge_claims(binding: Object, source: Source) -> None:
+    """Show the export's claims, and whether the binding answers only those."""
+    spec = (source.export or {}).get("spec") or {}
+    offered = spec.get("permissionClaims") or []
+    if offered:
+        binding["status"]["exportPermissionClaims"] = list(offered)
+    else:
+        binding["status"].pop("exportPermissionClaims", None)
+    answers = (binding.get("spec") or {}).get("permissionClaims") or ()
+    unexpected = [_claim_text(claim) for claim in claims.unknown(offered, answers)]
+    if unexpected:
+        text = "unexpected/invalid claims: " + ", ".join(unexpected)
+        conditions.mark_false(binding, "PermissionClaimsValid", "InvalidPermissionClaims", text)
+    else:
+        conditions.mark_true(binding, "PermissionClaimsValid")
+
+
+def _show_claims(binding: Object, applied: Entries) -> None:
+    if applied:
+        binding["status"]["appliedPermissionClaims"] = [dict(claim) for claim in applied]
+    else:
+        binding["status"].pop("appliedPermissionClaims", None)
+
+
+def _applied_claims(binding: Object) -> Entries:
+    status = binding.get("status") or {}
+    return status.get("appliedPermissionClaims") or []
+
+
+def _show_remaining(remaining: Remaining, binding: Object) -> None:
+    """Say on a binding that is being deleted what it waits for."""
+    text, reason = remaining.resources_text(), "ResourceRemaining"
+    if remaining.finalizers:
+        text += "; " + remaining.finalizers_text("APIBinding")
+        reason = "ResourceFinalizersRemain"
+    if remaining.refused:
+        text += "; " + remaining.refused_text()
+        reason = "ResourceDeletionFailed"
+    conditions.mark_false(binding, "BindingResourceDeleteSuccess", reason, text)
+    conditions.summarize(binding)
+
+
+def _is_false(binding: Object, kind: str) -> bool:
+    condition = find_condition(binding, kind)
+    return condition is not None and condition["status"] != "True"
+
+
+def _bound_key(entry: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return identity, group and plural of an entry of status.boundResources."""
+    return entry["schema"]["identityHash"], entry["group"], entry["resource"]
 
 
 def _described(row: CatalogRow) -> str:
@@ -388,8 +440,8 @@ def _described(row: CatalogRow) -> str:
 
 def _claim_text(claim: Mapping[str, Any]) -> str:
     group, resource, identity = claims.key(claim)
-    shown = f"{resource}.{group}" if group else resource
-    return f"{shown} (identity {identity})" if identity else shown
+    name = f"{resource}.{group}" if group else resource
+    return f"{name} (identity {identity})" if identity else name
 
 
 def _sync_extra(meta: dict[str, Any], export: Object) -> None:
@@ -397,6 +449,5 @@ def _sync_extra(meta: dict[str, Any], export: Object) -> None:
     given = (export.get("metadata") or {}).get("annotations") or {}
     own = meta.get("annotations") or {}
     kept = {key: value for key, value in own.items() if not key.startswith(EXTRA)}
-    meta["annotations"] = kept | {
-        key: value for key, value in given.items() if key.startswith(EXTRA)
-    }
+    passed_on = {key: value for key, value in given.items() if key.startswith(EXTRA)}
+    meta["annotations"] = kept | passed_on

@@ -93,7 +93,9 @@ class Saved(NamedTuple):
 IndexHook = Callable[[Target, Object | None, Object | None], Iterable[Write]]
 Prepare = Callable[[], Awaitable[Change]]
 Changing = Callable[[Object], Awaitable[Change]]
-# The same, told how many bytes the object has as it is stored.
+# Changes an object in place; returns the writes of the same commit.
+Transition = Callable[[Object], Sequence[Write] | None]
+# As Changing, told how many bytes the object has as it is stored.
 Revising = Callable[[Object, int], Awaitable[Change]]
 # Told of a stored object before it is decoded: whoever counts memory may refuse it.
 ClaimBytes = Callable[[bytes], None]
@@ -268,6 +270,19 @@ class Objects:
             if error.reason != "NotFound":
                 raise
         return None
+
+    async def transition(self, target: Target, step: Transition) -> Saved | None:
+        """Have a controller take an object one step further: nothing happens if it is gone.
+
+        `step` changes a copy of the object in place and returns the writes that belong to the same
+        commit. It is called again if somebody else was faster.
+        """
+
+        async def change(old: Object) -> Change:
+            new = await self.copy(target, old)
+            return Change(new, step(new) or ())
+
+        return await self.adjust(target, change)
 
     def creation_writes(self, target: Target, obj: Object) -> list[Write]:
         """Return the writes that store a new object, for a commit of several.
