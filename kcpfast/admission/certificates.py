@@ -50,16 +50,16 @@ class Certificates:
             self._check(review, "sign")
         _check_decisions(review)
         if old.get("certificate") and "certificate" in changed:
-            why = "updates may not modify existing certificate content"
-            raise _invalid(review, "status.certificate", why)
+            message = "updates may not modify existing certificate content"
+            raise _invalid(review, "status.certificate", message)
 
     def _check(self, review: Review, verb: str) -> None:
         """Ask for a verb on the signer, or on all signers of its domain."""
         signer = ((review.old or {}).get("spec") or {}).get("signerName") or ""
         domain = signer.partition("/")[0]
         for name in (signer, f"{domain}/*"):
-            wanted = Attributes(verb, CERTIFICATES_GROUP, "*", "signers", name=name)
-            if self._allows(review.user, review.target.cluster, wanted):
+            attributes = Attributes(verb, CERTIFICATES_GROUP, "*", "signers", name=name)
+            if self._allows(review.user, review.target.cluster, attributes):
                 return
         raise review.refuse(
             f"user not permitted to {verb} requests with signerName {go_value(signer)}"
@@ -95,7 +95,6 @@ def _check_decisions(review: Review) -> None:
             )
 
 
-def _invalid(review: Review, field: str, why: str) -> Exception:
-    return invalid(
-        "CertificateSigningRequest", CERTIFICATES_GROUP, review.name, [field_forbidden(field, why)]
-    )
+def _invalid(review: Review, field: str, message: str) -> Exception:
+    causes = [field_forbidden(field, message)]
+    return invalid("CertificateSigningRequest", CERTIFICATES_GROUP, review.name, causes)

@@ -120,10 +120,10 @@ class Review:
         assert self.new is not None
         return self.new
 
-    def refuse(self, why: str) -> ApiError:
+    def refuse(self, message: str) -> ApiError:
         """Return the 403 with which admission refuses; `why` completes the sentence."""
         group, plural = self.place
-        return forbidden(plural, group, self.name, why)
+        return forbidden(plural, group, self.name, message)
 
 
 Run = Callable[[Review], Awaitable[None] | None]
@@ -159,9 +159,8 @@ class Admission:
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         """Take the plugins in their order."""
-        self._deletions = {
-            place for each in plugins if DELETE in each.operations for place in each.places or ()
-        }
+        deleting = [plugin for plugin in plugins if DELETE in plugin.operations]
+        self._deletions = {place for plugin in deleting for place in plugin.places or ()}
         mutating = [plugin for plugin in plugins if plugin.mutates]
         self._mutating = _Rows(mutating)
         self._once_more = _Rows([plugin for plugin in mutating if not plugin.once])
@@ -202,11 +201,11 @@ class _Rows:
     def concerned(self, review: Review) -> tuple[Run, ...]:
         place = review.place if review.place in self._named else _OTHER
         question = (place, review.operation, review.subresource)
-        found = self._known.get(question)
-        if found is None:
-            found = tuple(each.run for each in self._plugins if each.looks_at(*question))
-            self._known[question] = found
-        return found
+        runs = self._known.get(question)
+        if runs is None:
+            runs = tuple(plugin.run for plugin in self._plugins if plugin.looks_at(*question))
+            self._known[question] = runs
+        return runs
 
 
 # Stands for every resource that no plugin names.
@@ -257,9 +256,9 @@ class Deletions:
         """Return a stored object's target as its workspace serves it, itself if none does."""
         resource, storage = target.resource, target.resource.storage
         place = (resource.group, resource.plural)
-        found = self._catalog.stored(target.cluster, *place)
-        if found is not None and found.storage == storage:
-            return target._replace(resource=found)
+        resource_served = self._catalog.stored(target.cluster, *place)
+        if resource_served is not None and resource_served.storage == storage:
+            return target._replace(resource=resource_served)
         _, _, identity = storage.decode().partition(_BOUND)
         origin = self._catalog.by_identity(identity, *place) if identity else None
         versions = self._catalog.from_origin(origin) if origin is not None else {}

@@ -51,8 +51,8 @@ class Dynamic:
         """
         self._kept = kept
         self._objects, self._catalog, self._aside = objects, catalog, objects.aside
-        self._decide: Decide = lambda user, cluster, wanted: self._aside.on_loop(
-            decide, user, cluster, wanted
+        self._decide: Decide = lambda user, cluster, attributes: self._aside.on_loop(
+            decide, user, cluster, attributes
         )
         self._matcher = Matcher(objects, catalog)
         self._registry = Registry(objects, reader)
@@ -121,8 +121,8 @@ class Dynamic:
     ) -> None:
         """Go on with what is registered when it is ready to run."""
         review.claim(GROWTH * unmade.size)
-        made = await self._aside.run(unmade.size, review.user.name, unmade.make)
-        pending = step(made, review)
+        registered = await self._aside.run(unmade.size, review.user.name, unmade.make)
+        pending = step(registered, review)
         if pending is not None:
             await pending
 

@@ -70,7 +70,8 @@ class ExpressionScope(NamedTuple):
 
 def scope_of(spec: Mapping[str, Any]) -> ExpressionScope:
     """Return what the expressions of a policy may use."""
-    variables = tuple((each["name"], each["expression"]) for each in spec.get("variables") or ())
+    declared = spec.get("variables") or ()
+    variables = tuple((variable["name"], variable["expression"]) for variable in declared)
     return ExpressionScope(spec.get("paramKind") is not None, True, variables)
 
 
@@ -89,8 +90,8 @@ def compiled(source: str, results: tuple[str, ...], scope: ExpressionScope) -> C
 
     Whoever writes the same policy twice, or in ten workspaces, compiles once.
     """
-    made = partial(_compiled, source, results, scope)
-    return _PROGRAMS.get((source, results, scope), made).program
+    compile_it = partial(_compiled, source, results, scope)
+    return _PROGRAMS.get((source, results, scope), compile_it).program
 
 
 def _compiled(source: str, results: tuple[str, ...], scope: ExpressionScope) -> _Compiled:
@@ -101,8 +102,8 @@ def _compiled(source: str, results: tuple[str, ...], scope: ExpressionScope) -> 
     declared = expressions.declared(
         params=scope.params, authorizer=scope.authorizer, computed=computed
     )
-    wanted = tuple(expressions.result_type(name) for name in results)
-    program = expressions.compiled(source, declared, wanted, expressions.made())
+    types = tuple(expressions.result_type(name) for name in results)
+    program = expressions.compiled(source, declared, types, expressions.made())
     named = sum(len(name) + len(text) for name, text in scope.variables)
     return _Compiled(program, _GROWTH * len(source) + named)
 
@@ -114,9 +115,9 @@ class Condition(NamedTuple):
     expression: str
 
 
-def conditions(found: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
+def conditions(listed: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
     """Return the match conditions of a webhook or policy."""
-    return tuple(Condition(each["name"], each["expression"]) for each in found)
+    return tuple(Condition(condition["name"], condition["expression"]) for condition in listed)
 
 
 class Evaluation:
@@ -142,40 +143,43 @@ class Evaluation:
         self, scope: ExpressionScope, budget: Budget, params: Object | None = None
     ) -> dict[str, object]:
         """Return the variables; those of the policy are worked out when they are first read."""
-        found: dict[str, object] = {
+        variables: dict[str, object] = {
             "object": self.new,
             "oldObject": self.old,
             "request": self.request,
             "namespaceObject": self._namespace_object(),
         }
         if scope.params:
-            found["params"] = params
+            variables["params"] = params
         if scope.authorizer:
             asker = Asker(self._decide, self.review.user, self.review.target.cluster)
-            found["authorizer"] = asker
-            found["authorizer.requestResource"] = asker.about(self.review, self.matched)
-        found["variables"] = _Variables(scope, found, budget)
-        return found
+            variables["authorizer"] = asker
+            variables["authorizer.requestResource"] = asker.about(self.review, self.matched)
+        variables["variables"] = _Variables(scope, variables, budget)
+        return variables
 
     def _namespace_object(self) -> Object | None:
         """Return what expressions see of the namespace; a Namespace is in none."""
-        found = self._namespace(self.review)
-        if found is None:
+        namespace = self._namespace(self.review)
+        if namespace is None:
             return None
-        meta = dict(found["metadata"])
+        meta = dict(namespace["metadata"])
         for key in ("creationTimestamp", "deletionTimestamp"):
             if key in meta:
                 meta[key] = _timestamp(meta[key])
-        return found | {"metadata": meta}
+        return namespace | {"metadata": meta}
 
     def hold(
-        self, wanted: Sequence[Condition], bindings: Mapping[str, object], scope: ExpressionScope
+        self,
+        matched: Sequence[Condition],
+        bindings: Mapping[str, object],
+        scope: ExpressionScope,
     ) -> bool:
         """Tell whether all conditions hold; Failed if none says no but some have no value."""
         from kcpfast.schema.cel import Budget  # noqa: PLC0415 - few workspaces have any
 
         budget, errors = Budget(CONDITIONS_COST), []
-        for condition in wanted:
+        for condition in matched:
             try:
                 value = evaluate(condition.expression, (BOOL,), scope, bindings, budget)
             except EvaluationError as failed:
@@ -235,7 +239,7 @@ class _Variables(dict[str, object]):
         from kcpfast.schema.cel import CelError  # noqa: PLC0415 - few workspaces have any
 
         listed = self._scope.variables
-        number = next(place for place, (each, _) in enumerate(listed) if each == name)
+        number = next(place for place, (variable, _) in enumerate(listed) if variable == name)
         scope = self._scope._replace(variables=listed[:number])
         try:
             program = compiled(listed[number][1], (), scope)
@@ -264,7 +268,7 @@ def request_of(review: Review, matched: Resource) -> dict[str, Any]:
     kind = _kind(review, matched)
     resource = {"group": matched.group, "version": matched.version, "resource": matched.plural}
     own = review.resource
-    told: dict[str, Any] = {
+    request: dict[str, Any] = {
         "kind": kind,
         "resource": resource,
         "subResource": review.subresource,
@@ -282,7 +286,7 @@ def request_of(review: Review, matched: Resource) -> dict[str, Any]:
         "dryRun": review.dry_run,
         "options": review.options(),
     }
-    return {key: value for key, value in told.items() if value != "" and value != {}}
+    return {key: value for key, value in request.items() if value != "" and value != {}}
 
 
 def _kind(review: Review, resource: Resource) -> dict[str, str]:
@@ -337,9 +341,9 @@ class Asker:
         )
         return _Question(self, attributes)
 
-    def ask(self, wanted: Attributes) -> _Decision:
+    def ask(self, attributes: Attributes) -> _Decision:
         """Ask."""
-        return _Decision(self._decide(self._user, self._cluster, wanted))
+        return _Decision(self._decide(self._user, self._cluster, attributes))
 
 
 class _Group(NamedTuple):

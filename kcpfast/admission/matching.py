@@ -42,10 +42,10 @@ class OperationRule(NamedTuple):
         )
 
     def _names_resource(self, plural: str, part: str) -> bool:
-        wanted = ("*/*", f"{plural}/*", f"*/{part}", f"{plural}/{part}")
+        patterns = ("*/*", f"{plural}/*", f"*/{part}", f"{plural}/{part}")
         if not part:
-            wanted = ("*/*", "*", f"{plural}/*", plural)
-        return any(each in self.resources for each in wanted)
+            patterns = ("*/*", "*", f"{plural}/*", plural)
+        return any(pattern in self.resources for pattern in patterns)
 
 
 def _has(words: frozenset[str], word: str) -> bool:
@@ -70,14 +70,14 @@ class Criteria(NamedTuple):
     objects: Selects | None
 
 
-def criteria(found: Mapping[str, Any], rules: str = "rules") -> Criteria:
+def criteria(spec: Mapping[str, Any], rules: str = "rules") -> Criteria:
     """Return the criteria in a webhook, or (`rules` = resourceRules) in match resources."""
     return Criteria(
-        tuple(_rules(found.get(rules) or ())),
-        tuple(_rules(found.get("excludeResourceRules") or ())),
-        found.get("matchPolicy") != "Exact",
-        _selects(found.get("namespaceSelector")),
-        _selects(found.get("objectSelector")),
+        tuple(_rules(spec.get(rules) or ())),
+        tuple(_rules(spec.get("excludeResourceRules") or ())),
+        spec.get("matchPolicy") != "Exact",
+        _selects(spec.get("namespaceSelector")),
+        _selects(spec.get("objectSelector")),
     )
 
 
@@ -86,8 +86,8 @@ def _selects(selector: Mapping[str, Any] | None) -> Selects | None:
     return labels_test(terms) if terms else None
 
 
-def _rules(found: Iterable[Mapping[str, Any]]) -> Iterator[OperationRule]:
-    for rule in found:
+def _rules(rules: Iterable[Mapping[str, Any]]) -> Iterator[OperationRule]:
+    for rule in rules:
         yield OperationRule(
             frozenset(rule.get("operations") or ()),
             frozenset(rule.get("apiGroups") or ()),
@@ -106,22 +106,22 @@ class Matcher:
         self._objects = objects
         self._catalog = catalog
 
-    def match(self, wanted: Criteria, review: Review) -> Resource | None:
+    def match(self, terms: Criteria, review: Review) -> Resource | None:
         """Return the resource as which a request is looked at, None if it is not.
 
         NotFound if the request is in a namespace that is not there. What is stored is asked of the
         loop, so that this may be called beside it.
         """
-        if not self._selects_object(wanted.objects, review):
+        if not self._selects_object(terms.objects, review):
             return None
-        if self._covered(wanted.excluded, review, equivalent=wanted.equivalent) is not None:
+        if self._covered(terms.excluded, review, equivalent=terms.equivalent) is not None:
             return None
-        found: Resource | None = review.resource
-        if wanted.rules:
-            found = self._covered(wanted.rules, review, equivalent=wanted.equivalent)
-        if found is None or not self._selects_namespace(wanted.namespaces, review):
+        matched: Resource | None = review.resource
+        if terms.rules:
+            matched = self._covered(terms.rules, review, equivalent=terms.equivalent)
+        if matched is None or not self._selects_namespace(terms.namespaces, review):
             return None
-        return found
+        return matched
 
     def _covered(
         self, rules: Iterable[OperationRule], review: Review, *, equivalent: bool
@@ -137,8 +137,8 @@ class Matcher:
         """Yield the other faces of a stored kind: versions, or both groups of events."""
         others: Iterable[Resource] = ()
         if resource.origin is not None and resource.origin.hash and not resource.builtin:
-            found = self._objects.aside.on_loop(self._catalog.from_origin, resource.origin)
-            others = found.values()
+            by_version = self._objects.aside.on_loop(self._catalog.from_origin, resource.origin)
+            others = by_version.values()
         for other in (*others, *self._catalog.static()):
             same = (other.group, other.version) == (resource.group, resource.version)
             if other.storage == resource.storage and not same:
@@ -155,20 +155,20 @@ class Matcher:
         if selects is None:
             return True
         if review.resource is NAMESPACES:
-            found = review.new if review.operation != "DELETE" else review.old
+            namespace = review.new if review.operation != "DELETE" else review.old
         elif review.target.namespace:
-            found = self.namespace(review)
+            namespace = self.namespace(review)
         else:
             return True
-        return selects((found["metadata"].get("labels") if found else None) or {})
+        return selects((namespace["metadata"].get("labels") if namespace else None) or {})
 
     def namespace(self, review: Review) -> Object | None:
         """Return the namespace that a request is in, None if it is in none."""
         name = review.target.namespace
         if not name:
             return None
-        where = review.target._replace(resource=NAMESPACES, namespace="", name=name)
-        return self._objects.aside.on_loop(self._objects.load, where)
+        target = review.target._replace(resource=NAMESPACES, namespace="", name=name)
+        return self._objects.aside.on_loop(self._objects.load, target)
 
 
 def is_scale(review: Review) -> bool:
@@ -184,11 +184,11 @@ def shown(review: Review, obj: Object | None) -> Object | None:
     return scale_of(obj, paths, usual=0)
 
 
-def converted(obj: Object | None, source: Resource, wanted: Resource) -> Object | None:
+def converted(obj: Object | None, source: Resource, to_resource: Resource) -> Object | None:
     """Return an object of one resource as another face of the same storage shows it."""
-    if obj is None or source is wanted:
+    if obj is None or source is to_resource:
         return obj
-    made = source.to_storage(obj) if source.to_storage is not None else obj
-    if wanted.from_storage is not None:
-        made = wanted.from_storage(made | {"apiVersion": wanted.storage_version})
-    return made | {"apiVersion": wanted.api_version, "kind": wanted.kind}
+    new = source.to_storage(obj) if source.to_storage is not None else obj
+    if to_resource.from_storage is not None:
+        new = to_resource.from_storage(new | {"apiVersion": to_resource.storage_version})
+    return new | {"apiVersion": to_resource.api_version, "kind": to_resource.kind}

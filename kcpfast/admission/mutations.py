@@ -102,8 +102,8 @@ class MutatingPolicies:
             bindings = looking.bindings(policy.scope, budget, param)
             if not number and not looking.hold(policy.conditions, bindings, policy.scope):
                 return
-            made = _mutated(policy, mutation, looking, bindings, budget)
-            rewrite(review, made, matched)
+            mutated = _mutated(policy, mutation, looking, bindings, budget)
+            rewrite(review, mutated, matched)
 
 
 def _mutated(
@@ -118,22 +118,22 @@ def _mutated(
 
     applies = mutation["patchType"] == "ApplyConfiguration"
     expression = mutation["applyConfiguration" if applies else "jsonPatch"]["expression"]
-    wanted = (CONFIGURATION if applies else JSON_PATCH,)
-    value = evaluate(expression, wanted, policy.scope, bindings, budget)
+    result_types = (CONFIGURATION if applies else JSON_PATCH,)
+    value = evaluate(expression, result_types, policy.scope, bindings, budget)
     assert looking.new is not None
     try:
         change: Any = plain(value)
         if applies:
             node = _SCALE if is_scale(looking.review) else node_of(looking.matched)
             return _applied(looking.new, change, node)
-        made = apply_json_patch(looking.new, change)
+        patched = apply_json_patch(looking.new, change)
     except CelError as error:
         raise EvaluationError(f"type mismatch: {error.message}") from None
     except ApiError as error:
         raise EvaluationError(f"error applying patch: {error.message}") from None
-    if not isinstance(made, dict):
+    if not isinstance(patched, dict):
         raise EvaluationError("error applying patch: the outcome is no object")
-    return made
+    return patched
 
 
 _NUMBER = {"type": "object", "properties": {"replicas": {"type": "integer"}}}
@@ -146,9 +146,9 @@ def _applied(live: Object, change: Object, node: MergeNode) -> Object:
     check_applied(change, node)
     atomic = list(_atomic_places(change, node, ""))
     if atomic:
-        why = "may not mutate atomic arrays, maps or structs: "
+        message = "may not mutate atomic arrays, maps or structs: "
         raise EvaluationError(
-            f"error applying patch: invalid ApplyConfiguration: {why}{', '.join(atomic)}"
+            f"error applying patch: invalid ApplyConfiguration: {message}{', '.join(atomic)}"
         )
     try:
         merged: Object = merge_objects(live, change, node)

@@ -42,13 +42,13 @@ class Params:
         if kind is None or reference is None:
             return [None]
         on_loop = self._objects.aside.on_loop
-        where = on_loop(self._place, cluster, kind, reference, namespace)
-        found = self._find(where, reference)
-        if not found and reference.get("parameterNotFoundAction") == "Deny":
+        target = on_loop(self._place, cluster, kind, reference, namespace)
+        params = self._find(target, reference)
+        if not params and reference.get("parameterNotFoundAction") == "Deny":
             raise EvaluationError(
                 "no params found for policy binding with `Deny` parameterNotFoundAction"
             )
-        return list(found)
+        return list(params)
 
     def _place(
         self, cluster: str, kind: Mapping[str, Any], reference: Mapping[str, Any], namespace: str
@@ -56,8 +56,8 @@ class Params:
         group, _, version = kind["apiVersion"].rpartition("/")
         served = self._catalog.of_kind(cluster, group, version, kind["kind"])
         if served is None:
-            shown = f"{kind['apiVersion']}, Kind={kind['kind']}"
-            raise EvaluationError(f"paramKind kind `{shown}` not known")
+            kind_text = f"{kind['apiVersion']}, Kind={kind['kind']}"
+            raise EvaluationError(f"paramKind kind `{kind_text}` not known")
         given = reference.get("namespace") or ""
         if not served.resource.namespaced:
             if given:
@@ -72,22 +72,22 @@ class Params:
             )
         return Target(served.resource, cluster, given or namespace, "")
 
-    def _find(self, where: Target, reference: Mapping[str, Any]) -> list[Object]:
+    def _find(self, target: Target, reference: Mapping[str, Any]) -> list[Object]:
         """Read them on the loop, as little at a time as others do not notice; decode them here."""
         on_loop, selector = self._objects.aside.on_loop, reference.get("selector")
         if selector is None:
-            record = on_loop(self._objects.record, where._replace(name=reference["name"]))
-            return [values.decode(where.resource, *record)] if record is not None else []
+            record = on_loop(self._objects.record, target._replace(name=reference["name"]))
+            return [values.decode(target.resource, *record)] if record is not None else []
         selects = labels_test(from_object(selector))
-        within = object_prefix(where.resource, where.cluster, where.namespace)
-        after, found = b"", list[Object]()
+        within = object_prefix(target.resource, target.cluster, target.namespace)
+        after, params = b"", list[Object]()
         while True:
             page = on_loop(self._objects.store.scan, within, after, 0, 0, _PIECE)
-            found += [
-                values.decode(where.resource, item.revision, item.value)
+            params += [
+                values.decode(target.resource, item.revision, item.value)
                 for item in page.items
                 if selects(values.labels(item.value))
             ]
             after = page.last
             if not after:
-                return found
+                return params

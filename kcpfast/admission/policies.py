@@ -122,7 +122,7 @@ def _message(
     policy: Policy, validation: Mapping[str, Any], bindings: Mapping[str, object], budget: Budget
 ) -> str:
     """Return what is said of a validation that does not hold; Failed if the budget is spent."""
-    found = ""
+    message = ""
     if validation.get("messageExpression"):
         scope = policy.scope._replace(authorizer=False)
         try:
@@ -131,25 +131,25 @@ def _message(
             if not budget.remaining:
                 raise EvaluationError(f"failed messageExpression: {failed}") from None
         else:
-            found = str(value).strip() if isinstance(value, str) else ""
-    if not found or "\n" in found or len(found.encode()) > _MAX_MESSAGE:
-        found = str(validation.get("message") or "").strip()
-    return found or f"failed expression: {validation['expression'].strip()}"
+            message = str(value).strip() if isinstance(value, str) else ""
+    if not message or "\n" in message or len(message.encode()) > _MAX_MESSAGE:
+        message = str(validation.get("message") or "").strip()
+    return message or f"failed expression: {validation['expression'].strip()}"
 
 
 def _annotate(
     policy: Policy, looking: Evaluation, bindings: Mapping[str, object], budget: Budget
 ) -> None:
     """Add the policy's annotations to the audit event."""
-    for each in policy.spec.get("auditAnnotations") or ():
+    for annotation in policy.spec.get("auditAnnotations") or ():
         try:
             value = evaluate(
-                each["valueExpression"], (STRING, NULL), policy.scope, bindings, budget
+                annotation["valueExpression"], (STRING, NULL), policy.scope, bindings, budget
             )
         except EvaluationError:
             continue
         if isinstance(value, str) and value.strip():
-            looking.review.audit[f"{policy.name}/{each['key']}"] = value.strip()
+            looking.review.audit[f"{policy.name}/{annotation['key']}"] = value.strip()
 
 
 def _enforce(
@@ -163,7 +163,7 @@ def _enforce(
         elif action == "Warn":
             review.warnings.append(f"Validation failed for {named}: {decision.message}")
         else:
-            told = {
+            details = {
                 "message": decision.message,
                 "policy": policy.name,
                 "binding": binding.name,
@@ -171,7 +171,7 @@ def _enforce(
                 "validationActions": list(binding.actions),
             }
             key = "validation.policy.admission.k8s.io/validation_failure"
-            review.audit[key] = msgspec.json.encode([told]).decode()
+            review.audit[key] = msgspec.json.encode([details]).decode()
 
 
 def _refusal(review: Review, denial: Denial) -> ApiError:

@@ -98,12 +98,12 @@ class Quotas:
             self._claim(review, quota)
 
     def _load(self, cluster: str, namespace: str) -> tuple[Quota, ...]:
-        found: list[Quota] = []
+        quotas: list[Quota] = []
         for place in dict.fromkeys((namespace, "")):
             for key, data in self._store.index_scan(index.quota(cluster, place)):
                 name = key.rpartition(b"\0")[2].decode()
-                found.append(Quota(name, not place, msgspec.json.decode(data)))
-        return tuple(found)
+                quotas.append(Quota(name, not place, msgspec.json.decode(data)))
+        return tuple(quotas)
 
     def _claim(self, review: Review, quota: Quota) -> None:
         names = [name for name in names_of(review.resource) if name in quota.hard]

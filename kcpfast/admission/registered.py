@@ -136,15 +136,17 @@ class Unmade:
         return self.made
 
 
-def stored_bytes(found: Mapping[str, Sequence[Item]]) -> int:
+def stored_bytes(items: Mapping[str, Sequence[Item]]) -> int:
     """Return how many bytes objects are stored in."""
-    return sum(len(item.value) for items in found.values() for item in items)
+    return sum(len(item.value) for listed in items.values() for item in listed)
 
 
 def too_much() -> ApiError:
     """Return the 403 for a workspace that registers too much; configurations can be deleted."""
-    why = f"webhooks and admission policies of a workspace may come to {MOST_BYTES} bytes at most"
-    return ApiError("Forbidden", why)
+    message = (
+        f"webhooks and admission policies of a workspace may come to {MOST_BYTES} bytes at most"
+    )
+    return ApiError("Forbidden", message)
 
 
 def _weight(unmade: Unmade | None) -> int:
@@ -177,8 +179,8 @@ class Registry:
             return None
         origin = target.resource.origin
         cluster = (origin.export_cluster if origin is not None else "") or target.cluster
-        found = self._registered.get(cluster, partial(self._load, cluster))
-        return found and (found.made or found)
+        registered = self._registered.get(cluster, partial(self._load, cluster))
+        return registered and (registered.made or registered)
 
     def _load(self, cluster: str) -> Unmade | None:
         store = self._objects.store
@@ -186,10 +188,10 @@ class Registry:
             store.index_get(index.total(cluster, kind.storage)) is None for kind in _KINDS.values()
         ):
             return None
-        found = Unmade(cluster, self._read(cluster))
-        if found.size < SMALL:
-            found.make()
-        return found
+        unmade = Unmade(cluster, self._read(cluster))
+        if unmade.size < SMALL:
+            unmade.make()
+        return unmade
 
     def _read(self, cluster: str) -> dict[str, Sequence[Item]] | None:
         """Return what is stored, by kind; None if that is too much."""
@@ -212,34 +214,34 @@ class Registry:
             raise too_much()
 
 
-def _made(cluster: str, found: Mapping[str, Sequence[Item]]) -> Registered:
+def _made(cluster: str, items: Mapping[str, Sequence[Item]]) -> Registered:
     all_of = {
-        plural: [values.decode(_KINDS[plural], item.revision, item.value) for item in items]
-        for plural, items in found.items()
+        plural: [values.decode(_KINDS[plural], item.revision, item.value) for item in listed]
+        for plural, listed in items.items()
     }
-    listed = (
+    registered = (
         tuple(_policies(all_of, "mutating")),
         tuple(_hooks(all_of["mutatingwebhookconfigurations"])),
         tuple(_policies(all_of, "validating")),
         tuple(_hooks(all_of["validatingwebhookconfigurations"])),
     )
-    deletes = any(_looks_at_deletions(each) for row in listed for each in row)
-    return Registered(cluster, *listed, deletes)
+    deletes = any(_looks_at_deletions(entry) for entries in registered for entry in entries)
+    return Registered(cluster, *registered, deletes)
 
 
-def _looks_at_deletions(found: Policy | Hook) -> bool:
-    rules = found.criteria.rules
-    return not rules or any(each.operations & {DELETE, "*"} for each in rules)
+def _looks_at_deletions(entry: Policy | Hook) -> bool:
+    rules = entry.criteria.rules
+    return not rules or any(rule.operations & {DELETE, "*"} for rule in rules)
 
 
 def _policies(all_of: Mapping[str, list[Object]], kind: str) -> Iterator[Policy]:
     """Yield the policies that have a binding: others have no effect."""
     bindings: dict[str, list[PolicyBinding]] = {}
-    for each in all_of[f"{kind}admissionpolicybindings"]:
-        spec = each["spec"]
+    for item in all_of[f"{kind}admissionpolicybindings"]:
+        spec = item["spec"]
         within = spec.get("matchResources")
         binding = PolicyBinding(
-            each["metadata"]["name"],
+            item["metadata"]["name"],
             criteria(within, "resourceRules") if within is not None else None,
             spec.get("paramRef"),
             tuple(spec.get("validationActions") or ()),
@@ -247,9 +249,9 @@ def _policies(all_of: Mapping[str, list[Object]], kind: str) -> Iterator[Policy]
             LONG if spec.get("paramRef") else _cost(within or {}, "resourceRules"),
         )
         bindings.setdefault(spec["policyName"], []).append(binding)
-    for each in all_of[f"{kind}admissionpolicies"]:
-        name, spec = each["metadata"]["name"], each["spec"]
-        if name in bindings and "deletionTimestamp" not in each["metadata"]:
+    for item in all_of[f"{kind}admissionpolicies"]:
+        name, spec = item["metadata"]["name"], item["spec"]
+        if name in bindings and "deletionTimestamp" not in item["metadata"]:
             constraints = spec.get("matchConstraints") or {}
             yield Policy(
                 name,
@@ -260,13 +262,13 @@ def _policies(all_of: Mapping[str, list[Object]], kind: str) -> Iterator[Policy]
                 scope_of(spec),
                 tuple(bindings[name]),
                 weight_of(spec) * len(bindings[name]),
-                _cost(constraints, "resourceRules") + sum(each.cost for each in bindings[name]),
+                _cost(constraints, "resourceRules") + sum(item.cost for item in bindings[name]),
             )
 
 
-def _cost(found: Mapping[str, Any], rules: str) -> int:
+def _cost(spec: Mapping[str, Any], rules: str) -> int:
     """Return what it costs to match a request: criteria have rules, which are looked at in turn."""
-    listed = (found.get(rules) or (), found.get("excludeResourceRules") or ())
+    listed = (spec.get(rules) or (), spec.get("excludeResourceRules") or ())
     return _RULE * sum(map(len, listed))
 
 
@@ -281,14 +283,14 @@ def weight_of(spec: Mapping[str, Any]) -> float:
     A variable may be read within a loop: with variables, all loops count as one in the other.
     """
     listed = ("matchConditions", "variables", "validations", "auditAnnotations", "mutations")
-    texts = [text for key in listed for each in spec.get(key) or () for text in _texts(each)]
+    texts = [text for key in listed for entry in spec.get(key) or () for text in _texts(entry)]
     if spec.get("variables"):
         texts = [" ".join(texts)]
     return expression_weight(*texts) * (_PARAMETERS if spec.get("paramKind") else 1)
 
 
-def _texts(found: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in found.items():
+def _texts(entry: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in entry.items():
         if key in _EXPRESSIONS and isinstance(value, str):
             yield value
         elif isinstance(value, Mapping):
@@ -296,10 +298,10 @@ def _texts(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _hooks(configurations: Iterable[Object]) -> Iterator[Hook]:
-    for each in configurations:
-        for number, hook in enumerate(each.get("webhooks") or ()):
+    for item in configurations:
+        for number, hook in enumerate(item.get("webhooks") or ()):
             yield Hook(
-                (each["metadata"]["name"], number),
+                (item["metadata"]["name"], number),
                 hook,
                 hook.get("failurePolicy") != "Ignore",
                 criteria(hook),

@@ -34,8 +34,8 @@ def plugins() -> list[Plugin]:
 def _refuse(find: Callable[[Review], Iterator[str]]) -> Callable[[Review], None]:
     def check(review: Review) -> None:
         if not review.target.cluster.startswith("system:"):
-            for why in find(review):
-                raise review.refuse(why)
+            for message in find(review):
+                raise review.refuse(message)
 
     return check
 

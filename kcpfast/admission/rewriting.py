@@ -44,19 +44,22 @@ def _print(review: Review) -> bytes:
     return msgspec.json.encode(review.new, order="sorted")
 
 
-def rewrite(review: Review, made: Object, matched: Resource) -> bool:
+def rewrite(review: Review, rewritten: Object, matched: Resource) -> bool:
     """Replace the object of a review, in place; tell whether that changed it.
 
     It is pruned and defaulted as what clients send is. InternalError if it is no object of its
     kind any more: it is not the client's fault.
     """
-    changed = _rescale(review, made) if is_scale(review) else _replace(review, made, matched)
+    if is_scale(review):
+        changed = _rescale(review, rewritten)
+    else:
+        changed = _replace(review, rewritten, matched)
     review.rewritten = review.rewritten or changed
     return changed
 
 
-def _replace(review: Review, made: Object, matched: Resource) -> bool:
-    new = converted(copy_json(made), matched, review.resource)
+def _replace(review: Review, rewritten: Object, matched: Resource) -> bool:
+    new = converted(copy_json(rewritten), matched, review.resource)
     assert new is not None
     if not isinstance(new.get("metadata"), dict):
         raise internal("the mutated object has no metadata")
@@ -120,10 +123,10 @@ def _put_back(new: Object, old: Object, key: str) -> None:
         new.pop(key, None)
 
 
-def _rescale(review: Review, made: Object) -> bool:
+def _rescale(review: Review, rewritten: Object) -> bool:
     """Take over the replicas of a Scale."""
     paths = review.resource.scale
-    replicas = (made.get("spec") or {}).get("replicas", 0)
+    replicas = (rewritten.get("spec") or {}).get("replicas", 0)
     if not isinstance(replicas, int) or isinstance(replicas, bool):
         raise internal("the mutated object cannot be decoded: spec.replicas is of another type")
     assert paths is not None

@@ -118,19 +118,19 @@ class Webhooks:
     async def validate(self, hooks: Sequence[Hook], review: Review) -> None:
         """Ask all at the same time; raise the refusal of the first in their order."""
         asked = await self._in_turns(hooks, review, self._concerned, hooks, review)
-        found = await asyncio.gather(
+        verdicts = await asyncio.gather(
             *(_ask(hook, looking, self._calls) for hook, looking in asked), return_exceptions=True
         )
         verdict = None
         try:
-            for (hook, looking), verdict in zip(asked, found, strict=True):
+            for (hook, looking), verdict in zip(asked, verdicts, strict=True):
                 if isinstance(verdict, BaseException):
                     raise verdict
                 if verdict is not None:
                     _take(hook, looking.review, verdict)
         finally:
             # An error knows this frame: they would keep each other, and all of the request.
-            del found, verdict
+            del verdicts, verdict
 
     async def mutate(self, hooks: Sequence[Hook], review: Review, seen: Seen) -> None:
         """Ask one after the other, each what the one before has made of the object."""
@@ -232,9 +232,10 @@ async def _call(hook: Hook, looking: Evaluation, calls: Calls) -> Verdict:
         service = client.get("service") or {}
         place = f"{service.get('namespace')}/{service.get('name')}"
         raise CallFailed(f"failed to call webhook: there are no services: {place}")
-    version = next((each for each in hook.found["admissionReviewVersions"] if each in VERSIONS), "")
-    if not version:
+    known = [name for name in hook.found["admissionReviewVersions"] if name in VERSIONS]
+    if not known:
         raise CallFailed("webhook does not accept known AdmissionReview versions (v1, v1beta1)")
+    version = known[0]
     uid = new_uid()
     request = {"uid": uid, **looking.request, "object": looking.new, "oldObject": looking.old}
     sent = {"kind": _KIND, "apiVersion": f"{_GROUP}/{version}", "request": request}
@@ -259,8 +260,8 @@ async def _call(hook: Hook, looking: Evaluation, calls: Calls) -> Verdict:
 def _understood(body: bytes, uid: str, version: str) -> Verdict:
     """Return what an answer says; CallFailed if it is none, or none to this request."""
     try:
-        found = _decode_answer(body)
-        response, given = found.response, (found.version, found.kind)
+        answer = _decode_answer(body)
+        response, given = answer.response, (answer.version, answer.kind)
         verdict = Verdict(
             bool(response.allowed),
             _decoded_patch(response, version),
@@ -301,8 +302,8 @@ def _take(hook: Hook, review: Review, verdict: Verdict) -> None:
         return
     status = verdict.status
     denied = f'admission webhook "{hook.name}" denied the request'
-    why, details = status.message or status.reason, status.details or _Details()
-    shown = {
+    message, details = status.message or status.reason, status.details or _Details()
+    status_shown = {
         "name": details.name,
         "group": details.group,
         "kind": details.kind,
@@ -311,11 +312,11 @@ def _take(hook: Hook, review: Review, verdict: Verdict) -> None:
     }
     raise ApiError(
         status.reason or "",
-        f"{denied}: {why}" if why else f"{denied} without explanation",
-        details={key: value for key, value in shown.items() if value} or None,
+        f"{denied}: {message}" if message else f"{denied} without explanation",
+        details={key: value for key, value in status_shown.items() if value} or None,
         causes=[
-            Cause(each.reason or "", each.message or "", each.field or "")
-            for each in details.causes or ()
+            Cause(cause.reason or "", cause.message or "", cause.field or "")
+            for cause in details.causes or ()
         ],
         code=min(max(status.code or 0, 400), 599),
     )
@@ -329,9 +330,9 @@ def _patch(hook: Hook, looking: Evaluation, verdict: Verdict) -> None:
         raise internal(f'admission webhook "{hook.name}" attempted to modify the object, which is '
                        "not supported for this operation")  # fmt: skip
     try:
-        made = apply_json_patch(looking.new, verdict.patch)
+        patched = apply_json_patch(looking.new, verdict.patch)
     except ApiError as error:
         raise internal(f'webhook "{hook.name}": {error.message}') from None
-    if not isinstance(made, dict):
+    if not isinstance(patched, dict):
         raise internal(f'webhook "{hook.name}": the patch leaves no object')
-    rewrite(looking.review, made, looking.matched)
+    rewrite(looking.review, patched, looking.matched)

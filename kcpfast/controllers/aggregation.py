@@ -48,27 +48,27 @@ class Aggregation:
         async def change(old: Object) -> Change:
             selectors = (old.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()
             run, cluster = self._objects.aside.run, target.cluster
-            tests = [labels_test(from_object(each)) for each in selectors]
+            tests = [labels_test(from_object(selector)) for selector in selectors]
             chosen: list[tuple[int, Item]] = []
             for page in pages(self._objects, object_prefix(CLUSTER_ROLES, cluster)):
                 others = [item for item in page if item.key != target.key()]
                 chosen += await run(weight(others), cluster, _chosen, others, tests)
             size = sum(len(item.value) for _, item in chosen)
-            found = await run(size, cluster, _rules, chosen)
-            return Change(old if found == (old.get("rules") or []) else old | {"rules": found})
+            rules = await run(size, cluster, _rules, chosen)
+            return Change(old if rules == (old.get("rules") or []) else old | {"rules": rules})
 
         await self._objects.adjust(target, change)
 
 
 def _chosen(items: Sequence[Item], tests: Sequence[Selects]) -> list[tuple[int, Item]]:
     """Return the roles that selectors choose, and the place of the first that does."""
-    found = []
+    selected = []
     for item in items:
-        known = labels(item.value)
-        at = next((at for at, test in enumerate(tests) if test(known)), None)
-        if at is not None:
-            found.append((at, item))
-    return found
+        role_labels = labels(item.value)
+        number = next((number for number, test in enumerate(tests) if test(role_labels)), None)
+        if number is not None:
+            selected.append((number, item))
+    return selected
 
 
 def _rules(chosen: Sequence[tuple[int, Item]]) -> list[dict[str, Any]]:
@@ -77,7 +77,7 @@ def _rules(chosen: Sequence[tuple[int, Item]]) -> list[dict[str, Any]]:
     A role is read once, however many selectors choose it; there are no more rules than may be
     written.
     """
-    found: dict[bytes, dict[str, Any]] = {}
+    by_text: dict[bytes, dict[str, Any]] = {}
     size = total = 0
     for _, item in sorted(chosen, key=lambda pair: pair[0]):
         size += len(item.value)
@@ -85,8 +85,8 @@ def _rules(chosen: Sequence[tuple[int, Item]]) -> list[dict[str, Any]]:
             break
         for rule in decode(CLUSTER_ROLES, item.revision, item.value).get("rules") or ():
             text = msgspec.json.encode(rule, order="deterministic")
-            total += 0 if text in found else words(rule)
+            total += 0 if text in by_text else words(rule)
             if total > MOST_WORDS:
-                return list(found.values())
-            found[text] = rule
-    return list(found.values())
+                return list(by_text.values())
+            by_text[text] = rule
+    return list(by_text.values())

@@ -50,13 +50,13 @@ class CrdController:
 
     async def crd(self, cluster: str, name: str) -> Outcome:
         """Accept or refuse a CRD's names and serve it; or delete its instances and let it go."""
-        where = Target(CRDS, cluster, "", name)
-        found = await self._objects.read(where)
-        if found is None:
+        target = Target(CRDS, cluster, "", name)
+        crd_object = await self._objects.read(target)
+        if crd_object is None:
             return DONE
-        if "deletionTimestamp" in found["metadata"]:
-            return await self._end(where, found)
-        await self._establish(where)
+        if "deletionTimestamp" in crd_object["metadata"]:
+            return await self._end(target, crd_object)
+        await self._establish(target)
         return DONE
 
     async def names(self, cluster: str, group: str) -> Outcome:
@@ -66,19 +66,19 @@ class CrdController:
                 await self.crd(cluster, crd["metadata"]["name"])
         return DONE
 
-    async def _establish(self, where: Target) -> None:
+    async def _establish(self, target: Target) -> None:
         async def change(old: Object) -> Change:
-            new = await self._objects.copy(where, old)
+            new = await self._objects.copy(target, old)
             spec = new["spec"]
             names, group = spec["names"], spec["group"]
-            used = taken(self._catalog, where.cluster, group)
-            found = conflicts(names, used, ("crd", where.name))
+            used = taken(self._catalog, target.cluster, group)
+            taken_names = conflicts(names, used, ("crd", target.name))
             status = new.setdefault("status", {})
-            refused = {key for key, _, _ in found}
+            refused = {key for key, _, _ in taken_names}
             status["acceptedNames"] = _accepted(names, refused, status.get("acceptedNames") or {})
             established = is_condition_true(old, "Established")
-            accepted = [_names_condition(found)]
-            if not found and not established:
+            accepted = [_names_condition(taken_names)]
+            if not taken_names and not established:
                 text = "the initial names have been accepted"
                 accepted.append(_condition("Established", "True", "InitialNamesAccepted", text))
             elif not established:
@@ -86,24 +86,25 @@ class CrdController:
                 accepted.append(_condition("Established", "False", "NotAccepted", text))
             set_conditions(new, accepted)
             # Its status is for clients to write: it takes a name that another has from nobody.
-            more = await self._file(where, new) if not found or self._is_served(where, spec) else []
-            return Change(new, more)
+            if taken_names and not self._is_served(target, spec):
+                return Change(new)
+            return Change(new, await self._file(target, new))
 
-        await self._objects.adjust(where, change)
+        await self._objects.adjust(target, change)
 
-    def _is_served(self, where: Target, spec: Mapping[str, Any]) -> bool:
+    def _is_served(self, target: Target, spec: Mapping[str, Any]) -> bool:
         """Tell whether a CRD has its place in the catalog, whatever its status says."""
-        row = self._catalog.row(where.cluster, spec["group"], spec["names"]["plural"])
-        return row is not None and (row.source, row.name) == ("crd", where.name)
+        row = self._catalog.row(target.cluster, spec["group"], spec["names"]["plural"])
+        return row is not None and (row.source, row.name) == ("crd", target.name)
 
-    async def _file(self, where: Target, crd: Object) -> list[Write]:
-        spec, cluster = crd["spec"], where.cluster
+    async def _file(self, target: Target, crd: Object) -> list[Write]:
+        spec, cluster = crd["spec"], target.cluster
         names = crd["status"]["acceptedNames"]
-        made = definition.definition(
+        crd_definition = definition.definition(
             spec, names, lambda version: version["schema"]["openAPIV3Schema"]
         )
-        size = self._objects.size(where)
-        digest, data = await self._objects.aside.run(size, cluster, definition.encode, made)
+        size, run_aside = self._objects.size(target), self._objects.aside.run
+        digest, data = await run_aside(size, cluster, definition.encode, crd_definition)
         row = CatalogRow("crd", crd["metadata"]["name"], Origin(digest, CUSTOM))
         place = (spec["group"], spec["names"]["plural"])
         current = self._catalog.row(cluster, *place)
@@ -112,45 +113,45 @@ class CrdController:
         writes = file_row(self._objects.store, cluster, place, row, data)
         return writes + lock_writes(self._objects, cluster, {crd["metadata"]["name"]: {"c": True}})
 
-    async def _end(self, where: Target, found: Object) -> Outcome:
-        spec = found["spec"]
-        if not _is_refused(found):
+    async def _end(self, target: Target, crd: Object) -> Outcome:
+        spec = crd["spec"]
+        if not _is_refused(crd):
             text = "CustomResource deletion is in progress"
-            await self._say(where, "True", "InstanceDeletionInProgress", text)
+            await self._say(target, "True", "InstanceDeletionInProgress", text)
         storage = storage_name(spec["group"], spec["names"]["plural"], CUSTOM)
         remaining = Remaining()
         contents = [
             StoredRange(key.split(b"\0", 3)[2].decode(), storage)
-            for key, _ in self._objects.store.index_scan(index.counts(where.cluster))
+            for key, _ in self._objects.store.index_scan(index.counts(target.cluster))
             if key.endswith(b"\0" + storage)
         ]
-        await remove(self._objects, where.cluster, contents, remaining, self._deleter)
+        await remove(self._objects, target.cluster, contents, remaining, self._deleter)
         if remaining.refused:
             text = f"could not issue all deletes: {remaining.refused_text()}"
-            await self._say(where, "True", "InstanceDeletionFailed", text)
+            await self._say(target, "True", "InstanceDeletionFailed", text)
             remaining.raise_refused()
         if remaining.resources:
             return Again(_RETRY)
 
         async def release(old: Object) -> Change:
-            new = await self._objects.copy(where, old)
+            new = await self._objects.copy(target, old)
             remove_finalizer(new["metadata"], CLEANUP)
             text = "removed all instances"
             done = _condition("Terminating", "False", "InstanceDeletionCompleted", text)
             set_conditions(new, [done])
-            return Change(new, lock_writes(self._objects, where.cluster, {where.name: None}))
+            return Change(new, lock_writes(self._objects, target.cluster, {target.name: None}))
 
-        await self._objects.adjust(where, release)
+        await self._objects.adjust(target, release)
         return DONE
 
-    async def _say(self, where: Target, status: str, reason: str, text: str) -> None:
+    async def _say(self, target: Target, status: str, reason: str, text: str) -> None:
         async def change(old: Object) -> Change:
-            new = await self._objects.copy(where, old)
+            new = await self._objects.copy(target, old)
             said = _condition("Terminating", status, reason, text)
             set_conditions(new, [said])
             return Change(new)
 
-        await self._objects.adjust(where, change)
+        await self._objects.adjust(target, change)
 
     async def definition(self, _cluster: str, digest: str) -> Outcome:
         """Forget a definition that no workspace uses any more."""
@@ -176,17 +177,17 @@ def _accepted(
     given: dict[str, Any] = {
         key: (before if key in refused else names).get(key) for key in (*SINGLE, *_LISTS)
     }
-    found = {key: given[key] for key in SINGLE if given[key]}
-    found.setdefault("plural", "")
-    found.setdefault("kind", "")
-    return found | {key: list(given[key]) for key in _LISTS if given[key]}
+    accepted = {key: given[key] for key in SINGLE if given[key]}
+    accepted.setdefault("plural", "")
+    accepted.setdefault("kind", "")
+    return accepted | {key: list(given[key]) for key in _LISTS if given[key]}
 
 
-def _names_condition(found: list[tuple[str, str, Any]]) -> dict[str, Any]:
-    if not found:
+def _names_condition(taken_names: list[tuple[str, str, Any]]) -> dict[str, Any]:
+    if not taken_names:
         return _condition("NamesAccepted", "True", "NoConflicts", "no conflicts found")
     order = list(_REASONS)
-    key, value, _ = max(found, key=lambda each: order.index(each[0]))
+    key, value, _ = max(taken_names, key=lambda conflict: order.index(conflict[0]))
     return _condition("NamesAccepted", "False", _REASONS[key], f'"{value}" is already in use')
 
 

@@ -50,14 +50,14 @@ class ExportController:
 
     async def export(self, cluster: str, name: str) -> Outcome:
         """See to an export's identity and slice, then let its consumers look at it again."""
-        where = Target(api_exports(), cluster, "", name)
-        found = await self._objects.read(where)
-        if found is not None and "deletionTimestamp" not in found["metadata"]:
-            secret = _secret(found) or (SECRET_NAMESPACE, name)
-            if not _secret(found) and not await self._make_secret(cluster, *secret):
+        target = Target(api_exports(), cluster, "", name)
+        export_object = await self._objects.read(target)
+        if export_object is not None and "deletionTimestamp" not in export_object["metadata"]:
+            secret = _secret(export_object) or (SECRET_NAMESPACE, name)
+            if not _secret(export_object) and not await self._make_secret(cluster, *secret):
                 return Again(0.0)
-            await self._identify(where, secret)
-            await self._make_slice(cluster, found)
+            await self._identify(target, secret)
+            await self._make_slice(cluster, export_object)
         await self._stamp(_of_slices(self._objects, cluster, name))
         await self._stamp(_of_consumers(self._objects, cluster, name))
         return DONE
@@ -77,26 +77,26 @@ class ExportController:
             return False
         return True
 
-    async def _identify(self, where: Target, secret: tuple[str, str]) -> None:
-        found = await self._objects.read(Target(SECRETS, where.cluster, *secret))
-        identity = hash_of_secret(found) if found is not None else ""
+    async def _identify(self, target: Target, secret: tuple[str, str]) -> None:
+        secret_object = await self._objects.read(Target(SECRETS, target.cluster, *secret))
+        identity = hash_of_secret(secret_object) if secret_object is not None else ""
 
         async def change(old: Object) -> Change:
-            new = await self._objects.copy(where, old)
+            new = await self._objects.copy(target, old)
             spec = new.setdefault("spec", {})
             namespace, name = secret
             spec.setdefault("identity", {"secretRef": {"name": name, "namespace": namespace}})
             _judge_identity(new, identity, f"{namespace}/{name}")
-            count_generation(where.resource, new, old)
+            count_generation(target.resource, new, old)
             return Change(new)
 
-        await self._objects.adjust(where, change)
+        await self._objects.adjust(target, change)
 
     async def _make_slice(self, cluster: str, export: Object) -> None:
         meta = export["metadata"]
         annotations = meta.get("annotations") or {}
-        where = Target(endpoint_slices(), cluster, "", meta["name"])
-        if SKIP_SLICE in annotations or self._objects.record(where) is not None:
+        target = Target(endpoint_slices(), cluster, "", meta["name"])
+        if SKIP_SLICE in annotations or self._objects.record(target) is not None:
             return
         owner = {
             "apiVersion": "apis.kcp.io/v1alpha1",
@@ -105,14 +105,14 @@ class ExportController:
             "uid": meta["uid"],
         }
         path = annotations.get(PATH_ANNOTATION) or self._clusters.path_of(cluster)
-        made: Object = {
+        endpoint_slice: Object = {
             "apiVersion": endpoint_slices().api_version,
             "kind": "APIExportEndpointSlice",
             "metadata": {"name": meta["name"], "ownerReferences": [owner]},
             "spec": {"export": {"name": meta["name"], "path": path}},
         }
         maker = Maker(self._objects, cluster)
-        maker.make(where, made)
+        maker.make(target, endpoint_slice)
         try:
             await self._objects.store.commit(maker.writes)
         except Conflict:
@@ -144,7 +144,7 @@ class ExportController:
         await self._stamp(
             PutRevision(index.work_item("apiexport", cluster, export["metadata"]["name"]))
             for export in exports
-            if any(each["schema"] == name for each in resources(export))
+            if any(resource["schema"] == name for resource in resources(export))
         )
         return DONE
 
@@ -159,9 +159,9 @@ class ExportController:
         """Look again at slices that name a partition."""
         slices = await self._objects.read_all(endpoint_slices(), cluster)
         await self._stamp(
-            PutRevision(index.work_item("slice", cluster, each["metadata"]["name"]))
-            for each in slices
-            if (each.get("spec") or {}).get("partition") == name
+            PutRevision(index.work_item("slice", cluster, endpoint_slice["metadata"]["name"]))
+            for endpoint_slice in slices
+            if (endpoint_slice.get("spec") or {}).get("partition") == name
         )
         return DONE
 
@@ -175,19 +175,19 @@ class ExportController:
             _, _, _, consumer, binding = key.decode().split("\0")
             await self._stamp([PutRevision(index.work_item("apibinding", consumer, binding))])
         for key, _ in store.index_scan(index.slices_of(cluster)):
-            _, _, _, where, name = key.decode().split("\0")
+            _, _, _, slice_cluster, name = key.decode().split("\0")
             await self._stamp(
-                [PutRevision(index.work_item("slice", where, name)), Index(key, None)]
+                [PutRevision(index.work_item("slice", slice_cluster, name)), Index(key, None)]
             )
         return DONE
 
     async def endpoint_slice(self, cluster: str, name: str) -> Outcome:
         """Publish the URL of an export's virtual workspace while anybody is bound to it."""
-        where = Target(endpoint_slices(), cluster, "", name)
-        found = await self._objects.read(where)
-        if found is None:
+        target = Target(endpoint_slices(), cluster, "", name)
+        slice_object = await self._objects.read(target)
+        if slice_object is None:
             return DONE
-        reference = named_export(found)
+        reference = named_export(slice_object)
         if not reference.get("name"):
             return DONE  # of no export
         with Notes(self._objects.store) as notes:
@@ -197,10 +197,10 @@ class ExportController:
         export = await self._objects.read(exported) if owner else None
         consumer = index.consumer(owner, reference["name"])
         bound = export is not None and bool(self._objects.store.index_scan(consumer, limit=1))
-        problem = self._partition_problem(cluster, found)
+        problem = self._partition_problem(cluster, slice_object)
 
         async def change(old: Object) -> Change:
-            new = await self._objects.copy(where, old)
+            new = await self._objects.copy(target, old)
             status = new.setdefault("status", {})
             status.pop("endpoints", None)
             if bound and not problem:
@@ -214,14 +214,14 @@ class ExportController:
                 conditions.mark_false(new, "PartitionValid", "PartitionInvalidReference", problem)
             else:
                 conditions.mark_true(new, "PartitionValid")
-            return Change(new, self._filed(owner, where, reference["name"]))
+            return Change(new, self._filed(owner, target, reference["name"]))
 
-        await self._objects.adjust(where, change)
+        await self._objects.adjust(target, change)
         return DONE if owner else Again(_UNRESOLVED, read)
 
-    def _filed(self, owner: str, where: Target, export: str) -> list[Write]:
+    def _filed(self, owner: str, target: Target, export: str) -> list[Write]:
         """Return what files a slice with an export, unless it is: a path may come to be later."""
-        key = index.endpoint_slice(owner, export, where.cluster, where.name)
+        key = index.endpoint_slice(owner, export, target.cluster, target.name)
         filed = not owner or self._objects.store.index_get(key) is not None
         return [] if filed else [Index(key, b"")]
 
@@ -231,10 +231,10 @@ class ExportController:
         except ApiError:
             return ""
 
-    def _partition_problem(self, cluster: str, found: Object) -> str:
-        name = (found.get("spec") or {}).get("partition") or ""
-        where = Target(self._kinds.partitions, cluster, "", name)
-        if not name or self._objects.record(where) is not None:
+    def _partition_problem(self, cluster: str, endpoint_slice: Object) -> str:
+        name = (endpoint_slice.get("spec") or {}).get("partition") or ""
+        partition = Target(self._kinds.partitions, cluster, "", name)
+        if not name or self._objects.record(partition) is not None:
             return ""
         return f"Partition {name} not found"
 
@@ -243,14 +243,14 @@ class ExportController:
     async def workspace_type(self, cluster: str, name: str) -> Outcome:
         """Publish the URLs of a type's virtual workspaces."""
 
-        where = Target(self._kinds.workspace_types, cluster, "", name)
+        target = Target(self._kinds.workspace_types, cluster, "", name)
 
         async def change(old: Object) -> Change:
-            new = await self._objects.copy(where, old)
+            new = await self._objects.copy(target, old)
             type_status(new, self._url, cluster)
             return Change(new)
 
-        await self._objects.adjust(where, change)
+        await self._objects.adjust(target, change)
         return DONE
 
 
@@ -263,12 +263,12 @@ def _secret(export: Object) -> tuple[str, str] | None:
 
 def _judge_identity(export: Object, identity: str, secret: str) -> None:
     status = export.setdefault("status", {})
-    known = status.get("identityHash") or ""
+    before = status.get("identityHash") or ""
     if not identity:
         text = f"the secret {secret} does not hold an identity key"
         conditions.mark_false(export, "IdentityValid", "IdentityVerificationFailed", text)
-    elif known and known != identity:
-        text = f"hash mismatch: the secret {secret} does not hold the key of {known}"
+    elif before and before != identity:
+        text = f"hash mismatch: the secret {secret} does not hold the key of {before}"
         conditions.mark_false(export, "IdentityValid", "IdentityVerificationFailed", text)
     else:
         status["identityHash"] = identity
@@ -282,5 +282,5 @@ def _of_consumers(objects: Objects, cluster: str, export: str) -> Iterable[Write
 
 def _of_slices(objects: Objects, cluster: str, export: str) -> Iterable[Write]:
     for key, _ in objects.store.index_scan(index.endpoint_slice(cluster, export)):
-        _, _, _, where, name = key.decode().split("\0")
-        yield PutRevision(index.work_item("slice", where, name))
+        _, _, _, slice_cluster, name = key.decode().split("\0")
+        yield PutRevision(index.work_item("slice", slice_cluster, name))

@@ -93,7 +93,7 @@ class GarbageCollector:
         outcomes = await self._each(cluster, uid, attempt)
         if refused:
             raise refused.pop(0)
-        return next((each for each in outcomes if each != DONE), DONE)
+        return next((outcome for outcome in outcomes if outcome != DONE), DONE)
 
     async def dependents(self, cluster: str, uid: str) -> Outcome:
         """Do for the dependents of an owner being deleted what its finalizer says."""
@@ -194,7 +194,8 @@ class GarbageCollector:
             meta = old["metadata"]
             if "deletionTimestamp" in meta or not meta.get("ownerReferences"):
                 return Change(old)
-            states = [await self._state(target, each, gone) for each in meta["ownerReferences"]]
+            references = meta["ownerReferences"]
+            states = [await self._state(target, reference, gone) for reference in references]
             outcome = Again(_RETRY) if UNKNOWN in states else DONE
             return await self._judged(target, old, states)
 
@@ -288,5 +289,6 @@ def _without(old: Object, states: list[str], dropped: tuple[str, ...]) -> Object
 
 def _unblocking(old: Object) -> Object:
     """Return an object that holds up none of its owners."""
-    references = [{**each, "blockOwnerDeletion": False} for each in _references(old["metadata"])]
-    return old | {"metadata": old["metadata"] | {"ownerReferences": references}}
+    meta = old["metadata"]
+    references = [{**reference, "blockOwnerDeletion": False} for reference in _references(meta)]
+    return old | {"metadata": meta | {"ownerReferences": references}}

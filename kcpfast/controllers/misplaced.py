@@ -38,11 +38,11 @@ class MisplacedOwners:
     async def report(self, key: bytes, uid: str) -> None:
         """Record an event if an object's owner with this uid (digest) is in another namespace."""
         dependent = stored_target(key)
-        found = await self._objects.read(dependent)
-        for reference in (found or {}).get("metadata", {}).get("ownerReferences") or ():
+        dependent_object = await self._objects.read(dependent)
+        for reference in (dependent_object or {}).get("metadata", {}).get("ownerReferences") or ():
             if index.digest(reference["uid"]) == uid and self._leads_astray(dependent, reference):
-                assert found is not None
-                await self._warn(dependent, found, reference)
+                assert dependent_object is not None
+                await self._warn(dependent, dependent_object, reference)
 
     def _leads_astray(self, dependent: Target, reference: dict[str, Any]) -> bool:
         resource = self._resource(dependent, reference)
@@ -90,11 +90,11 @@ class MisplacedOwners:
 
     async def _warn(self, dependent: Target, obj: Object, reference: dict[str, Any]) -> None:
         namespace = dependent.namespace or "default"
-        shown = (
+        owner = (
             f"[{reference['apiVersion']}/{reference['kind']}, namespace: {dependent.namespace}, "
             f"name: {reference['name']}, uid: {reference['uid']}]"
         )
-        text = f'ownerRef {shown} does not exist in namespace "{dependent.namespace}"'
+        text = f'ownerRef {owner} does not exist in namespace "{dependent.namespace}"'
         event = warning(obj, self._api_kind(dependent), "OwnerRefInvalidNamespace", text)
         target = Target(EVENT_RESOURCE, dependent.cluster, namespace, event["metadata"]["name"])
         home = Target(NAMESPACES, dependent.cluster, "", namespace).key()
@@ -107,8 +107,8 @@ class MisplacedOwners:
     def _api_kind(self, dependent: Target) -> tuple[str, str]:
         resource = dependent.resource
         versions = self._catalog.versions(dependent.cluster, resource.group, resource.plural)
-        shown = versions[0] if versions else resource
-        return shown.api_version, shown.kind
+        version = versions[0] if versions else resource
+        return version.api_version, version.kind
 
 
 def warning(obj: Object, kind: tuple[str, str], reason: str, text: str) -> Object:

@@ -28,32 +28,32 @@ class NamespaceController:
 
     async def namespace(self, cluster: str, name: str) -> Outcome:
         """Delete what is in a namespace that is being deleted, then let it go."""
-        where = Target(NAMESPACES, cluster, "", name)
-        found = await self._objects.read(where)
-        if found is None or "deletionTimestamp" not in found["metadata"]:
+        target = Target(NAMESPACES, cluster, "", name)
+        namespace_object = await self._objects.read(target)
+        if namespace_object is None or "deletionTimestamp" not in namespace_object["metadata"]:
             return DONE
         await self._objects.store.commit([Index(index.waiting(cluster, name), b"")])
         remaining, listed = Remaining(), contents(self._objects, cluster, name)
         await remove(self._objects, cluster, listed, remaining, self._deleter)
         if remaining.resources:
-            await self._say(where, remaining)
+            await self._say(target, remaining)
             remaining.raise_refused()
             return Again(_RETRY)
         await self._objects.store.commit([Index(index.waiting(cluster, name), None)])
-        await self._release(where)
+        await self._release(target)
         return DONE
 
-    async def _release(self, where: Target) -> None:
+    async def _release(self, target: Target) -> None:
         async def change(old: Object) -> Change:
             new = copy_json(old)
             finalizers = (new.get("spec") or {}).get("finalizers") or ()
-            left = [each for each in finalizers if each != "kubernetes"]
+            left = [finalizer for finalizer in finalizers if finalizer != "kubernetes"]
             new["spec"] = {"finalizers": left} if left else {}
             return Change(new)
 
-        await self._objects.adjust(where, change)
+        await self._objects.adjust(target, change)
 
-    async def _say(self, where: Target, remaining: Remaining) -> None:
+    async def _say(self, target: Target, remaining: Remaining) -> None:
         async def change(old: Object) -> Change:
             new = copy_json(old)
             conditions = _conditions(remaining)
@@ -62,13 +62,13 @@ class NamespaceController:
             new.setdefault("status", {})["conditions"] = conditions
             return Change(new)
 
-        await self._objects.adjust(where, change)
+        await self._objects.adjust(target, change)
 
     async def content(self, cluster: str, name: str) -> Outcome:
         """Give a namespace back its service account and CA certificate, if they are missing."""
-        where = Target(NAMESPACES, cluster, "", name)
-        found = await self._objects.read(where)
-        if found is None or "deletionTimestamp" in found["metadata"]:
+        target = Target(NAMESPACES, cluster, "", name)
+        namespace_object = await self._objects.read(target)
+        if namespace_object is None or "deletionTimestamp" in namespace_object["metadata"]:
             return DONE
         maker = Maker(self._objects, cluster)
         if self._objects.record(Target(ACCOUNTS, cluster, name, "default")) is None:
@@ -86,12 +86,12 @@ class NamespaceController:
                 return Again(0.0)
         return DONE
 
-    async def _restore(self, where: Target) -> None:
+    async def _restore(self, target: Target) -> None:
         async def change(old: Object) -> Change:
-            data = root_ca(where.namespace, self._ca)["data"]
+            data = root_ca(target.namespace, self._ca)["data"]
             return Change({**old, "data": data})
 
-        await self._objects.adjust(where, change)
+        await self._objects.adjust(target, change)
 
 
 def _conditions(remaining: Remaining) -> list[Condition]:

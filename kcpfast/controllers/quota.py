@@ -47,37 +47,37 @@ class QuotaController:
             await self.namespace(cluster, namespace)
         return DONE
 
-    async def _write(self, where: Target) -> None:
+    async def _write(self, target: Target) -> None:
         async def change(old: Object) -> Change:
             hard: dict[str, Any] = (old.get("spec") or {}).get("hard") or {}
             before = (old.get("status") or {}).get("used") or {}
             used = {name: before[name] for name in hard if name in before}
             status: dict[str, Any] = {}
             if hard:
-                used |= await self._used(where, old)
+                used |= await self._used(target, old)
                 status = {"hard": hard, "used": {name: used[name] for name in sorted(used)}}
             return Change(old | {"status": status})
 
-        await self._objects.adjust(where, change)
+        await self._objects.adjust(target, change)
 
-    async def _used(self, where: Target, quota: Object) -> dict[str, str]:
+    async def _used(self, target: Target, quota: Object) -> dict[str, str]:
         """Return what is used, by the names of resources that the workspace serves."""
-        found, counted = {}, limits(quota)
+        used, counted = {}, limits(quota)
         for place, name in enumerate((quota["spec"].get("hard")) or ()):
             if place % _STEP == _STEP - 1:
                 await asyncio.sleep(0)  # others have their turn
-            storage = self._storage(where.cluster, name)
+            storage = self._storage(target.cluster, name)
             if storage is None:
                 continue
-            key = counter(where.cluster, where.namespace, storage, whole=is_whole(quota))
+            key = counter(target.cluster, target.namespace, storage, whole=is_whole(quota))
             amount = number(self._objects.store.index_get(key)) if name in counted else 0
-            found[name] = canonical(str(amount))
-        return found
+            used[name] = canonical(str(amount))
+        return used
 
     def _storage(self, cluster: str, name: str) -> bytes | None:
         prefix, _, resource = name.rpartition("count/")
         plural, _, group = resource.partition(".")
         if prefix or (not name.startswith("count/") and name not in CLASSIC):
             return None
-        found = self._catalog.stored(cluster, group, plural)
-        return found.storage if found is not None else None
+        resource_kind = self._catalog.stored(cluster, group, plural)
+        return resource_kind.storage if resource_kind is not None else None

@@ -60,9 +60,9 @@ class Remaining:
         self.finalizers: dict[str, int] = {}
         self.refused: dict[str, str] = {}
 
-    def add(self, shown: str, count: int = 1) -> None:
+    def add(self, resource: str, count: int = 1) -> None:
         """Count instances of a resource."""
-        self.resources[shown] = self.resources.get(shown, 0) + count
+        self.resources[resource] = self.resources.get(resource, 0) + count
 
     def raise_refused(self) -> None:
         """Raise Refused if admission refused anything: it is asked again after longer waits."""
@@ -109,8 +109,8 @@ def weight(items: Sequence[Item]) -> int:
 def contents(objects: Objects, cluster: str, namespace: str | None = None) -> Iterator[StoredRange]:
     """Yield what there is in a cluster, or in one namespace of it."""
     for key, _ in objects.store.index_scan(index.counts(cluster, namespace)):
-        _, _, found, storage = key.split(b"\0", 3)
-        yield StoredRange(found.decode(), storage)
+        _, _, namespace_name, storage = key.split(b"\0", 3)
+        yield StoredRange(namespace_name.decode(), storage)
 
 
 _BUILTIN = {each.storage: each for each in reversed(BUILTIN)}
@@ -168,20 +168,24 @@ _FAR = {
 
 
 def in_order(
-    found: Iterable[StoredRange], must_ask: Callable[[StoredRange], bool]
+    ranges: Iterable[StoredRange], must_ask: Callable[[StoredRange], bool]
 ) -> Iterator[Sequence[StoredRange]]:
     """Yield the content of a cluster in the stages in which it goes; bindings end by themselves.
 
     What the cluster has registered for admission is the first of all, then comes what admission
     is to be asked for, while its namespaces are there to be looked at.
     """
-    listed = [each for each in found if each.storage != _BINDINGS]
-    yield [each for each in listed if each.storage.startswith(_ADMISSION)]
+    listed = [content for content in ranges if content.storage != _BINDINGS]
+    yield [content for content in listed if content.storage.startswith(_ADMISSION)]
     late = (_NAMESPACES, *_LAST)
-    asked = [each for each in listed if each.storage not in late and must_ask(each)]
+    asked = [content for content in listed if content.storage not in late and must_ask(content)]
     yield asked
-    yield [each for each in listed if each not in asked and each.storage not in _LAST]
-    yield [each for each in listed if each.storage in _LAST]
+    yield [content for content in listed if content not in asked and content.storage not in _LAST]
+    yield [content for content in listed if content.storage in _LAST]
+
+
+def _order(content: StoredRange) -> int:
+    return _ORDER.get(content.storage, 0)
 
 
 def sweep(
@@ -192,36 +196,36 @@ def sweep(
     None if something has finalizers, is not to go unasked, or there are more than `most` objects
     (0 = any number). The finalizers of bindings wait for what was bound, which goes along.
     """
-    listed = sorted(contents(objects, cluster), key=lambda each: _ORDER.get(each.storage, 0))
-    found: list[tuple[Resource, Item]] = []
+    listed = sorted(contents(objects, cluster), key=_order)
+    swept: list[tuple[Resource, Item]] = []
     events = 0
     for content in listed:
         resource = raw_resource(content.storage, namespaced=bool(content.namespace))
         limits = (most + 1, 0, _SWEPT_BYTES) if most else (0,)
         page = objects.store.scan(_range(cluster, content), b"", *limits)
         items = page.items
-        if most and (page.last or len(found) + len(items) > most):
+        if most and (page.last or len(swept) + len(items) > most):
             return None
         if content.storage != _BINDINGS and any(_finalizers(item.value) for item in items):
             return None
         if items and must_ask(content.target(cluster)):
             return None
-        found += [(resource, item) for item in items]
+        swept += [(resource, item) for item in items]
         events += len(items) if content.storage == EVENT_STORAGE else 0
     writes: list[Write] = [
-        Below(index.total(cluster), len(found) - events + 1),
+        Below(index.total(cluster), len(swept) - events + 1),
         Below(index.total(cluster, EVENT_STORAGE), events + 1),
     ]
     ranges = index.of_cluster(cluster)
     local = tuple(ranges)
-    for resource, item in found:
+    for resource, item in swept:
         writes.append(Put(item.key, None, item.revision))
         if (resource.group, resource.plural) in _FAR:
             target = Target(resource, *place(item.key)[1:])
-            told = objects.hook_writes(target, values.decode(resource, *item[1:]), None)
+            hook_writes = objects.hook_writes(target, values.decode(resource, *item[1:]), None)
             writes += [
                 write
-                for write in told
+                for write in hook_writes
                 if not write.key.startswith(local) and not _is_local_mark(write.key, cluster)
             ]
     return writes + [Clear(within) for within in ranges]
@@ -231,8 +235,8 @@ def _is_local_mark(key: bytes, cluster: str) -> bool:
     """Tell whether a mark asks for work in a cluster only; an export's is for its consumers."""
     if not key.startswith(index.WORK_ITEMS):
         return False
-    controller, where, _ = index.parse_work_item(key)
-    return where == cluster and controller != "apiexport"
+    controller, item_cluster, _ = index.parse_work_item(key)
+    return item_cluster == cluster and controller != "apiexport"
 
 
 def _finalizers(value: bytes) -> list[str]:
@@ -259,7 +263,7 @@ def nothing(_target: Target, _asked: Object) -> Sequence[Write]:
 async def remove(
     objects: Objects,
     cluster: str,
-    found: Iterable[StoredRange],
+    ranges: Iterable[StoredRange],
     remaining: Remaining,
     deleter: Deleter,
     along: Along = nothing,
@@ -270,7 +274,7 @@ async def remove(
     as upstream. `along` returns what goes with the mark, in place of the work that is usually asked
     for.
     """
-    for content in list(found):
+    for content in list(ranges):
         resource = raw_resource(content.storage, namespaced=bool(content.namespace))
         must_ask = deleter.must_ask(content.target(cluster))
         before = remaining.resources.get(_shown(resource), 0)
@@ -366,7 +370,7 @@ def _removing(
                 )
                 carried = objects.index_writes(target, obj, asked)
                 more = objects.aside.on_loop(along, target, asked)
-                writes += [each for each in carried if not (more and _is_mark(each))]
+                writes += [write for write in carried if not (more and _is_mark(write))]
                 writes += more
             continue
         writes.append(Put(item.key, None, item.revision))

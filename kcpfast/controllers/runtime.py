@@ -289,12 +289,12 @@ def _log_failure(error: Exception, controller: str, cluster: str, name: str) -> 
 
     Somebody else was faster is the usual way of things; a refusal or a full disk is one line.
     """
-    where = (controller, cluster, name)
+    item = (controller, cluster, name)
     if isinstance(error, Conflict) or (isinstance(error, ApiError) and error.code == 409):
-        LOG.info("%s %s %s is tried again: %s", *where, error)
+        LOG.info("%s %s %s is tried again: %s", *item, error)
     elif isinstance(error, DeletionRefused):
-        LOG.info("%s %s %s is refused by admission: %s", *where, error)
+        LOG.info("%s %s %s is refused by admission: %s", *item, error)
     elif isinstance(error, ApiError | StoreError):
-        LOG.warning("%s %s %s is tried again: %s", *where, error)
+        LOG.warning("%s %s %s is tried again: %s", *item, error)
     else:
-        LOG.error("%s %s %s fails", *where, exc_info=error)
+        LOG.error("%s %s %s fails", *item, exc_info=error)

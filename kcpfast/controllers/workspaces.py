@@ -56,22 +56,22 @@ class WorkspaceController:
     async def workspace(self, cluster: str, name: str) -> Outcome:
         """Schedule a Workspace that waits for a shard; let one that is being deleted take its
         logical cluster along."""
-        where = Target(self._kinds.workspaces, cluster, "", name)
-        found = await self._objects.read(where)
-        if found is None:
+        workspace_target = Target(self._kinds.workspaces, cluster, "", name)
+        workspace_object = await self._objects.read(workspace_target)
+        if workspace_object is None:
             return DONE
-        if "deletionTimestamp" not in found["metadata"]:
-            return await self._schedule(where) if is_waiting(found) else DONE
-        inner = (found.get("spec") or {}).get("cluster") or ""
+        if "deletionTimestamp" not in workspace_object["metadata"]:
+            return await self._schedule(workspace_target) if is_waiting(workspace_object) else DONE
+        inner = (workspace_object.get("spec") or {}).get("cluster") or ""
         logical = await self._objects.read(target(inner)) if inner else None
-        if logical is None or not _is_of(logical, where, found):
-            await self._release(where)
+        if logical is None or not _is_of(logical, workspace_target, workspace_object):
+            await self._release(workspace_target)
             return DONE
         if "deletionTimestamp" not in logical["metadata"]:
             await self._end(inner)
         return DONE
 
-    async def _schedule(self, where: Target) -> Outcome:
+    async def _schedule(self, workspace_target: Target) -> Outcome:
         outcome: Outcome = DONE
 
         async def change(old: Object) -> Change:
@@ -82,21 +82,21 @@ class WorkspaceController:
                     return Change(old)
                 new, more = copy_json(old), list[Write]()
                 if self._making.has_shard(old):
-                    more = self._making.schedule_late(where.cluster, new)
+                    more = self._making.schedule_late(workspace_target.cluster, new)
             if not more:  # woken by the Shard, the type, or what its owner may
                 outcome = Again(_UNSCHEDULED, notes.basis())
             return Change(new, more)
 
-        await self._objects.adjust(where, change)
+        await self._objects.adjust(workspace_target, change)
         return outcome
 
-    async def _release(self, where: Target) -> None:
+    async def _release(self, workspace_target: Target) -> None:
         async def change(old: Object) -> Change:
             new = copy_json(old)
             remove_finalizer(new["metadata"], WORKSPACE_FINALIZER)
             return Change(new)
 
-        await self._objects.adjust(where, change)
+        await self._objects.adjust(workspace_target, change)
 
     async def _end(self, cluster: str) -> None:
         # Admission of the workspace itself is not asked: its owner's deletion was admitted.
@@ -105,17 +105,18 @@ class WorkspaceController:
 
         await self._objects.adjust(target(cluster), change)
 
-    def _end_along(self, where: Target, workspace: Object) -> Sequence[Write]:
+    def _end_along(self, workspace_target: Target, workspace: Object) -> Sequence[Write]:
         """Return what lets the logical cluster of a nested Workspace end with the asking for it."""
+        resource = workspace_target.resource
         inner = (workspace.get("spec") or {}).get("cluster")
-        if (where.resource.group, where.resource.plural) != WORKSPACES_PLACE or not inner:
+        if (resource.group, resource.plural) != WORKSPACES_PLACE or not inner:
             return ()
         logical = target(inner)
         record = self._objects.record(logical)
         if record is None:
             return ()
         old = values.decode(logical.resource, *record)
-        if "deletionTimestamp" in old["metadata"] or not _is_of(old, where, workspace):
+        if "deletionTimestamp" in old["metadata"] or not _is_of(old, workspace_target, workspace):
             return ()
         new = _ending(old)
         put = Put(logical.key(), values.encode(logical.resource, new), record.revision)
@@ -125,19 +126,19 @@ class WorkspaceController:
 
     async def logical_cluster(self, cluster: str, _name: str) -> Outcome:
         """Carry a LogicalCluster on: out of Initializing, or towards its end."""
-        found = await self._objects.read(target(cluster))
-        if found is None:
+        logical = await self._objects.read(target(cluster))
+        if logical is None:
             return DONE
-        if "deletionTimestamp" in found["metadata"]:
-            return await self._delete(cluster, found)
-        if BINDINGS_INITIALIZER in ((found.get("status") or {}).get("initializers") or ()):
-            return await self._bind(cluster, found)
-        await self._advance(cluster, found)
+        if "deletionTimestamp" in logical["metadata"]:
+            return await self._delete(cluster, logical)
+        if BINDINGS_INITIALIZER in ((logical.get("status") or {}).get("initializers") or ()):
+            return await self._bind(cluster, logical)
+        await self._advance(cluster, logical)
         return DONE
 
-    async def _bind(self, cluster: str, found: Object) -> Outcome:
+    async def _bind(self, cluster: str, logical: Object) -> Outcome:
         """Bind what the type asks for, once all of it can be had."""
-        annotations = found["metadata"]["annotations"]
+        annotations = logical["metadata"]["annotations"]
         path, _, name = annotations[TYPE_ANNOTATION].rpartition(":")
         kind = self._making.types.at(path, name)
         own = annotations.get(PATH_ANNOTATION) or cluster
@@ -154,7 +155,7 @@ class WorkspaceController:
         async def change(old: Object) -> Change:
             new = copy_json(old)
             waiting = (new.get("status") or {}).get("initializers") or ()
-            set_initializers(new, [each for each in waiting if each != BINDINGS_INITIALIZER])
+            set_initializers(new, [name for name in waiting if name != BINDINGS_INITIALIZER])
             for kind in ("APIBindingsInitialized", "APIBindingsReconciled"):
                 conditions.mark_true(new, kind)
             relabel(new)
@@ -170,10 +171,10 @@ class WorkspaceController:
         that are not bound yet, and whether an export is missing."""
         incomplete, missing = [], False
         try:
-            wanted = self._making.default_bindings(kind)
+            exports = self._making.default_bindings(kind)
         except TypeRefused:
             return [], True
-        for export in wanted:
+        for export in exports:
             asked = self._making.ask_for(cluster, own, export)
             missing = missing or asked.is_missing
             if asked.writes:
@@ -196,8 +197,8 @@ class WorkspaceController:
 
         await self._objects.adjust(target(cluster), change)
 
-    async def _advance(self, cluster: str, found: Object) -> None:
-        status = found.get("status") or {}
+    async def _advance(self, cluster: str, logical: Object) -> None:
+        status = logical.get("status") or {}
         if status.get("phase") == "Initializing" and not status.get("initializers"):
 
             async def change(old: Object) -> Change:
@@ -208,14 +209,14 @@ class WorkspaceController:
                 return Change(new)
 
             await self._objects.adjust(target(cluster), change)
-            found = self._objects.load(target(cluster))
-        await self._mirror(found)
+            logical = self._objects.load(target(cluster))
+        await self._mirror(logical)
 
-    async def _delete(self, cluster: str, found: Object) -> Outcome:
-        if (found.get("status") or {}).get("terminators"):
-            await self._mirror(found)
+    async def _delete(self, cluster: str, logical: Object) -> Outcome:
+        if (logical.get("status") or {}).get("terminators"):
+            await self._mirror(logical)
             return DONE
-        if await self._sweep(cluster, found, _SWEPT):
+        if await self._sweep(cluster, logical, _SWEPT):
             return DONE
         store, waiting = self._objects.store, index.waiting(cluster, "")
         if store.index_get(waiting) is None:
@@ -231,7 +232,7 @@ class WorkspaceController:
             await remove(self._objects, cluster, stage, remaining, self._deleter, self._end_along)
             if remaining.refused or (remaining.resources and number >= _SWEEPING):
                 break  # refused content keeps its namespace; what has finalizers waits beside
-            if number == _SWEEPING and await self._sweep(cluster, found):
+            if number == _SWEEPING and await self._sweep(cluster, logical):
                 return DONE
         await self._say(cluster, remaining)
         remaining.raise_refused()
@@ -239,7 +240,7 @@ class WorkspaceController:
         is_woken = children == sum(remaining.resources.values()) > 0
         return DONE if is_woken and len(remaining.finalizers) == 1 else Again(_RETRY)
 
-    async def _sweep(self, cluster: str, found: Object, most: int = 0) -> bool:
+    async def _sweep(self, cluster: str, logical: Object, most: int = 0) -> bool:
         """Remove all there is, and the LogicalCluster with it; tell whether that is gone.
 
         Nothing happens if something has to be waited for, or comes in between.
@@ -247,7 +248,7 @@ class WorkspaceController:
         writes = sweep(self._objects, cluster, self._deleter.must_ask_others, most)
         if writes is None:
             return False
-        last = self._last_writes(cluster, found)
+        last = self._last_writes(cluster, logical)
         try:
             await self._objects.store.commit([*writes, *last])
         except Conflict:
@@ -259,18 +260,18 @@ class WorkspaceController:
 
         Nothing if it has finalizers of others.
         """
-        where = target(cluster)
+        logical_target = target(cluster)
         ours = (creation.DELETION_FINALIZER, creation.TERMINATORS_FINALIZER)
         if any(name not in ours for name in old["metadata"].get("finalizers") or ()):
             return []
         carried, releasing = (
-            self._objects.index_writes(where, old, None),
+            self._objects.index_writes(logical_target, old, None),
             self._releasing(cluster, old),
         )
         if releasing:
             carried = [write for write in carried if not write.key.startswith(_ASKING)]
         return [
-            Put(where.key(), None, int(old["metadata"]["resourceVersion"])),
+            Put(logical_target.key(), None, int(old["metadata"]["resourceVersion"])),
             *carried,
             *releasing,
             Clear(index.waits(cluster)),
@@ -284,20 +285,20 @@ class WorkspaceController:
         owner = (logical.get("spec") or {}).get("owner")
         if not owner:
             return []
-        where = Target(self._kinds.workspaces, owner["cluster"], "", owner["name"])
-        record = self._objects.record(where)
+        workspace_target = Target(self._kinds.workspaces, owner["cluster"], "", owner["name"])
+        record = self._objects.record(workspace_target)
         if record is None:
             return []
-        old = values.decode(where.resource, *record)
+        old = values.decode(workspace_target.resource, *record)
         mine = (old.get("spec") or {}).get("cluster") == cluster
         if not mine or "deletionTimestamp" not in old["metadata"]:
             return []
         new = old | {"metadata": dict(old["metadata"])}
         remove_finalizer(new["metadata"], WORKSPACE_FINALIZER)
         gone = is_finished(new)
-        value = None if gone else values.encode(where.resource, new, record.value)
-        carried = self._objects.index_writes(where, old, None if gone else new)
-        return [Put(where.key(), value, record.revision), *carried]
+        value = None if gone else values.encode(workspace_target.resource, new, record.value)
+        carried = self._objects.index_writes(workspace_target, old, None if gone else new)
+        return [Put(workspace_target.key(), value, record.revision), *carried]
 
     async def _say(self, cluster: str, remaining: Remaining) -> None:
         async def change(old: Object) -> Change:
@@ -314,9 +315,9 @@ class WorkspaceController:
             return Change(new)
 
         await self._objects.adjust(target(cluster), change)
-        found = await self._objects.read(target(cluster))
-        if found is not None:
-            await self._mirror(found)
+        logical = await self._objects.read(target(cluster))
+        if logical is not None:
+            await self._mirror(logical)
 
     async def _mirror(self, logical: Object) -> None:
         """Show phase, initializers and conditions of a LogicalCluster on its Workspace."""
@@ -324,12 +325,12 @@ class WorkspaceController:
         if not owner:
             return
         status = logical.get("status") or {}
-        shown = ("WorkspaceInitialized", "WorkspaceContentDeleted")
+        mirrored = ("WorkspaceInitialized", "WorkspaceContentDeleted")
 
-        where = Target(self._kinds.workspaces, owner["cluster"], "", owner["name"])
+        workspace_target = Target(self._kinds.workspaces, owner["cluster"], "", owner["name"])
 
         async def change(old: Object) -> Change:
-            if not _is_of(logical, where, old):
+            if not _is_of(logical, workspace_target, old):
                 return Change(old)
             new = copy_json(old)
             set_phase(new, status.get("phase", ""))
@@ -338,14 +339,14 @@ class WorkspaceController:
                     new["status"][key] = status[key]
                 else:
                     new["status"].pop(key, None)
-            for kind in shown:
+            for kind in mirrored:
                 condition = find_condition(logical, kind)
                 if condition is not None:
                     conditions.put(new, condition)
             _shorten_owner(new)
             return Change(new)
 
-        await self._objects.adjust(where, change)
+        await self._objects.adjust(workspace_target, change)
 
 
 def is_waiting(workspace: Object) -> bool:
@@ -354,13 +355,14 @@ def is_waiting(workspace: Object) -> bool:
     return not (spec.get("cluster") or spec.get("mount"))
 
 
-def _is_of(logical: Object, where: Target, workspace: Object) -> bool:
+def _is_of(logical: Object, workspace_target: Target, workspace: Object) -> bool:
     """Tell whether a logical cluster and a Workspace name each other: neither is believed alone."""
     owner = (logical.get("spec") or {}).get("owner") or {}
     named = (workspace.get("spec") or {}).get("cluster")
     cluster = (logical["metadata"].get("annotations") or {}).get(CLUSTER_ANNOTATION)
     place = (owner.get("cluster"), owner.get("name"), owner.get("uid"))
-    return named == cluster and place == (where.cluster, where.name, workspace["metadata"]["uid"])
+    uid = workspace["metadata"]["uid"]
+    return named == cluster and place == (workspace_target.cluster, workspace_target.name, uid)
 
 
 def _ending(logical: Object) -> Object:

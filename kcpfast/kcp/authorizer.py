@@ -49,30 +49,32 @@ class Authorizer:
         self._policies = policies
 
     def decide(
-        self, user: User, cluster: str, wanted: Attributes, *, deep: bool = False
+        self, user: User, cluster: str, attributes: Attributes, *, deep: bool = False
     ) -> Decision:
         """Decide a request; `deep` skips who may enter and what an export permits at most."""
         if is_master(user, cluster):
             return Decision(True, "")
-        if not wanted.resource and wanted.path in ALWAYS_ALLOWED:
+        if not attributes.resource and attributes.path in ALWAYS_ALLOWED:
             return Decision(True, "")
         if not cluster or cluster == WILDCARD:
             return Decision(False, DENIED)
         who = identities(user, cluster)
         allowed = (deep or self._may_enter(user, cluster, who)) and (
-            not is_system_status(wanted)
-            and (deep or self._policies.permits(user, cluster, wanted))
-            and self.by_rbac(cluster, who, wanted)
+            not is_system_status(attributes)
+            and (deep or self._policies.permits(user, cluster, attributes))
+            and self.by_rbac(cluster, who, attributes)
         )
         return Decision(allowed, GRANTED if allowed else DENIED)
 
-    def allows(self, user: User, cluster: str, wanted: Attributes, *, deep: bool = False) -> bool:
+    def allows(
+        self, user: User, cluster: str, attributes: Attributes, *, deep: bool = False
+    ) -> bool:
         """Tell whether `decide` allows."""
-        return self.decide(user, cluster, wanted, deep=deep).allowed
+        return self.decide(user, cluster, attributes, deep=deep).allowed
 
-    def permits(self, user: User, cluster: str, wanted: Attributes) -> bool:
+    def permits(self, user: User, cluster: str, attributes: Attributes) -> bool:
         """Tell whether the maximal permission policy, if there is one, lets a user do this."""
-        return is_master(user, cluster) or self._policies.permits(user, cluster, wanted)
+        return is_master(user, cluster) or self._policies.permits(user, cluster, attributes)
 
     def rules(self, user: User, cluster: str, namespace: str) -> Iterator[PolicyRule]:
         """Yield the rules of RBAC that hold for a user in a namespace of a cluster."""
@@ -81,10 +83,10 @@ class Authorizer:
             for grant in self.rbac.grants(place, who, namespace):
                 yield from grant.rules
 
-    def by_rbac(self, cluster: str, who: tuple[Identity, ...], wanted: Attributes) -> bool:
+    def by_rbac(self, cluster: str, who: tuple[Identity, ...], attributes: Attributes) -> bool:
         """Tell whether RBAC of system:admin or of the workspace allows."""
-        return self.rbac.allowed(SYSTEM_ADMIN, who, wanted) or (
-            cluster != SYSTEM_ADMIN and self.rbac.allowed(cluster, who, wanted)
+        return self.rbac.allowed(SYSTEM_ADMIN, who, attributes) or (
+            cluster != SYSTEM_ADMIN and self.rbac.allowed(cluster, who, attributes)
         )
 
     def _may_enter(self, user: User, cluster: str, who: tuple[Identity, ...]) -> bool:
@@ -112,15 +114,15 @@ def is_member(user: User, cluster: str, groups: Iterable[str]) -> bool:
     return any(group in who.groups for who in identities(user, cluster) for group in groups)
 
 
-def is_system_status(wanted: Attributes) -> bool:
+def is_system_status(attributes: Attributes) -> bool:
     """Tell whether a request writes what the server acts upon: masters alone may, through any view.
 
     The status of an export holds its identity, that of a binding what is bound.
     """
     return (
-        wanted.subresource == "status"
-        and (wanted.group, wanted.resource) in _SYSTEM_STATUS
-        and wanted.verb in _WRITES
+        attributes.subresource == "status"
+        and (attributes.group, attributes.resource) in _SYSTEM_STATUS
+        and attributes.verb in _WRITES
     )
 
 

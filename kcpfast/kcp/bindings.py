@@ -31,10 +31,10 @@ def labels(export_cluster: str, export: str) -> dict[str, str]:
 
 def reference(binding: Object) -> Mapping[str, Any]:
     """Return the export that a binding refers to: name and path."""
-    found: Mapping[str, Any] = ((binding.get("spec") or {}).get("reference") or {}).get(
+    export: Mapping[str, Any] = ((binding.get("spec") or {}).get("reference") or {}).get(
         "export"
     ) or {}
-    return found
+    return export
 
 
 def in_force(export: Object, binding: Object) -> list[dict[str, Any]]:
@@ -47,17 +47,17 @@ def bound_resources(
     offers: Sequence[Offer], identity: str, before: Sequence[dict[str, Any]] = ()
 ) -> list[dict[str, Any]]:
     """Return status.boundResources; storage versions add to those of `before`."""
-    known = {(each["group"], each["resource"]): each for each in before}
-    found = []
+    by_resource = {(entry["group"], entry["resource"]): entry for entry in before}
+    entries = []
     for offer in offers:
-        old = known.get((offer.group, offer.plural)) or {}
+        old = by_resource.get((offer.group, offer.plural)) or {}
         versions = list(old.get("storageVersions") or ())
         stored = storage_of(offer.definition)
         if stored not in versions:
             versions.append(stored)
         meta = offer.schema["metadata"]
         schema = {"UID": meta["uid"], "identityHash": identity, "name": meta["name"]}
-        found.append(
+        entries.append(
             {
                 "group": offer.group,
                 "resource": offer.plural,
@@ -65,7 +65,7 @@ def bound_resources(
                 "storageVersions": versions,
             }
         )
-    return found
+    return entries
 
 
 def mark_bound(binding: Object, export_cluster: str, bound: list[dict[str, Any]]) -> None:
@@ -113,9 +113,9 @@ def file_consumer(
     it is still there when the new one comes is then part of the commit.
     """
     own, filed = index.consumer(*export, cluster, binding), consumer_entry(terms)
-    known = store.index_get(own)
-    if known is not None:
-        return [Index(own, filed)] if known != filed else []
+    entry = store.index_get(own)
+    if entry is not None:
+        return [Index(own, filed)] if entry != filed else []
     for key, _ in store.index_scan(index.consumer(*export), limit=1):
         return [Index(own, filed), Present(key)]
     return [Index(own, filed), PutRevision(index.work_item("slices", *export))]
@@ -140,10 +140,10 @@ def terms_of(entry: bytes) -> Terms | None:
     """Return the terms in an entry; entries of before them hold claims alone."""
     if entry == WAITING:
         return None
-    found = msgspec.json.decode(entry)
-    if found and isinstance(found[0], str):
-        return Terms(*found)
-    return Terms("", found)
+    decoded = msgspec.json.decode(entry)
+    if decoded and isinstance(decoded[0], str):
+        return Terms(*decoded)
+    return Terms("", decoded)
 
 
 def consumers(
@@ -154,10 +154,10 @@ def consumers(
     The claims are None for a binding that is not bound yet, or to an export of another identity.
     """
     for key, data in store.index_scan(index.consumer(*export, cluster)):
-        _, _, _, found, binding = key.decode().split("\0")
+        _, _, _, consumer, binding = key.decode().split("\0")
         terms = terms_of(data)
         meant = terms is not None and terms.identity in ("", identity)
-        yield found, binding, terms.claims if terms is not None and meant else None
+        yield consumer, binding, terms.claims if terms is not None and meant else None
 
 
 def index_hooks(store: Store) -> IndexHook:
@@ -190,8 +190,8 @@ def _rows(
     store: Store, cluster: str, name: str, binding: Object
 ) -> Iterable[tuple[bytes, CatalogRow]]:
     """Yield the catalog rows that a binding brought, by their keys."""
-    for each in (binding.get("status") or {}).get("boundResources") or ():
-        key = index.resource(cluster, each["group"], each["resource"])
+    for bound in (binding.get("status") or {}).get("boundResources") or ():
+        key = index.resource(cluster, bound["group"], bound["resource"])
         data = store.index_get(key)
         row = CatalogRow.decode(data) if data is not None else None
         if row is not None and (row.source, row.name) == ("binding", name):

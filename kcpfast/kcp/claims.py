@@ -77,14 +77,14 @@ def common_verbs(offered: Sequence[str], accepted: Sequence[str]) -> list[str]:
 
 def in_force(offered: Iterable[Claim], answers: Iterable[Claim]) -> list[dict[str, Any]]:
     """Return the claims that an export (`offered`) makes and a binding (`answers`) accepts."""
-    asked = {key(each): each for each in offered}
-    found = []
+    asked = {key(claim): claim for claim in offered}
+    granted = []
     for answer in answers:
         claim = asked.get(key(answer))
         if claim is None or answer.get("state") != ACCEPTED:
             continue
         group, resource, identity = key(answer)
-        found.append(
+        granted.append(
             {
                 "group": group,
                 "resource": resource,
@@ -93,7 +93,7 @@ def in_force(offered: Iterable[Claim], answers: Iterable[Claim]) -> list[dict[st
                 "verbs": common_verbs(claim.get("verbs") or (), answer.get("verbs") or ()),
             }
         )
-    return found
+    return granted
 
 
 def hides(before: bytes | None, after: bytes | None) -> bool:
@@ -102,7 +102,7 @@ def hides(before: bytes | None, after: bytes | None) -> bool:
     if after is None or b'"appliedPermissionClaims"' not in after:
         return False
     now = _applied(after)
-    hidden = any(_LOOKS.isdisjoint(each["verbs"]) for each in now)
+    hidden = any(_LOOKS.isdisjoint(claim["verbs"]) for claim in now)
     return hidden and (before is None or _applied(before) != now)
 
 
@@ -113,8 +113,9 @@ def _applied(value: bytes) -> list[Claim]:
 
 def unknown(offered: Iterable[Claim], answers: Iterable[Claim]) -> list[Claim]:
     """Return the claims that a binding accepts and its export does not make."""
-    asked = {key(each) for each in offered}
-    return [each for each in answers if each.get("state") == ACCEPTED and key(each) not in asked]
+    asked = {key(claim) for claim in offered}
+    accepted = [claim for claim in answers if claim.get("state") == ACCEPTED]
+    return [claim for claim in accepted if key(claim) not in asked]
 
 
 def selects(selector: Mapping[str, Any]) -> LabelSelector:
@@ -132,12 +133,13 @@ def index_writes(
     cluster: str, export: str, before: Iterable[Claim], after: Iterable[Claim]
 ) -> list[Write]:
     """Return what files the claims in force of one export (its hash) in a consumer."""
-    old = {storage(each): _filed(each) for each in before}
-    new = {storage(each): _filed(each) for each in after}
-    gone: list[Write] = [
-        Index(index.claim(cluster, each, export), None) for each in old if each not in new
-    ]
-    return gone + [Index(index.claim(cluster, each, export), data) for each, data in new.items()]
+    old = {storage(claimed): _filed(claimed) for claimed in before}
+    new = {storage(claimed): _filed(claimed) for claimed in after}
+    withdrawn = [claimed for claimed in old if claimed not in new]
+    writes = [Index(index.claim(cluster, claimed, export), None) for claimed in withdrawn]
+    for claimed, data in new.items():
+        writes.append(Index(index.claim(cluster, claimed, export), data))
+    return list[Write](writes)
 
 
 def _filed(claim: Claim) -> bytes:
@@ -166,8 +168,8 @@ class Claims:
         def read() -> Sequence[Mark]:
             prefix = index.claim(cluster, of)
             return [
-                _mark(each[len(prefix) :].decode(), data)
-                for each, data in self._reader.index_scan(prefix)
+                _mark(entry[len(prefix) :].decode(), data)
+                for entry, data in self._reader.index_scan(prefix)
             ]
 
         return self._marks.get((cluster, of), read)

@@ -75,10 +75,10 @@ class Clusters:
             raise bad_request(text)
         if ":" not in path:
             return path
-        found = self.walk(path)
-        if not found:
+        cluster = self.walk(path)
+        if not cluster:
             raise not_found("workspaces", "tenancy.kcp.io", path)
-        return found
+        return cluster
 
     def walk(self, path: str) -> str:
         """Return the cluster at a path, "" if there is none."""
@@ -102,17 +102,17 @@ class Clusters:
             return None
 
         def read() -> ClusterState | None:
-            found = self.logical_cluster(cluster)
-            return _state(found) if found is not None else None
+            logical = self.logical_cluster(cluster)
+            return _state(logical) if logical is not None else None
 
         return self._states.get(cluster, read)
 
-    def check_active(self, cluster: str, wanted: Attributes) -> None:
+    def check_active(self, cluster: str, attributes: Attributes) -> None:
         """Forbidden for what is inside a cluster that sleeps; it can be looked at and woken."""
-        if not cluster or cluster == names.WILDCARD or wanted.path.startswith(_AWAKE):
+        if not cluster or cluster == names.WILDCARD or attributes.path.startswith(_AWAKE):
             return
         state = self.state(cluster)
-        itself = (wanted.resource, wanted.name) == ("logicalclusters", LOGICAL_CLUSTER_NAME)
+        itself = (attributes.resource, attributes.name) == ("logicalclusters", LOGICAL_CLUSTER_NAME)
         if state is not None and state.inactive and not itself:
             raise inactive_error(cluster)
 
@@ -159,26 +159,26 @@ def falls_asleep(before: bytes | None, after: bytes | None) -> bool:
     return now and not then
 
 
-def _state(found: Object) -> ClusterState:
-    annotations = found["metadata"].get("annotations") or {}
-    status = found.get("status") or {}
+def _state(logical: Object) -> ClusterState:
+    annotations = logical["metadata"].get("annotations") or {}
+    status = logical.get("status") or {}
     return ClusterState(
         status.get("phase", ""),
         annotations.get(names.PATH_ANNOTATION, ""),
         annotations.get(TYPE_ANNOTATION, ""),
         annotations.get(REQUIRED_GROUPS, ""),
         _is_inactive(annotations),
-        "deletionTimestamp" in found["metadata"],
+        "deletionTimestamp" in logical["metadata"],
         tuple(status.get("initializers") or ()),
         tuple(status.get("terminators") or ()),
         _integer(annotations.get(MAX_OBJECTS)),
-        _home_of(found),
+        _home_of(logical),
     )
 
 
-def _home_of(found: Object) -> tuple[str, str]:
+def _home_of(logical: Object) -> tuple[str, str]:
     """Return whose home a logical cluster is: it has a maker, and no Workspace stands for it."""
-    spec = found.get("spec") or {}
+    spec = logical.get("spec") or {}
     maker = spec.get("createdBy") or {}
     if spec.get("owner") or not maker:
         return "", ""
@@ -191,22 +191,22 @@ def lock_writes(objects: Objects, cluster: str, holders: Mapping[str, Lock | Non
     None takes a lock away. Whoever brings a resource writes the same object and expects it as it
     was read: of two that want the same name at the same time, one is made to look again.
     """
-    where = target(cluster)
-    record = objects.record(where)
+    logical_target = target(cluster)
+    record = objects.record(logical_target)
     if record is None:
         return []
-    old = objects.load(where)
+    old = objects.load(logical_target)
     annotations = old["metadata"].get("annotations") or {}
     before = embedded_object(annotations.get(LOCK_ANNOTATION) or "")
     after = {key: before[key] for key in before if key not in holders}
     after |= {key: lock for key, lock in holders.items() if lock is not None}
     if after == before:
-        return [Check(where.key(), record.revision)]
+        return [Check(logical_target.key(), record.revision)]
     text = json.dumps({key: after[key] for key in sorted(after)}, separators=(",", ":"))
     meta = old["metadata"] | {"annotations": annotations | {LOCK_ANNOTATION: text}}
     new = old | {"metadata": meta}
-    put = Put(where.key(), values.encode(where.resource, new), record.revision)
-    return [put, *objects.index_writes(where, old, new)]
+    put = Put(logical_target.key(), values.encode(logical_target.resource, new), record.revision)
+    return [put, *objects.index_writes(logical_target, old, new)]
 
 
 def _integer(text: str | None) -> int | None:

@@ -171,12 +171,12 @@ def _list(annotations: Mapping[str, str], key: str) -> list[AnnotatedClaim]:
     text = annotations.get(key)
     if not text:
         return []
-    what, typed = "permission claims", embedded(text, list[_Claim]) is not None
+    subject, typed = "permission claims", embedded(text, list[_Claim]) is not None
     if key == _SCHEMAS:
-        what, typed = "resource schemas", embedded(text, list[_Resource]) is not None
+        subject, typed = "resource schemas", embedded(text, list[_Resource]) is not None
     if not typed:
         raise MalformedAnnotation(
-            f"failed to decode overhanging {what}: {key} must hold a list of them"
+            f"failed to decode overhanging {subject}: {key} must hold a list of them"
         )
     return embedded(text, list[dict[str, Any]]) or []
 
@@ -184,11 +184,11 @@ def _list(annotations: Mapping[str, str], key: str) -> list[AnnotatedClaim]:
 def _readable(annotations: dict[str, str], key: str) -> list[AnnotatedClaim]:
     """Return what an annotation holds and take it away; nothing if it cannot be read."""
     try:
-        found = _list(annotations, key)
+        listed = _list(annotations, key)
     except MalformedAnnotation:
-        found = []
+        listed = []
     annotations.pop(key, None)
-    return found
+    return listed
 
 
 def _text(value: Any) -> str:
@@ -200,7 +200,7 @@ def keep_status(obj: Object, old: Object | None) -> None:
     the rest of it is."""
     given = obj["metadata"].get("annotations") or {}
     was = ((old or {}).get("metadata") or {}).get("annotations") or {}
-    keys = {key for each in _BINDING_CLAIMS if each.section == "status" for key in each[2:4]}
+    keys = {key for place in _BINDING_CLAIMS if place.section == "status" for key in place[2:4]}
     kept = {key: value for key, value in given.items() if key not in keys}
     kept |= {key: was[key] for key in keys if key in was}
     if kept != given:
@@ -219,10 +219,10 @@ def _older_export(obj: Object, annotations: dict[str, str]) -> None:
     if spec is None:
         return
     listed = spec.pop("resources", None) or []
-    names = [each["schema"] for each in listed if _is_plain(each)]
+    names = [resource["schema"] for resource in listed if _is_plain(resource)]
     if names:
         spec["latestResourceSchemas"] = names
-    beyond = [each for each in listed if not _is_plain(each)]
+    beyond = [resource for resource in listed if not _is_plain(resource)]
     if beyond:
         annotations[_SCHEMAS] = _text(beyond)
 
@@ -232,9 +232,8 @@ def _is_plain(resource: Mapping[str, Any]) -> bool:
 
 
 def _newer_export(obj: Object, annotations: dict[str, str]) -> None:
-    beyond = [
-        {**each, "group": each.get("group") or ""} for each in _readable(annotations, _SCHEMAS)
-    ]
+    kept = _readable(annotations, _SCHEMAS)
+    beyond = [{**resource, "group": resource.get("group") or ""} for resource in kept]
     spec = obj.get("spec")
     if spec is None:
         return
@@ -263,10 +262,10 @@ def _key(claim: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _named(claim: Mapping[str, Any]) -> AnnotatedClaim:
     """Return group, resource and identity of a claim as v1alpha1 writes them."""
-    found = {key: claim[key] for key in ("group", "resource") if claim.get(key)}
+    named = {key: claim[key] for key in ("group", "resource") if claim.get(key)}
     if claim.get("identityHash"):
-        found["identityHash"] = claim["identityHash"]
-    return found
+        named["identityHash"] = claim["identityHash"]
+    return named
 
 
 def _is_expressible(claim: Mapping[str, Any], place: ClaimList) -> bool:
@@ -278,57 +277,57 @@ def _is_expressible(claim: Mapping[str, Any], place: ClaimList) -> bool:
 
 def _older_claims(obj: Object, annotations: dict[str, str], place: ClaimList) -> None:
     section = obj.get(place.section) or {}
-    written = {_key(each): each for each in _readable(annotations, place.kept)}
+    written = {_key(claim): claim for claim in _readable(annotations, place.kept)}
     claims = section.get(place.name)
     if not claims:
         return
-    beyond = [each for each in claims if not _is_expressible(each, place)]
+    beyond = [claim for claim in claims if not _is_expressible(claim, place)]
     if beyond:
         annotations[place.parked] = _text(beyond)
-    section[place.name] = [_older_claim(each, written.get(_key(each))) for each in claims]
+    section[place.name] = [_older_claim(claim, written.get(_key(claim))) for claim in claims]
 
 
 def _older_claim(claim: Mapping[str, Any], written: Mapping[str, Any] | None) -> AnnotatedClaim:
-    found = _named(claim)
+    older = _named(claim)
     if written is not None and written.get("resourceSelector"):
-        found["resourceSelector"] = written["resourceSelector"]
+        older["resourceSelector"] = written["resourceSelector"]
     else:
-        found["all"] = True
+        older["all"] = True
     if "state" in claim:
-        found["state"] = claim["state"]
-    return found
+        older["state"] = claim["state"]
+    return older
 
 
 def _newer_claims(obj: Object, annotations: dict[str, str], place: ClaimList) -> None:
     section = obj.get(place.section) or {}
-    parked = {_key(each): each for each in _readable(annotations, place.parked)}
+    parked = {_key(claim): claim for claim in _readable(annotations, place.parked)}
     claims = section.get(place.name)
     annotations.pop(place.kept, None)
     if not claims:
         return
-    annotations[place.kept] = _text([_written(each) for each in claims])
-    section[place.name] = [_newer_claim(each, parked.get(_key(each)), place) for each in claims]
+    annotations[place.kept] = _text([_written(claim) for claim in claims])
+    section[place.name] = [_newer_claim(claim, parked.get(_key(claim)), place) for claim in claims]
 
 
 def _written(claim: Mapping[str, Any]) -> AnnotatedClaim:
     """Return a v1alpha1 claim as it is kept: members in the order of the type."""
-    found = {key: claim[key] for key in ("group", "resource") if claim.get(key)}
+    written = {key: claim[key] for key in ("group", "resource") if claim.get(key)}
     for key in ("all", "resourceSelector", "identityHash", "state"):
         if claim.get(key):
-            found[key] = claim[key]
-    return found
+            written[key] = claim[key]
+    return written
 
 
 def _newer_claim(
     claim: Mapping[str, Any], parked: Mapping[str, Any] | None, place: ClaimList
 ) -> AnnotatedClaim:
     group, resource, identity = _key(claim)
-    found: AnnotatedClaim = {"group": group, "identityHash": identity, "resource": resource}
+    newer: AnnotatedClaim = {"group": group, "identityHash": identity, "resource": resource}
     if place.scope and parked is not None and parked.get(place.scope):
-        found[place.scope] = parked[place.scope]
+        newer[place.scope] = parked[place.scope]
     elif not place.optional:
-        found[place.scope] = {"matchAll": True}
+        newer[place.scope] = {"matchAll": True}
     if "state" in claim:
-        found["state"] = claim["state"]
-    found["verbs"] = list((parked or {}).get("verbs") or _ALL_VERBS)
-    return found
+        newer["state"] = claim["state"]
+    newer["verbs"] = list((parked or {}).get("verbs") or _ALL_VERBS)
+    return newer

@@ -232,13 +232,13 @@ def accept(claim: Mapping[str, Any]) -> dict[str, Any]:
     return kept | {"selector": selector, "state": "Accepted"}
 
 
-def locks_of(bound: Iterable[Object]) -> dict[str, str]:
+def locks_of(bindings_bound: Iterable[Object]) -> dict[str, str]:
     """Return `resource.group` -> binding name for bindings that are bound."""
-    return {
-        f"{each['resource']}.{each['group']}": binding["metadata"]["name"]
-        for binding in bound
-        for each in binding["status"]["boundResources"]
-    }
+    locks = {}
+    for binding in bindings_bound:
+        for bound in binding["status"]["boundResources"]:
+            locks[f"{bound['resource']}.{bound['group']}"] = binding["metadata"]["name"]
+    return locks
 
 
 def logical_cluster(type_name: str, path: str, shard: str, phase: str) -> Object:
@@ -270,12 +270,12 @@ def load_export(objects: Objects, cluster: str, path: str, name: str) -> Export 
     Nor if it offers so much that it takes long. Raises exports.MissingSchema if it offers what does
     not exist.
     """
-    found = find_export(objects, cluster, name)
-    identity = ((found or {}).get("status") or {}).get("identityHash") or ""
-    if found is None or not identity or len(resources(found)) > _MOST_OFFERS:
+    export = find_export(objects, cluster, name)
+    identity = ((export or {}).get("status") or {}).get("identityHash") or ""
+    if export is None or not identity or len(resources(export)) > _MOST_OFFERS:
         return None
-    claims = found["spec"].get("permissionClaims") or ()
-    return Export(cluster, path, name, identity, offers(objects, cluster, found), claims)
+    claims = export["spec"].get("permissionClaims") or ()
+    return Export(cluster, path, name, identity, offers(objects, cluster, export), claims)
 
 
 def default_name(cluster: str, export: Export) -> str:

@@ -37,7 +37,7 @@ def identities(user: User, cluster: str) -> tuple[Identity, ...]:
     """Return whom a user counts as in a cluster: any of them may be allowed something."""
     if not user.extra and not is_account(user):
         return (Identity(user.name, user.groups),)
-    counted = (_inside(each, cluster) for each in carried(user))
+    counted = (_inside(user_alone, cluster) for user_alone in carried(user))
     return tuple(dict.fromkeys(counted))
 
 
@@ -48,7 +48,7 @@ def consumers(user: User, cluster: str) -> tuple[Identity, ...]:
     known by its name outside of its workspace, and one that does not tell where it is from is
     nobody in particular, as kcp has it.
     """
-    counted = (_abroad(each, cluster) for each in carried(user))
+    counted = (_abroad(user_alone, cluster) for user_alone in carried(user))
     return tuple(dict.fromkeys(counted))
 
 
@@ -56,8 +56,8 @@ def _inside(user: User, cluster: str) -> Identity:
     if in_scope(user, cluster):
         return Identity(user.name, user.groups)
     home = _home(user)
-    known = (home,) if home else sorted(_scope(user) or ())
-    return _stranger(user, _foreign_name(user, home), known)
+    clusters = (home,) if home else sorted(_scope(user) or ())
+    return _stranger(user, _foreign_name(user, home), clusters)
 
 
 def _abroad(user: User, cluster: str) -> Identity:
@@ -71,7 +71,7 @@ def _stranger(user: User, name: str, clusters: Iterable[str] = ()) -> Identity:
     """Return what is left of a user who is not in scope: whether somebody knows who they are."""
     if AUTHENTICATED not in user.groups:
         return Identity(ANONYMOUS, (UNAUTHENTICATED,))
-    groups = (AUTHENTICATED, *(CLUSTER_GROUP + each for each in clusters))
+    groups = (AUTHENTICATED, *(CLUSTER_GROUP + cluster for cluster in clusters))
     return Identity(name or ANONYMOUS, groups)
 
 
@@ -148,27 +148,27 @@ def carried(user: User, depth: int = _MAX_WARRANTS) -> Iterator[User]:
     """
     yield user
     for text in user.extras(WARRANT_EXTRA) if depth else ():
-        found = read_warrant(text)
-        if found is not None:
-            yield from carried(found, depth - 1)
+        warrant = read_warrant(text)
+        if warrant is not None:
+            yield from carried(warrant, depth - 1)
 
 
 def is_sound(user: User, depth: int = _MAX_WARRANTS) -> bool:
     """Tell whether all that stands where warrants do is a warrant, and none nested too deep."""
-    found = [read_warrant(text) for text in user.extras(WARRANT_EXTRA)]
+    warrants = [read_warrant(text) for text in user.extras(WARRANT_EXTRA)]
     if not depth:
-        return not found
-    return all(each is not None and is_sound(each, depth - 1) for each in found)
+        return not warrants
+    return all(warrant is not None and is_sound(warrant, depth - 1) for warrant in warrants)
 
 
 def read_warrant(text: str) -> User | None:
     """Return the user a warrant stands for; one for a service account must say from where."""
     try:
-        found = msgspec.json.decode(text, type=_Warrant)
+        warrant = msgspec.json.decode(text, type=_Warrant)
     except (ValueError, RecursionError):
         return None
-    extra = tuple((key, tuple(values)) for key, values in (found.extra or {}).items())
-    user = User(found.user, found.uid, tuple(found.groups or ()), extra)
+    extra = tuple((key, tuple(values)) for key, values in (warrant.extra or {}).items())
+    user = User(warrant.user, warrant.uid, tuple(warrant.groups or ()), extra)
     if is_account(user) and not user.extras(CLUSTER_EXTRA):
         return None
     return user
@@ -177,8 +177,9 @@ def read_warrant(text: str) -> User | None:
 def warrant_of(user: User) -> str:
     """Return a user as a warrant."""
     extra = {key: list(values) for key, values in user.extra}
-    made = {"user": user.name, "uid": user.uid, "groups": list(user.groups), "extra": extra}
-    return json.dumps({key: value for key, value in made.items() if value}, separators=(",", ":"))
+    warrant = {"user": user.name, "uid": user.uid, "groups": list(user.groups), "extra": extra}
+    filled = {key: value for key, value in warrant.items() if value}
+    return json.dumps(filled, separators=(",", ":"))
 
 
 def scoped(user: User, cluster: str) -> User:
@@ -191,7 +192,7 @@ def scoped(user: User, cluster: str) -> User:
     inner = [read_warrant(text) for text in user.extras(WARRANT_EXTRA)]
     if inner:
         extra[WARRANT_EXTRA] = tuple(
-            warrant_of(scoped(each, cluster)) for each in inner if each is not None
+            warrant_of(scoped(warrant, cluster)) for warrant in inner if warrant is not None
         )
     return with_extra(user, extra)
 

@@ -61,8 +61,8 @@ def hash_of_secret(secret: Object) -> str:
 
 def resources(export: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the resources that an export (v1alpha2) offers."""
-    found: list[dict[str, Any]] = (export.get("spec") or {}).get("resources") or []
-    return found
+    listed: list[dict[str, Any]] = (export.get("spec") or {}).get("resources") or []
+    return listed
 
 
 def schema_definition(schema: Object) -> Definition:
@@ -82,16 +82,16 @@ def offers(objects: Objects, cluster: str, export: Object) -> list[Offer]:
 
 def schemas(objects: Objects, cluster: str, export: Object) -> list[Record]:
     """Return the schemas of an export as they are stored; MissingSchema if one is not there."""
-    found = []
-    for each in resources(export):
+    records = []
+    for resource in resources(export):
         try:
-            record = objects.record(Target(api_schemas(), cluster, "", each["schema"]))
+            record = objects.record(Target(api_schemas(), cluster, "", resource["schema"]))
         except ApiError:  # a name that nothing can have
             record = None
         if record is None:
-            raise MissingSchema(each["schema"])
-        found.append(record)
-    return found
+            raise MissingSchema(resource["schema"])
+        records.append(record)
+    return records
 
 
 def offers_of(records: Sequence[Record]) -> list[Offer]:
@@ -110,9 +110,9 @@ def _offer(record: Record) -> Offer:
 
 def offer_of(schema: Object) -> Offer:
     """Return an APIResourceSchema as an offer."""
-    made = schema_definition(schema)
-    digest, data = definition.encode(made)
-    return Offer(made["group"], made["names"]["plural"], schema, made, digest, data)
+    encoded = schema_definition(schema)
+    digest, data = definition.encode(encoded)
+    return Offer(encoded["group"], encoded["names"]["plural"], schema, encoded, digest, data)
 
 
 def find_export(objects: Objects, cluster: str, name: str) -> Object | None:

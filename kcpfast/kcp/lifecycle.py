@@ -33,8 +33,8 @@ def relabel(obj: Object) -> None:
     }
     if status.get("phase"):
         labels[PHASE_LABEL] = status["phase"]
-    labels |= dict(label(INITIALIZER_LABEL, each) for each in status.get("initializers") or ())
-    labels |= dict(label(TERMINATOR_LABEL, each) for each in status.get("terminators") or ())
+    labels |= dict(label(INITIALIZER_LABEL, name) for name in status.get("initializers") or ())
+    labels |= dict(label(TERMINATOR_LABEL, name) for name in status.get("terminators") or ())
     if labels:
         meta["labels"] = labels
     else:

@@ -30,18 +30,19 @@ class Policies:
         self._rbac = rbac
         self._with_policy: Derived[tuple[str, str], bool] = Derived(reader, _MAX_EXPORTS)
 
-    def permits(self, user: User, cluster: str, wanted: Attributes) -> bool:
+    def permits(self, user: User, cluster: str, attributes: Attributes) -> bool:
         """Tell whether the export behind a resource, if any, permits a request in a consumer."""
-        if not wanted.resource or self._catalog.is_static(wanted.group, wanted.resource):
+        group, plural = attributes.group, attributes.resource
+        if not plural or self._catalog.is_static(group, plural):
             return True
-        row = self._catalog.row(cluster, wanted.group, wanted.resource)
+        row = self._catalog.row(cluster, group, plural)
         if row is None or not row.shared.export:
             return True
         export = (row.shared.export_cluster, row.shared.export)
-        return self.export_permits(user, cluster, export, wanted)
+        return self.export_permits(user, cluster, export, attributes)
 
     def export_permits(
-        self, user: User, cluster: str, export: tuple[str, str], wanted: Attributes
+        self, user: User, cluster: str, export: tuple[str, str], attributes: Attributes
     ) -> bool:
         """Tell whether one export permits a request in a consumer's cluster (in any: `*`).
 
@@ -50,15 +51,15 @@ class Policies:
         export_cluster, name = export
         if not self._has_policy(export_cluster, name):
             return True
-        who = tuple(_prefixed(each) for each in consumers(user, cluster))
-        return self._rbac.allowed(export_cluster, who, wanted) or self._rbac.allowed(
-            SYSTEM_ADMIN, who, wanted
+        who = tuple(_prefixed(identity) for identity in consumers(user, cluster))
+        return self._rbac.allowed(export_cluster, who, attributes) or self._rbac.allowed(
+            SYSTEM_ADMIN, who, attributes
         )
 
     def _has_policy(self, cluster: str, export: str) -> bool:
         def read() -> bool:
-            found = self._objects.find(Target(api_exports(), cluster, "", export))
-            spec = (found or {}).get("spec") or {}
+            export_object = self._objects.find(Target(api_exports(), cluster, "", export))
+            spec = (export_object or {}).get("spec") or {}
             policy = spec.get("maximalPermissionPolicy") or {}
             return policy.get("local") is not None
 

@@ -59,46 +59,46 @@ class Types:
     def in_cluster(self, cluster: str, name: str) -> WorkspaceType | None:
         """Return the type of a name in a logical cluster."""
         target = Target(self._kinds.workspace_types, cluster, "", name)
-        found = self._clusters.objects.find(target)
-        if found is None:
+        type_object = self._clusters.objects.find(target)
+        if type_object is None:
             return None
-        annotations = found["metadata"].get("annotations") or {}
+        annotations = type_object["metadata"].get("annotations") or {}
         path = annotations.get(PATH_ANNOTATION) or self._clusters.path_of(cluster)
-        return WorkspaceType(cluster, path, name, found.get("spec") or {})
+        return WorkspaceType(cluster, path, name, type_object.get("spec") or {})
 
     def search(self, path: str, name: str) -> WorkspaceType | None:
         """Return the type of a name in a workspace, the ones above it, or root."""
         while path:
-            found = self.at(path, name)
-            if found is not None:
-                return found
+            workspace_type = self.at(path, name)
+            if workspace_type is not None:
+                return workspace_type
             path = split(path)[0]
         return self.at(ROOT, name)
 
     def aliases(self, of: WorkspaceType) -> list[WorkspaceType]:
         """Return a type and everything it extends; TypeRefused for a circle."""
-        found: dict[str, WorkspaceType] = {}
-        self._extend(of, (), found)
-        return list(found.values())
+        by_name: dict[str, WorkspaceType] = {}
+        self._extend(of, (), by_name)
+        return list(by_name.values())
 
     def _extend(
-        self, of: WorkspaceType, seen: tuple[str, ...], found: dict[str, WorkspaceType]
+        self, of: WorkspaceType, seen: tuple[str, ...], by_name: dict[str, WorkspaceType]
     ) -> None:
         if of.full in seen:
             chain = " -> ".join((*seen, of.full)) if len(seen) > 1 else of.full
             raise TypeRefused(f"circular dependency detected in workspace type {seen[0]}: {chain}")
-        if of.full in found:
+        if of.full in by_name:
             return
-        found[of.full] = of
-        if len(found) > MOST_ALIASES:
-            first = next(iter(found))
+        by_name[of.full] = of
+        if len(by_name) > MOST_ALIASES:
+            first = next(iter(by_name))
             raise TypeRefused(f"workspace type {first} extends more than {MOST_ALIASES} types")
         for reference in (of.spec.get("extend") or {}).get("with") or ():
             base = self.at(reference.get("path") or of.path, reference["name"])
             if base is None:
                 missing = f"{reference.get('path') or of.path}:{reference['name']}"
                 raise TypeRefused(f"workspace type {missing} cannot be resolved")
-            self._extend(base, (*seen, of.full), found)
+            self._extend(base, (*seen, of.full), by_name)
 
     def of_cluster(self, cluster: str) -> WorkspaceType | None:
         """Return the type that a logical cluster was made with."""
@@ -118,7 +118,7 @@ def _allowed(of: WorkspaceType, side: str) -> tuple[bool, list[str]] | None:
     limit = of.spec.get(side)
     if not limit:
         return None
-    names = [f"{each['path']}:{each['name']}" for each in limit.get("types") or ()]
+    names = [f"{reference['path']}:{reference['name']}" for reference in limit.get("types") or ()]
     return bool(limit.get("none")), names
 
 
@@ -136,7 +136,7 @@ def check_limits(
         none, names = limits
         if none:
             raise TypeRefused(f"workspace type {child.full} cannot have any parent")
-        implemented = [each.full for each in parent_aliases]
+        implemented = [parent_alias.full for parent_alias in parent_aliases]
         if not set(names) & set(implemented):
             raise TypeRefused(
                 f"workspace type {alias.full} only allows {_listed(names)} parent workspaces, but "
@@ -149,7 +149,7 @@ def check_limits(
         none, names = limits
         if none:
             raise TypeRefused(f"workspace type {parent.full} cannot have any child")
-        implemented = [each.full for each in child_aliases]
+        implemented = [child_alias.full for child_alias in child_aliases]
         if not set(names) & set(implemented):
             raise TypeRefused(
                 f"workspace type {alias.full} only allows {_listed(names)} child workspaces, but "
@@ -161,11 +161,11 @@ def default_bindings(aliases: Iterable[WorkspaceType]) -> Iterator[tuple[str, st
     """Yield (path, export) of the bindings that types bring, each once."""
     seen = set()
     for alias in aliases:
-        for each in alias.spec.get("defaultAPIBindings") or ():
-            found = (each.get("path") or alias.path, each["export"])
-            if found not in seen:
-                seen.add(found)
-                yield found
+        for binding in alias.spec.get("defaultAPIBindings") or ():
+            reference = (binding.get("path") or alias.path, binding["export"])
+            if reference not in seen:
+                seen.add(reference)
+                yield reference
 
 
 def type_status(obj: Object, base_url: str, cluster: str) -> None:

@@ -107,9 +107,9 @@ class Workspaces:
         obj, user = review.obj, review.user
         master = is_master(user, review.target.cluster)
         spec = obj.setdefault("spec", {})
-        for field, shown in (("cluster", "Cluster"), ("URL", "URL")):
+        for field, label in (("cluster", "Cluster"), ("URL", "URL")):
             if spec.get(field) and not master:
-                raise review.refuse(f"spec.{shown} {_CAN_ONLY.format('set')}")
+                raise review.refuse(f"spec.{label} {_CAN_ONLY.format('set')}")
         if spec.get("mount"):
             self._check_mount(review, spec)
             return
@@ -139,8 +139,8 @@ class Workspaces:
         if text in (None, was.get(creation.OWNER_ANNOTATION)):
             return
         if embedded(text, creation.WorkspaceOwner) is None:
-            where = f"metadata.annotations[{creation.OWNER_ANNOTATION}]"
-            raise review.refuse(f"{where} must hold a UserInfo object as JSON")
+            field = f"metadata.annotations[{creation.OWNER_ANNOTATION}]"
+            raise review.refuse(f"{field} must hold a UserInfo object as JSON")
 
     def _check_mount(self, review: Review, spec: dict[str, Any]) -> None:
         reference = spec["mount"].get("ref") or {}
@@ -159,31 +159,31 @@ class Workspaces:
             annotations.pop(REQUIRED_GROUPS, None)
 
     def _choose_type(self, parent: str, spec: dict[str, Any]) -> WorkspaceType:
-        wanted = spec.get("type")
+        type_reference = spec.get("type")
         path = self._clusters.path_of(parent)
-        if not wanted:
+        if not type_reference:
             of_parent = self.types.of_cluster(parent)
             default = (of_parent.spec if of_parent else {}).get("defaultChildWorkspaceType")
-            wanted = default or {"name": "universal", "path": ROOT}
-        name = str(wanted.get("name") or "")
-        if not wanted.get("path"):
-            found = self.types.search(path, name)
-            if found is None:
+            type_reference = default or {"name": "universal", "path": ROOT}
+        name = str(type_reference.get("name") or "")
+        if not type_reference.get("path"):
+            workspace_type = self.types.search(path, name)
+            if workspace_type is None:
                 raise TypeRefused(f'workspace type "{name}" cannot be resolved')
-            return found
-        found = self.types.at(str(wanted["path"]), name)
-        if found is None:
-            full = f"{wanted['path']}:{name}"
+            return workspace_type
+        workspace_type = self.types.at(str(type_reference["path"]), name)
+        if workspace_type is None:
+            full = f"{type_reference['path']}:{name}"
             text = f'workspacetypes.tenancy.kcp.io "{full}" not found'
             raise TypeRefused(f"Internal error occurred: {text}")
-        return found
+        return workspace_type
 
     def _check_use(self, user: User, aliases: Iterable[WorkspaceType]) -> None:
         for alias in aliases:
-            wanted = Attributes(
+            attributes = Attributes(
                 "use", "tenancy.kcp.io", "v1alpha1", "workspacetypes", name=alias.name
             )
-            if not self.authorizer.allows(user, alias.cluster, wanted, deep=True):
+            if not self.authorizer.allows(user, alias.cluster, attributes, deep=True):
                 raise TypeRefused(
                     f"unable to use workspace type {alias.full}: missing verb='use' permission on "
                     "workspacetype"
@@ -232,13 +232,13 @@ class Workspaces:
         Its owner is asked anew what they may; if that is not enough the Workspace says so.
         """
         annotations = obj["metadata"].get("annotations") or {}
-        found = embedded(annotations.get(creation.OWNER_ANNOTATION) or "", _Creator)
-        wanted = obj["spec"].get("type") or {}
-        chosen = self.types.at(wanted.get("path") or "", wanted.get("name") or "")
+        creator = embedded(annotations.get(creation.OWNER_ANNOTATION) or "", _Creator)
+        type_reference = obj["spec"].get("type") or {}
+        chosen = self.types.at(type_reference.get("path") or "", type_reference.get("name") or "")
         try:
-            if found is None or chosen is None:
+            if creator is None or chosen is None:
                 raise TypeRefused("the workspace has no owner, or its type is gone")
-            owner, aliases = user_of(msgspec.to_builtins(found)), self.types.aliases(chosen)
+            owner, aliases = user_of(msgspec.to_builtins(creator)), self.types.aliases(chosen)
             if not is_master(owner, parent):
                 self._check_use(owner, aliases)
             self._check_limits(parent, chosen, aliases)
@@ -289,11 +289,11 @@ class Workspaces:
             if len(exports) >= _MOST_AT_BIRTH:
                 missing = True
                 break
-            found = self._load(export_path, name)
-            offered = found.offers if found is not None else ()
-            named = [(each.group, each.definition["names"]) for each in offered]
-            if found is not None and names.take(named):
-                exports.append(found)
+            export = self._load(export_path, name)
+            offered = export.offers if export is not None else ()
+            named = [(offer.group, offer.definition["names"]) for offer in offered]
+            if export is not None and names.take(named):
+                exports.append(export)
             else:
                 missing = True
         waiting = [
@@ -424,17 +424,17 @@ def _location(workspace: Object) -> dict[str, Any]:
     return ((workspace["spec"].get("location") or {}).get("selector")) or {}
 
 
-def _wait(workspace: Object, why: str) -> None:
+def _wait(workspace: Object, message: str) -> None:
     workspace["status"] = workspace.get("status") or {"phase": "Unavailable"}
-    conditions.mark_false(workspace, "WorkspaceScheduled", "Unschedulable", why)
+    conditions.mark_false(workspace, "WorkspaceScheduled", "Unschedulable", message)
     lifecycle.set_phase(workspace, "Unavailable")
 
 
 def _initializers(aliases: Iterable[WorkspaceType]) -> list[str]:
-    found = [alias.initializer for alias in aliases if alias.spec.get("initializer")]
+    names = [alias.initializer for alias in aliases if alias.spec.get("initializer")]
     if any(alias.spec.get("defaultAPIBindings") for alias in aliases):
-        found.append(BINDINGS_INITIALIZER)
-    return found
+        names.append(BINDINGS_INITIALIZER)
+    return names
 
 
 def _compact(value: Any) -> str:

@@ -21,12 +21,12 @@ def plugins(claims: Claims) -> list[Plugin]:
         ):
             return
         own = own_labels(given)
-        wanted = claims.labels(review.target.cluster, review.resource.storage, own)
+        claim_labels = claims.labels(review.target.cluster, review.resource.storage, own)
         if review.place == _BINDINGS and review.old is not None:
             # A binding also carries the label by which its export finds it.
             was = review.old["metadata"].get("labels") or {}
-            wanted = {key: was[key] for key in was if key.startswith(LABEL)} | wanted
-        labels = own | wanted
+            claim_labels = {key: was[key] for key in was if key.startswith(LABEL)} | claim_labels
+        labels = own | claim_labels
         if labels == given:
             return
         if labels:

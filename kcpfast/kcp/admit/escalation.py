@@ -78,8 +78,8 @@ class Escalation:
         target = review.target
         if is_master(review.user, target.cluster):
             return True
-        wanted = Attributes(verb, RBAC_GROUP, "*", plural, "", target.namespace, name)
-        return self._authorizer.allows(review.user, target.cluster, wanted)
+        attributes = Attributes(verb, RBAC_GROUP, "*", plural, "", target.namespace, name)
+        return self._authorizer.allows(review.user, target.cluster, attributes)
 
     async def _check(self, review: Review, rules: Sequence[PolicyRule]) -> None:
         target = review.target

@@ -48,26 +48,26 @@ class Binders:
         if not path:
             return cluster
         try:
-            found = self._clusters.resolve(path)
+            owner = self._clusters.resolve(path)
         except ApiError:
             return ""
-        there = self._clusters.objects.record(Target(api_exports(), found, "", name)) is not None
-        return found if there else ""
+        there = self._clusters.objects.record(Target(api_exports(), owner, "", name)) is not None
+        return owner if there else ""
 
     def may_bind(self, user: User, cluster: str, name: str) -> bool:
         """Tell whether a user has the verb `bind` on an export."""
-        wanted = Attributes("bind", "apis.kcp.io", "v1alpha1", "apiexports", name=name)
-        return self._authorizer.allows(user, cluster, wanted, deep=True)
+        attributes = Attributes("bind", "apis.kcp.io", "v1alpha1", "apiexports", name=name)
+        return self._authorizer.allows(user, cluster, attributes, deep=True)
 
     def check(self, review: Review, reference: Mapping[str, Any], kind: str) -> str:
         """Return the cluster of an export; Forbidden unless the user may bind to it."""
         own = review.target.cluster
-        found = self.find(own, reference)
+        owner = self.find(own, reference)
         name = reference.get("name") or ""
         self._check_name(review, name, kind)
-        if found and self.may_bind(review.user, found, name):
-            return found
-        if not found and is_master(review.user, own):
+        if owner and self.may_bind(review.user, owner, name):
+            return owner
+        if not owner and is_master(review.user, own):
             return ""
         path = reference.get("path") or self._clusters.path_of(own)
         verb = "create" if review.old is None else "update"
@@ -79,8 +79,8 @@ class Binders:
         """Refuse what can be no export's name: bindings and slices are filed under it."""
         wrong = dns_subdomain(name) if name else []
         if wrong:
-            where = "spec.reference.export.name" if kind == "APIBinding" else "spec.export.name"
-            raise review.refuse(field_invalid(where, name, wrong[0]).text())
+            field = "spec.reference.export.name" if kind == "APIBinding" else "spec.export.name"
+            raise review.refuse(field_invalid(field, name, wrong[0]).text())
 
     def check_path(self, review: Review, path: str, name: str) -> None:
         """Forbidden unless the user may bind to an export that a type names, there or not."""
@@ -143,12 +143,12 @@ def _check_stored(review: Review) -> None:
     if convert is None:
         return
     stored = api_exports() if review.place == EXPORTS else api_bindings()
-    made = convert(review.obj)
-    causes = stored.program.validate(made, convert(old) if old is not None else None)
+    stored_object = convert(review.obj)
+    causes = stored.program.validate(stored_object, convert(old) if old is not None else None)
     if causes:
         raise invalid(stored.kind, APIS_GROUP, review.name, causes)
     if review.place == API_BINDINGS_PLACE:
-        _check_selectors(review, (made.get("spec") or {}).get("permissionClaims") or ())
+        _check_selectors(review, (stored_object.get("spec") or {}).get("permissionClaims") or ())
 
 
 # ------------------------------------------------------------------------- exports
@@ -168,21 +168,22 @@ def _admit_export(review: Review) -> None:
 def _export_causes(export: Object) -> list[Cause]:
     spec = export.get("spec") or {}
     causes = []
-    for at, each in enumerate(spec.get("resources") or ()):
-        ending, schema = suffix(each.get("name") or "", each.get("group") or ""), each.get("schema")
+    for number, resource in enumerate(spec.get("resources") or ()):
+        ending = suffix(resource.get("name") or "", resource.get("group") or "")
+        schema = resource.get("schema")
         if schema is not None and not schema.endswith(ending):
-            field = f"spec.resources[{at}].schema"
+            field = f"spec.resources[{number}].schema"
             causes.append(field_invalid(field, schema, f"must end in {ending}"))
-    for at, claim in enumerate(spec.get("permissionClaims") or ()):
-        group, resource, identity = claims.key(claim)
+    for number, claim in enumerate(spec.get("permissionClaims") or ()):
+        group, plural, identity = claims.key(claim)
         if not identity.isprintable():  # it becomes part of keys
-            field = f"spec.permissionClaims[{at}].identityHash"
+            field = f"spec.permissionClaims[{number}].identityHash"
             causes.append(field_invalid(field, identity, "must be the identity of an APIExport"))
-        if identity or group == "apis.kcp.io" or claims.builtin(group, resource) is not None:
+        if identity or group == "apis.kcp.io" or claims.builtin(group, plural) is not None:
             continue
-        field = f"spec.permissionClaims[{at}].identityHash"
-        why = "identityHash is required for API types that are not built-in"
-        causes.append(field_invalid(field, "", why))
+        field = f"spec.permissionClaims[{number}].identityHash"
+        text = "identityHash is required for API types that are not built-in"
+        causes.append(field_invalid(field, "", text))
     return causes
 
 
@@ -192,8 +193,8 @@ def _export_causes(export: Object) -> list[Cause]:
 def _reference(obj: Object) -> Mapping[str, Any]:
     """Return the export that a binding, or a slice, refers to."""
     spec = obj.get("spec") or {}
-    found: Mapping[str, Any] = (spec.get("reference") or spec).get("export") or {}
-    return found
+    reference: Mapping[str, Any] = (spec.get("reference") or spec).get("export") or {}
+    return reference
 
 
 def _admit_binding(review: Review, binders: Binders) -> None:
@@ -224,13 +225,13 @@ def _admit_binding(review: Review, binders: Binders) -> None:
 
 
 def _check_selectors(review: Review, answers: Sequence[Mapping[str, Any]]) -> None:
-    for at, claim in enumerate(answers):
+    for number, claim in enumerate(answers):
         selector = claim.get("selector") or {}
         terms = bool(selector.get("matchLabels") or selector.get("matchExpressions"))
         if bool(selector.get("matchAll")) is terms:
-            field = f"spec.permissionClaims[{at}].selector"
-            why = "exactly one of matchAll or matchLabels/matchExpressions must be set"
-            raise review.refuse(field_invalid(field, selector, why).text())
-        causes = check_object(selector, f"spec.permissionClaims[{at}].selector")
+            field = f"spec.permissionClaims[{number}].selector"
+            text = "exactly one of matchAll or matchLabels/matchExpressions must be set"
+            raise review.refuse(field_invalid(field, selector, text).text())
+        causes = check_object(selector, f"spec.permissionClaims[{number}].selector")
         if causes:
             raise review.refuse(causes[0].text())

@@ -61,7 +61,7 @@ def _causes(place: GroupResource, obj: Object, old: Object) -> list[Cause]:
 
 def _length(obj: Object, path: str) -> int:
     """Return how many members a list or map has, 0 for what is none."""
-    found: Any = obj
+    value: Any = obj
     for member in path.split("."):
-        found = found.get(member) if isinstance(found, dict) else None
-    return len(found) if isinstance(found, list | dict) else 0
+        value = value.get(member) if isinstance(value, dict) else None
+    return len(value) if isinstance(value, list | dict) else 0

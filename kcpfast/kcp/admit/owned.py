@@ -118,10 +118,10 @@ _KEYED = ("annotations", "labels", "finalizers")
 
 
 def _by_place(table: Iterable[OwnedField]) -> dict[GroupResource, tuple[OwnedField, ...]]:
-    found: dict[GroupResource, tuple[OwnedField, ...]] = {}
+    by_place: dict[GroupResource, tuple[OwnedField, ...]] = {}
     for row in table:
-        found[row.place] = (*found.get(row.place, ()), row)
-    return found
+        by_place[row.place] = (*by_place.get(row.place, ()), row)
+    return by_place
 
 
 _OF_PLACE = _by_place(OWNED_FIELDS)
@@ -180,31 +180,31 @@ def kept(review: Review) -> Callable[[], None]:
 
 
 def _all_values(review: Review) -> Values:
-    found: Values = {}
+    values: Values = {}
     if review.new is None:
-        return found  # it is deleted
+        return values  # it is deleted
     labels = review.obj["metadata"].get("labels")
     if labels:
         for key in labels:
             if key.startswith(CLAIMED):
-                found = _values(_EVERYWHERE, review.obj)
+                values = _values(_EVERYWHERE, review.obj)
                 break
     for row in _COMPARED.get(review.place, ()):
         # What has no owner is said once, at creation; afterwards it is put back behind admission.
         if row.owners or review.operation == CREATE:
-            found |= _values(row, review.obj)
-    return found
+            values |= _values(row, review.obj)
+    return values
 
 
 def _takes_itself_off(review: Review, row: OwnedField, before: Any, after: Any) -> bool:
     """Tell whether a list loses entries of those alone as whose controller the user acts."""
     if not row.lifecycle or not isinstance(before, list) or not isinstance(after, list):
         return False
-    gone = [each for each in before if each not in after]
-    if [each for each in before if each in after] != after:
+    gone = [name for name in before if name not in after]
+    if [name for name in before if name in after] != after:
         return False
     user, cluster = review.user, review.target.cluster
-    return all(is_member(user, cluster, (row.lifecycle + each,)) for each in gone)
+    return all(is_member(user, cluster, (row.lifecycle + name,)) for name in gone)
 
 
 # ------------------------------------------------------------------------- members of objects
@@ -214,22 +214,22 @@ def _values(row: OwnedField, obj: Object) -> Values:
     """Return what an object says of a row, by path."""
     *parents, last = row.path
     holder: Any = obj
-    for each in parents:
-        holder = holder.get(each) if isinstance(holder, dict) else None
+    for parent in parents:
+        holder = holder.get(parent) if isinstance(holder, dict) else None
     if parents[-1:] == ["finalizers"]:
         return {row.path: True} if last in (holder or ()) else {}
     if not isinstance(holder, dict):
         return {}
     if last.endswith("*"):
-        found = (key for key in holder if key.startswith(last[:-1]))
-        return {(*parents, key): holder[key] for key in found}
+        keys = (key for key in holder if key.startswith(last[:-1]))
+        return {(*parents, key): holder[key] for key in keys}
     return {row.path: holder[last]} if last in holder else {}
 
 
 def _put_back(obj: Object, path: tuple[str, ...], value: Any) -> None:
     *parents, last = path
-    for each in parents[:-1]:
-        obj = obj.setdefault(each, {})
+    for parent in parents[:-1]:
+        obj = obj.setdefault(parent, {})
     key = parents[-1]
     if key == "finalizers":
         obj[key] = [*(obj.get(key) or ()), last]
@@ -239,8 +239,8 @@ def _put_back(obj: Object, path: tuple[str, ...], value: Any) -> None:
 
 def _remove(obj: Object, path: tuple[str, ...]) -> None:
     *parents, last = path
-    for each in parents:
-        obj = obj[each]
+    for parent in parents:
+        obj = obj[parent]
     if isinstance(obj, list):
         obj.remove(last)
     else:

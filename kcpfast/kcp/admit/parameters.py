@@ -45,8 +45,8 @@ class Parameters:
         kind = _spec(review.new).get("paramKind")
         if kind is None or kind == _spec(review.old).get("paramKind"):
             return
-        wanted = self._of_kind(review, kind)
-        if not self._may(review, wanted._replace(verb="get", namespace="*", name="*")):
+        attributes = self._of_kind(review, kind)
+        if not self._may(review, attributes._replace(verb="get", namespace="*", name="*")):
             raise _refusal(
                 review,
                 "spec.paramKind",
@@ -61,10 +61,10 @@ class Parameters:
             return
         resource = BY_PLACE[ADMISSION_GROUP, "v1", _OF_BINDING[review.place[1]]]
         target = Target(resource, review.target.cluster, "", new["policyName"])
-        wanted = self._of_kind(review, _spec(self._objects.find(target)).get("paramKind") or {})
+        attributes = self._of_kind(review, _spec(self._objects.find(target)).get("paramKind") or {})
         name = reference.get("name") or ""
         verb, namespace = "get" if name else "list", reference.get("namespace") or ""
-        if not self._may(review, wanted._replace(verb=verb, namespace=namespace, name=name)):
+        if not self._may(review, attributes._replace(verb=verb, namespace=namespace, name=name)):
             raise _refusal(
                 review,
                 "spec.paramRef",
@@ -81,10 +81,10 @@ class Parameters:
         plural = served.resource.plural if served is not None else "*"
         return Attributes("", group, version, plural)
 
-    def _may(self, review: Review, wanted: Attributes) -> bool:
+    def _may(self, review: Review, attributes: Attributes) -> bool:
         cluster = review.target.cluster
         return is_master(review.user, cluster) or self._authorizer.allows(
-            review.user, cluster, wanted
+            review.user, cluster, attributes
         )
 
 
@@ -92,7 +92,7 @@ def _spec(obj: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return (obj or {}).get("spec") or {}
 
 
-def _refusal(review: Review, field: str, why: str) -> ApiError:
+def _refusal(review: Review, field: str, message: str) -> ApiError:
     return invalid(
-        review.resource.kind, ADMISSION_GROUP, review.name, [field_forbidden(field, why)]
+        review.resource.kind, ADMISSION_GROUP, review.name, [field_forbidden(field, message)]
     )

@@ -55,8 +55,8 @@ def _check_free(review: Review, is_static: Callable[[str, str], bool]) -> None:
     spec = review.obj.get("spec") or {}
     group, plural = spec.get("group") or "", (spec.get("names") or {}).get("plural") or ""
     cluster = review.target.cluster
-    known = is_static(group, plural) or f"{plural}.{group}" in kinds.schemas()["exported"]
-    if known and cluster != ROOT and not cluster.startswith("system:"):
+    is_served = is_static(group, plural) or f"{plural}.{group}" in kinds.schemas()["exported"]
+    if is_served and cluster != ROOT and not cluster.startswith("system:"):
         raise review.refuse(f"{plural}.{group or 'core'} is built in")
 
 
@@ -87,11 +87,11 @@ def _check(obj: Object) -> list[Cause]:
     causes += crd.check_names(names, "spec.names")
     causes += crd.check_scope(spec, "spec.scope")
     versions = spec.get("versions") or []
-    for at, version in enumerate(versions):
-        causes += _check_version(version, f"spec.versions[{at}]")
+    for number, version in enumerate(versions):
+        causes += _check_version(version, f"spec.versions[{number}]")
     if sum(bool(version.get("storage")) for version in versions) != 1:
-        why = "must have exactly one version marked as storage version"
-        causes.append(field_invalid("spec.versions", [], why))
+        message = "must have exactly one version marked as storage version"
+        causes.append(field_invalid("spec.versions", [], message))
     seen = [version.get("name") or "" for version in versions]
     if len(set(seen)) != len(seen):
         causes.append(field_invalid("spec.versions", seen, "must contain unique version names"))
@@ -103,8 +103,8 @@ def _check_name(name: str, plural: str, group: str) -> list[Cause]:
     if not name.endswith(ending):
         return [field_invalid("metadata.name", name, f"must end in {ending}")]
     if _PREFIX.fullmatch(name[: -len(ending)]) is None:
-        why = f"must match ^{_PREFIX.pattern}$ in front of {ending}"
-        return [field_invalid("metadata.name", name, why)]
+        message = f"must match ^{_PREFIX.pattern}$ in front of {ending}"
+        return [field_invalid("metadata.name", name, message)]
     return []
 
 
@@ -134,4 +134,4 @@ def _has_null(schema: Any) -> bool:
         ]
     else:
         below = schema if isinstance(schema, list) else []
-    return any(each is None or _has_null(each) for each in below)
+    return any(child is None or _has_null(child) for child in below)

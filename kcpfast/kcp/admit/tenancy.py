@@ -55,8 +55,8 @@ def _admit_type(review: Review, binders: Binders) -> None:
     path = binders.path_of(cluster)
     for reference in _references(obj.get("spec") or {}):
         reference.setdefault("path", path)
-    known = _defaults(review.old or {})
-    for bound in _defaults(obj) - known:
+    before = _defaults(review.old or {})
+    for bound in _defaults(obj) - before:
         binders.check_path(review, *bound)
 
 
@@ -72,7 +72,7 @@ def _references(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _defaults(obj: Object) -> set[tuple[str, str]]:
     listed = (obj.get("spec") or {}).get("defaultAPIBindings") or ()
-    return {(each.get("path") or "", each.get("export") or "") for each in listed}
+    return {(reference.get("path") or "", reference.get("export") or "") for reference in listed}
 
 
 # ------------------------------------------------------------------------- logical clusters
@@ -94,8 +94,8 @@ def _delete_cluster(review: Review) -> None:
 
 
 def _lists(obj: Object, section: str) -> dict[str, list[str]]:
-    found = obj.get(section) or {}
-    return {key: list(found.get(key) or ()) for key in ("initializers", "terminators")}
+    parent = obj.get(section) or {}
+    return {key: list(parent.get(key) or ()) for key in ("initializers", "terminators")}
 
 
 def _update_cluster(review: Review) -> None:
@@ -140,7 +140,7 @@ def _update_status(review: Review) -> None:
 
 
 def _check_transition(review: Review, was: str, now: str) -> None:
-    order = {phase: at for at, phase in enumerate(_PHASES)}
+    order = {phase: number for number, phase in enumerate(_PHASES)}
     back_to_work = (was, now) == ("Inactive", "Ready")
     if order.get(now, -1) < order.get(was, 0) and not back_to_work:
         raise review.refuse(f'cannot transition from "{was}" to "{now}"')

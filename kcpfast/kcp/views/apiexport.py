@@ -37,9 +37,9 @@ _PARTS = ("status", "scale")
 
 
 def _read_only(resource: Resource) -> Resource:
-    shown = dressed(resource, _READS)
-    shown.subresources = {"status": Subresource("status", (), resource.kind)}
-    return shown
+    view_resource = dressed(resource, _READS)
+    view_resource.subresources = {"status": Subresource("status", (), resource.kind)}
+    return view_resource
 
 
 def _shown(resource: Resource) -> Resource:
@@ -48,14 +48,14 @@ def _shown(resource: Resource) -> Resource:
     Of subresources it has status and scale: what else there is (tokens of service accounts,
     approvals) is more than a claim on the resource grants.
     """
-    shown = dressed(resource, sorted(resource.verbs))
-    shown.subresources = {
+    view_resource = dressed(resource, sorted(resource.verbs))
+    view_resource.subresources = {
         name: part for name, part in resource.subresources.items() if name in _PARTS
     }
-    shown.names = resource.names._replace(short=()) if resource.builtin else resource.names
+    view_resource.names = resource.names._replace(short=()) if resource.builtin else resource.names
     if resource.columns[1:] == (definition.AGE_COLUMN,):
-        shown.columns = resource.columns[:1]
-    return shown
+        view_resource.columns = resource.columns[:1]
+    return view_resource
 
 
 @cache
@@ -90,7 +90,7 @@ class ExportContent(NamedTuple):
 
     def size(self) -> int:
         """Return the bytes that its resources take."""
-        return sum(held_by(each.resource) for each in self.served.values())
+        return sum(held_by(kind.resource) for kind in self.served.values())
 
 
 # What exports (cluster and name) show, and what all that is kept of it takes.
@@ -120,18 +120,18 @@ class ApiExportView:
         if export is None:
             return _GONE
         claimed = {
-            (each.get("group") or "", each["resource"]): each
-            for each in export["spec"].get("permissionClaims") or ()
+            (entry.get("group") or "", entry["resource"]): entry
+            for entry in export["spec"].get("permissionClaims") or ()
         }
         served: dict[tuple[str, str, str], Served] = {}
         for resource in self._resources(export, claimed):
             place = (resource.group, resource.plural, resource.version)
             served.setdefault(place, Served(resource))
         identity = (export.get("status") or {}).get("identityHash") or ""
-        offered = [(each["group"], each["name"]) for each in exports.resources(export)]
-        origins = [(place, each.resource.origin) for place, each in served.items()]
-        shown = [offered, list(claimed.values()), identity, origins]
-        return ExportContent(identity, served, claimed, msgspec.json.encode(shown))
+        offered = [(entry["group"], entry["name"]) for entry in exports.resources(export)]
+        origins = [(place, entry.resource.origin) for place, entry in served.items()]
+        content = [offered, list(claimed.values()), identity, origins]
+        return ExportContent(identity, served, claimed, msgspec.json.encode(content))
 
     def _resources(
         self, export: dict[str, Any], claimed: Mapping[tuple[str, str], Mapping[str, Any]]
@@ -150,17 +150,17 @@ class ApiExportView:
             return
         for offer in offered:
             origin = Origin(offer.digest, identity, *self._export)
-            made = self._parts.catalog.from_origin(origin)
-            if not made:  # nobody is bound to it
-                made = definition.resources_of(offer.definition, origin, len(offer.data))
-            yield from made.values()
+            by_version = self._parts.catalog.from_origin(origin)
+            if not by_version:  # nobody is bound to it
+                by_version = definition.resources_of(offer.definition, origin, len(offer.data))
+            yield from by_version.values()
 
     def _claimed(self, group: str, plural: str, identity: str) -> Iterable[Resource]:
         if not identity:
             if claims.builtin(group, plural) is None:
                 return ()
-            static = self._parts.catalog.static()
-            return [each for each in static if (each.group, each.plural) == (group, plural)]
+            kinds = self._parts.catalog.static()
+            return [kind for kind in kinds if (kind.group, kind.plural) == (group, plural)]
         origin = self._parts.catalog.by_identity(identity, group, plural)
         return self._parts.catalog.from_origin(origin).values() if origin is not None else ()
 
@@ -168,10 +168,10 @@ class ApiExportView:
         self, _cluster: str, group: str, version: str, plural: str, identity: str = ""
     ) -> Served | None:
         """Return a resource that the export offers or claims."""
-        found = self._content.served.get((group, plural, version))
-        origin = found.resource.origin if found is not None else None
+        kind = self._content.served.get((group, plural, version))
+        origin = kind.resource.origin if kind is not None else None
         if not identity or (origin is not None and origin.identity == identity):
-            return found
+            return kind
         return None
 
     def resources(self, _cluster: str) -> Iterable[Served]:
@@ -185,38 +185,41 @@ class ApiExportView:
 
     # ------------------------------------------------------------------------- authorization
 
-    def authorize(self, user: User, cluster: str, wanted: Attributes) -> None:
+    def authorize(self, user: User, cluster: str, attributes: Attributes) -> None:
         """Refuse unless the user may see the export's content, the cluster is a consumer that
         grants this, and whoever exports what is claimed permits it too.
 
         NotFound if there is no such export, for who might see it.
         """
-        if not self._sees_content(user, wanted):
-            raise denied(user, wanted, DENIED)
+        if not self._sees_content(user, attributes):
+            raise denied(user, attributes, DENIED)
         content = self._content
         if content is _GONE:
             raise not_found("apiexports", APIS_GROUP, self._export[1])
-        claim = content.claims.get((wanted.group, wanted.resource))
-        self._parts.clusters.check_active(cluster, wanted)
-        if not self._grants(cluster, wanted, claim):
-            raise denied(user, wanted, DENIED)
-        if not self.permits(user, cluster, wanted):
-            raise denied(user, wanted, DENIED)
-        if cluster == WILDCARD and wanted.resource and wanted.verb not in ("list", "watch"):
+        claim = content.claims.get((attributes.group, attributes.resource))
+        self._parts.clusters.check_active(cluster, attributes)
+        if not self._grants(cluster, attributes, claim):
+            raise denied(user, attributes, DENIED)
+        if not self.permits(user, cluster, attributes):
+            raise denied(user, attributes, DENIED)
+        if cluster == WILDCARD and attributes.resource and attributes.verb not in ("list", "watch"):
             cause = Cause("UnexpectedServerResponse", "unknown", "")
             text = "the server could not find the requested resource"
             raise ApiError("NotFound", text, details={}, causes=[cause])
 
-    def _grants(self, cluster: str, wanted: Attributes, claim: Mapping[str, Any] | None) -> bool:
+    def _grants(
+        self, cluster: str, attributes: Attributes, claim: Mapping[str, Any] | None
+    ) -> bool:
         if cluster == WILDCARD:
             return True
         if not any(force is not None for _, _, force in self._consumer(cluster)):
             return False
-        if not wanted.resource or self._is_bound(cluster, wanted):
+        if not attributes.resource or self._is_bound(cluster, attributes):
             return True
-        if (wanted.group, wanted.resource) == (APIS_GROUP, "apibindings") and wanted.verb in _READS:
+        group, plural = attributes.group, attributes.resource
+        if (group, plural) == (APIS_GROUP, "apibindings") and attributes.verb in _READS:
             return True
-        return claim is not None and self._is_claimed(cluster, claim, wanted.verb)
+        return claim is not None and self._is_claimed(cluster, claim, attributes.verb)
 
     def _is_claimed(self, cluster: str, claim: Mapping[str, Any], *verbs: str) -> bool:
         """Tell whether a consumer lets the export's owner use one of the verbs on what is claimed.
@@ -225,9 +228,9 @@ class ApiExportView:
         """
         asked = claims.key(claim)
         return any(
-            claims.key(each) == asked and not {"*", *verbs}.isdisjoint(each["verbs"])
+            claims.key(grant) == asked and not {"*", *verbs}.isdisjoint(grant["verbs"])
             for _, _, force in self._consumer(cluster)
-            for each in force or ()
+            for grant in force or ()
         )
 
     def _consumer(
@@ -239,37 +242,37 @@ class ApiExportView:
             return ()
         return bindings.consumers(self._store, self._export, identity, cluster)
 
-    def _is_bound(self, cluster: str, wanted: Attributes) -> bool:
+    def _is_bound(self, cluster: str, attributes: Attributes) -> bool:
         """Tell whether it is what the export itself brought, in the very version asked for: of the
         same name there may be something else in another version, built in and only claimed."""
-        place = (wanted.group, wanted.resource, wanted.version)
-        shown = self._content.served.get(place)
-        if shown is not None and not self._is_own(shown.resource):
+        place = (attributes.group, attributes.resource, attributes.version)
+        kind = self._content.served.get(place)
+        if kind is not None and not self._is_own(kind.resource):
             return False
-        row = self._parts.catalog.row(cluster, wanted.group, wanted.resource)
+        row = self._parts.catalog.row(cluster, attributes.group, attributes.resource)
         return row is not None and (row.shared.export_cluster, row.shared.export) == self._export
 
     def _is_own(self, resource: Resource) -> bool:
         origin = resource.origin
         return origin is not None and (origin.export_cluster, origin.export) == self._export
 
-    def _sees_content(self, user: User, wanted: Attributes) -> bool:
+    def _sees_content(self, user: User, attributes: Attributes) -> bool:
         cluster, name = self._export
         resource, content = _CONTENT
-        asked = Attributes(wanted.verb, APIS_GROUP, "v1alpha1", resource, content, "", name)
+        asked = Attributes(attributes.verb, APIS_GROUP, "v1alpha1", resource, content, "", name)
         return self._parts.authorizer.allows(user, cluster, asked)
 
-    def permits(self, user: User, cluster: str, wanted: Attributes) -> bool:
+    def permits(self, user: User, cluster: str, attributes: Attributes) -> bool:
         """Ask the policy of whoever exports what is claimed."""
-        claim = self._content.claims.get((wanted.group, wanted.resource)) or {}
+        claim = self._content.claims.get((attributes.group, attributes.resource)) or {}
         identity = claim.get("identityHash")
         if not identity:
             return True
-        origin = self._parts.catalog.by_identity(identity, wanted.group, wanted.resource)
+        origin = self._parts.catalog.by_identity(identity, attributes.group, attributes.resource)
         if origin is None:
             return True
         owner = (origin.export_cluster, origin.export)
-        return self._parts.policies.export_permits(user, cluster, owner, wanted)
+        return self._parts.policies.export_permits(user, cluster, owner, attributes)
 
     # ------------------------------------------------------------------------- scope
 
@@ -290,8 +293,8 @@ class ApiExportView:
         if cluster != WILDCARD:
             return ViewScope(_any, (marked,))
         asked = claim
-        granted = self._test(lambda each: self._is_claimed(each, asked, "list", "watch"))
-        within = [each for each in self._consumers(cluster) or () if granted(each)]
+        granted = self._test(lambda consumer: self._is_claimed(consumer, asked, "list", "watch"))
+        within = [consumer for consumer in self._consumers(cluster) or () if granted(consumer)]
         return ViewScope(granted, (marked,), within)
 
     def _consumers(self, cluster: str) -> list[str] | None:
@@ -303,8 +306,8 @@ class ApiExportView:
             return None
         identity = self._content.identity
         filed = bindings.consumers(self._store, self._export, identity)
-        found = (each for each, _, force in filed if force is not None)
-        return list(dict.fromkeys(found))
+        clusters = (consumer for consumer, _, force in filed if force is not None)
+        return list(dict.fromkeys(clusters))
 
     def _is_consumer(self, cluster: str) -> bool:
         return any(force is not None for _, _, force in self._consumer(cluster))
@@ -313,12 +316,12 @@ class ApiExportView:
     def _test(lets_in: Callable[[str], bool]) -> Callable[[str], bool]:
         """Return a test of clusters that remembers whom it let in: a watch that has shown what
         is in a cluster also tells when that is no longer to be seen."""
-        known: set[str] = set()
+        cleared: set[str] = set()
 
         def test(cluster: str) -> bool:
-            if cluster not in known and lets_in(cluster):
-                known.add(cluster)
-            return cluster in known
+            if cluster not in cleared and lets_in(cluster):
+                cleared.add(cluster)
+            return cluster in cleared
 
         return test
 
@@ -355,9 +358,9 @@ def _hold(selector: Mapping[str, Any], resource: Resource, obj: Object, *, fill:
         if fill:
             labels.setdefault(key, value)
         if labels.get(key) != value:
-            why = f"protected label {key} must have value {value}"
-            raise forbidden(resource.plural, resource.group, name, why)
+            message = f"protected label {key} must have value {value}"
+            raise forbidden(resource.plural, resource.group, name, message)
     if not matches(terms, labels):
-        why = "object does not match required labels"
-        raise forbidden(resource.plural, resource.group, name, why)
+        message = "object does not match required labels"
+        raise forbidden(resource.plural, resource.group, name, message)
     meta["labels"] = labels

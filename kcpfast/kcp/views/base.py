@@ -33,10 +33,10 @@ def dressed(resource: Resource, verbs: Iterable[str]) -> Resource:
 
     Further attributes of the copy may be set before it is used.
     """
-    shown = copy.copy(resource)
-    shown.verbs = tuple(verbs)
-    shown.borrow_program(resource)
-    return shown
+    view_resource = copy.copy(resource)
+    view_resource.verbs = tuple(verbs)
+    view_resource.borrow_program(resource)
+    return view_resource
 
 
 def identity_of(served: Served | None) -> str:
@@ -65,10 +65,10 @@ class View(Protocol):
     def fingerprint(self, cluster: str) -> bytes:
         """Return bytes that are equal where `resources` are."""
 
-    def authorize(self, user: User, cluster: str, wanted: Attributes) -> None:
+    def authorize(self, user: User, cluster: str, attributes: Attributes) -> None:
         """Raise ApiError unless the request is allowed."""
 
-    def permits(self, user: User, cluster: str, wanted: Attributes) -> bool:
+    def permits(self, user: User, cluster: str, attributes: Attributes) -> bool:
         """Tell whether the maximal permission policies that hold here let a user do this."""
 
     def scope(self, cluster: str, resource: Resource) -> ViewScope:
@@ -84,20 +84,23 @@ class View(Protocol):
         """Return the user that admission and ownership see."""
 
 
-def denied(user: User, wanted: Attributes, reason: str) -> ApiError:
+def denied(user: User, attributes: Attributes, reason: str) -> ApiError:
     """Return the 403 for a request that is not allowed."""
-    error = _denied(user, wanted, reason)
+    error = _denied(user, attributes, reason)
     error.headers.append((b"X-Content-Type-Options", b"nosniff"))
     return error
 
 
-def _denied(user: User, wanted: Attributes, reason: str) -> ApiError:
-    if not wanted.resource:
-        text = f'User "{user.name}" cannot {wanted.verb} path "{wanted.path}": {reason}'
+def _denied(user: User, attributes: Attributes, reason: str) -> ApiError:
+    if not attributes.resource:
+        text = f'User "{user.name}" cannot {attributes.verb} path "{attributes.path}": {reason}'
         return forbidden("", "", "", text)
-    where = f'in the namespace "{wanted.namespace}"' if wanted.namespace else "at the cluster scope"
+    if attributes.namespace:
+        place = f'in the namespace "{attributes.namespace}"'
+    else:
+        place = "at the cluster scope"
     text = (
-        f'User "{user.name}" cannot {wanted.verb} resource "{wanted.full_resource()}" in API group '
-        f'"{wanted.group}" {where}: {reason}'
+        f'User "{user.name}" cannot {attributes.verb} resource "{attributes.full_resource()}" '
+        f'in API group "{attributes.group}" {place}: {reason}'
     )
-    return forbidden(wanted.resource, wanted.group, wanted.name, text)
+    return forbidden(attributes.resource, attributes.group, attributes.name, text)

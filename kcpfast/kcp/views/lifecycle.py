@@ -53,9 +53,9 @@ _LOGICAL_CLUSTERS = ("core.kcp.io", "v1alpha1", "logicalclusters")
 
 
 def _listed(verbs: tuple[str, ...], status_verbs: tuple[str, ...]) -> Resource:
-    shown = dressed(logical_clusters(), verbs)
-    shown.subresources = {"status": Subresource("status", status_verbs, shown.kind)}
-    return shown
+    view_resource = dressed(logical_clusters(), verbs)
+    view_resource.subresources = {"status": Subresource("status", status_verbs, view_resource.kind)}
+    return view_resource
 
 
 @cache
@@ -77,8 +77,8 @@ class LifecycleView:
         self, kind: Kind, name: str, workspace: WorkspaceView, clusters: Clusters, types: Types
     ) -> None:
         """Look at the clusters that wait for `name` (`<cluster>:<type>`); NotFound for no name."""
-        type_cluster, found, type_name = name.rpartition(":")
-        if not found or not type_cluster or not type_name:
+        type_cluster, separator, type_name = name.rpartition(":")
+        if not separator or not type_cluster or not type_name:
             raise not_found("workspacetypes", "tenancy.kcp.io", name)
         self._kind, self._name = kind, name
         self._type = (type_cluster, type_name)
@@ -106,7 +106,7 @@ class LifecycleView:
 
     # ------------------------------------------------------------------------- authorization
 
-    def authorize(self, user: User, cluster: str, wanted: Attributes) -> None:
+    def authorize(self, user: User, cluster: str, attributes: Attributes) -> None:
         """Refuse unless the user may play this part; content also asks for the cluster's consent.
 
         403 in plain text, as kcp has it, for a cluster that does not wait for this controller.
@@ -116,19 +116,19 @@ class LifecycleView:
             self._kind.verb, "tenancy.kcp.io", "v1alpha1", "workspacetypes", "", "", type_name
         )
         if not self._workspace.authorizer.allows(user, type_cluster, part) or not cluster:
-            raise denied(user, wanted, DENIED)
+            raise denied(user, attributes, DENIED)
         if cluster == WILDCARD:
             return
         group, _, plural = _LOGICAL_CLUSTERS
-        if (wanted.group, wanted.resource) == (group, plural):
-            if not self._waits(cluster) or wanted.name not in ("", LOGICAL_CLUSTER_NAME):
-                raise denied(user, wanted, DENIED)
+        if (attributes.group, attributes.resource) == (group, plural):
+            if not self._waits(cluster) or attributes.name not in ("", LOGICAL_CLUSTER_NAME):
+                raise denied(user, attributes, DENIED)
             return
-        self._check_content(user, cluster, wanted)
+        self._check_content(user, cluster, attributes)
 
-    def permits(self, user: User, cluster: str, wanted: Attributes) -> bool:
+    def permits(self, user: User, cluster: str, attributes: Attributes) -> bool:
         """Ask as in the workspace."""
-        return self._workspace.permits(user, cluster, wanted)
+        return self._workspace.permits(user, cluster, attributes)
 
     def _waits(self, cluster: str) -> bool:
         state = self._clusters.state(cluster)
@@ -137,31 +137,31 @@ class LifecycleView:
         listed: tuple[str, ...] = getattr(state, self._kind.field)
         return self._name in listed
 
-    def _check_content(self, user: User, cluster: str, wanted: Attributes) -> None:
+    def _check_content(self, user: User, cluster: str, attributes: Attributes) -> None:
         word, name = self._kind.word, self._name
         if not self._waits(cluster):
             raise _plain(403, f'{word} "{name}" cannot access this workspace')
-        found = self._types.in_cluster(*self._type)
-        if found is None:
+        workspace_type = self._types.in_cluster(*self._type)
+        if workspace_type is None:
             raise _plain(503, f"workspacetype {name} is not available")
-        rules = found.spec.get(f"{word}Permissions")
-        self._clusters.check_active(cluster, wanted)
-        if not wanted.resource:
+        rules = workspace_type.spec.get(f"{word}Permissions")
+        self._clusters.check_active(cluster, attributes)
+        if not attributes.resource:
             return
         if rules is None:
-            self._workspace.authorize(self._owner(user, cluster), cluster, wanted)
-        elif not any(allows(rule, wanted) for rule in rules):
-            shown = wanted.full_resource()
-            text = f'{word} "{name}" denied by {word}Permissions: no rule allows {wanted.verb}'
-            raise _plain(403, f"{text} on {shown}")
-        elif not self.permits(user, cluster, wanted):
+            self._workspace.authorize(self._owner(user, cluster), cluster, attributes)
+        elif not any(allows(rule, attributes) for rule in rules):
+            resource = attributes.full_resource()
+            text = f'{word} "{name}" denied by {word}Permissions: no rule allows {attributes.verb}'
+            raise _plain(403, f"{text} on {resource}")
+        elif not self.permits(user, cluster, attributes):
             # What the owner of a type lets it do is no more than what an export permits.
-            raise denied(user, wanted, DENIED)
+            raise denied(user, attributes, DENIED)
 
     def _owner(self, user: User, cluster: str) -> User:
         """Return whom the controller acts as where its type names no permissions."""
-        found = self._clusters.logical_cluster(cluster) or {}
-        return acting_for((found.get("spec") or {}).get("createdBy") or {}, user, cluster)
+        logical = self._clusters.logical_cluster(cluster) or {}
+        return acting_for((logical.get("spec") or {}).get("createdBy") or {}, user, cluster)
 
     # ------------------------------------------------------------------------- scope
 
@@ -191,18 +191,18 @@ class LifecycleView:
         same = rest == {
             key: value for key, value in (new.get("status") or {}).items() if key != field
         }
-        if after in (before, [each for each in before if each != self._name]) and same:
+        if after in (before, [name for name in before if name != self._name]) and same:
             return
-        why = f'only removing the "{self._name}" {self._kind.word} is supported'
-        cause = field_invalid(f"status.{field}", after, why)
+        message = f'only removing the "{self._name}" {self._kind.word} is supported'
+        cause = field_invalid(f"status.{field}", after, message)
         raise invalid("LogicalCluster", "tenancy.kcp.io", LOGICAL_CLUSTER_NAME, [cause])
 
     def admitted_as(self, user: User, cluster: str) -> User:
         """Admission sees the workspace's owner, or with permissions of its own the controller."""
-        found: WorkspaceType | None = self._types.in_cluster(*self._type)
-        if cluster == WILDCARD or found is None:
+        workspace_type: WorkspaceType | None = self._types.in_cluster(*self._type)
+        if cluster == WILDCARD or workspace_type is None:
             return user
-        if found.spec.get(f"{self._kind.word}Permissions") is None:
+        if workspace_type.spec.get(f"{self._kind.word}Permissions") is None:
             user = self._owner(user, cluster)
         group = f"system:kcp:{self._kind.word}:{self._name}"
         return user._replace(groups=(*user.groups, group))

@@ -31,8 +31,8 @@ class WorkspaceView:
             if identity:
                 return self._by_identity(group, version, plural, identity)
             return self._catalog.find("", group, version, plural)
-        found = self._catalog.find(cluster, group, version, plural)
-        return found if not identity or identity == identity_of(found) else None
+        kind = self._catalog.find(cluster, group, version, plural)
+        return kind if not identity or identity == identity_of(kind) else None
 
     def _by_identity(self, group: str, version: str, plural: str, identity: str) -> Served | None:
         row = self._catalog.by_identity(identity, group, plural)
@@ -50,21 +50,21 @@ class WorkspaceView:
         """Return what the catalog files for the workspace."""
         return self._catalog.fingerprint(cluster)
 
-    def authorize(self, user: User, cluster: str, wanted: Attributes) -> None:
+    def authorize(self, user: User, cluster: str, attributes: Attributes) -> None:
         """Ask the authorizer; a workspace that sleeps answers nobody."""
-        self._clusters.check_active(cluster, wanted)
-        decision = self.authorizer.decide(user, cluster, wanted)
+        self._clusters.check_active(cluster, attributes)
+        decision = self.authorizer.decide(user, cluster, attributes)
         if not decision.allowed:
-            raise denied(user, wanted, decision.reason)
-        if cluster == WILDCARD and wanted.resource and wanted.verb not in ("list", "watch"):
-            text = f"{wanted.verb} is not supported in the * logical cluster"
-            details = {"group": wanted.group, "kind": wanted.resource}
+            raise denied(user, attributes, decision.reason)
+        if cluster == WILDCARD and attributes.resource and attributes.verb not in ("list", "watch"):
+            text = f"{attributes.verb} is not supported in the * logical cluster"
+            details = {"group": attributes.group, "kind": attributes.resource}
             details = {key: value for key, value in details.items() if value}
             raise ApiError("MethodNotAllowed", text, details=details)
 
-    def permits(self, user: User, cluster: str, wanted: Attributes) -> bool:
+    def permits(self, user: User, cluster: str, attributes: Attributes) -> bool:
         """Ask the policy of the export that a resource is bound from."""
-        return self.authorizer.permits(user, cluster, wanted)
+        return self.authorizer.permits(user, cluster, attributes)
 
     def scope(self, _cluster: str, _resource: Resource) -> ViewScope:
         """Show everything."""
