@@ -120,6 +120,19 @@ def foreign() -> list[str]:
     )
 
 
+def check_pyinstaller() -> None:
+    """Exit unless PyInstaller is of the version that `ondemand` and `sorting` know from inside."""
+    needs = metadata.requires("kcpfast") or []
+    pinned = next(need for need in needs if need.startswith("pyinstaller=="))
+    wanted = pinned.partition("==")[2].partition(";")[0].strip()
+    installed_version = metadata.version("pyinstaller")
+    if installed_version != wanted:
+        sys.exit(
+            f"PyInstaller {installed_version} is installed, but the executable is built with the "
+            f"internals of {wanted}: run `make binary`, or try the new version and pin it"
+        )
+
+
 def is_ballast(name: str) -> bool:
     """Tell whether a data file is of no use at run time: metadata, stubs, headers."""
     return ".dist-info" in name or name.endswith((".pyi", ".h", ".typed"))
@@ -149,6 +162,7 @@ def note(folder: Path) -> Path:
 
 def main(arguments: list[str]) -> int:
     """Run PyInstaller over the spec; return its exit code."""
+    check_pyinstaller()
     environment = os.environ | {
         "KCPFAST_ROOT": str(ROOT),
         # Columns of expressions, for the marks in tracebacks, are a fifth of all code.

@@ -1,9 +1,19 @@
 """Gives the executable its modules: code in one piece, compiled modules when they are imported.
 
-A onefile executable writes all compiled modules to disk at every start, whatever the command, and
-opens itself again for each module in Python. Here compiled modules and libraries lie in the archive
-of Python modules (as `path` or, compressed, as `path` and ".z"), are written out when somebody
-imports them, and the code that a command needs in any case is read at once. `sorting` writes this.
+A onefile executable of PyInstaller writes all compiled modules to disk at every start, whatever the
+command, and opens itself again for each module in Python. Here compiled modules and libraries lie
+in the archive of Python modules (as `path` or, compressed, as `path` and ".z"), are written out
+when they are imported, and the code that a command needs in any case is read in one piece.
+`sorting` writes the archive.
+
+Gain: 200 ms of processor time for each command, 170 ms for a start. Measured in November 2026 on
+two cores against PyInstaller's own onefile executable of the same modules, processor time of the
+whole command: `ws .` 250 ms there, 53 ms here; `version` 269 and 61 ms; a restart, until its advice
+is printed and the server has stopped, 336 and 166 ms.
+
+Relies on these internals of PyInstaller, whose version pyproject.toml pins (`build.py` refuses any
+other): `pyimod02_importers.pyz_archive`, a ZlibArchiveReader with `_filename`, `_start_offset` and
+`toc`, which maps a name to its kind, offset and length.
 """
 
 from __future__ import annotations

@@ -1,7 +1,16 @@
 """Tells what a start needs from what it does not, and stores each accordingly.
 
 What a start loads lies in the executable as it is; all else is compressed there. Which is which is
-found out by starting the program while it is built.
+found out by running the program while it is built.
+
+Gain: 60 to 90 ms of processor time for a start, nothing for other commands. Measured as in
+`ondemand.py`, against an executable in which everything is compressed: a restart 228 to 257 ms
+there, 162 to 170 ms here; `ws .` 44 and 52 ms. The price is size: 26.1 MB instead of 20.9 MB.
+
+Relies on these internals of PyInstaller, whose version pyproject.toml pins (`build.py` refuses any
+other): `archive.writers.ZlibArchiveWriter` with `_write_entry(fp, entry, code_dict)`, which returns
+a name and its kind, offset and length; `replace_filename_in_code_object`; `building.api`, which
+looks the writer up under its name when the spec builds a PYZ.
 """
 
 from __future__ import annotations

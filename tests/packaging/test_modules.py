@@ -1,5 +1,6 @@
 """The list of the executable's modules: it names every module of ours, and is not to grow."""
 
+import contextlib
 import importlib.util
 from pathlib import Path
 
@@ -39,6 +40,15 @@ def test_what_the_program_does_not_need_is_kept_out(name: str) -> None:
 @pytest.mark.parametrize("name", ["_cffi_backend", "cryptography", "jwt", "kcpfast", "re2", "yaml"])
 def test_what_the_program_needs_is_not_kept_out(name: str) -> None:
     assert name not in build.foreign()
+
+
+@pytest.mark.parametrize(("version", "refused"), [("6.22.3", False), ("6.22.4", True)])
+def test_only_the_pinned_pyinstaller_builds(
+    version: str, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build.metadata, "version", lambda _name: version)
+    with pytest.raises(SystemExit, match="internals of") if refused else contextlib.nullcontext():
+        build.check_pyinstaller()
 
 
 def test_the_list_depends_on_no_tool() -> None:
