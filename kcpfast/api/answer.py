@@ -13,6 +13,7 @@ import msgspec
 
 from kcpfast.api.context import Api, Call
 from kcpfast.api.negotiate import JSON, PROTOBUF, YAML, MediaForm, negotiate
+from kcpfast.api.steps.stages import Received
 from kcpfast.meta.cluster import CLUSTER_ANNOTATION
 from kcpfast.meta.errors import ApiError, bad_request, method_not_allowed, too_many_requests
 from kcpfast.registry import values
@@ -121,7 +122,10 @@ class Shape(NamedTuple):
 
 def shape(call: Call, resource: Resource) -> Shape:
     """Return how the client wants objects of a resource; NotAcceptable if that cannot be."""
-    return call.once("shape", lambda: _shape(call, resource))
+    facts = call.facts
+    if facts.shape is None:
+        facts.shape = _shape(call, resource)
+    return facts.shape
 
 
 def _shape(call: Call, resource: Resource) -> Shape:
@@ -158,16 +162,16 @@ def _columns(resource: Resource) -> list[dict[str, Any]]:
     ]
 
 
-def respond(call: Call, form: MediaForm, status: int, body: bytes) -> Response:
+def respond(received: Received, form: MediaForm, status: int, body: bytes) -> Response:
     """Return a response with a JSON body, turned into the media type that was asked for."""
     media = MEDIA[form.media]
     if form.media == YAML:
         body = to_yaml(body)
     elif form.media == PROTOBUF:
         media, body = to_protobuf(body)
-    elif is_pretty(call):
+    elif is_pretty(received):
         body = msgspec.json.format(body, indent=2)
-    return Response(status, body, media, call.headers)
+    return Response(status, body, media, received.headers)
 
 
 async def saved(api: Api, call: Call, shown: Shape, stored: Saved, status: int) -> Response:
@@ -201,9 +205,9 @@ def _saved(call: Call, shown: Shape, stored: Saved, status: int) -> Response:
     return respond(call, shown.form, status, body)
 
 
-def is_pretty(call: Call) -> bool:
+def is_pretty(received: Received) -> bool:
     """Tell whether JSON is wanted with line breaks and indentation."""
-    return call.parameter("pretty") not in ("", "0", "false")
+    return received.parameter("pretty") not in ("", "0", "false")
 
 
 def _unsaved(shown: Shape, stored: Saved) -> bytes:
@@ -225,10 +229,10 @@ def _without_cluster(meta: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in (meta | {"annotations": left}).items() if k != "annotations" or v}
 
 
-def respond_json(call: Call, status: int, obj: Any) -> Response:
+def respond_json(received: Received, status: int, obj: Any) -> Response:
     """Return a response with an object that has no alternative forms but YAML."""
-    form = negotiate(call.request.header(b"accept"), builtin=True, transforms=False)
-    return respond(call, form, status, _encode(obj))
+    form = negotiate(received.request.header(b"accept"), builtin=True, transforms=False)
+    return respond(received, form, status, _encode(obj))
 
 
 def to_yaml(body: bytes) -> bytes:
@@ -248,33 +252,34 @@ def to_protobuf(body: bytes) -> tuple[bytes, bytes]:
         return MEDIA[JSON], body
 
 
-def refusal(call: Call | None, error: ApiError) -> Response:
+def refusal(received: Received | None, error: ApiError) -> Response:
     """Return the answer to a request that was refused. It cannot fail, whatever was refused."""
     try:
-        return _refusal(call, error)
+        return _refusal(received, error)
     except Exception as fault:
         LOG.error("a refusal that cannot be worded", exc_info=fault)
         status = ApiError("InternalError", "Internal error occurred: no text").status()
         return Response(500, _encode(status), MEDIA[JSON])
 
 
-def _refusal(call: Call | None, error: ApiError) -> Response:
+def _refusal(received: Received | None, error: ApiError) -> Response:
+    common_headers = received.headers if received is not None else []
     if error.plain:
-        return plain(error.code, error.message, [*error.headers, *(call.headers if call else ())])
+        return plain(error.code, error.message, [*error.headers, *common_headers])
     media, body = MEDIA[JSON], _status(error)
     headers = list(error.headers)
     seconds = (error.details or {}).get("retryAfterSeconds")
     if isinstance(seconds, int) and seconds > 0:
         headers.append((b"Retry-After", b"%d" % seconds))
-    if call is None:
+    if received is None:
         return Response(error.code, body, media, headers)
-    accept = call.request.header(b"accept")
+    accept = received.request.header(b"accept")
     form = negotiable(accept).media if "yaml" in accept or "protobuf" in accept else JSON
     if form == YAML:
         media, body = MEDIA[YAML], to_yaml(body)
     elif form == PROTOBUF:
         media, body = to_protobuf(body)
-    return Response(error.code, body, media, [*headers, *call.headers])
+    return Response(error.code, body, media, [*headers, *common_headers])
 
 
 def _status(error: ApiError) -> bytes:
@@ -323,21 +328,21 @@ def negotiable(accept: str) -> MediaForm:
         return MediaForm(JSON)
 
 
-def compressible(call: Call, response: Response) -> bool:
+def compressible(received: Received, response: Response) -> bool:
     """Tell whether an answer is to be compressed: large, and for who takes gzip."""
     if len(response.body) < _COMPRESS_FROM or response.status != 200:
         return False
-    return takes_gzip(call)
+    return takes_gzip(received)
 
 
-def takes_gzip(call: Call) -> bool:
+def takes_gzip(received: Received) -> bool:
     """Tell whether a client takes what is compressed."""
-    return _TAKES_GZIP.search(call.request.header(b"accept-encoding")) is not None
+    return _TAKES_GZIP.search(received.request.header(b"accept-encoding")) is not None
 
 
-async def compressed(call: Call, response: Response) -> Response:
+async def compressed(received: Received, response: Response) -> Response:
     """Compress an answer, in a thread: nobody else waits for it. TooMuch if there is no room."""
-    call.request.claim(2 * len(response.body))
+    received.request.claim(2 * len(response.body))
     headers = [*response.headers, *ZIPPED]
     body = await asyncio.to_thread(gzip.compress, response.body, 1, mtime=0)
     return response._replace(body=body, headers=headers)

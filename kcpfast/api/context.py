@@ -1,117 +1,91 @@
-"""What a request is about, and what there is to answer it with."""
+"""What a verb is given: the request, understood, and what there is to answer it with."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING, NamedTuple
 
 from kcpfast._core.routing import Route
 from kcpfast.admission.chain import Admission
 from kcpfast.api.limits.growth import growth
+from kcpfast.api.steps.stages import Authorized, Resolved
 from kcpfast.auth.authenticate import Authenticator
-from kcpfast.kcp.authorizer import DENIED
-from kcpfast.kcp.views.base import View, ViewScope, denied
+from kcpfast.kcp.views.base import ViewScope
 from kcpfast.meta.errors import ApiError, forbidden
 from kcpfast.meta.selectors import matches
-from kcpfast.meta.user import ANONYMOUS_USER, Attributes, User
-from kcpfast.registry.catalog import Catalog, Served
+from kcpfast.meta.user import Attributes, User
+from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.registry.values import labels
-from kcpfast.resources.resource import Object, Resource
+from kcpfast.resources.resource import Object
 from kcpfast.store.keys import place
 from kcpfast.transport.messages import Request, Response, Stream
 from kcpfast.watch.hub import Hub, Watch
 from kcpfast.watch.rights import Right
 from kcpfast.work.aside import Aside
 
-T = TypeVar("T")
+if TYPE_CHECKING:  # these modules are about calls
+    from kcpfast.api.answer import Shape
+    from kcpfast.api.limits.seats import Seat
+    from kcpfast.api.options import WriteOptions
 
 
-class Call:
-    """One API request, understood step by step as `serve` goes through it."""
+class CallFacts:
+    """What was worked out of a call's headers and query; None until somebody needs it.
 
-    __slots__ = (
-        "attributes",
-        "authenticated",
-        "claimed",
-        "cluster",
-        "flow",
-        "headers",
-        "impersonator",
-        "known",
-        "parameters",
-        "path",
-        "request",
-        "right",
-        "route",
-        "served",
-        "user",
-        "view",
-        "waited",
-        "warnings",
-    )
+    Calls of one route cache entry have the same headers and query, and share this.
+    """
 
-    def __init__(self, request: Request, route: Route) -> None:
-        """Begin with the path split."""
-        self.request = request
-        self.route = route
-        self.parameters: Mapping[str, list[str]] = _query(request.query)
-        self.path = route.cluster or ""
-        self.cluster = ""
-        self.user: User = ANONYMOUS_USER
-        # Who acts as the user, if that is somebody else and no master.
-        self.impersonator: User | None = None
-        # Whose requests it is counted with: who asks, whomever they act as.
-        self.flow = ""
-        # What it is charged with for a stored object.
+    __slots__ = ("manager", "options", "shape")
+
+    def __init__(self) -> None:
+        """Begin with nothing worked out."""
+        self.manager: str | None = None
+        self.options: WriteOptions | None = None
+        self.shape: Shape | None = None
+
+
+class Call(Resolved):
+    """A request for a resource that is served: the last stage, which verbs take.
+
+    `seat` is what it needs while it is worked on, None if it needs none. Serving it may
+    change what goes with its answer and its account: `headers`, `warnings`, `claimed`, `waited`,
+    `right`.
+    """
+
+    __slots__ = ("claimed", "facts", "handler", "right", "seat", "waited")
+
+    def __init__(self, resolved: Resolved, handler: Handler, seat: Seat | None) -> None:
+        """Add what serves it."""
+        super().__init__(resolved, resolved.served)
+        self.handler = handler
+        self.seat = seat
+        self.facts = CallFacts()
+        # Bytes that it is charged with for a stored object.
         self.claimed = 0
-        self.authenticated = False
-        self.view: View | None = None
-        self.attributes = Attributes("")
-        self.served: Served | None = None
         # Seconds that it waited for a seat.
         self.waited = 0.0
-        self.warnings: list[str] = []
-        self.headers: list[tuple[bytes, bytes]] = []
         # What a watch is allowed by.
         self.right: Right[Watch] | None = None
-        # What calls that only differ in name and body have in common, if such are remembered.
-        self.known: dict[str, Any] | None = None
 
-    def once(self, what: str, make: Callable[[], T]) -> T:
-        """Return what `make` makes, made once for all calls that have it in common."""
-        known = self.known
-        if known is None:
-            return make()
-        if what not in known:
-            known[what] = make()
-        found: T = known[what]
-        return found
+    def again(self, request: Request, route: Route, attributes: Attributes) -> Call:
+        """Return the call of another request, which differs from this one in name and body only.
 
-    def again(self, request: Request) -> Call:
-        """Return the call of another request that is understood as this one was."""
+        The constructors of all stages would take too long for a read of one object.
+        """
         call = Call.__new__(Call)
-        call.request, call.headers = request, []
-        call.route, call.attributes, call.served = self.route, self.attributes, self.served
-        call.parameters, call.path, call.cluster = self.parameters, self.path, self.cluster
-        call.user, call.view, call.known = self.user, self.view, self.known
-        call.impersonator = self.impersonator
-        call.authenticated, call.flow = self.authenticated, self.flow
-        call.warnings = self.warnings.copy()
-        call.claimed, call.right, call.waited = 0, None, 0.0
+        call.request, call.route, call.attributes = request, route, attributes
+        call.parameters, call.headers = self.parameters, []
+        call.view, call.cluster = self.view, self.cluster
+        call.user, call.flow, call.impersonator = self.user, self.flow, self.impersonator
+        call.served, call.handler, call.seat = self.served, self.handler, self.seat
+        call.facts, call.warnings = self.facts, self.warnings.copy()
+        call.claimed, call.waited, call.right = 0, 0.0, None
         return call
 
-    def parameter(self, name: str, default: str = "") -> str:
-        """Return the first value of a query parameter."""
-        values = self.parameters.get(name)
-        return values[0] if values else default
-
-    @property
-    def resource(self) -> Resource:
-        """The resource asked for; only after `serve` found it."""
-        assert self.served is not None
-        return self.served.resource
+    def serve(self, api: Api) -> Awaitable[Response | Stream]:
+        """Have the handler answer."""
+        return self.handler(api, self)
 
     def claim(self, value: bytes) -> None:
         """Charge what working on a stored object takes; TooMuch if there is no room for it.
@@ -130,36 +104,22 @@ class Call:
     @property
     def target(self) -> Target:
         """Where the object asked for is."""
-        namespace = self.route.namespace if self.resource.namespaced else ""
-        return Target(self.resource, self.cluster, namespace, self.route.name)
+        resource = self.served.resource
+        namespace = self.route.namespace if resource.namespaced else ""
+        return Target(resource, self.cluster, namespace, self.route.name)
 
     @property
     def admitted(self) -> User:
         """The user that admission sees."""
-        assert self.view is not None
         return self.view.admitted_as(self.user, self.cluster)
 
     def admit(self, new: Object, old: Object | None) -> None:
         """Let the view look at an object about to be written."""
-        assert self.view is not None
         self.view.admit(self.cluster, self.resource, new, old)
 
     def scope(self) -> ViewScope:
         """Return what the view limits the request to."""
-        assert self.view is not None
-        return self.view.scope(self.cluster, self.resource)
-
-    def authorize(self, wanted: Attributes, cluster: str) -> None:
-        """Ask the view whether the user may do something; ApiError if not.
-
-        Acting as another does not lead around what an export permits at most: that is asked of
-        both (kcp asks only of whom somebody acts as).
-        """
-        assert self.view is not None
-        self.view.authorize(self.user, cluster, wanted)
-        who = self.impersonator
-        if who is not None and not self.view.permits(who, cluster, wanted):
-            raise denied(self.user, wanted, DENIED)
+        return self.view.scope(self.cluster, self.served.resource)
 
     def check_may(self, verb: str) -> None:
         """Forbidden unless the user may also use another verb on the object asked for."""
@@ -182,16 +142,35 @@ class Call:
         return not scope.labels or matches(scope.labels, labels(value))
 
 
-_NONE: Mapping[str, list[str]] = {}
+class PageRequest(Authorized):
+    """A request for a path that is no resource, and what serves it: documents, health, metrics."""
+
+    __slots__ = ("handler", "seat", "waited")
+
+    def __init__(self, authorized: Authorized, handler: PageHandler, seat: Seat | None) -> None:
+        """Add what serves it."""
+        super().__init__(authorized)
+        self.handler = handler
+        self.seat = seat
+        self.waited = 0.0
+
+    def serve(self, api: Api) -> Awaitable[Response | Stream]:
+        """Have the handler answer."""
+        return self.handler(api, self)
 
 
-def _query(query: str) -> Mapping[str, list[str]]:
-    if not query:
-        return _NONE
-    found: dict[str, list[str]] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        found.setdefault(name, []).append(value)
-    return found
+class Settled(Authorized):
+    """A request whose answer is found already: discovery, a redirect, a page that is not there."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self, authorized: Authorized, answer: Response) -> None:
+        """Add the answer."""
+        super().__init__(authorized)
+        self.answer = answer
+
+
+Understood = Call | PageRequest | Settled
 
 
 class Api(NamedTuple):
@@ -216,3 +195,4 @@ class Api(NamedTuple):
 
 
 Handler = Callable[[Api, Call], Awaitable[Response | Stream]]
+PageHandler = Callable[[Api, Authorized], Awaitable[Response | Stream]]

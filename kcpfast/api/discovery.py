@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from kcpfast.api.answer import negotiable, plain, respond
-from kcpfast.api.context import Call
 from kcpfast.api.negotiate import JSON, clauses
+from kcpfast.api.steps.stages import Located
 from kcpfast.kcp.views.base import View
 from kcpfast.meta.errors import no_such_resource
 from kcpfast.meta.versions import version_order
@@ -49,24 +49,23 @@ class Discovery:
         """Begin with nothing kept."""
         self._bodies: Shared[bytes] = Shared(reader, _KEPT_BYTES, len)
 
-    def answer(self, call: Call) -> Response | None:
+    def answer(self, located: Located) -> Response | None:
         """Return the answer to a path below /api or /apis that names no resource, else None."""
-        parts = tuple(call.route.rest.strip("/").split("/"))
+        parts = tuple(located.route.rest.strip("/").split("/"))
         if len(parts) > {"api": 2, "apis": 3}.get(parts[0], 0):
             return None
-        view, cluster = call.view, call.cluster
-        assert view is not None
-        aggregated = len(parts) == 1 and wants_aggregated(call)
+        view, cluster = located.view, located.cluster
+        aggregated = len(parts) == 1 and wants_aggregated(located)
         try:
             body = self._bodies.get(
                 lambda: (type(view), view.fingerprint(cluster), parts, aggregated),
                 lambda: _body(grouped(view, cluster), parts, aggregated),
             )
         except LookupError:
-            return plain(404, "404 page not found\n", call.headers)
+            return plain(404, "404 page not found\n", located.headers)
         if aggregated:
-            return Response(200, body, _AGGREGATED, call.headers)
-        return respond(call, negotiable(call.request.header(b"accept")), 200, body)
+            return Response(200, body, _AGGREGATED, located.headers)
+        return respond(located, negotiable(located.request.header(b"accept")), 200, body)
 
 
 def _body(groups: Groups, parts: tuple[str, ...], aggregated: bool) -> bytes:
@@ -97,9 +96,9 @@ def _group_list(groups: Groups) -> dict[str, Any]:
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": found}
 
 
-def wants_aggregated(call: Call) -> bool:
+def wants_aggregated(located: Located) -> bool:
     """Tell whether the first acceptable form is the aggregated one."""
-    for clause in clauses(call.request.header(b"accept") or "*/*"):
+    for clause in clauses(located.request.header(b"accept") or "*/*"):
         if clause.media not in (JSON, "*/*", "application/*"):
             continue
         kind = clause.parameters.get("as", "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from kcpfast.api.context import Call
@@ -21,8 +20,15 @@ from kcpfast.resources.resource import Object, Resource
 
 def writer(call: Call, options: WriteOptions) -> FieldWriter:
     """Return who writes: the fieldManager of the request, or what its User-Agent says."""
-    manager = options.manager or call.once("manager", partial(default_manager, call))
+    manager = options.manager or _default_manager(call)
     return FieldWriter(manager, call.resource.api_version, now(), call.route.subresource)
+
+
+def _default_manager(call: Call) -> str:
+    facts = call.facts
+    if facts.manager is None:
+        facts.manager = default_manager(call)
+    return facts.manager
 
 
 def reset_fields(resource: Resource, subresource: str) -> Any:

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from kcpfast.api.context import Call
+from kcpfast.api.steps.stages import Received
 from kcpfast.meta.duration import parse_duration
 from kcpfast.meta.errors import (
     MAX_CAUSES,
@@ -58,7 +59,10 @@ class WriteOptions(NamedTuple):
 
 def write_options(call: Call, kind: str) -> WriteOptions:
     """Read the options of a create, update or patch; `kind` names them in an error."""
-    return call.once("options", lambda: _write_options(call, kind))
+    facts = call.facts
+    if facts.options is None:
+        facts.options = _write_options(call, kind)
+    return facts.options
 
 
 def _write_options(call: Call, kind: str) -> WriteOptions:
@@ -103,9 +107,9 @@ def boolean(text: str) -> bool:
     return text.lower() not in ("", "0", "false")
 
 
-def integer(call: Call, name: str) -> int:
+def integer(received: Received, name: str) -> int:
     """Read an integer query parameter; BadRequest if it is none."""
-    text = call.parameter(name)
+    text = received.parameter(name)
     if not text:
         return 0
     try:
@@ -114,12 +118,12 @@ def integer(call: Call, name: str) -> int:
         raise bad_request(str(error)) from None
 
 
-def time_limit(call: Call) -> float | None:
+def time_limit(received: Received) -> float | None:
     """Return the seconds that the client gives its request, at most a minute; None for no limit.
 
     As with a kube-apiserver, 0 asks for what is usual; BadRequest for what is no duration.
     """
-    text = call.parameter("timeout")
+    text = received.parameter("timeout")
     if not text:
         return None
     try:

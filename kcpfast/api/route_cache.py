@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from kcpfast._core.heads import FastRequest, HeaderBlock
 from kcpfast._core.routing import Route, renamed
-from kcpfast.api.context import Call, Handler
+from kcpfast.api.context import Call
 from kcpfast.meta.bounded import allowed
 from kcpfast.meta.user import Attributes
 from kcpfast.registry.catalog import held_by
@@ -34,18 +34,17 @@ class RouteEntry(NamedTuple):
     """What was understood of a request; `named` tells whether it holds for every name."""
 
     pattern: Call
-    handler: Handler
     named: bool
 
     def call(self, request: Request, cut: FastRequest) -> Call:
         """Return the call that another request like the first is."""
-        call = self.pattern.again(request)
-        if self.named:
-            name = _around_name(cut)[1].decode("ascii")
-            call.route = renamed(call.route, name)
-            verb, group, version, resource, part, namespace, _, _ = call.attributes
-            call.attributes = Attributes(verb, group, version, resource, part, namespace, name)
-        return call
+        pattern = self.pattern
+        if not self.named:
+            return pattern.again(request, pattern.route, pattern.attributes)
+        name = _around_name(cut)[1].decode("ascii")
+        verb, group, version, resource, part, namespace, _, _ = pattern.attributes
+        attributes = Attributes(verb, group, version, resource, part, namespace, name)
+        return pattern.again(request, renamed(pattern.route, name), attributes)
 
 
 def _around_name(cut: FastRequest) -> tuple[bytes, bytes, bytes]:
@@ -76,13 +75,13 @@ class RouteCache:
         """Return how many are remembered."""
         return len(self._plans)
 
-    def find(self, request: Request) -> tuple[Call, Handler] | None:
-        """Return the call that a request is and what serves it; None if nothing is known of it."""
+    def find(self, request: Request) -> Call | None:
+        """Return the call that a request is; None if nothing is known of it."""
         cut = request.cut
         if cut is None or not cut.name:
             return None
         plan = self._plan(cut)
-        return (plan.call(request, cut), plan.handler) if plan is not None else None
+        return plan.call(request, cut) if plan is not None else None
 
     def _plan(self, cut: FastRequest) -> RouteEntry | None:
         heads, query, plans = cut.heads, cut.query, self._plans
@@ -93,7 +92,7 @@ class RouteCache:
                 return found
         return plans.find((heads, cut.line + cut.name, b"", query))
 
-    def remember(self, call: Call, handler: Handler, notes: Notes, *, named: bool) -> None:
+    def remember(self, call: Call, notes: Notes, *, named: bool) -> None:
         """Remember a call that was allowed; `named` if any other name would have been, too.
 
         `notes` are of all that was read to find that out.
@@ -108,9 +107,9 @@ class RouteCache:
         named = named and _is_named(call.route)
         line, _, part = _around_name(cut) if named else (cut.line + cut.name, b"", b"")
         self._hold(call.resource)
-        pattern = call.again(_NOTHING)
-        pattern.known = {}
-        plan = RouteEntry(pattern, handler, named)
+        # Without the request, which holds a body and a connection.
+        pattern = call.again(_NOTHING, call.route, call.attributes)
+        plan = RouteEntry(pattern, named)
         self._plans.keep((cut.heads, line, part, cut.query), plan, notes)
 
     def _hold(self, resource: Resource) -> None:

@@ -20,10 +20,10 @@ from kcpfast.admission.chain import Admission, Deletions
 from kcpfast.admission.dynamic import Dynamic
 from kcpfast.admission.quota import Quotas
 from kcpfast.api.context import Api
-from kcpfast.api.front import Front
 from kcpfast.api.limits.seats import Limits, Seats
 from kcpfast.api.pages import openid
 from kcpfast.api.serve import Server
+from kcpfast.api.steps.front import Front
 from kcpfast.api.verbs import home, reviews
 from kcpfast.api.verbs.tokens import request_token
 from kcpfast.api.verbs.watch import ending

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from kcpfast._core.routing import route
-from kcpfast.api.context import Call
 from kcpfast.api.openapi import OpenApi
+from kcpfast.api.steps.stages import Located, Received, Routed, parse_parameters
+from kcpfast.meta.user import Attributes
 from kcpfast.registry.catalog import Served
 from kcpfast.registry.reader import Reader
 from kcpfast.resources.builtin import BUILTIN
@@ -43,13 +44,17 @@ class Client:
         self.openapi = OpenApi(Reader(MemoryStore()))
         self.view: Any = FakeView(resources)
 
-    def ask(self, path: str, query: str = "", **headers: str) -> tuple[Response, Call]:
+    def ask(self, path: str, query: str = "", **headers: str) -> tuple[Response, Located]:
         sent = {name.replace("_", "-").encode(): text.encode() for name, text in headers.items()}
-        call = Call(Request("GET", path, query, sent), route(path))
-        call.view = self.view
-        answer = self.openapi.answer(call)
+        located = self.located(path, query, sent)
+        answer = self.openapi.answer(located)
         assert answer is not None
-        return answer, call
+        return answer, located
+
+    def located(self, path: str, query: str, headers: dict[bytes, bytes]) -> Located:
+        request = Request("GET", path, query, headers)
+        received = Received(request, route(path), parse_parameters(query), [])
+        return Located(Routed(received, Attributes("get", path=path)), self.view, "")
 
     def paths(self, prefix: str) -> dict[str, str]:
         answer, _ = self.ask(prefix + "/openapi/v3")
@@ -162,7 +167,7 @@ def test_an_unknown_document_is_empty(client: Client) -> None:
 
 @pytest.mark.parametrize("path", ["/openapi", "/openapi/v1", "/api/v1", "/openapi/v3x"])
 def test_other_paths_are_not_answered(client: Client, path: str) -> None:
-    assert client.openapi.answer(Call(Request("GET", path), route(path))) is None
+    assert client.openapi.answer(client.located(path, "", {})) is None
 
 
 def test_answers_are_ready_bytes_the_second_time(client: Client) -> None:

@@ -45,7 +45,7 @@ class Client:
 
 
 def plans(inside: Inside) -> int:
-    return len(inside.running.server._plans)
+    return len(inside.running.server._routes)
 
 
 ASKED = [
@@ -249,7 +249,7 @@ async def test_a_plan_survives_what_it_does_not_depend_on(
     await change(inside)
     prepared: list[Any] = []
     server = inside.running.server
-    monkeypatch.setattr(server, "_prepare", prepared.append)
+    monkeypatch.setattr(server, "_steps", prepared.append)
     assert await jane.ask("GET", path) == wanted
     assert not prepared
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kcpfast.api.serve import VERB_HANDLERS
+from kcpfast.api.steps.routing import VERB_HANDLERS
 from kcpfast.resources.protobuf import decode, encode
 from kcpfast.transport.messages import Request, Response, Stream
 from tests.fix_inside import CONFIG_MAPS, Inside, config_map

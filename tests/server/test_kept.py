@@ -39,7 +39,7 @@ async def test_plans_keep_no_more_resources_than_that(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(route_cache, "_MOST_HELD", 2 * LIMIT)
-    client, known = Client(inside, NO_PEER), inside.running.server._plans
+    client, known = Client(inside, NO_PEER), inside.running.server._routes
     for number in range(6):
         plural = f"lamps{number}"
         await inside.create(CRDS, definition(plural))

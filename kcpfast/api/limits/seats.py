@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from kcpfast.api.context import Call
+from kcpfast.api.steps.stages import Authenticated
 from kcpfast.auth.tokens import CLUSTER_EXTRA
 from kcpfast.meta.errors import too_many_requests
 from kcpfast.meta.user import ANONYMOUS, MASTERS, SERVICE_ACCOUNT, User
@@ -199,18 +199,18 @@ class Seats:
         pools = (self.reads, self.writes, self.leases)
         return [((pool.name,), pool.waiting()) for pool in pools]
 
-    def of(self, call: Call) -> Seat | None:
-        """Return the seat that a call needs, None if it needs none."""
-        user, verb = call.user, call.attributes.verb
+    def of(self, request: Authenticated) -> Seat | None:
+        """Return the seat that a request needs, None if it needs none."""
+        user, verb = request.user, request.attributes.verb
         if MASTERS in user.groups:
             return None
         if verb == "watch":
             pool = self.watches
-        elif call.attributes.resource == "leases" and verb in _ELECTING:
+        elif request.attributes.resource == "leases" and verb in _ELECTING:
             pool = self.leases
         else:
             pool = self.reads if verb in _READS else self.writes
-        return Seat(pool, call.flow, _is_system(user.name))
+        return Seat(pool, request.flow, _is_system(user.name))
 
 
 def flow_of(user: User) -> str:

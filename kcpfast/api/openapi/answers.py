@@ -15,10 +15,11 @@ import msgspec
 
 import kcpfast
 from kcpfast.api.answer import plain
-from kcpfast.api.context import Api, Call
+from kcpfast.api.context import Api
 from kcpfast.api.discovery import grouped
 from kcpfast.api.negotiate import clauses
 from kcpfast.api.pages.health import version_info
+from kcpfast.api.steps.stages import Authorized, Located
 from kcpfast.registry.derived import Shared
 from kcpfast.registry.reader import Reader
 from kcpfast.transport.heads import http_date
@@ -49,23 +50,23 @@ class OpenApi:
             reader, _KEPT_BYTES, lambda _units: _UNITS_BYTES
         )
 
-    async def serve(self, _api: Api, call: Call) -> Response:
+    async def serve(self, _api: Api, authorized: Authorized) -> Response:
         """Answer with a document: that of a thousand kinds is not made on the loop.
 
         All that is kept of documents is used in that other thread only.
         """
-        found = await self._aside.run(LONG, call.user.name, self.answer, call)
-        return found or plain(404, "404 page not found\n", call.headers)
+        found = await self._aside.run(LONG, authorized.user.name, self.answer, authorized)
+        return found or plain(404, "404 page not found\n", authorized.headers)
 
-    def answer(self, call: Call) -> Response | None:
+    def answer(self, located: Located) -> Response | None:
         """Return the document, None for other paths."""
-        path = call.route.rest.rstrip("/")
+        path = located.route.rest.rstrip("/")
         if path == "/openapi/v2":
-            return self._v2(call)
+            return self._v2(located)
         if path == "/openapi/v3":
-            return self._index(call)
+            return self._index(located)
         if path.startswith("/openapi/v3/"):
-            return self._v3(call, path.removeprefix("/openapi/v3/"))
+            return self._v3(located, path.removeprefix("/openapi/v3/"))
         return None
 
     @property
@@ -77,16 +78,15 @@ class OpenApi:
             self._made = Documents({"title": "kcpfast", "version": version})
         return self._made
 
-    def _units(self, call: Call) -> Mapping[str, Unit]:
+    def _units(self, located: Located) -> Mapping[str, Unit]:
         """Return what there is to describe; the store is read on the loop's thread."""
-        return self._aside.on_loop(self._served, call)
+        return self._aside.on_loop(self._served, located)
 
-    def _served(self, call: Call) -> Mapping[str, Unit]:
+    def _served(self, located: Located) -> Mapping[str, Unit]:
         from kcpfast.api.openapi.units import units  # noqa: PLC0415 - not at start
 
-        view, cluster = call.view, call.cluster
-        assert view is not None
-        service = bool(call.route.service)
+        view, cluster = located.view, located.cluster
+        service = bool(located.route.service)
         return self._known.get(
             lambda: (type(view), view.fingerprint(cluster)),
             lambda: units(grouped(view, cluster), service=service),
@@ -94,55 +94,55 @@ class OpenApi:
 
     # --------------------------------------------------------------------- the three answers
 
-    def _index(self, call: Call) -> Response:
+    def _index(self, located: Located) -> Response:
         from kcpfast.api.openapi.units import listed  # noqa: PLC0415 - not at start
 
-        made, prefix = self._documents, _prefix(call)
+        made, prefix = self._documents, _prefix(located)
         paths = {
             unit.name: {"serverRelativeURL": _url(prefix, unit.name, made.hash(unit))}
-            for unit in self._units(call).values()
+            for unit in self._units(located).values()
             if listed(unit)
         }
         body = msgspec.json.encode({"paths": paths})
         etag = hashlib.sha256(body).hexdigest().upper()
-        return _kept_or_sent(call, body, _JSON, [(b"Etag", b'"%b"' % etag.encode())])
+        return _kept_or_sent(located, body, _JSON, [(b"Etag", b'"%b"' % etag.encode())])
 
-    def _v3(self, call: Call, name: str) -> Response:
-        proto = _wants_proto(call, b"v3")
+    def _v3(self, located: Located, name: str) -> Response:
+        proto = _wants_proto(located, b"v3")
         if proto is None:
             return Response(406, b"", b"", [_VARY])
-        unit = self._units(call).get(name)
+        unit = self._units(located).get(name)
         if unit is None:  # kube-apiserver, too, has nothing to say and says it with 200
             return Response(200, b"", b"", [_VARY])
         found = self._documents.v3(unit, proto=proto)
         media = _PROTO % b"v3" if proto else _JSON
-        given = call.parameter("hash")
+        given = located.parameter("hash")
         if given and given != found.hash:
             # As recorded of kcp, which forgets the workspace here.
             location = _url("", name, found.hash).encode()
             headers = [_VARY, (b"Etag", _etag(found)), (b"Location", location)]
             return Response(301, b"", media, headers)
         if given:
-            _allow_caching(call)
-        return _kept_or_sent(call, found.body, media, [_VARY, *_validators(found)])
+            _allow_caching(located)
+        return _kept_or_sent(located, found.body, media, [_VARY, *_validators(found)])
 
-    def _v2(self, call: Call) -> Response:
-        proto = _wants_proto(call, b"v2")
+    def _v2(self, located: Located) -> Response:
+        proto = _wants_proto(located, b"v2")
         if proto is None:
             return Response(406, b"", b"", [_VARY])
-        zipped = "gzip" in call.request.header(b"accept-encoding")
-        found = self._documents.v2([*self._units(call).values()], proto=proto, zipped=zipped)
+        zipped = "gzip" in located.request.header(b"accept-encoding")
+        found = self._documents.v2([*self._units(located).values()], proto=proto, zipped=zipped)
         headers: list[Header] = [(b"Vary", b"Accept-Encoding"), _VARY, *_validators(found)]
         if zipped:
             headers.append((b"Content-Encoding", b"gzip"))
-        return _kept_or_sent(call, found.body, _PROTO % b"v2" if proto else _JSON, headers)
+        return _kept_or_sent(located, found.body, _PROTO % b"v2" if proto else _JSON, headers)
 
 
-def _wants_proto(call: Call, version: bytes) -> bool | None:
+def _wants_proto(located: Located, version: bytes) -> bool | None:
     """Tell whether protobuf is the first acceptable form, None if neither form is."""
     kind = (_PROTO % version).decode()
     old = kind.replace(".v1.0+", "@v1.0+")
-    for clause in clauses(call.request.header(b"accept") or "*/*"):
+    for clause in clauses(located.request.header(b"accept") or "*/*"):
         if clause.media in ("application/json", "application/*", "*/*"):
             return False
         if clause.media in (kind, old):
@@ -150,10 +150,10 @@ def _wants_proto(call: Call, version: bytes) -> bool | None:
     return None
 
 
-def _prefix(call: Call) -> str:
+def _prefix(located: Located) -> str:
     """Return what stands before /openapi/v3 in the request, as the client wrote it."""
-    written = call.request.path.split("/")
-    return "/".join(written[: len(written) - call.route.rest.count("/")])
+    written = located.request.path.split("/")
+    return "/".join(written[: len(written) - located.route.rest.count("/")])
 
 
 def _url(prefix: str, name: str, digest: str) -> str:
@@ -169,20 +169,20 @@ def _validators(found: Document) -> list[Header]:
     return [(b"Etag", _etag(found)), (b"Last-Modified", modified)]
 
 
-def _allow_caching(call: Call) -> None:
+def _allow_caching(located: Located) -> None:
     """Let everybody keep the answer for a year: its URL names its content."""
     expires = http_date(time.time() + _YEAR).encode()
-    call.headers += [(b"Cache-Control", b"public, immutable"), (b"Expires", expires)]
+    located.headers += [(b"Cache-Control", b"public, immutable"), (b"Expires", expires)]
 
 
-def _kept_or_sent(call: Call, body: bytes, media: bytes, headers: list[Header]) -> Response:
+def _kept_or_sent(located: Located, body: bytes, media: bytes, headers: list[Header]) -> Response:
     """Return the body, or 304 if the client has it.
 
     Only If-None-Match counts: a workspace may come to share a document that was made before the
     one it had, which If-Modified-Since would take for unchanged.
     """
     etag = next(value for name, value in headers if name == b"Etag").decode()
-    known = call.request.header(b"if-none-match")
+    known = located.request.header(b"if-none-match")
     tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
     if etag in tags or "*" in tags:
         return Response(304, b"", b"", headers)

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from kcpfast.api.answer import plain
-from kcpfast.api.context import Call
+from kcpfast.api.steps.stages import Authorized
 from kcpfast.transport.messages import Response
 
 _ROOT = "/debug/pprof"
@@ -44,11 +44,11 @@ def _objects() -> str:
 _PROFILES: Mapping[str, Callable[[], str]] = {"goroutine": _stacks, "heap": _objects}
 
 
-def page(call: Call) -> Response:
+def page(authorized: Authorized) -> Response:
     """Answer with the list of profiles, or with one of them."""
-    make = _PROFILES.get(call.route.rest.rstrip("/").rpartition("/")[2])
+    make = _PROFILES.get(authorized.route.rest.rstrip("/").rpartition("/")[2])
     if make is not None:
-        return plain(200, make(), call.headers)
+        return plain(200, make(), authorized.headers)
     lines = [f'<li><a href="{_ROOT}/{name}">{name}</a></li>' for name in _PROFILES]
     body = f"<html><body><ul>{''.join(lines)}</ul></body></html>\n"
-    return Response(200, body.encode(), b"text/html; charset=utf-8", call.headers)
+    return Response(200, body.encode(), b"text/html; charset=utf-8", authorized.headers)

@@ -10,7 +10,8 @@ from platform import machine, python_implementation, python_version
 import msgspec
 
 from kcpfast.api.answer import plain
-from kcpfast.api.context import Api, Call
+from kcpfast.api.context import Api
+from kcpfast.api.steps.stages import Authorized
 from kcpfast.store.contract import Store, StoreError
 from kcpfast.telemetry import inspection
 from kcpfast.transport.messages import Response
@@ -39,7 +40,7 @@ _INDEX = (
 _ABOUT_THE_SERVER = "shard-level endpoint not available at workspace scope\n"
 _EXPOSITION = "kcpfast.telemetry.exposition"
 KUBERNETES = (1, 36)
-HealthPage = Callable[[Call], Response]
+HealthPage = Callable[[Authorized], Response]
 
 
 def version_info(own: str) -> dict[str, str]:
@@ -78,22 +79,22 @@ class Health:
         self._begun = self._ended = -math.inf
         self._result = ""
 
-    async def answer(self, _api: Api, call: Call) -> Response:
+    async def answer(self, _api: Api, authorized: Authorized) -> Response:
         """Answer a health path: ok, one check of it, or with ?verbose all of them by name."""
-        parts = call.route.rest.strip("/").split("/")
+        parts = authorized.route.rest.strip("/").split("/")
         if len(parts) > 2 or (len(parts) == 2 and parts[1] not in CHECKS):
-            return plain(404, "404 page not found\n", call.headers)
+            return plain(404, "404 page not found\n", authorized.headers)
         if len(parts) == 2:
             trouble = await self._trouble(parts[0]) if parts[1] == _STORE else ""
             text = f"internal server error: {trouble}\n" if trouble else "ok"
-            return plain(500 if trouble else 200, text, call.headers)
-        excluded = call.parameters.get("exclude", [])
+            return plain(500 if trouble else 200, text, authorized.headers)
+        excluded = authorized.parameters.get("exclude", [])
         trouble = "" if _STORE in excluded else await self._trouble(parts[0])
-        if not trouble and "verbose" not in call.parameters:
-            return plain(200, "ok", call.headers)
+        if not trouble and "verbose" not in authorized.parameters:
+            return plain(200, "ok", authorized.headers)
         verdict = f"{parts[0]} check {'failed' if trouble else 'passed'}"
         text = "\n".join([*_lines(excluded, trouble), verdict, ""])
-        return plain(500 if trouble else 200, text, call.headers)
+        return plain(500 if trouble else 200, text, authorized.headers)
 
     async def _trouble(self, path: str) -> str:
         """Return what is wrong with the store, as a path tells it ("" = nothing)."""
@@ -140,52 +141,52 @@ def is_health(path: str) -> bool:
 def _of_server(page: HealthPage) -> HealthPage:
     """Return a page about the whole server, which a workspace does not have."""
 
-    def answer(call: Call) -> Response:
-        if call.route.cluster is not None:
-            return plain(501, _ABOUT_THE_SERVER, call.headers)
-        return page(call)
+    def answer(authorized: Authorized) -> Response:
+        if authorized.route.cluster is not None:
+            return plain(501, _ABOUT_THE_SERVER, authorized.headers)
+        return page(authorized)
 
     return answer
 
 
-async def metrics(api: Api, call: Call) -> Response:
+async def metrics(api: Api, authorized: Authorized) -> Response:
     """Answer /metrics."""
-    if call.route.cluster is not None:
-        return plain(501, _ABOUT_THE_SERVER, call.headers)
+    if authorized.route.cluster is not None:
+        return plain(501, _ABOUT_THE_SERVER, authorized.headers)
     await api.aside.load(_EXPOSITION)
     from kcpfast.telemetry import exposition  # noqa: PLC0415 - for who asks
 
-    return Response(200, exposition.exposition(), exposition.CONTENT_TYPE, call.headers)
+    return Response(200, exposition.exposition(), exposition.CONTENT_TYPE, authorized.headers)
 
 
-def _debug(call: Call) -> Response:
+def _debug(authorized: Authorized) -> Response:
     """Answer below /debug/pprof."""
     from kcpfast.api.pages import debug  # noqa: PLC0415 - for who looks for a fault
 
-    return debug.page(call)
+    return debug.page(authorized)
 
 
-def _slow_requests(call: Call) -> Response:
+def _slow_requests(authorized: Authorized) -> Response:
     """Answer with the last requests that took long, the latest first."""
     requests = [record._asdict() for record in reversed(inspection.REQUESTS.slow)]
-    return _json(call, {"thresholdSeconds": inspection.SLOW_SECONDS, "items": requests})
+    return _json(authorized, {"thresholdSeconds": inspection.SLOW_SECONDS, "items": requests})
 
 
-def _stuck_items(call: Call) -> Response:
+def _stuck_items(authorized: Authorized) -> Response:
     """Answer with the work items that do not come to an end, the oldest first."""
     read = inspection.STUCK_ITEMS.read
     items = [item._asdict() for item in read()] if read is not None else []
-    return _json(call, {"items": items})
+    return _json(authorized, {"items": items})
 
 
-def index(call: Call) -> Response:
+def index(authorized: Authorized) -> Response:
     """Answer / with the paths there are."""
-    return _json(call, {"paths": list(_INDEX)})
+    return _json(authorized, {"paths": list(_INDEX)})
 
 
-def _json(call: Call, obj: object) -> Response:
+def _json(authorized: Authorized, obj: object) -> Response:
     """Return JSON, whatever the client accepts: these answers are no API objects."""
-    return Response(200, msgspec.json.encode(obj), b"application/json", call.headers)
+    return Response(200, msgspec.json.encode(obj), b"application/json", authorized.headers)
 
 
 def pages(own_version: str) -> Mapping[str, HealthPage]:
@@ -198,5 +199,5 @@ def pages(own_version: str) -> Mapping[str, HealthPage]:
         "/debug/pprof/heap": _of_server(_debug),
         "/debug/requests/slow": _of_server(_slow_requests),
         "/debug/workitems/stuck": _of_server(_stuck_items),
-        "/version": lambda call: _json(call, version),
+        "/version": lambda authorized: _json(authorized, version),
     }

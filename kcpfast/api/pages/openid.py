@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from kcpfast.api.context import Api, Call, Handler
+from kcpfast.api.context import Api, PageHandler
 from kcpfast.api.negotiate import clauses
+from kcpfast.api.steps.stages import Authorized
 from kcpfast.auth.tokens import ServiceAccountTokens
 from kcpfast.meta.errors import not_acceptable
 from kcpfast.transport.messages import Response
@@ -21,10 +22,10 @@ _KEY_SET = "application/jwk-set+json"
 
 def pages(
     accounts: ServiceAccountTokens, base_url: str
-) -> Mapping[str, Callable[[Call], Response | Handler]]:
+) -> Mapping[str, Callable[[Authorized], Response | PageHandler]]:
     """Return the pages by path, or what serves them; `base_url` is where this server is found."""
 
-    def configuration(call: Call) -> Response:
+    def configuration(authorized: Authorized) -> Response:
         found = {
             "issuer": accounts.issuer,
             "jwks_uri": base_url + _KEYS,
@@ -32,14 +33,14 @@ def pages(
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
         }
-        return Response(200, msgspec.json.encode(found), b"application/json", call.headers)
+        return Response(200, msgspec.json.encode(found), b"application/json", authorized.headers)
 
-    async def keys(_api: Api, call: Call) -> Response:
-        accepted = clauses(call.request.header(b"accept") or "*/*")
+    async def keys(_api: Api, authorized: Authorized) -> Response:
+        accepted = clauses(authorized.request.header(b"accept") or "*/*")
         if not any(each.media in (_KEY_SET, "application/*", "*/*") for each in accepted):
             raise not_acceptable([_KEY_SET])
         await accounts.ready()
         body = msgspec.json.encode(accounts.jwks())
-        return Response(200, body, _KEY_SET.encode(), call.headers)
+        return Response(200, body, _KEY_SET.encode(), authorized.headers)
 
     return {"/.well-known/openid-configuration": configuration, _KEYS: lambda _: keys}

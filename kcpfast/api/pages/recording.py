@@ -5,39 +5,43 @@ from __future__ import annotations
 import time
 
 from kcpfast._core.routing import Route
-from kcpfast.api.context import Call
+from kcpfast.api.context import Call, PageRequest
+from kcpfast.api.steps.stages import Authenticated, Received, user_of, verb_of
 from kcpfast.meta.user import MASTERS
 from kcpfast.telemetry.inspection import RequestRecord
 from kcpfast.transport.messages import Request, Response, Stream
 
 
 def record_of(
-    request: Request, call: Call | None, answer: Response | Stream, marks: tuple[float, float]
+    request: Request,
+    stage: Received | None,
+    answer: Response | Stream,
+    marks: tuple[float, float],
 ) -> RequestRecord:
     """Return the record of a request that was answered just now.
 
-    `call` is None for a path that names nothing. `marks` are readings of `time.perf_counter`: when
-    work on the request began, and when it was understood.
+    `stage` is the last that it reached, None for a path that names nothing. `marks` are readings of
+    `time.perf_counter`: when work on the request began, and when it was understood.
     """
     begun, understood = marks
     ended = time.perf_counter()
-    waited = call.waited if call is not None else 0.0
+    waited = stage.waited if isinstance(stage, Call | PageRequest) else 0.0
     parts = {
         "understand": understood - begun,
         "wait": waited,
         "serve": ended - understood - waited,
     }
     uri = f"{request.path}?{request.query}" if request.query else request.path
-    user = call.user if call is not None else None
+    user = stage.user if isinstance(stage, Authenticated) else None
     return RequestRecord(
         ended=time.time(),
         seconds=ended - begun,
         parts=parts,
         method=request.method,
-        verb=call.attributes.verb if call is not None else "",
+        verb=verb_of(stage),
         uri=uri,
-        template=_template(call.route) if call is not None else "",
-        user=user.name if user is not None else "",
+        template=_template(stage.route) if stage is not None else "",
+        user=user_of(stage),
         user_agent=request.header(b"user-agent"),
         status=answer.status if isinstance(answer, Response) else 200,
         trace=request.header(b"traceparent"),

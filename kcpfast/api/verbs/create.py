@@ -6,6 +6,7 @@ from kcpfast.api import answer
 from kcpfast.api.body import parse_json, read_object
 from kcpfast.api.context import Api, Call
 from kcpfast.api.options import write_options
+from kcpfast.api.steps.stages import Received, Resolved
 from kcpfast.api.verbs.pipeline import create_object
 from kcpfast.meta.errors import bad_request, forbidden, method_not_allowed
 from kcpfast.resources.resource import Object
@@ -50,26 +51,27 @@ def _check_new_metadata(call: Call, obj: Object) -> None:
         )
 
 
-def check_open(call: Call) -> None:
+def check_open(resolved: Resolved) -> None:
     """Refuse to create what is served only until the last object of it is gone."""
-    entry = call.served.row if call.served is not None else None
+    entry, resource = resolved.served.row, resolved.resource
     if entry is None or not entry.closing:
         return
     if entry.source != "crd":
         raise method_not_allowed()
     message = "create not allowed while custom resource definition is terminating"
-    raise forbidden(call.resource.plural, call.resource.group, _name_to_create(call), message)
+    raise forbidden(resource.plural, resource.group, _name_to_create(resolved), message)
 
 
-def _name_to_create(call: Call) -> str:
+def _name_to_create(received: Received) -> str:
     """Return the name of the object that a request would create, "" if it does not say.
 
     A large body is not decoded for a refusal.
     """
-    name: str = call.route.name
-    if name or not 0 < len(call.request.body) <= SMALL:
+    name: str = received.route.name
+    body_bytes = received.request.body
+    if name or not 0 < len(body_bytes) <= SMALL:
         return name
-    body = parse_json(call.request.body)
+    body = parse_json(body_bytes)
     meta = body.get("metadata") if isinstance(body, dict) else None
     sent = meta.get("name") if isinstance(meta, dict) else ""
     return sent if isinstance(sent, str) else ""

@@ -94,7 +94,7 @@ def _alive(call: Call) -> Callable[[], bool] | None:
     What is written under another schema cannot be shown by this one: the client begins anew.
     """
     found, view, origin = call.route, call.view, call.resource.origin
-    if origin is None or view is None:
+    if origin is None:
         return None
 
     def alive() -> bool:
