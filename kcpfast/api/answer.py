@@ -106,8 +106,8 @@ class Shape(NamedTuple):
         if not self.form.kind:
             return items
         if self.form.kind == "Table":
-            made = rows(self.resource.columns, b"[%b]" % items, self.version, self.include)
-            return _encode(made)[1:-1]
+            table_rows = rows(self.resource.columns, b"[%b]" % items, self.version, self.include)
+            return _encode(table_rows)[1:-1]
         return _encode(partials(b"[%b]" % items, self.version))[1:-1]
 
     def behind(self, meta: dict[str, Any] | None) -> bytes:
@@ -137,15 +137,15 @@ def _shape(call: Call, resource: Resource) -> Shape:
     return Shape(form, resource, include)
 
 
-def table(shown: Shape, items: bytes, meta: dict[str, Any], *, columns: bool) -> dict[str, Any]:
+def table(shape: Shape, items: bytes, meta: dict[str, Any], *, columns: bool) -> dict[str, Any]:
     """Return a Table with a row for each object of a JSON array."""
-    resource = shown.resource
+    resource = shape.resource
     return {
         "kind": "Table",
-        "apiVersion": shown.version,
+        "apiVersion": shape.version,
         "metadata": meta,
         "columnDefinitions": _columns(resource) if columns else [],
-        "rows": rows(resource.columns, items, shown.version, shown.include),
+        "rows": rows(resource.columns, items, shape.version, shape.include),
     }
 
 
@@ -174,35 +174,35 @@ def respond(received: Received, form: MediaForm, status: int, body: bytes) -> Re
     return Response(status, body, media, received.headers)
 
 
-async def saved(api: Api, call: Call, shown: Shape, stored: Saved, status: int) -> Response:
+async def saved(api: Api, call: Call, shape: Shape, stored: Saved, status: int) -> Response:
     """Return the answer to a write: the object as it is now."""
     if len(stored.value) > SMALL:
-        return await _large(api, call, shown, stored, status)
-    return _saved(call, shown, stored, status)
+        return await _large(api, call, shape, stored, status)
+    return _saved(call, shape, stored, status)
 
 
-async def read(api: Api, call: Call, shown: Shape, revision: int, value: bytes) -> Response:
+async def read(api: Api, call: Call, shape: Shape, revision: int, value: bytes) -> Response:
     """Return the answer to a read of one object, as it is stored."""
     if len(value) > SMALL:
-        return await _large(api, call, shown, Saved({}, revision, value), 200)
-    return respond(call, shown.form, 200, shown.one(revision, value))
+        return await _large(api, call, shape, Saved({}, revision, value), 200)
+    return respond(call, shape.form, 200, shape.one(revision, value))
 
 
-async def _large(api: Api, call: Call, shown: Shape, stored: Saved, status: int) -> Response:
+async def _large(api: Api, call: Call, shape: Shape, stored: Saved, status: int) -> Response:
     """Return an answer that goes over a large object: beside the loop, unless it is as stored."""
-    form, resource = shown.form, shown.resource
+    form, resource = shape.form, shape.resource
     plain_json = form.media == JSON and not form.kind and not is_pretty(call)
     as_stored = plain_json and stored.revision and resource.from_storage is None
     size = 0 if as_stored else resource.weigh(len(stored.value))
     if size > SMALL:
         call.claim(stored.value)
-    return await api.aside.run(size, call.user.name, _saved, call, shown, stored, status)
+    return await api.aside.run(size, call.user.name, _saved, call, shape, stored, status)
 
 
-def _saved(call: Call, shown: Shape, stored: Saved, status: int) -> Response:
+def _saved(call: Call, shape: Shape, stored: Saved, status: int) -> Response:
     revision, value = stored.revision, stored.value
-    body = shown.one(revision, value) if revision else _unsaved(shown, stored)
-    return respond(call, shown.form, status, body)
+    body = shape.one(revision, value) if revision else _unsaved(shape, stored)
+    return respond(call, shape.form, status, body)
 
 
 def is_pretty(received: Received) -> bool:
@@ -210,7 +210,7 @@ def is_pretty(received: Received) -> bool:
     return received.parameter("pretty") not in ("", "0", "false")
 
 
-def _unsaved(shown: Shape, stored: Saved) -> bytes:
+def _unsaved(shape: Shape, stored: Saved) -> bytes:
     """Return the JSON of an object that a dry run made.
 
     A new one is not in any cluster yet, and says so by having neither resourceVersion nor the
@@ -219,9 +219,9 @@ def _unsaved(shown: Shape, stored: Saved) -> bytes:
     obj = stored.obj
     if "resourceVersion" not in obj["metadata"]:
         obj = obj | {"metadata": _without_cluster(obj["metadata"])}
-    if shown.form.kind == "Table":
-        return _encode(table(shown, _encode([obj]), {}, columns=True))
-    return _encode(partials(_encode([obj]), shown.version)[0] if shown.form.kind else obj)
+    if shape.form.kind == "Table":
+        return _encode(table(shape, _encode([obj]), {}, columns=True))
+    return _encode(partials(_encode([obj]), shape.version)[0] if shape.form.kind else obj)
 
 
 def _without_cluster(meta: dict[str, Any]) -> dict[str, Any]:
@@ -293,9 +293,9 @@ def _status(error: ApiError) -> bytes:
 def _speakable(value: Any) -> Any:
     """Return a value in which JSON can hold all: no halves of characters, no boundless numbers."""
     if isinstance(value, dict):
-        return {str(_speakable(key)): _speakable(each) for key, each in value.items()}
+        return {str(_speakable(key)): _speakable(member) for key, member in value.items()}
     if isinstance(value, list | tuple):
-        return [_speakable(each) for each in value]
+        return [_speakable(member) for member in value]
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int) and abs(value) < 1 << 63:

@@ -46,11 +46,11 @@ def parse(call: Call, *, protobuf: bool) -> tuple[Any, bool]:
         from kcpfast.resources.protobuf import decode  # noqa: PLC0415 - typed clients only
 
         try:
-            found = decode(body)
+            obj = decode(body)
         except (ValueError, RecursionError) as error:
             raise bad_request(f"the body is not protobuf: {error}") from None
-        check_depth(found)
-        return found, False
+        check_depth(obj)
+        return obj, False
     supported = [JSON, YAML, PROTOBUF] if protobuf else [JSON, YAML]
     raise unsupported_media_type(media, supported)
 
@@ -58,12 +58,12 @@ def parse(call: Call, *, protobuf: bool) -> tuple[Any, bool]:
 def parse_json(body: bytes) -> Any:
     """Decode JSON; BadRequest if it is not."""
     try:
-        found = pieces.decode(body)
+        value = pieces.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from None
     if body.count(b"{") + body.count(b"[") > MAX_OBJECT_DEPTH:
-        check_depth(found)
-    return found
+        check_depth(value)
+    return value
 
 
 def parse_yaml(body: bytes) -> Any:
@@ -74,11 +74,11 @@ def parse_yaml(body: bytes) -> Any:
         with contextlib.suppress(ApiError):
             return parse_json(body)  # which is YAML, and is what most clients call so
     try:
-        found = read(body)
+        value = read(body)
     except ValueError as error:
         raise bad_request(f"error converting YAML to JSON: {error}") from None
-    check_depth(found)
-    return found
+    check_depth(value)
+    return value
 
 
 def read_object(call: Call, resource: Resource, validation: str, new: bool = False) -> Object:
@@ -118,8 +118,10 @@ def check_type(resource: Resource, obj: Any) -> None:
     if not kind:
         raise bad_request("Object 'Kind' is missing in the body")
     if version != resource.api_version:
-        shown = version or None
-        text = f"the API version in the data ({shown}) does not match the expected API version"
+        given_version = version or None
+        text = (
+            f"the API version in the data ({given_version}) does not match the expected API version"
+        )
         raise bad_request(f"{text} ({resource.api_version})")
     if kind != resource.kind:
         meta = obj.get("metadata")
@@ -144,8 +146,8 @@ def read_part(call: Call, definition: str, kind: str, api_version: str) -> Objec
     obj, _ = parse(call, protobuf=True)
     version, given = check_head(obj)
     if (version or api_version, given or kind) != (api_version, kind):
-        shown = version or api_version
-        raise bad_request(f'{given} in version "{shown}" cannot be handled as a {kind}')
+        given_version = version or api_version
+        raise bad_request(f'{given} in version "{given_version}" cannot be handled as a {kind}')
     obj["apiVersion"], obj["kind"] = api_version, kind
     conform_part(definition, kind, api_version.rpartition("/")[2], obj)
     return dict(obj)

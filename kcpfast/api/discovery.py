@@ -72,18 +72,18 @@ def _body(groups: Groups, parts: tuple[str, ...], aggregated: bool) -> bytes:
     """Return what is at a path; LookupError for a group that is not there."""
     core = parts[0] == "api"
     if aggregated:
-        made = _aggregated(groups, core=core)
+        document = _aggregated(groups, core=core)
     elif len(parts) == 1:
-        made = _versions(groups) if core else _group_list(groups)
+        document = _versions(groups) if core else _group_list(groups)
     elif core:
-        made = _resource_list(groups, "", parts[1])
+        document = _resource_list(groups, "", parts[1])
     elif len(parts) == 3:
-        made = _resource_list(groups, parts[1], parts[2])
+        document = _resource_list(groups, parts[1], parts[2])
     elif parts[1] in groups and parts[1]:
-        made = {"kind": "APIGroup", "apiVersion": "v1"} | _api_group(groups, parts[1])
+        document = {"kind": "APIGroup", "apiVersion": "v1"} | _api_group(groups, parts[1])
     else:
         raise LookupError(parts[1])
-    return msgspec.json.encode(made)
+    return msgspec.json.encode(document)
 
 
 def _versions(groups: Groups) -> dict[str, Any]:
@@ -92,8 +92,8 @@ def _versions(groups: Groups) -> dict[str, Any]:
 
 
 def _group_list(groups: Groups) -> dict[str, Any]:
-    found = [_api_group(groups, name) for name in groups if name]
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": found}
+    api_groups = [_api_group(groups, name) for name in groups if name]
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": api_groups}
 
 
 def wants_aggregated(located: Located) -> bool:
@@ -113,11 +113,11 @@ def grouped(view: View, cluster: str) -> Groups:
     """Return what a view serves in a cluster, by group and version, in the order of discovery."""
     groups: Groups = {}
     for served in view.resources(cluster):
-        found = served.resource
-        groups.setdefault(found.group, {}).setdefault(found.version, []).append(served)
-    known = [group for group in _ORDER if group in groups]
+        resource = served.resource
+        groups.setdefault(resource.group, {}).setdefault(resource.version, []).append(served)
+    ordered = [group for group in _ORDER if group in groups]
     rest = sorted(group for group in groups if group not in _BUILTIN_GROUPS)
-    return {group: groups[group] for group in (*known, *rest)}
+    return {group: groups[group] for group in (*ordered, *rest)}
 
 
 def version_names(groups: Groups, group: str) -> list[str]:
@@ -146,7 +146,7 @@ def _resource_list(groups: Groups, group: str, version: str) -> dict[str, Any]:
     if group:
         body["apiVersion"] = "v1"
     body["groupVersion"] = _group_version(group, version)
-    body["resources"] = [row for each in served for row in _legacy_rows(each)]
+    body["resources"] = [row for entry in served for row in _legacy_rows(entry)]
     return body
 
 
@@ -192,7 +192,7 @@ def _aggregated(groups: Groups, *, core: bool) -> dict[str, Any]:
             "versions": [
                 {
                     "version": version,
-                    "resources": [_aggregated_row(each) for each in groups[group][version]],
+                    "resources": [_aggregated_row(entry) for entry in groups[group][version]],
                     "freshness": "Current",
                 }
                 for version in version_names(groups, group)

@@ -58,27 +58,27 @@ class Piece(NamedTuple):
 class Unsifted(NamedTuple):
     """What was read for a piece; no test was made yet of the objects on a page."""
 
-    found: Page | Joined
+    page: Page | Joined
 
     @property
     def is_large(self) -> bool:
         """Tell whether it takes long to look at: one of the objects is large, or there are many."""
-        if isinstance(self.found, Joined):
-            return len(self.found.body) > PIECE + LARGE
-        return any(len(item.value) > LARGE for item in self.found.items)
+        if isinstance(self.page, Joined):
+            return len(self.page.body) > PIECE + LARGE
+        return any(len(item.value) > LARGE for item in self.page.items)
 
     @property
     def size(self) -> int:
         """The bytes of what was read."""
-        if isinstance(self.found, Joined):
-            return len(self.found.body)
-        return sum(len(item.value) for item in self.found.items)
+        if isinstance(self.page, Joined):
+            return len(self.page.body)
+        return sum(len(item.value) for item in self.page.items)
 
     def growth(self) -> int:
         """Return the bytes of memory that working on what was read takes at most."""
-        if isinstance(self.found, Joined):
-            return growth(self.found.body, "")
-        return sum(growth(item.value, "") for item in self.found.items)
+        if isinstance(self.page, Joined):
+            return growth(self.page.body, "")
+        return sum(growth(item.value, "") for item in self.page.items)
 
 
 class _Encoded(msgspec.Struct):
@@ -100,20 +100,20 @@ _decode_token = msgspec.json.Decoder(_Encoded).decode
 def encode_token(token: ContinueToken, prefix: bytes) -> str:
     """Return a continue token for a list of the keys with a prefix."""
     start = token.after[len(prefix) :].decode() + "\0"
-    found = _Encoded(_TOKEN_VERSION, token.revision, start, token.left)
-    return urlsafe_b64encode(msgspec.json.encode(found)).decode().rstrip("=")
+    encoded = _Encoded(_TOKEN_VERSION, token.revision, start, token.left)
+    return urlsafe_b64encode(msgspec.json.encode(encoded)).decode().rstrip("=")
 
 
 def decode_token(text: str, prefix: bytes) -> ContinueToken:
     """Read a continue token of such a list; BadRequest if it is none."""
     try:
-        found = _decode_token(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        token = _decode_token(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, msgspec.MsgspecError):
         raise bad_request(f"continue key is not valid: {text[:50]}") from None
-    start = found.start.removesuffix("\0").encode()
-    if found.v != _TOKEN_VERSION or not start or not found.rv:
+    start = token.start.removesuffix("\0").encode()
+    if token.v != _TOKEN_VERSION or not start or not token.rv:
         raise bad_request("continue key is not valid: it says not where to go on")
-    return ContinueToken(found.rv, prefix + start, found.left)
+    return ContinueToken(token.rv, prefix + start, token.left)
 
 
 def check_version(text: str) -> int:
@@ -125,10 +125,10 @@ def check_version(text: str) -> int:
     return int(text)
 
 
-def check_not_ahead(wanted: int, current: int) -> None:
+def check_not_ahead(revision: int, current: int) -> None:
     """Refuse a resourceVersion of the future."""
-    if wanted > current:
-        raise too_large(wanted, current)
+    if revision > current:
+        raise too_large(revision, current)
 
 
 def check_list_options(call: Call) -> None:
@@ -137,31 +137,31 @@ def check_list_options(call: Call) -> None:
     causes: list[Cause] = []
     integer(call, "timeoutSeconds")
     if call.parameter("sendInitialEvents"):
-        why = "sendInitialEvents is forbidden for list"
-        causes.append(field_forbidden("sendInitialEvents", why))
+        message = "sendInitialEvents is forbidden for list"
+        causes.append(field_forbidden("sendInitialEvents", message))
     if match:
         field = "resourceVersionMatch"
         if call.parameter("continue"):
-            why = "resourceVersionMatch is forbidden when continue is provided"
-            causes.append(field_forbidden(field, why))
+            message = "resourceVersionMatch is forbidden when continue is provided"
+            causes.append(field_forbidden(field, message))
         elif not version:
-            why = "resourceVersionMatch is forbidden unless resourceVersion is provided"
-            causes.append(field_forbidden(field, why))
+            message = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+            causes.append(field_forbidden(field, message))
         if match not in _MATCHES:
             causes.append(field_not_supported(field, match, [*_MATCHES, ""]))
         elif match == "Exact" and version == "0":
-            why = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
-            causes.append(field_forbidden(field, why))
+            message = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+            causes.append(field_forbidden(field, message))
     if causes:
         raise invalid("ListOptions", "meta.k8s.io", "", causes)
 
 
-def too_large(wanted: int, current: int) -> ApiError:
+def too_large(revision: int, current: int) -> ApiError:
     """504 for a resourceVersion of the future; clients know the cause and retry."""
     cause = Cause("ResourceVersionTooLarge", "Too large resource version", "")
     return ApiError(
         "Timeout",
-        f"Too large resource version: {wanted}, current: {current}",
+        f"Too large resource version: {revision}, current: {current}",
         details={"retryAfterSeconds": 1},
         causes=[cause],
     )
@@ -222,14 +222,14 @@ class Walk:
         if self._form is None:
             return None
         left = self._limit and self._limit - self.length
-        found = self._store.join(
+        joined = self._store.join(
             self._selected.prefix, self._after, left, self._form, self.piece, self._seen
         )
-        if found is None:
+        if joined is None:
             self._form = None
             return None
-        self.revision, self._seen = self.revision or found.revision, found.revision
-        return found
+        self.revision, self._seen = self.revision or joined.revision, joined.revision
+        return joined
 
     def _scan(self) -> Page:
         left = self._limit and self._limit - self.length
@@ -242,15 +242,15 @@ class Walk:
 
         It touches nothing but this walk, and may be called beside the loop.
         """
-        found = read.found
-        if isinstance(found, Page):
-            return self._sift(found)
-        self.length += found.length
-        self._after = self._sent = found.last
-        self.done = not found.last or bool(self._limit and self.length == self._limit)
+        page = read.page
+        if isinstance(page, Page):
+            return self._sift(page)
+        self.length += page.length
+        self._after = self._sent = page.last
+        self.done = not page.last or bool(self._limit and self.length == self._limit)
         if self.done:
-            self.last = found.last
-        return Piece((), found.body, found.length)
+            self.last = page.last
+        return Piece((), page.body, page.length)
 
     def _sift(self, page: Page) -> Piece:
         test, left = self._selected.test, self._limit and self._limit - self.length
@@ -286,8 +286,8 @@ def walk(api: Api, call: Call, selected: Selection, form: Joining | None = None)
     if call.parameter("resourceVersion") == "0":
         limit = 0  # a kube-apiserver answers this from its cache, which knows no pages
     if text and call.parameter("resourceVersion") not in ("", "0"):
-        why = "specifying resource version is not allowed when using continue"
-        raise bad_request(why)
+        message = "specifying resource version is not allowed when using continue"
+        raise bad_request(message)
     store = api.objects.store
     return Walk(store, selected, _token(call, text, selected.prefix, store), limit, form)
 
@@ -302,15 +302,15 @@ def _token(call: Call, text: str, prefix: bytes, store: Store) -> ContinueToken:
 
 def _snapshot(call: Call, store: Store) -> int:
     """Return the revision to list at, 0 for the newest."""
-    wanted = check_version(call.parameter("resourceVersion"))
-    if not wanted:
+    revision = check_version(call.parameter("resourceVersion"))
+    if not revision:
         return 0
     current = store.revision()
-    check_not_ahead(wanted, current)
+    check_not_ahead(revision, current)
     if call.parameter("resourceVersionMatch") == "Exact":
-        return wanted
+        return revision
     if call.parameter("limit") and not call.parameter("resourceVersionMatch"):
-        return wanted
+        return revision
     return 0
 
 

@@ -35,7 +35,7 @@ class Clause(NamedTuple):
 @kept_if_short(256)
 def clauses(accept: str) -> tuple[Clause, ...]:
     """Split an Accept header into alternatives, best first (RFC 9110 section 12.5.1)."""
-    found = []
+    parsed = []
     for part in accept.split(","):
         media, *rest = (piece.strip() for piece in part.split(";"))
         parameters = dict(piece.partition("=")[::2] for piece in rest)
@@ -44,8 +44,8 @@ def clauses(accept: str) -> tuple[Clause, ...]:
         except ValueError:
             quality = 1.0
         if media:
-            found.append(Clause(media.lower(), parameters, quality))
-    return tuple(sorted(found, key=lambda clause: -clause.quality))
+            parsed.append(Clause(media.lower(), parameters, quality))
+    return tuple(sorted(parsed, key=lambda clause: -clause.quality))
 
 
 @kept_if_short(512)
@@ -85,8 +85,8 @@ def _form(clause: Clause, builtin: bool, transforms: bool) -> MediaForm | None:
         return None
     if kind == "Table" and media == PROTOBUF:
         return None
-    known = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
-    return MediaForm(media, kind, version) if kind in known else None
+    kinds = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
+    return MediaForm(media, kind, version) if kind in kinds else None
 
 
 def _check_number(kind: str, verb: str) -> None:

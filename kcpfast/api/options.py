@@ -26,7 +26,7 @@ _LONGEST = 60.0
 _VALIDATION = ("", "Ignore", "Warn", "Strict")
 _PROPAGATION = ("Orphan", "Background", "Foreground")
 IGNORE = "ignoreStoreReadErrorWithClusterBreakingPotential"
-# What is of no use for an object that nobody can read.
+# Options that cannot be given together with IGNORE: nothing of the object can be read.
 _NOT_IGNORING = (
     "dryRun",
     "propagationPolicy",
@@ -143,9 +143,10 @@ async def in_time(acting: Awaitable[T], seconds: float) -> T:
 
 
 class DeleteOptions(NamedTuple):
-    """How an object is to go; `propagation` is Orphan, Background, Foreground or "" (default).
+    """DeleteOptions; `propagation` is Orphan, Background, Foreground or "" (the kind's default).
 
-    `ignore` asks for the deletion of an object that cannot be read.
+    `uid` and `resource_version` are preconditions, "" for none. `ignore` asks for the deletion of
+    an object that cannot be read.
     """
 
     dry_run: bool
@@ -177,8 +178,8 @@ def delete_options(call: Call, body: dict[str, Any]) -> DeleteOptions:
     causes = dry_run_causes(list(body.get("dryRun") or ()))
     propagation, orphan = body.get("propagationPolicy") or "", body.get("orphanDependents")
     if propagation and orphan is not None:
-        why = "orphanDependents and deletionPropagation cannot be both set"
-        causes.append(field_invalid("propagationPolicy", propagation, why))
+        message = "orphanDependents and deletionPropagation cannot be both set"
+        causes.append(field_invalid("propagationPolicy", propagation, message))
     if propagation and propagation not in _PROPAGATION:
         supported = [*_PROPAGATION, "nil"]
         causes.append(field_not_supported("propagationPolicy", propagation, supported))
@@ -204,32 +205,35 @@ def delete_options(call: Call, body: dict[str, Any]) -> DeleteOptions:
 
 def refused_for_many() -> ApiError:
     """422 for a collection of which what cannot be read is to be deleted."""
-    why = "is not allowed with DELETECOLLECTION, try again after removing the option"
-    return invalid("DeleteOptions", "meta.k8s.io", "", [field_invalid(IGNORE, True, why)])
+    message = "is not allowed with DELETECOLLECTION, try again after removing the option"
+    return invalid("DeleteOptions", "meta.k8s.io", "", [field_invalid(IGNORE, True, message)])
 
 
 def _from_query(call: Call) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if call.parameter("propagationPolicy"):
-        found["propagationPolicy"] = call.parameter("propagationPolicy")
+        options["propagationPolicy"] = call.parameter("propagationPolicy")
     if call.parameters.get("dryRun"):
-        found["dryRun"] = call.parameters["dryRun"]
+        options["dryRun"] = call.parameters["dryRun"]
     if call.parameter("orphanDependents"):
-        found["orphanDependents"] = boolean(call.parameter("orphanDependents"))
+        options["orphanDependents"] = boolean(call.parameter("orphanDependents"))
     if call.parameter("gracePeriodSeconds"):
-        found["gracePeriodSeconds"] = integer(call, "gracePeriodSeconds")
+        options["gracePeriodSeconds"] = integer(call, "gracePeriodSeconds")
     if call.parameter(IGNORE):
-        found[IGNORE] = boolean(call.parameter(IGNORE))
-    return found
+        options[IGNORE] = boolean(call.parameter(IGNORE))
+    return options
 
 
-def precondition_failed(call: Call, what: str, wanted: str, found: str) -> ApiError:
+def precondition_failed(call: Call, what: str, expected: str, stored: str) -> ApiError:
     """409 for a precondition that does not hold."""
     resource = call.resource
     text = (
         f'Operation cannot be fulfilled on {resource.kind} "{call.route.name}": the {what} in the '
-        f"precondition ({wanted}) does not match the {what} in record ({found}). The object might "
-        "have been deleted and then recreated"
+        f"precondition ({expected}) does not match the {what} in record ({stored}). "
+        "The object might have been deleted and then recreated"
     )
-    details = {"name": call.route.name, "group": resource.group, "kind": resource.kind}
-    return ApiError("Conflict", text, details={k: v for k, v in details.items() if v})
+    details = {"name": call.route.name}
+    if resource.group:
+        details["group"] = resource.group
+    details["kind"] = resource.kind
+    return ApiError("Conflict", text, details=details)

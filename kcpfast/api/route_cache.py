@@ -87,9 +87,9 @@ class RouteCache:
         heads, query, plans = cut.heads, cut.query, self._plans
         line, name, part = _around_name(cut)
         if name[:1] not in (b"", b"."):  # dots in paths are redirected
-            found = plans.find((heads, line, part, query))
-            if found is not None:
-                return found
+            entry = plans.find((heads, line, part, query))
+            if entry is not None:
+                return entry
         return plans.find((heads, cut.line + cut.name, b"", query))
 
     def remember(self, call: Call, notes: Notes, *, named: bool) -> None:

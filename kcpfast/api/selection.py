@@ -69,7 +69,7 @@ def selection(call: Call, aside: Aside) -> Selection:
     test = _test(resource, labels + scope.labels, fields, names, clusters)
     if scope.within is None:
         return Selection(prefix, test, None, scope.clusters)
-    within = [object_prefix(resource, each) for each in scope.within]
+    within = [object_prefix(resource, cluster) for cluster in scope.within]
     return Selection(prefix, test, within, scope.clusters)
 
 
@@ -115,8 +115,8 @@ def _test(
 ) -> Test | None:
     tests: list[Test] = []
     if names:
-        wanted = set(names)
-        only = wanted.pop() if len(wanted) == 1 else None
+        shown_names = set(names)
+        only = shown_names.pop() if len(shown_names) == 1 else None
         tests.append(lambda key, _value: place(key).name == only)
     if clusters is not None:
         allowed = clusters
@@ -138,15 +138,18 @@ def _field_test(resource: Resource, fields: FieldSelector) -> Test:
     by_key = all(term.field.startswith("metadata.") for term in fields)
 
     def test(key: bytes, value: bytes) -> bool:
-        where = place(key)
-        known = {"metadata.name": where.name, "metadata.namespace": where.namespace}
+        coordinates = place(key)
+        key_fields = {
+            "metadata.name": coordinates.name,
+            "metadata.namespace": coordinates.namespace,
+        }
         obj: Object = {} if by_key else noted(value, resource, decode)
 
         def read(field: str) -> str:
-            if field in known:
-                return known[field]
-            found = resource.fields[field](obj)
-            return "" if found is None else jsonpath.text(found)
+            if field in key_fields:
+                return key_fields[field]
+            value = resource.fields[field](obj)
+            return "" if value is None else jsonpath.text(value)
 
         return passes(read)
 

@@ -198,10 +198,10 @@ class Server:
         return Call(resolved, handler, self._seats.of(resolved))
 
     def _find_page(self, authorized: Authorized, limit: float | None) -> PageRequest | Settled:
-        found = self._page(authorized)
-        if isinstance(found, Response):
-            return Settled(authorized, found)
-        handler = found if limit is None else _limited_page(found, limit)
+        page = self._page(authorized)
+        if isinstance(page, Response):
+            return Settled(authorized, page)
+        handler = page if limit is None else _limited_page(page, limit)
         return PageRequest(authorized, handler, self._seats.of(authorized))
 
     def _page(self, authorized: Authorized) -> PageHandler | Response:

@@ -28,8 +28,8 @@ _NOT_CHECKED = Cause(
 def check_new(resource: Resource, obj: Object) -> list[str]:
     """Raise Invalid for a new object that is not valid; return warnings for one that is."""
     causes = check_meta(obj["metadata"], resource.name_rule, namespaced=resource.namespaced)
-    found, warnings = _check_body(resource, obj, None)
-    causes += found
+    body_causes, warnings = _check_body(resource, obj, None)
+    causes += body_causes
     causes += strategy(resource).validate(obj)
     _raise(resource, obj, causes)
     return warnings + strategy(resource).warn(obj, None)
@@ -41,8 +41,8 @@ def check_changed(resource: Resource, obj: Object, old: Object) -> list[str]:
     What was wrong already and has not been touched is let through (KEP-4008, ratcheting).
     """
     causes = check_meta_update(obj["metadata"], old["metadata"])
-    found, warnings = _check_body(resource, obj, old)
-    causes += found
+    body_causes, warnings = _check_body(resource, obj, old)
+    causes += body_causes
     causes += strategy(resource).validate_update(obj, old)
     _raise(resource, obj, causes)
     return warnings + strategy(resource).warn(obj, old)

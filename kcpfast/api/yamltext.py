@@ -16,8 +16,8 @@ _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 def flow(text: bytes) -> bytes:
     """Turn JSON, or a part of it, into YAML of flow style."""
-    made = _UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text.decode())
-    return made.encode()
+    printable = _UNPRINTABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", text.decode())
+    return printable.encode()
 
 
 def write_yaml(body: bytes) -> bytes:

@@ -166,7 +166,7 @@ class Pool:
             if not heads:
                 return
             entry = min(
-                heads, key=lambda each: (not each[0].first, self.users.get(each[0].flow, 0))
+                heads, key=lambda head: (not head[0].first, self.users.get(head[0].flow, 0))
             )
             self._forget(entry)
             if not entry[1].done():

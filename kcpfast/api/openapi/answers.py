@@ -55,8 +55,8 @@ class OpenApi:
 
         All that is kept of documents is used in that other thread only.
         """
-        found = await self._aside.run(LONG, authorized.user.name, self.answer, authorized)
-        return found or plain(404, "404 page not found\n", authorized.headers)
+        answer = await self._aside.run(LONG, authorized.user.name, self.answer, authorized)
+        return answer or plain(404, "404 page not found\n", authorized.headers)
 
     def answer(self, located: Located) -> Response | None:
         """Return the document, None for other paths."""
@@ -97,9 +97,9 @@ class OpenApi:
     def _index(self, located: Located) -> Response:
         from kcpfast.api.openapi.units import listed  # noqa: PLC0415 - not at start
 
-        made, prefix = self._documents, _prefix(located)
+        documents, prefix = self._documents, _prefix(located)
         paths = {
-            unit.name: {"serverRelativeURL": _url(prefix, unit.name, made.hash(unit))}
+            unit.name: {"serverRelativeURL": _url(prefix, unit.name, documents.hash(unit))}
             for unit in self._units(located).values()
             if listed(unit)
         }
@@ -114,28 +114,28 @@ class OpenApi:
         unit = self._units(located).get(name)
         if unit is None:  # kube-apiserver, too, has nothing to say and says it with 200
             return Response(200, b"", b"", [_VARY])
-        found = self._documents.v3(unit, proto=proto)
+        document = self._documents.v3(unit, proto=proto)
         media = _PROTO % b"v3" if proto else _JSON
         given = located.parameter("hash")
-        if given and given != found.hash:
+        if given and given != document.hash:
             # As recorded of kcp, which forgets the workspace here.
-            location = _url("", name, found.hash).encode()
-            headers = [_VARY, (b"Etag", _etag(found)), (b"Location", location)]
+            location = _url("", name, document.hash).encode()
+            headers = [_VARY, (b"Etag", _etag(document)), (b"Location", location)]
             return Response(301, b"", media, headers)
         if given:
             _allow_caching(located)
-        return _kept_or_sent(located, found.body, media, [_VARY, *_validators(found)])
+        return _kept_or_sent(located, document.body, media, [_VARY, *_validators(document)])
 
     def _v2(self, located: Located) -> Response:
         proto = _wants_proto(located, b"v2")
         if proto is None:
             return Response(406, b"", b"", [_VARY])
         zipped = "gzip" in located.request.header(b"accept-encoding")
-        found = self._documents.v2([*self._units(located).values()], proto=proto, zipped=zipped)
-        headers: list[Header] = [(b"Vary", b"Accept-Encoding"), _VARY, *_validators(found)]
+        document = self._documents.v2([*self._units(located).values()], proto=proto, zipped=zipped)
+        headers: list[Header] = [(b"Vary", b"Accept-Encoding"), _VARY, *_validators(document)]
         if zipped:
             headers.append((b"Content-Encoding", b"gzip"))
-        return _kept_or_sent(located, found.body, _PROTO % b"v2" if proto else _JSON, headers)
+        return _kept_or_sent(located, document.body, _PROTO % b"v2" if proto else _JSON, headers)
 
 
 def _wants_proto(located: Located, version: bytes) -> bool | None:
@@ -160,13 +160,13 @@ def _url(prefix: str, name: str, digest: str) -> str:
     return f"{prefix}/openapi/v3/{name}?hash={digest}"
 
 
-def _etag(found: Document) -> bytes:
-    return b'"%b"' % found.hash.encode()
+def _etag(document: Document) -> bytes:
+    return b'"%b"' % document.hash.encode()
 
 
-def _validators(found: Document) -> list[Header]:
-    modified = http_date(found.made).encode()
-    return [(b"Etag", _etag(found)), (b"Last-Modified", modified)]
+def _validators(document: Document) -> list[Header]:
+    modified = http_date(document.created).encode()
+    return [(b"Etag", _etag(document)), (b"Last-Modified", modified)]
 
 
 def _allow_caching(located: Located) -> None:
@@ -182,8 +182,8 @@ def _kept_or_sent(located: Located, body: bytes, media: bytes, headers: list[Hea
     one it had, which If-Modified-Since would take for unchanged.
     """
     etag = next(value for name, value in headers if name == b"Etag").decode()
-    known = located.request.header(b"if-none-match")
-    tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
+    known_etags = located.request.header(b"if-none-match")
+    tags = [tag.strip().removeprefix("W/") for tag in known_etags.split(",")]
     if etag in tags or "*" in tags:
         return Response(304, b"", b"", headers)
     return Response(200, body, media, headers)

@@ -81,10 +81,10 @@ def definitions_of(resource: Resource, dialect: str) -> dict[str, Definition]:
     kind = _kind(resource, name, dialect)
     if _is_nested_beyond(_MAX_NESTING, kind):
         kind = {"type": "object"} | _OPEN | _marks(resource, resource.kind, dialect)
-    each = _list(resource, name, dialect)
+    list_definition = _list(resource, name, dialect)
     return {
         name: Definition(msgspec.Raw(_encode(kind)), (OBJECT_META,)),
-        list_name: Definition(msgspec.Raw(_encode(each)), (LIST_META,)),
+        list_name: Definition(msgspec.Raw(_encode(list_definition)), (LIST_META,)),
     }
 
 
@@ -93,9 +93,9 @@ def _is_nested_beyond(limit: int, value: Any) -> bool:
     level = [value]
     for _ in range(limit):
         inner: list[Any] = []
-        for each in level:
-            inner += each.values() if isinstance(each, dict) else each
-        level = [each for each in inner if isinstance(each, dict | list)]
+        for node in level:
+            inner += node.values() if isinstance(node, dict) else node
+        level = [node for node in inner if isinstance(node, dict | list)]
         if not level:
             return False
     return True
@@ -152,24 +152,24 @@ def _converted(schema: Any, dialect: str, depth: int) -> Schema:
     """Return a schema in a dialect, with keywords that it does not know left out."""
     if depth > _MAX_DEPTH or not isinstance(schema, Mapping):
         return dict(_OPEN)
-    found = {key: schema[key] for key in _COPIED if _is_set(key, schema.get(key))}
+    converted = {key: schema[key] for key in _COPIED if _is_set(key, schema.get(key))}
     properties = schema.get("properties")
     if isinstance(properties, dict):
-        found["properties"] = inner = {}
-        for name, each in properties.items():
-            inner[name] = _converted(each, dialect, depth + 1)
+        converted["properties"] = inner = {}
+        for name, subschema in properties.items():
+            inner[name] = _converted(subschema, dialect, depth + 1)
     for key in _ONE:
-        each = schema.get(key)
-        if isinstance(each, dict):
-            found[key] = _converted(each, dialect, depth + 1)
-        elif isinstance(each, bool):
-            found[key] = each
+        subschema = schema.get(key)
+        if isinstance(subschema, dict):
+            converted[key] = _converted(subschema, dialect, depth + 1)
+        elif isinstance(subschema, bool):
+            converted[key] = subschema
     for key in _SEVERAL:
         if isinstance(schema.get(key), list):
-            found[key] = several = []
-            for each in schema[key]:
-                several.append(_converted(each, dialect, depth + 1))  # noqa: PERF401 - one frame
-    return _FINISH[dialect](found, schema)
+            converted[key] = several = []
+            for subschema in schema[key]:
+                several.append(_converted(subschema, dialect, depth + 1))  # noqa: PERF401 - one frame
+    return _FINISH[dialect](converted, schema)
 
 
 def _is_set(key: str, value: Any) -> bool:
@@ -178,64 +178,66 @@ def _is_set(key: str, value: Any) -> bool:
     )
 
 
-def _finish_v3(found: Schema, _schema: Mapping[str, Any]) -> Schema:
-    if found.get(_INT_OR_STRING):
-        _say_either(found)
-    keys = found.get(_LIST_KEYS, ())
+def _finish_v3(converted: Schema, _schema: Mapping[str, Any]) -> Schema:
+    if converted.get(_INT_OR_STRING):
+        _say_either(converted)
+    keys = converted.get(_LIST_KEYS, ())
     if len(keys) == 1:
-        found[_MERGE_KEY] = keys[0]
-    if found.get(_EMBEDDED):
-        _say_embedded(found, "v3")
-    return found
+        converted[_MERGE_KEY] = keys[0]
+    if converted.get(_EMBEDDED):
+        _say_embedded(converted, "v3")
+    return converted
 
 
-def _say_either(found: Schema) -> None:
+def _say_either(converted: Schema) -> None:
     """Add that the value is an integer or a string, unless the schema says so already."""
-    several = found.get("allOf") or [{}]
-    if found.get("anyOf") == _EITHER or several[0].get("anyOf") == _EITHER:
+    several = converted.get("allOf") or [{}]
+    if converted.get("anyOf") == _EITHER or several[0].get("anyOf") == _EITHER:
         return
-    if "anyOf" in found:
-        found["allOf"] = [{"anyOf": _EITHER}, *found.get("allOf", ())]
+    if "anyOf" in converted:
+        converted["allOf"] = [{"anyOf": _EITHER}, *converted.get("allOf", ())]
     else:
-        found["anyOf"] = _EITHER
+        converted["anyOf"] = _EITHER
 
 
-def _say_embedded(found: Schema, dialect: str) -> None:
-    found["properties"] = found.get("properties", {}) | _own_fields(dialect)
-    required = found.get("required", [])
-    found["required"] = [*required, *(name for name in _TYPE_META if name not in required)]
+def _say_embedded(converted: Schema, dialect: str) -> None:
+    converted["properties"] = converted.get("properties", {}) | _own_fields(dialect)
+    required = converted.get("required", [])
+    converted["required"] = [*required, *(name for name in _TYPE_META if name not in required)]
 
 
-def _finish_v2(found: Schema, schema: Mapping[str, Any]) -> Schema:
+def _finish_v2(converted: Schema, schema: Mapping[str, Any]) -> Schema:
     # Defaults make old kubectl fill them in by itself; kube-apiserver prunes them from v2.
     for key in ("default", "nullable", *_NOT_IN_V2):
-        found.pop(key, None)
+        converted.pop(key, None)
     if schema.get("nullable"):
         for key in ("type", "items", "properties"):
-            found.pop(key, None)
-    if found.get(_PRESERVE):
+            converted.pop(key, None)
+    if converted.get(_PRESERVE):
         for key in ("items", "properties"):
-            found.pop(key, None)
-    if (found.get("type") == "array" and "items" not in found) or (
-        found.get("type") == "object" and found.get(_PRESERVE)
+            converted.pop(key, None)
+    if (converted.get("type") == "array" and "items" not in converted) or (
+        converted.get("type") == "object" and converted.get(_PRESERVE)
     ):
-        del found["type"]
-    _relax_required(found, schema)
-    if found.get(_EMBEDDED) and not found.get(_PRESERVE):
-        _say_embedded(found, "v2")
-    return found
+        del converted["type"]
+    _relax_required(converted, schema)
+    if converted.get(_EMBEDDED) and not converted.get(_PRESERVE):
+        _say_embedded(converted, "v2")
+    return converted
 
 
-def _relax_required(found: Schema, schema: Mapping[str, Any]) -> None:
+def _relax_required(converted: Schema, schema: Mapping[str, Any]) -> None:
     """Require no field that may be null: v2 cannot say that it may."""
-    if not found.get("required"):
+    if not converted.get("required"):
         return
-    known = schema.get("properties") or {}
-    left = [name for name in found["required"] if not (known.get(name) or {}).get("nullable")]
+    properties = schema.get("properties") or {}
+    left = [
+        name for name in converted["required"] if not (properties.get(name) or {}).get("nullable")
+    ]
     if left:
-        found["required"] = left
+        converted["required"] = left
     else:
-        del found["required"]
+        del converted["required"]
 
 
 _FINISH: Mapping[str, Callable[[Schema, Mapping[str, Any]], Schema]] = {

@@ -90,26 +90,26 @@ class Definition(NamedTuple):
 @cache
 def published(dialect: str) -> Mapping[str, Definition]:
     """Return the built-in definitions by name, as `v2` or `v3` writes them."""
-    found = {}
+    by_name = {}
     for name, schema in (*definitions().items(), *_scale().items()):
         full = _described(name, schema)
         own = _for_v3(name, full) if dialect == "v3" else full
         references = tuple(dict.fromkeys(_references(schema)))
-        found[name] = Definition(msgspec.Raw(_encode(own)), references)
-    return found
+        by_name[name] = Definition(msgspec.Raw(_encode(own)), references)
+    return by_name
 
 
 def closure(names: Iterable[str]) -> list[str]:
     """Return the built-in definitions that these need, themselves included, sorted by name."""
-    known = published("v3")
-    found: set[str] = set()
+    all_definitions = published("v3")
+    reached: set[str] = set()
     todo = list(names)
     while todo:
         name = todo.pop()
-        if name not in found and name in known:
-            found.add(name)
-            todo += known[name].references
-    return sorted(found)
+        if name not in reached and name in all_definitions:
+            reached.add(name)
+            todo += all_definitions[name].references
+    return sorted(reached)
 
 
 def _references(schema: Any) -> Iterator[str]:
@@ -117,8 +117,8 @@ def _references(schema: Any) -> Iterator[str]:
         reference = schema.get("$ref")
         if isinstance(reference, str) and reference.startswith(_V2):
             yield reference[len(_V2) :]
-        for each in schema.values():
-            yield from _references(each)
+        for value in schema.values():
+            yield from _references(value)
 
 
 # ------------------------------------------------------------------------- descriptions
@@ -149,8 +149,8 @@ def _described(name: str, schema: Mapping[str, Any]) -> Schema:
         ]
     if "properties" in schema:
         full["properties"] = {
-            field: {"description": texts[field]} | each if field in texts else each
-            for field, each in schema["properties"].items()
+            field: {"description": texts[field]} | subschema if field in texts else subschema
+            for field, subschema in schema["properties"].items()
         }
     return full
 
@@ -184,8 +184,8 @@ def _for_v3(name: str, schema: Schema) -> Schema:
         return schema
     required = schema.get("required", ())
     properties = {
-        field: _property(each, always=field in required, struct=field in _STRUCTS)
-        for field, each in schema["properties"].items()
+        field: _property(subschema, always=field in required, struct=field in _STRUCTS)
+        for field, subschema in schema["properties"].items()
     }
     return schema | {"properties": properties}
 

@@ -25,11 +25,11 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Document(NamedTuple):
-    """An encoded document; `hash` names its content, `made` is when, in seconds."""
+    """An encoded document; `hash` names its content, `created` is when, in seconds."""
 
     body: bytes
     hash: str
-    made: int
+    created: int
 
 
 class Documents:

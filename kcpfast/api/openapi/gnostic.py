@@ -23,12 +23,12 @@ Encode = Callable[[Any], bytes]
 @lru_cache(4096)
 def _varint(value: int) -> bytes:
     value &= (1 << 64) - 1
-    found = bytearray()
+    encoded = bytearray()
     while value > 0x7F:
-        found.append(value & 0x7F | 0x80)
+        encoded.append(value & 0x7F | 0x80)
         value >>= 7
-    found.append(value)
-    return bytes(found)
+    encoded.append(value)
+    return bytes(encoded)
 
 
 def _framed(number: int, body: bytes) -> bytes:
@@ -68,11 +68,11 @@ def _any(number: int, value: Any) -> bytes:
 
 
 def _strings(number: int, value: Any) -> bytes:
-    return b"".join(_framed(number, each.encode()) for each in value)
+    return b"".join(_framed(number, text.encode()) for text in value)
 
 
 def _anys(number: int, value: Any) -> bytes:
-    return b"".join(_any(number, each) for each in value)
+    return b"".join(_any(number, item) for item in value)
 
 
 def _default(number: int, value: Any) -> bytes:
@@ -166,21 +166,23 @@ def _encoder(kinds: dict[str, Encode], fields: messages.Fields) -> Encode:
 
     def encode_message(value: Mapping[str, Any]) -> bytes:
         # Schemas are deep: everything but a message within a message is written in this frame.
-        found = []
-        for name, each in value.items():
+        parts = []
+        for name, member_value in value.items():
             row = rows.get(name)
             if row is None:
                 if extension and name.startswith("x-"):
-                    found.append(_framed(extension, _string(1, name) + _framed(2, _yaml(each))))
+                    parts.append(
+                        _framed(extension, _string(1, name) + _framed(2, _yaml(member_value)))
+                    )
                 continue
             number, write, repeated, kind = row
             if write is not None:
-                found.append(write(number, each))
+                parts.append(write(number, member_value))
                 continue
             encode_kind = kinds[kind]
-            for item in each if repeated else (each,):
-                found.append(_framed(number, encode_kind(item)))  # noqa: PERF401 - one frame
-        return b"".join(found)
+            for item in member_value if repeated else (member_value,):
+                parts.append(_framed(number, encode_kind(item)))  # noqa: PERF401 - one frame
+        return b"".join(parts)
 
     return encode_message
 
@@ -189,11 +191,11 @@ def _named(kinds: dict[str, Encode], number: int, kind: str) -> Encode:
     """Return what encodes a map as repeated pairs of name and value."""
 
     def encode_map(value: Mapping[str, Any]) -> bytes:
-        found, encode_value = [], kinds[kind]
-        for name, each in value.items():
-            body = _string(1, name) + _framed(2, encode_value(each))
-            found.append(_framed(number, body))
-        return b"".join(found)
+        parts, encode_value = [], kinds[kind]
+        for name, member_value in value.items():
+            body = _string(1, name) + _framed(2, encode_value(member_value))
+            parts.append(_framed(number, body))
+        return b"".join(parts)
 
     return encode_map
 

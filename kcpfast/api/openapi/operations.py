@@ -28,7 +28,7 @@ _PATCHES = (
     "application/apply-patch+yaml",
 )
 # Strategic merge needs Go types: kubectl takes its absence as the sign to merge by RFC 7386.
-_CUSTOM_PATCHES = tuple(each for each in _PATCHES if "strategic" not in each)
+_CUSTOM_PATCHES = tuple(media for media in _PATCHES if "strategic" not in media)
 
 
 class Operation(NamedTuple):
@@ -93,7 +93,7 @@ _VERBS = (
           "Watch one {kind}; deprecated: list with watch and a field selector.", parameters.LIST),
 )  # fmt: skip
 _PARTS = {"create": "post", "get": "get", "update": "put", "patch": "patch"}
-_BY_ACTION = {each.action: each for each in _VERBS if each.scope in ("collection", "object")}
+_BY_ACTION = {verb.action: verb for verb in _VERBS if verb.scope in ("collection", "object")}
 
 
 def definition_of(resource: Resource) -> str:
@@ -124,16 +124,16 @@ def of_resource(resource: Resource, verbs: Sequence[str]) -> Iterator[Operation]
 def _paths(resource: Resource) -> dict[str, str]:
     top = "/" + group_path(resource.group, resource.version)
     inner = "/namespaces/{namespace}" if resource.namespaced else ""
-    found = {"collection": f"{top}{inner}/{resource.plural}"}
-    found["object"] = found["collection"] + "/{name}"
+    paths = {"collection": f"{top}{inner}/{resource.plural}"}
+    paths["object"] = paths["collection"] + "/{name}"
     if resource.namespaced:
-        found["everywhere"] = f"{top}/{resource.plural}"
+        paths["everywhere"] = f"{top}/{resource.plural}"
     if resource.builtin:  # the old watch paths were never given to custom kinds
-        found["watch"] = f"{top}/watch{inner}/{resource.plural}"
-        found["watch object"] = found["watch"] + "/{name}"
+        paths["watch"] = f"{top}/watch{inner}/{resource.plural}"
+        paths["watch object"] = paths["watch"] + "/{name}"
         if resource.namespaced:
-            found["watch everywhere"] = f"{top}/watch/{resource.plural}"
-    return found
+            paths["watch everywhere"] = f"{top}/watch/{resource.plural}"
+    return paths
 
 
 def _on(resource: Resource, row: _Verb, path: str) -> Operation:

@@ -126,18 +126,18 @@ DELETE_COLLECTION = (
 
 def parameter_v2(name: str) -> dict[str, Any]:
     """Return a parameter in the form of swagger 2.0."""
-    found = PARAMETERS[name]
-    body = {"uniqueItems": True, "type": found.type, "description": found.text}
-    return _placed(body, name, found)
+    parameter = PARAMETERS[name]
+    body = {"uniqueItems": True, "type": parameter.type, "description": parameter.text}
+    return _placed(body, name, parameter)
 
 
 def parameter_v3(name: str) -> dict[str, Any]:
     """Return a parameter in the form of OpenAPI 3.0."""
-    found = PARAMETERS[name]
-    schema = {"type": found.type, "uniqueItems": True}
-    return _placed({"description": found.text, "schema": schema}, name, found)
+    parameter = PARAMETERS[name]
+    schema = {"type": parameter.type, "uniqueItems": True}
+    return _placed({"description": parameter.text, "schema": schema}, name, parameter)
 
 
-def _placed(body: dict[str, Any], name: str, found: Parameter) -> dict[str, Any]:
-    placed = {"name": name, "in": found.place} | body
-    return placed | {"required": True} if found.place == _PATH else placed
+def _placed(body: dict[str, Any], name: str, parameter: Parameter) -> dict[str, Any]:
+    placed = {"name": name, "in": parameter.place} | body
+    return placed | {"required": True} if parameter.place == _PATH else placed

@@ -36,12 +36,14 @@ class Unit(NamedTuple):
     def all_operations(self) -> Iterable[Operation]:
         """Yield all operations of the unit."""
         yield from self.operations
-        for each in self.served:
-            yield from operations.of_resource(each.resource, verbs_of(each))
+        for served in self.served:
+            yield from operations.of_resource(served.resource, verbs_of(served))
 
     def custom(self) -> list[Resource]:
         """Return the resources whose definitions are not built in."""
-        return [each.resource for each in self.served if not isinstance(each.resource.schema, str)]
+        return [
+            served.resource for served in self.served if not isinstance(served.resource.schema, str)
+        ]
 
 
 def listed(unit: Unit) -> bool:
@@ -56,16 +58,16 @@ def units(groups: Groups, *, service: bool) -> Mapping[str, Unit]:
     groups, and always have the core group.
     """
     pages = _PAGES if service else (*_PAGES, *operations.OPENID_PAGES)
-    found = [Unit(name, name.encode(), (operations.of_page(name),)) for name in pages]
+    page_units = [Unit(name, name.encode(), (operations.of_page(name),)) for name in pages]
     if service and "" not in groups:
         groups = {"": {"v1": []}, **groups}
     for group, versions in groups.items():
         if group and (service or any(map(_builtin, versions.values()))):
             name = group_path(group)
-            found.append(Unit(name, name.encode(), (operations.of_group(group),)))
+            page_units.append(Unit(name, name.encode(), (operations.of_group(group),)))
         for version, served in versions.items():
-            found.append(version_unit(group, version, served))
-    return {unit.name: unit for unit in sorted(found)}
+            page_units.append(version_unit(group, version, served))
+    return {unit.name: unit for unit in sorted(page_units)}
 
 
 def version_unit(group: str, version: str, served: Sequence[Served]) -> Unit:
@@ -73,14 +75,14 @@ def version_unit(group: str, version: str, served: Sequence[Served]) -> Unit:
     name = group_path(group, version)
     own = (operations.of_version(group, version),) if _builtin(served) else ()
     digest = hashlib.blake2b(name.encode(), digest_size=20)
-    ordered = sorted(served, key=lambda each: each.resource.plural)
-    for each in ordered:
-        digest.update(_content(each))
+    ordered = sorted(served, key=lambda entry: entry.resource.plural)
+    for entry in ordered:
+        digest.update(_content(entry))
     return Unit(name, digest.digest(), own, ordered)
 
 
 def _builtin(served: Sequence[Served]) -> bool:
-    return not served or any(each.resource.builtin for each in served)
+    return not served or any(entry.resource.builtin for entry in served)
 
 
 def _content(served: Served) -> bytes:

@@ -49,85 +49,90 @@ class Part(NamedTuple):
 
 def part(unit: Unit) -> Part:
     """Return the part of a unit in JSON."""
-    all_operations = sorted(unit.all_operations(), key=lambda each: each.path)
+    all_operations = sorted(unit.all_operations(), key=lambda item: item.path)
     own = own_definitions(unit, "v2")
     return Part(
         _members(_paths(all_operations)),
-        _members({name: each.json for name, each in own.items()}),
+        _members({name: item.json for name, item in own.items()}),
         tuple(needed(all_operations, own)),
     )
 
 
 def document(parts: Sequence[Part], info: dict[str, str]) -> bytes:
     """Return the JSON document of these parts."""
-    known = published("v2")
-    shared = {name: known[name].json for name in _needed(parts)}
-    definitions = [_members(shared), *(each.definitions for each in parts)]
+    all_definitions = published("v2")
+    shared = {name: all_definitions[name].json for name in _needed(parts)}
+    definitions = [_members(shared), *(item.definitions for item in parts)]
     tail = {"parameters": {name: parameter_v2(name) for name in PARAMETERS}} | _SECURITY
     return b'{"swagger":"2.0","info":%b,"paths":{%b},"definitions":{%b},%b}' % (
         _encode(info),
-        b",".join(each.paths for each in parts if each.paths),
-        b",".join(each for each in definitions if each),
+        b",".join(item.paths for item in parts if item.paths),
+        b",".join(item for item in definitions if item),
         _encode(tail)[1:-1],
     )
 
 
-def _members(found: dict[str, Any]) -> bytes:
-    return _encode(found)[1:-1]
+def _members(members: dict[str, Any]) -> bytes:
+    return _encode(members)[1:-1]
 
 
 def _needed(parts: Iterable[Part]) -> list[str]:
-    return sorted({name for each in parts for name in each.needed})
+    return sorted({name for document_part in parts for name in document_part.needed})
 
 
 def _paths(all_operations: Iterable[Operation]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for each in all_operations:
-        item = found.setdefault(each.path, {})
-        item[each.method] = _operation(each)
-        if each.kind:
-            names = (*placeholders(each.path), "pretty")
+    paths: dict[str, Any] = {}
+    for operation in all_operations:
+        item = paths.setdefault(operation.path, {})
+        item[operation.method] = _operation(operation)
+        if operation.kind:
+            names = (*placeholders(operation.path), "pretty")
             item["parameters"] = [_reference(name) for name in names]
-    return found
+    return paths
 
 
 def _reference(name: str) -> dict[str, str]:
     return {"$ref": f"#/parameters/{name}"}
 
 
-def _operation(each: Operation) -> dict[str, Any]:
+def _operation(operation: Operation) -> dict[str, Any]:
     parameters: list[dict[str, Any]] = []
-    if each.reads:
-        body = {"name": "body", "in": "body", "schema": {"$ref": _REF + each.reads}}
-        parameters.append(body if each.reads == DELETE_OPTIONS else body | {"required": True})
-    parameters += [_reference(name) for name in each.parameters]
-    schema = {"$ref": _REF + each.returns} if each.returns else {"type": "string"}
+    if operation.reads:
+        body = {"name": "body", "in": "body", "schema": {"$ref": _REF + operation.reads}}
+        parameters.append(body if operation.reads == DELETE_OPTIONS else body | {"required": True})
+    parameters += [_reference(name) for name in operation.parameters]
+    schema = {"$ref": _REF + operation.returns} if operation.returns else {"type": "string"}
     written: dict[str, Any] = {
-        "description": each.text,
-        "consumes": list(each.consumes),
-        "produces": list(each.produces),
+        "description": operation.text,
+        "consumes": list(operation.consumes),
+        "produces": list(operation.produces),
         "schemes": ["https"],
-        "tags": [each.tag],
-        "operationId": each.name,
+        "tags": [operation.tag],
+        "operationId": operation.name,
         "parameters": parameters,
         "responses": {
-            **{str(code): {"description": TEXTS[code], "schema": schema} for code in each.codes},
+            **{
+                str(code): {"description": TEXTS[code], "schema": schema}
+                for code in operation.codes
+            },
             "401": {"description": TEXTS[401]},
         },
     }
-    return written | marks(each) if each.kind else written
+    return written | marks(operation) if operation.kind else written
 
 
 # ------------------------------------------------------------------------- protobuf
 
 
-def proto_part(found: Part) -> Part:
+def proto_part(document_part: Part) -> Part:
     """Return the same part in protobuf."""
-    paths, definitions = (_decode(b"{%b}" % each) for each in (found.paths, found.definitions))
+    paths, definitions = (
+        _decode(b"{%b}" % text) for text in (document_part.paths, document_part.definitions)
+    )
     return Part(
         gnostic.encode("v2", "Paths", paths),
         gnostic.encode("v2", "Definitions", definitions),
-        found.needed,
+        document_part.needed,
     )
 
 
@@ -139,9 +144,14 @@ def proto_document(parts: Sequence[Part], info: dict[str, str]) -> bytes:
     return b"".join(
         (
             gnostic.encode("v2", "Document", head),
-            gnostic.member("v2", "Document", "paths", [each.paths for each in parts]),
             gnostic.member(
-                "v2", "Document", "definitions", [*shared, *(each.definitions for each in parts)]
+                "v2", "Document", "paths", [document_part.paths for document_part in parts]
+            ),
+            gnostic.member(
+                "v2",
+                "Document",
+                "definitions",
+                [*shared, *(document_part.definitions for document_part in parts)],
             ),
             gnostic.encode("v2", "Document", tail),
         )

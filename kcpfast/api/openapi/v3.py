@@ -21,10 +21,10 @@ _encode = msgspec.json.Encoder().encode
 
 def document(unit: Unit, info: dict[str, str]) -> bytes:
     """Return the document of a unit; `info` names the server and its version."""
-    all_operations = sorted(unit.all_operations(), key=lambda each: each.path)
-    known, own = published("v3"), own_definitions(unit, "v3")
-    schemas = {name: known[name].json for name in needed(all_operations, own)}
-    schemas |= {name: each.json for name, each in own.items()}
+    all_operations = sorted(unit.all_operations(), key=lambda item: item.path)
+    all_definitions, own = published("v3"), own_definitions(unit, "v3")
+    schemas = {name: all_definitions[name].json for name in needed(all_operations, own)}
+    schemas |= {name: item.json for name, item in own.items()}
     return _encode(
         {
             "openapi": "3.0.0",
@@ -37,15 +37,17 @@ def document(unit: Unit, info: dict[str, str]) -> bytes:
 
 def own_definitions(unit: Unit, dialect: str) -> dict[str, Definition]:
     """Return the definitions of a unit's custom kinds; none can replace a built-in one."""
-    known, found = published(dialect), {}
+    all_definitions, definitions = published(dialect), {}
     for resource in unit.custom():
-        found.update(definitions_of(resource, dialect))
-    return {name: each for name, each in found.items() if name not in known}
+        definitions.update(definitions_of(resource, dialect))
+    return {
+        name: definition for name, definition in definitions.items() if name not in all_definitions
+    }
 
 
 def needed(all_operations: Iterable[Operation], own: Mapping[str, Definition]) -> list[str]:
     """Return the built-in definitions that operations and custom kinds refer to, at any depth."""
-    names = {name for each in all_operations for name in (each.returns, each.reads)}
+    names = {name for operation in all_operations for name in (operation.returns, operation.reads)}
     for definition in own.values():
         names.update(definition.references)
     return closure(names)
@@ -62,47 +64,49 @@ def _parameter(name: str) -> msgspec.Raw:
 
 
 def _paths(all_operations: Iterable[Operation]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for each in all_operations:
-        item = found.setdefault(each.path, {})
-        item[each.method] = _operation(each)
-        if each.kind:
-            item["parameters"] = [_parameter(name) for name in (*placeholders(each.path), "pretty")]
-    return found
+    paths: dict[str, Any] = {}
+    for operation in all_operations:
+        item = paths.setdefault(operation.path, {})
+        item[operation.method] = _operation(operation)
+        if operation.kind:
+            item["parameters"] = [
+                _parameter(name) for name in (*placeholders(operation.path), "pretty")
+            ]
+    return paths
 
 
-def _operation(each: Operation) -> dict[str, Any]:
+def _operation(operation: Operation) -> dict[str, Any]:
     written: dict[str, Any] = {
-        "tags": [each.tag],
-        "description": each.text,
-        "operationId": each.name,
+        "tags": [operation.tag],
+        "description": operation.text,
+        "operationId": operation.name,
     }
-    if each.parameters:
-        written["parameters"] = [_parameter(name) for name in each.parameters]
-    if each.reads:
-        content = _content(each.reads, tuple(sorted(each.consumes)))
+    if operation.parameters:
+        written["parameters"] = [_parameter(name) for name in operation.parameters]
+    if operation.reads:
+        content = _content(operation.reads, tuple(sorted(operation.consumes)))
         written["requestBody"] = {"content": content}
-        if each.reads != DELETE_OPTIONS:
+        if operation.reads != DELETE_OPTIONS:
             written["requestBody"]["required"] = True
-    content = _content(each.returns, tuple(sorted(each.produces)))
+    content = _content(operation.returns, tuple(sorted(operation.produces)))
     written["responses"] = {
-        **{str(code): {"description": TEXTS[code], "content": content} for code in each.codes},
+        **{str(code): {"description": TEXTS[code], "content": content} for code in operation.codes},
         "401": {"description": TEXTS[401]},
     }
-    if each.kind:
-        written |= marks(each)
+    if operation.kind:
+        written |= marks(operation)
     return written
 
 
-def marks(each: Operation) -> dict[str, Any]:
+def marks(operation: Operation) -> dict[str, Any]:
     """Return the extensions that tell kubectl what an operation is about."""
-    group, version, kind = each.kind or ("", "", "")
+    group, version, kind = operation.kind or ("", "", "")
     return {
-        "x-kubernetes-action": each.action,
+        "x-kubernetes-action": operation.action,
         "x-kubernetes-group-version-kind": {"group": group, "version": version, "kind": kind},
     }
 
 
 def _content(definition: str, media: tuple[str, ...]) -> dict[str, Any]:
     schema = {"$ref": REFERENCES["v3"] + definition} if definition else {"type": "string"}
-    return {each: {"schema": schema} for each in media}
+    return {media_type: {"schema": schema} for media_type in media}

@@ -37,7 +37,7 @@ def _stacks() -> str:
 
 def _objects() -> str:
     """Return how many objects there are of each type, the most frequent first."""
-    counted = Counter(type(each).__qualname__ for each in gc.get_objects())
+    counted = Counter(type(obj).__qualname__ for obj in gc.get_objects())
     return "".join(f"{count:>9} {name}\n" for name, count in counted.most_common(_TYPES))
 
 

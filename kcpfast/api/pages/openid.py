@@ -26,18 +26,18 @@ def pages(
     """Return the pages by path, or what serves them; `base_url` is where this server is found."""
 
     def configuration(authorized: Authorized) -> Response:
-        found = {
+        document = {
             "issuer": accounts.issuer,
             "jwks_uri": base_url + _KEYS,
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
         }
-        return Response(200, msgspec.json.encode(found), b"application/json", authorized.headers)
+        return Response(200, msgspec.json.encode(document), b"application/json", authorized.headers)
 
     async def keys(_api: Api, authorized: Authorized) -> Response:
         accepted = clauses(authorized.request.header(b"accept") or "*/*")
-        if not any(each.media in (_KEY_SET, "application/*", "*/*") for each in accepted):
+        if not any(clause.media in (_KEY_SET, "application/*", "*/*") for clause in accepted):
             raise not_acceptable([_KEY_SET])
         await accounts.ready()
         body = msgspec.json.encode(accounts.jwks())

@@ -37,7 +37,7 @@ _OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 async def delete(api: Api, call: Call) -> Response:
     """Delete one object. The answer is a Status if it is gone, the object if it waits."""
     resource = call.resource
-    shown = answer.shape(call, resource)
+    shape = answer.shape(call, resource)
     options = await _options(api, call)
     uid = ""
     if options.ignore:
@@ -47,7 +47,7 @@ async def delete(api: Api, call: Call) -> Response:
     else:
         saved, gone = await _delete_one(api, call, call.target, options)
         if not gone:
-            return await answer.saved(api, call, shown, saved, 200)
+            return await answer.saved(api, call, shape, saved, 200)
         uid = saved.obj["metadata"]["uid"]
     details = {
         "name": call.route.name,
@@ -63,7 +63,7 @@ async def delete(api: Api, call: Call) -> Response:
         "details": {key: value for key, value in details.items() if value},
     }
     body = msgspec.json.encode(status)
-    return answer.respond(call, shown.form, 200, body)
+    return answer.respond(call, shape.form, 200, body)
 
 
 async def _options(api: Api, call: Call) -> DeleteOptions:
@@ -118,12 +118,12 @@ async def delete_collection(api: Api, call: Call) -> Response | Stream:
     Some are deleted at the same time, so that they share a commit; others have their turn before
     the next. The first error ends it, once those that were begun have come to their end.
     """
-    shown = answer.shape(call, call.resource)
+    shape = answer.shape(call, call.resource)
     options = await _options(api, call)
     if options.ignore:
         raise refused_for_many()
     selected = selection(call, api.aside)
-    listing, walked = Listing(api, call, selected, shown), walk(api, call, selected)
+    listing, walked = Listing(api, call, selected, shape), walk(api, call, selected)
     while not walked.done:
         for keys in _batches((await listing.piece(walked)).items):
             await call.request.in_turn(int)
@@ -136,7 +136,11 @@ async def _delete_some(api: Api, call: Call, keys: Sequence[bytes], options: Del
     """Delete objects at the same time; raise the error of the first that cannot be deleted."""
     deleting = [_delete_one(api, call, target_of(call.resource, key), options) for key in keys]
     outcomes = await asyncio.gather(*deleting, return_exceptions=True)
-    errors = [each for each in outcomes if isinstance(each, BaseException) and not _missing(each)]
+    errors = [
+        outcome
+        for outcome in outcomes
+        if isinstance(outcome, BaseException) and not _missing(outcome)
+    ]
     del outcomes  # an error knows this frame, which is to know none that is raised
     if errors:
         raise errors.pop(0)

@@ -32,8 +32,8 @@ async def delete_unread(api: Api, call: Call, options: DeleteOptions) -> None:
         await admit_deletion(api, call, options, target, _known_of(target))
         if await discard(api.objects, target):
             return
-    why = "is exclusively used to delete corrupt object(s), try again by removing this option"
-    causes = [field_invalid(IGNORE, True, why)]
+    message = "is exclusively used to delete corrupt object(s), try again by removing this option"
+    causes = [field_invalid(IGNORE, True, message)]
     raise invalid(target.resource.plural, target.resource.group, target.name, causes)
 
 

@@ -16,13 +16,15 @@ from kcpfast.kcp.effective import is_account
 from kcpfast.kcp.workspaces import Workspaces
 from kcpfast.meta.cluster import ROOT, home_name
 from kcpfast.meta.errors import ApiError, forbidden
-from kcpfast.meta.user import Attributes
+from kcpfast.meta.user import Attributes, User
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Conflict
 from kcpfast.transport.messages import Response, Stream
 
 HOME_NAME = "~"
 _GROUP, _PLURAL = "tenancy.kcp.io", "workspaces"
+_UNFINISHED = ("", "Scheduling", "Initializing")  # phases of a home that cannot be used yet
+_SHOWN_STATUS = ("conditions", "initializers", "phase")
 
 
 def handlers(making: Workspaces, clusters: Clusters) -> dict[tuple[str, str, str, str], Handler]:
@@ -34,31 +36,35 @@ def handlers(making: Workspaces, clusters: Clusters) -> dict[tuple[str, str, str
         if is_account(call.user):
             raise forbidden(_PLURAL, _GROUP, HOME_NAME, "service accounts have no home workspace")
         cluster = home_name(call.user.name)
-        found = clusters.logical_cluster(cluster)
-        if found is None:
+        logical_cluster = clusters.logical_cluster(cluster)
+        if logical_cluster is None:
             _check_may_create(making, call)
             with contextlib.suppress(Conflict):  # another request of the user was faster
                 await api.objects.store.commit(making.home(cluster, call.user))
-            found = clusters.logical_cluster(cluster)
-        state = clusters.state(cluster)
-        owner = state.home_of[0] if state is not None else ""
-        # Another may have had this name, or have one with the same hash.
-        if (
-            state is not None
-            and owner
-            and (owner != call.user.name or state.is_home_of_another(call.user))
-        ):
+            logical_cluster = clusters.logical_cluster(cluster)
+        if _is_of_another(clusters, cluster, call.user):
             raise _not_permitted()
-        if found is None or found["status"]["phase"] in ("", "Scheduling", "Initializing"):
+        if logical_cluster is None or logical_cluster["status"]["phase"] in _UNFINISHED:
             raise _not_yet()
-        return answer.respond_json(call, 200, _workspace(found, cluster))
+        return answer.respond_json(call, 200, _workspace(logical_cluster, cluster))
 
     return {(_GROUP, _PLURAL, "", "get"): get_workspace}
 
 
+def _is_of_another(clusters: Clusters, cluster: str, user: User) -> bool:
+    """Tell whether a home is not the user's: another had this name, or one with the same hash."""
+    state = clusters.state(cluster)
+    if state is None:
+        return False
+    owner = state.home_of[0]
+    if not owner:
+        return False
+    return owner != user.name or state.is_home_of_another(user)
+
+
 def _check_may_create(making: Workspaces, call: Call) -> None:
-    wanted = Attributes("create", _GROUP, "v1alpha1", _PLURAL, name=HOME_NAME)
-    if not making.authorizer.allows(call.user, ROOT, wanted):
+    attributes = Attributes("create", _GROUP, "v1alpha1", _PLURAL, name=HOME_NAME)
+    if not making.authorizer.allows(call.user, ROOT, attributes):
         raise _not_permitted()
 
 
@@ -73,17 +79,17 @@ def _not_yet() -> ApiError:
     return error
 
 
-def _workspace(found: Object, cluster: str) -> Object:
+def _workspace(logical_cluster: Object, cluster: str) -> Object:
     """Return the Workspace that stands for a home: nothing of it is stored."""
-    status = found["status"]
-    shown = {key: status[key] for key in ("conditions", "initializers", "phase") if key in status}
+    status = logical_cluster["status"]
+    shown_status = {key: status[key] for key in _SHOWN_STATUS if key in status}
     return {
         "apiVersion": f"{_GROUP}/v1alpha1",
         "kind": "Workspace",
         "metadata": {
             "name": "cluster",
-            "creationTimestamp": found["metadata"]["creationTimestamp"],
+            "creationTimestamp": logical_cluster["metadata"]["creationTimestamp"],
         },
         "spec": {"URL": status.get("URL", ""), "cluster": cluster},
-        "status": shown,
+        "status": shown_status,
     }

@@ -43,15 +43,15 @@ class Listing(NamedTuple):
     api: Api
     call: Call
     selected: Selection
-    shown: Shape
+    shape: Shape
 
     def part(self, piece: Piece) -> bytes:
         """Return the JSON of some of its objects, joined by commas, in the form asked for."""
         items = piece.joined
         if items is None:
-            render = values.render if self.shown.named else values.render_item
-            items = b",".join([render(self.shown.resource, *item[1:]) for item in piece.items])
-        return self.shown.several(items) if items else b""
+            render = values.render if self.shape.named else values.render_item
+            items = b",".join([render(self.shape.resource, *item[1:]) for item in piece.items])
+        return self.shape.several(items) if items else b""
 
     async def following(self, walked: Walk, make: Callable[[bytes], T]) -> T:
         """Read on once others had their turn; return what is made of the next part."""
@@ -61,14 +61,14 @@ class Listing(NamedTuple):
             is_long = read.is_large and not self._copies(read)
             return read if is_long else make(self.part(walked.sift(read)))
 
-        found = await self.call.request.in_turn(step)
-        return await self.beside(walked, found, make) if isinstance(found, Unsifted) else found
+        batch = await self.call.request.in_turn(step)
+        return await self.beside(walked, batch, make) if isinstance(batch, Unsifted) else batch
 
     async def beside(self, walked: Walk, read: Unsifted, make: Callable[[bytes], T]) -> T:
         """Return what is made of a part with a large object in it."""
         if self._copies(read):
             return make(self.part(walked.sift(read)))
-        size = self.shown.resource.weigh(read.size)
+        size = self.shape.resource.weigh(read.size)
         return await self._charged(read, size, lambda: make(self.part(walked.sift(read))))
 
     async def _charged(self, read: Unsifted, size: int, step: Callable[[], T]) -> T:
@@ -82,7 +82,7 @@ class Listing(NamedTuple):
             holder.give(held)
 
     def _copies(self, read: Unsifted) -> bool:
-        return isinstance(read.found, Joined) and self.writes_as_stored()
+        return isinstance(read.page, Joined) and self.writes_as_stored()
 
     async def piece(self, walked: Walk) -> Piece:
         """Read on once others had their turn."""
@@ -91,25 +91,25 @@ class Listing(NamedTuple):
             read = walked.read()
             return read if read.is_large else walked.sift(read)
 
-        found = await self.call.request.in_turn(step)
-        if isinstance(found, Piece):
-            return found
-        return await self._charged(found, found.size, lambda: walked.sift(found))
+        batch = await self.call.request.in_turn(step)
+        if isinstance(batch, Piece):
+            return batch
+        return await self._charged(batch, batch.size, lambda: walked.sift(batch))
 
     def writes_as_stored(self) -> bool:
         """Tell whether the JSON of objects is sent as it is."""
-        form = self.shown.form
+        form = self.shape.form
         return form.media == JSON and not form.kind and not answer.is_pretty(self.call)
 
     def meta(self, walked: Walk) -> Meta:
         """Return the metadata, once it was walked."""
-        return self.shown.list_meta(list_meta(self.api, self.call, self.selected, walked))
+        return self.shape.list_meta(list_meta(self.api, self.call, self.selected, walked))
 
     def early_meta(self, walked: Walk) -> Meta | None:
         """Return the metadata of a list that has no further page, None if it may have one."""
         if walked.limited:
             return None
-        return self.shown.list_meta(first_meta(self.call, walked.revision))
+        return self.shape.list_meta(first_meta(self.call, walked.revision))
 
 
 class Text(NamedTuple):
@@ -143,8 +143,8 @@ async def answer_list(listing: Listing, walked: Walk) -> Response | Stream:
             if part:
                 parts.append(part)
             if walked.done and (held + len(part) < PIECE or listing.writes_as_stored()):
-                body = listing.shown.around(listing.meta(walked), b",".join(parts))
-                return answer.respond(listing.call, listing.shown.form, 200, body)
+                body = listing.shape.around(listing.meta(walked), b",".join(parts))
+                return answer.respond(listing.call, listing.shape.form, 200, body)
             if not holder.take(len(part)):
                 raise TooMuch
             held += len(part)
@@ -241,8 +241,8 @@ async def _send(call: Call, sink: Sink, sending: _Sending, gathered: int, *, zip
             sink.write(compress.flush())
         sink.close()
     except (ApiError, TooMuch) as error:
-        why = str(error) or "there is no room for it"
-        LOG.info("a list of %s is torn off: %s", call.route.plural, why)
+        message = str(error) or "there is no room for it"
+        LOG.info("a list of %s is torn off: %s", call.route.plural, message)
         sink.cut()
     except Exception:
         LOG.exception("a list of %s is torn off", call.route.plural)
@@ -256,11 +256,11 @@ async def _text(listing: Listing, walked: Walk, gathered: list[bytes]) -> tuple[
 
     Where all is to be read again `gathered` is emptied.
     """
-    media = listing.shown.form.media
+    media = listing.shape.form.media
     if media == PROTOBUF:
-        found = await _protobuf(listing, walked, gathered)
-        if found is not None:
-            return found
+        protobuf = await _protobuf(listing, walked, gathered)
+        if protobuf is not None:
+            return protobuf
         media = JSON
     if media == YAML:
         return _flow(_json(listing, walked, media)), walked
@@ -270,15 +270,15 @@ async def _text(listing: Listing, walked: Walk, gathered: list[bytes]) -> tuple[
 
 
 def _json(listing: Listing, walked: Walk, media: str) -> Text:
-    shown, meta = listing.shown, listing.early_meta(walked)
+    shape, meta = listing.shape, listing.early_meta(walked)
 
     def part(text: bytes, is_first: bool) -> bytes:
         return text if is_first else b"," + text
 
     def behind() -> bytes:
-        return shown.behind(listing.meta(walked) if meta is None else None)
+        return shape.behind(listing.meta(walked) if meta is None else None)
 
-    return Text(media, shown.before(meta), part, behind, copies=True)
+    return Text(media, shape.before(meta), part, behind, copies=True)
 
 
 def _flow(text: Text) -> Text:
@@ -295,17 +295,17 @@ def _flow(text: Text) -> Text:
 
 def _pretty(listing: Listing, walked: Walk) -> Text:
     """Return a list with line breaks and indentation: each part as in a list of its own."""
-    shown, meta = listing.shown, listing.early_meta(walked)
+    shape, meta = listing.shape, listing.early_meta(walked)
     mark = b"    0\n"
 
     def part(text: bytes, is_first: bool) -> bytes:
         return _indented(text) if is_first else b",\n" + _indented(text)
 
     def behind() -> bytes:
-        last = shown.around(listing.meta(walked), b"0", late=meta is None)
+        last = shape.around(listing.meta(walked), b"0", late=meta is None)
         return b"\n" + msgspec.json.format(last, indent=2).rpartition(mark)[2]
 
-    before = msgspec.json.format(shown.around(meta, b"0"), indent=2).rpartition(mark)[0]
+    before = msgspec.json.format(shape.around(meta, b"0"), indent=2).rpartition(mark)[0]
     return Text(JSON, before, part, behind)
 
 
@@ -320,18 +320,18 @@ async def _protobuf(
     """Return a list in protobuf, None if no message of its objects is known."""
     from kcpfast.resources.protobuf import ListWriter  # noqa: PLC0415 - typed clients only
 
-    shown = listing.shown
-    kind, version = shown.list_kind
+    shape = listing.shape
+    kind, version = shape.list_kind
     try:
         writer = ListWriter(version, kind)
     except ValueError:
         return None
     gathered.clear()
-    first = walked.again(shown.joining())
+    first = walked.again(shape.joining())
     size = 0
     while not first.done:
         size += await listing.following(first, lambda part: len(writer.items(part)))
     meta = writer.meta(listing.meta(first))
     before, behind = writer.envelope(size + len(meta))
     text = Text(PROTOBUF, before + meta, lambda part, _: writer.items(part), lambda: behind)
-    return text, walked.again(shown.joining())
+    return text, walked.again(shape.joining())

@@ -13,8 +13,8 @@ from kcpfast.transport.messages import Response, Stream
 
 async def list_objects(api: Api, call: Call) -> Response | Stream:
     """Answer with the objects that the request selects."""
-    shown = answer.shape(call, call.resource)
+    shape = answer.shape(call, call.resource)
     LISTS.add(call.resource.group, call.resource.plural)
     selected = selection(call, api.aside)
-    walked = walk(api, call, selected, shown.joining())
-    return await answer_list(Listing(api, call, selected, shown), walked)
+    walked = walk(api, call, selected, shape.joining())
+    return await answer_list(Listing(api, call, selected, shape), walked)

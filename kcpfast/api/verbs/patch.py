@@ -46,7 +46,7 @@ async def patch(api: Api, call: Call) -> Response:
     resource does not take, 404 if there is nothing to patch.
     """
     resource = call.resource
-    shown = answer.shape(call, resource)
+    shape = answer.shape(call, resource)
     options = write_options(call, "PatchOptions")
     media = media_type(call, default="")
     kinds = [JSON_PATCH, MERGE_PATCH, APPLY_PATCH]
@@ -56,14 +56,14 @@ async def patch(api: Api, call: Call) -> Response:
         raise _unsupported(media, kinds, builtin=resource.builtin)
     _check_options(call, options, applies=media == APPLY_PATCH)
     if media == APPLY_PATCH:
-        return await _apply(api, call, options, shown)
+        return await _apply(api, call, options, shape)
     body = await api.aside.run(call.weigh(), call.user.name, _parse, call, options)
 
     def change(old: Object) -> Object:
         return _patched(call, options, media, body, old)
 
     saved = await change_object(api, call, options, change)
-    return await answer.saved(api, call, shown, saved, 200)
+    return await answer.saved(api, call, shape, saved, 200)
 
 
 def _unsupported(media: str, kinds: list[str], *, builtin: bool) -> ApiError:
@@ -75,8 +75,8 @@ def _unsupported(media: str, kinds: list[str], *, builtin: bool) -> ApiError:
 def _check_options(call: Call, options: WriteOptions, *, applies: bool) -> None:
     causes = []
     if applies and not options.manager:
-        why = "is required for apply patch"
-        causes.append(field_required("fieldManager", why))
+        message = "is required for apply patch"
+        causes.append(field_required("fieldManager", message))
     if not applies and "force" in call.parameters:
         causes.append(field_forbidden("force", "may not be specified for non-apply patch"))
     if causes:
@@ -85,10 +85,10 @@ def _check_options(call: Call, options: WriteOptions, *, applies: bool) -> None:
 
 def _parse(call: Call, options: WriteOptions) -> Any:
     body = call.request.body
-    found = parse_json(body)
-    if options.validation != "Ignore" and isinstance(found, dict):
+    value = parse_json(body)
+    if options.validation != "Ignore" and isinstance(value, dict):
         _report(call, options, [f'duplicate field "{path}"' for path in duplicates(body)])
-    return found
+    return value
 
 
 def _patched(call: Call, options: WriteOptions, media: str, body: Any, old: Object) -> Object:
@@ -129,8 +129,8 @@ def _report(call: Call, options: WriteOptions, texts: list[str]) -> None:
         return
     if options.validation == "Strict":
         patch_text = call.request.body.decode("utf-8", "replace")[:_SHOWN]
-        why = f"strict decoding error: {', '.join(texts)}"
-        raise invalid("", "", "", [field_invalid("patch", patch_text, why)])
+        message = f"strict decoding error: {', '.join(texts)}"
+        raise invalid("", "", "", [field_invalid("patch", patch_text, message)])
     call.warnings += texts
 
 
@@ -148,12 +148,12 @@ def _check_kept(resource: Resource, new: Object, old: Object) -> None:
 # ------------------------------------------------------------------------- apply
 
 
-async def _apply(api: Api, call: Call, options: WriteOptions, shown: answer.Shape) -> Response:
+async def _apply(api: Api, call: Call, options: WriteOptions, shape: answer.Shape) -> Response:
     target = call.target
     for _ in range(2):
         if call.route.subresource or api.objects.record(target) is not None:
             saved = await _apply_to_existing(api, call, options)
-            return await answer.saved(api, call, shown, saved, 200)
+            return await answer.saved(api, call, shape, saved, 200)
         call.check_may("create")
         check_open(call)
         try:
@@ -162,21 +162,21 @@ async def _apply(api: Api, call: Call, options: WriteOptions, shown: answer.Shap
             if error.reason != "AlreadyExists":
                 raise
         else:
-            return await answer.saved(api, call, shown, saved, 201)
+            return await answer.saved(api, call, shape, saved, 201)
     raise bad_request("the object comes and goes")
 
 
 def _configuration(call: Call) -> Any:
-    found = parse_yaml(call.request.body)
-    check_head(found)
-    check_metadata(call.resource, found)
-    name = found["metadata"].get("name") or ""
+    configuration = parse_yaml(call.request.body)
+    check_head(configuration)
+    check_metadata(call.resource, configuration)
+    name = configuration["metadata"].get("name") or ""
     if name and name != call.route.name:
         raise bad_request(
             f"metadata.name must match the name on the URL: {name} != {call.route.name}"
         )
-    found["metadata"]["name"] = call.route.name
-    return found
+    configuration["metadata"]["name"] = call.route.name
+    return configuration
 
 
 async def _apply_to_existing(api: Api, call: Call, options: WriteOptions) -> Saved:

@@ -12,13 +12,13 @@ from kcpfast.transport.messages import Response
 async def get(api: Api, call: Call) -> Response:
     """Answer with the object as it is stored; NotFound if there is none."""
     resource = call.resource
-    shown = answer.shape(call, resource)
+    shape = answer.shape(call, resource)
     target = call.target
-    wanted = check_version(call.parameter("resourceVersion"))
-    if wanted:
-        check_not_ahead(wanted, api.objects.store.revision())
+    revision = check_version(call.parameter("resourceVersion"))
+    if revision:
+        check_not_ahead(revision, api.objects.store.revision())
     key = target.key()
     record = api.objects.store.get(key)
     if record is None or not call.sees(key, record.value):
         raise not_found(resource.plural, resource.group, call.route.name)
-    return await answer.read(api, call, shown, *record)
+    return await answer.read(api, call, shape, *record)

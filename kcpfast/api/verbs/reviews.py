@@ -7,6 +7,7 @@ the authorization.k8s.io and authentication.k8s.io API references.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from kcpfast.api import answer
@@ -26,43 +27,37 @@ _DEEP = b"x-kcp-internal-deep-subjectaccessreview"
 _ALL = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
 _ALL_PATHS = {"verbs": ["*"], "nonResourceURLs": ["*"]}
 
-# Groups, or extras, of who a review is about.
+# Of groups, and of extras, of the subject of a review.
 _MOST_GROUPS = 1000
+# The fields of ResourceAttributes, in the order of Attributes.
+_RESOURCE_ATTRIBUTES = (
+    "verb",
+    "group",
+    "version",
+    "resource",
+    "subresource",
+    "namespace",
+    "name",
+)
+# The fields of a ResourceRule.
+_RULE_KEYS = ("verbs", "apiGroups", "resources", "resourceNames")
 
 Answer = Callable[[Api, Call, Object], Object]
 
 
 def handlers(authorizer: Authorizer) -> dict[tuple[str, str, str, str], Handler]:
-    """Return what serves the review resources; they ask this authorizer."""
-
-    def access(whose: Callable[[Call, Object], User]) -> Answer:
-        def ask(_api: Api, call: Call, obj: Object) -> Object:
-            user, spec = whose(call, obj), obj["spec"]
-            deep = bool(call.request.header(_DEEP)) and is_master(call.user, call.cluster)
-            decision = authorizer.decide(user, call.cluster, _wanted(spec), deep=deep)
-            status: dict[str, Any] = {"allowed": decision.allowed}
-            if decision.reason:
-                status["reason"] = decision.reason
-            return obj | {"status": status}
-
-        return ask
-
-    def rules(_api: Api, call: Call, obj: Object) -> Object:
-        namespace = (obj.get("spec") or {}).get("namespace") or ""
-        if not namespace:
-            raise bad_request("no namespace on request")
-        found = _rules(authorizer, call, namespace)
-        return obj | {"status": {**found, "incomplete": False}}
-
-    answers = {
-        (AUTHORIZATION, "selfsubjectaccessreviews"): access(_self),
-        (AUTHORIZATION, "subjectaccessreviews"): access(_subject),
-        (AUTHORIZATION, "localsubjectaccessreviews"): access(_local_subject),
-        (AUTHORIZATION, "selfsubjectrulesreviews"): rules,
+    """Return what serves the review resources, by group, plural, subresource and verb."""
+    answers: dict[tuple[str, str], Answer] = {
+        (AUTHORIZATION, "selfsubjectaccessreviews"): _access(authorizer, _self),
+        (AUTHORIZATION, "subjectaccessreviews"): _access(authorizer, _subject),
+        (AUTHORIZATION, "localsubjectaccessreviews"): _access(authorizer, _local_subject),
+        (AUTHORIZATION, "selfsubjectrulesreviews"): partial(_answer_rules, authorizer),
         (AUTHENTICATION, "selfsubjectreviews"): _who,
         (AUTHENTICATION, "tokenreviews"): _token,
     }
-    return {(*place, "", "create"): _answered(ask) for place, ask in answers.items()}
+    return {
+        (group, plural, "", "create"): _answered(ask) for (group, plural), ask in answers.items()
+    }
 
 
 def _answered(ask: Answer) -> Handler:
@@ -84,6 +79,22 @@ def _answered(ask: Answer) -> Handler:
 # ------------------------------------------------------------------------- access
 
 
+def _access(authorizer: Authorizer, subject_of: Callable[[Call, Object], User]) -> Answer:
+    """Return what answers an access review; `subject_of` checks it and returns its subject."""
+
+    def ask(_api: Api, call: Call, obj: Object) -> Object:
+        user = subject_of(call, obj)
+        attributes = _attributes_of(obj["spec"])
+        deep = bool(call.request.header(_DEEP)) and is_master(call.user, call.cluster)
+        decision = authorizer.decide(user, call.cluster, attributes, deep=deep)
+        status: dict[str, Any] = {"allowed": decision.allowed}
+        if decision.reason:
+            status["reason"] = decision.reason
+        return obj | {"status": status}
+
+    return ask
+
+
 def _self(call: Call, obj: Object) -> User:
     _refuse(_check_meta(obj, {}) + _check_wanted(obj.get("spec") or {}))
     return call.user
@@ -101,19 +112,17 @@ def _local_subject(call: Call, obj: Object) -> User:
     if namespace != call.route.namespace:
         raise bad_request(f"namespace on request ({call.route.namespace}) must match {namespace}")
     causes = _check_meta(obj, {"namespace": namespace}) + _check_wanted(spec) + _check_subject(spec)
-    wanted = spec.get("resourceAttributes")
-    if wanted is not None and (wanted.get("namespace") or "") != namespace:
-        where, why = "spec.resourceAttributes.namespace", "must match metadata.namespace"
-        causes.append(field_invalid(where, wanted.get("namespace") or "", why))
-    if spec.get("nonResourceAttributes") is not None:
-        why = "disallowed on this kind of request"
-        causes.append(field_invalid("spec.nonResourceAttributes", _shown(spec), why))
+    on_resource, on_path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if on_resource is not None:
+        asked_in = on_resource.get("namespace") or ""
+        if asked_in != namespace:
+            field, message = "spec.resourceAttributes.namespace", "must match metadata.namespace"
+            causes.append(field_invalid(field, asked_in, message))
+    if on_path is not None:
+        message = "disallowed on this kind of request"
+        causes.append(field_invalid("spec.nonResourceAttributes", on_path, message))
     _refuse(causes)
     return user_of(spec)
-
-
-def _shown(spec: Mapping[str, Any]) -> Any:
-    return spec.get("nonResourceAttributes")
 
 
 def _refuse(causes: list[Cause]) -> None:
@@ -122,7 +131,9 @@ def _refuse(causes: list[Cause]) -> None:
 
 
 def _check_meta(obj: Object, allowed: Mapping[str, Any]) -> list[Cause]:
-    meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+    """Return what is wrong with the metadata: nothing but `allowed` may stand in them."""
+    meta = dict(obj["metadata"])
+    meta.pop("managedFields", None)
     if meta == allowed:
         return []
     if allowed:
@@ -133,56 +144,68 @@ def _check_meta(obj: Object, allowed: Mapping[str, Any]) -> list[Cause]:
 def _check_wanted(spec: Mapping[str, Any]) -> list[Cause]:
     on_resource, on_path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if on_resource is not None and on_path is not None:
-        why = "cannot be specified in combination with resourceAttributes"
-        return [field_invalid("spec.nonResourceAttributes", on_path, why)]
+        message = "cannot be specified in combination with resourceAttributes"
+        return [field_invalid("spec.nonResourceAttributes", on_path, message)]
     if on_resource is None and on_path is None:
-        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        return [field_invalid("spec.resourceAttributes", None, why)]
+        message = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        return [field_invalid("spec.resourceAttributes", None, message)]
     return _check_selectors(on_resource or {})
 
 
-def _check_selectors(wanted: Mapping[str, Any]) -> list[Cause]:
+def _check_selectors(attributes: Mapping[str, Any]) -> list[Cause]:
     """Check the selectors of KEP-4601: RBAC does not look at them, as upstream's does not."""
     causes = []
     for key in ("fieldSelector", "labelSelector"):
-        selector = wanted.get(key)
+        selector = attributes.get(key)
         if selector is None:
             continue
-        raw, listed = selector.get("rawSelector") or "", selector.get("requirements") or ()
-        where = f"spec.resourceAttributes.{key}"
-        if raw and listed:
-            why = "may not specified at the same time as requirements"
-            causes.append(field_invalid(f"{where}.rawSelector", raw, why))
-        elif not raw and not listed:
-            why = "when specified, requirements or rawSelector is required"
-            causes.append(Cause("FieldValueRequired", f"Required value: {why}", where))
+        raw = selector.get("rawSelector") or ""
+        requirements = selector.get("requirements") or ()
+        field = f"spec.resourceAttributes.{key}"
+        if raw and requirements:
+            message = "may not specified at the same time as requirements"
+            causes.append(field_invalid(f"{field}.rawSelector", raw, message))
+        elif not raw and not requirements:
+            message = "when specified, requirements or rawSelector is required"
+            causes.append(Cause("FieldValueRequired", f"Required value: {message}", field))
     return causes
 
 
 def _check_subject(spec: Mapping[str, Any]) -> list[Cause]:
     """Check whom a review is about; each group and extra costs look-ups, so there is a limit."""
     for key in ("groups", "extra"):
-        found = spec.get(key) or ()
-        if len(found) > _MOST_GROUPS:
-            return [field_too_many(f"spec.{key}", len(found), _MOST_GROUPS)]
+        values = spec.get(key) or ()
+        if len(values) > _MOST_GROUPS:
+            return [field_too_many(f"spec.{key}", len(values), _MOST_GROUPS)]
     if spec.get("user") or spec.get("groups"):
         return []
-    why = "at least one of user or group must be specified"
-    return [field_invalid("spec.user", "", why)]
+    message = "at least one of user or group must be specified"
+    return [field_invalid("spec.user", "", message)]
 
 
-def _wanted(spec: Mapping[str, Any]) -> Attributes:
+def _attributes_of(spec: Mapping[str, Any]) -> Attributes:
+    """Return what an access review asks about; its spec is checked."""
     on_path = spec.get("nonResourceAttributes")
     if on_path is not None:
         return Attributes(on_path.get("verb") or "", path=on_path.get("path") or "")
-    wanted = spec["resourceAttributes"]
-    keys = ("verb", "group", "version", "resource", "subresource", "namespace", "name")
-    found = Attributes(*(wanted.get(key) or "" for key in keys))
+    on_resource = spec["resourceAttributes"]
+    fields = [on_resource.get(key) or "" for key in _RESOURCE_ATTRIBUTES]
+    attributes = Attributes(*fields)
     # A resource has one name here as in paths, where `plural:identity` is one way to spell it.
-    return found._replace(resource=found.resource.partition(":")[0])
+    plural = attributes.resource.partition(":")[0]
+    return attributes._replace(resource=plural)
 
 
 # ------------------------------------------------------------------------- rules
+
+
+def _answer_rules(authorizer: Authorizer, _api: Api, call: Call, obj: Object) -> Object:
+    spec = obj.get("spec") or {}
+    namespace = spec.get("namespace") or ""
+    if not namespace:
+        raise bad_request("no namespace on request")
+    rules = _rules(authorizer, call, namespace)
+    return obj | {"status": {**rules, "incomplete": False}}
 
 
 def _rules(authorizer: Authorizer, call: Call, namespace: str) -> dict[str, list[Any]]:
@@ -190,10 +213,10 @@ def _rules(authorizer: Authorizer, call: Call, namespace: str) -> dict[str, list
     if is_master(call.user, call.cluster):
         return {"resourceRules": [_ALL], "nonResourceRules": [_ALL_PATHS]}
     on_resources, on_paths = [], []
-    keys = ("verbs", "apiGroups", "resources", "resourceNames")
     for rule in authorizer.rules(call.user, call.cluster, namespace):
         if rule.get("resources"):
-            on_resources.append({key: list(rule[key]) for key in keys if rule.get(key)})
+            given = [key for key in _RULE_KEYS if rule.get(key)]
+            on_resources.append({key: list(rule[key]) for key in given})
         if rule.get("nonResourceURLs"):
             paths = list(rule["nonResourceURLs"])
             on_paths.append({"verbs": list(rule["verbs"]), "nonResourceURLs": paths})
@@ -213,9 +236,9 @@ def _token(api: Api, _call: Call, obj: Object) -> Object:
     token, audiences = spec.get("token") or "", spec.get("audiences") or []
     if not token:
         raise bad_request("token is required for TokenReview in authentication")
-    found = api.authenticator.review(token, audiences)
-    if found is None:
+    reviewed = api.authenticator.review(token, audiences)
+    if reviewed is None:
         status: dict[str, Any] = {"user": {}, "error": "invalid bearer token"}
     else:
-        status = {"authenticated": True, "user": found[0].info(), "audiences": found[1]}
+        status = {"authenticated": True, "user": reviewed[0].info(), "audiences": reviewed[1]}
     return obj | {"status": status}

@@ -76,8 +76,8 @@ async def _write(api: Api, call: Call) -> Response:
         conform_part("Scale", "Scale", "v1", after)
         replicas = int((after.get("spec") or {}).get("replicas") or 0)
         if replicas < 0:
-            why = "should be a non-negative integer"
-            raise _invalid(call, field_invalid(paths.spec, replicas, why))
+            message = "should be a non-negative integer"
+            raise _invalid(call, field_invalid(paths.spec, replicas, message))
         new: Object = copy_json(old)
         set_replicas(new, paths, replicas)
         return new

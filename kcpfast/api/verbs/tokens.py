@@ -83,19 +83,19 @@ def _defaulted(given: Object, issuer: str) -> Object:
 
 def _check(obj: Object, call: Call) -> None:
     seconds, meta = obj["spec"]["expirationSeconds"], obj["metadata"]
-    for key, wanted in (("name", call.route.name), ("namespace", call.route.namespace)):
-        if meta.get(key) not in (None, "", wanted):
+    for key, expected in (("name", call.route.name), ("namespace", call.route.namespace)):
+        if meta.get(key) not in (None, "", expected):
             raise bad_request(
                 f"the {key} of the provided object does not match the {key} sent on the request"
             )
     causes: list[Cause] = []
-    where = "spec.expirationSeconds"
+    field = "spec.expirationSeconds"
     if seconds < _SHORTEST:
-        why = "may not specify a duration less than 10 minutes"
-        causes.append(field_invalid(where, seconds, why))
+        message = "may not specify a duration less than 10 minutes"
+        causes.append(field_invalid(field, seconds, message))
     if seconds > _LONGEST:
-        why = "may not specify a duration larger than 2^32 seconds"
-        causes.append(field_invalid(where, seconds, why))
+        message = "may not specify a duration larger than 2^32 seconds"
+        causes.append(field_invalid(field, seconds, message))
     audiences = obj["spec"]["audiences"]
     if isinstance(audiences, list) and len(audiences) > _MOST_AUDIENCES:
         causes.append(field_too_many("spec.audiences", len(audiences), _MOST_AUDIENCES))
@@ -118,13 +118,15 @@ def _bound(
     secret = api.objects.find(account._replace(resource=SECRETS, name=name))
     if secret is None:
         raise not_found("secrets", "", name)
-    found = secret["metadata"]["uid"]
-    if uid and uid != found:
-        why = f"the UID in the bound object reference ({uid}) does not match the UID in record. "
-        raise conflict(
-            "secrets", "", name, why + "The object might have been deleted and recreated"
+    stored_uid = secret["metadata"]["uid"]
+    if uid and uid != stored_uid:
+        message = (
+            f"the UID in the bound object reference ({uid}) does not match the UID in record. "
         )
-    return {"name": name, "uid": found}
+        raise conflict(
+            "secrets", "", name, message + "The object might have been deleted and recreated"
+        )
+    return {"name": name, "uid": stored_uid}
 
 
 def _unbindable(what: str) -> ApiError:

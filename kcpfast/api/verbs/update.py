@@ -54,8 +54,10 @@ def _check_uid(resource: Resource, obj: Object, old: Object) -> None:
     """Check that a new object, if it has a uid, is meant for the stored one."""
     uid, was = obj["metadata"].get("uid") or "", old["metadata"]
     if uid and uid != was["uid"]:
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {was['uid']}"
-        raise conflict(resource.plural, resource.group, was["name"], why)
+        message = (
+            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {was['uid']}"
+        )
+        raise conflict(resource.plural, resource.group, was["name"], message)
 
 
 def check_version(resource: Resource, obj: Object, old: Object) -> None:

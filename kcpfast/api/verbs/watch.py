@@ -49,16 +49,16 @@ async def watch(api: Api, call: Call) -> Stream:
 
     410 in an ERROR event if the resourceVersion is no longer held.
     """
-    shown = answer.shape(call, call.resource)
-    if shown.form.media == YAML:
+    shape = answer.shape(call, call.resource)
+    if shape.form.media == YAML:
         raise not_acceptable(["application/json", "application/json;stream=watch"])
     selected = selection(call, api.aside)
-    wanted = check_version(call.parameter("resourceVersion"))
-    after = _begin(api, call, wanted)
+    revision = check_version(call.parameter("resourceVersion"))
+    after = _begin(api, call, revision)
     left = api.authenticator.seconds_left(call.request)
     timeout = min(_seconds(integer(call, "timeoutSeconds")), left)
     bookmarks = boolean(call.parameter("allowWatchBookmarks"))
-    form = _form(shown)
+    form = _form(shape)
 
     def start(sink: Sink) -> Callable[[], None]:
         interest = Interest(
@@ -72,7 +72,7 @@ async def watch(api: Api, call: Call) -> Stream:
         feed = Feed(api.hub, store, opened, after=after, seconds=timeout, ranges=selected.ranges)
         return feed.start()
 
-    protobuf = shown.form.media == PROTOBUF
+    protobuf = shape.form.media == PROTOBUF
     media = f"{PROTOBUF};stream=watch" if protobuf else JSON
     return Stream(start, media.encode(), call.headers, last=form.frame(b"ERROR", EXPIRED))
 
@@ -93,12 +93,12 @@ def _alive(call: Call) -> Callable[[], bool] | None:
 
     What is written under another schema cannot be shown by this one: the client begins anew.
     """
-    found, view, origin = call.route, call.view, call.resource.origin
+    path, view, origin = call.route, call.view, call.resource.origin
     if origin is None:
         return None
 
     def alive() -> bool:
-        served = view.find(call.cluster, found.group, found.version, found.plural, found.identity)
+        served = view.find(call.cluster, path.group, path.version, path.plural, path.identity)
         return served is not None and served.resource.origin == origin
 
     return alive
@@ -112,7 +112,7 @@ def ending(hub: Hub) -> Callable[[Batch], None]:
     clusters, bindings = prefix(logical_clusters().storage), prefix(api_bindings().storage)
 
     def on_commit(batch: Batch) -> None:
-        if any(each.startswith(stamp) for each in batch.stamps):
+        if any(changed_stamp.startswith(stamp) for changed_stamp in batch.stamps):
             hub.end_dead()
         for event in batch.events:
             if event.key.startswith(clusters) and falls_asleep(event.previous, event.value):
@@ -123,7 +123,7 @@ def ending(hub: Hub) -> Callable[[Batch], None]:
     return on_commit
 
 
-def _begin(api: Api, call: Call, wanted: int) -> int | None:
+def _begin(api: Api, call: Call, revision: int) -> int | None:
     """Return behind which revision a watch begins, None for one that begins with what there is.
 
     Invalid where sendInitialEvents and resourceVersionMatch do not go together; 504 for a list of
@@ -132,56 +132,56 @@ def _begin(api: Api, call: Call, wanted: int) -> int | None:
     match = call.parameter("resourceVersionMatch")
     given = "sendInitialEvents" in call.parameters
     initial = boolean(call.parameter("sendInitialEvents"))
-    if not (given or match or wanted):  # as SetListOptionsDefaults of apimachinery has it
+    if not (given or match or revision):  # as SetListOptionsDefaults of apimachinery has it
         given, initial, match = True, True, "NotOlderThan"
     causes = _match_causes(match, given=given, continues=bool(call.parameter("continue")))
     if causes:
         raise invalid("ListOptions", "meta.k8s.io", "", causes)
     if not initial:
-        return wanted or api.objects.store.published()
-    check_not_ahead(wanted, api.objects.store.revision())
+        return revision or api.objects.store.published()
+    check_not_ahead(revision, api.objects.store.revision())
     return None
 
 
 def _match_causes(match: str, *, given: bool, continues: bool) -> list[Cause]:
-    field, wanted = "resourceVersionMatch", "NotOlderThan"
+    field, expected = "resourceVersionMatch", "NotOlderThan"
     causes = []
-    if given and match != wanted:
-        why = f"sendInitialEvents requires setting resourceVersionMatch to {wanted}"
-        causes.append(field_forbidden(field, why))
+    if given and match != expected:
+        message = f"sendInitialEvents requires setting resourceVersionMatch to {expected}"
+        causes.append(field_forbidden(field, message))
     if match and not given:
-        why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-        causes.append(field_forbidden(field, why))
-    if match and match != wanted:
-        causes.append(field_not_supported(field, match, [wanted]))
+        message = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+        causes.append(field_forbidden(field, message))
+    if match and match != expected:
+        causes.append(field_not_supported(field, match, [expected]))
     if match and continues:
-        why = "resourceVersionMatch is forbidden when continue is provided"
-        causes.append(field_forbidden(field, why))
+        message = "resourceVersionMatch is forbidden when continue is provided"
+        causes.append(field_forbidden(field, message))
     return causes
 
 
-def _form(shown: answer.Shape) -> FrameForm:
+def _form(shape: answer.Shape) -> FrameForm:
     """Return how a watch wants objects; a Table's columns come with its first event only."""
-    is_json = shown.form.media != PROTOBUF and not shown.form.kind
+    is_json = shape.form.media != PROTOBUF and not shape.form.kind
 
     def copies(value: bytes) -> bool:
-        return is_json and is_copied(shown.resource, value)
+        return is_json and is_copied(shape.resource, value)
 
-    frame = _protobuf_frame if shown.form.media == PROTOBUF else json_line
+    frame = _protobuf_frame if shape.form.media == PROTOBUF else json_line
 
     def form(
         render: Callable[[int, bytes], bytes], *, first: bool, then: FrameForm | None
     ) -> FrameForm:
-        key = (shown.resource, shown.form, shown.include, first)
+        key = (shape.resource, shape.form, shape.include, first)
 
         def mark(revision: int, ended: bool) -> bytes:
-            return _bookmark(shown, revision, ended, columns=first)
+            return _bookmark(shape, revision, ended, columns=first)
 
         return FrameForm(key, render, mark, frame, then, copies)
 
-    if shown.form.kind != "Table":
-        return form(shown.one, first=False, then=None)
-    return form(shown.one, first=True, then=form(shown.event, first=False, then=None))
+    if shape.form.kind != "Table":
+        return form(shape.one, first=False, then=None)
+    return form(shape.one, first=True, then=form(shape.event, first=False, then=None))
 
 
 def _protobuf_frame(kind: bytes, obj: bytes) -> bytes:
@@ -190,16 +190,16 @@ def _protobuf_frame(kind: bytes, obj: bytes) -> bytes:
     return encode_event(kind, pieces.decode(obj))
 
 
-def _bookmark(shown: answer.Shape, revision: int, ended: bool, *, columns: bool) -> bytes:
+def _bookmark(shape: answer.Shape, revision: int, ended: bool, *, columns: bool) -> bytes:
     meta: dict[str, Any] = {"resourceVersion": str(revision)}
     if ended:
         meta["annotations"] = {_END: "true"}
-    resource, form = shown.resource, shown.form
+    resource, form = shape.resource, shape.form
     mark = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta}
     text = msgspec.json.encode(mark)
     if not form.kind:
         return text
     if form.kind == "Table":
         version = {"resourceVersion": str(revision)}
-        return msgspec.json.encode(answer.table(shown, b"[%b]" % text, version, columns=columns))
-    return msgspec.json.encode(partials(b"[%b]" % text, shown.version)[0])
+        return msgspec.json.encode(answer.table(shape, b"[%b]" % text, version, columns=columns))
+    return msgspec.json.encode(partials(b"[%b]" % text, shape.version)[0])
