@@ -266,20 +266,25 @@ def _refusal(received: Received | None, error: ApiError) -> Response:
     common_headers = received.headers if received is not None else []
     if error.plain:
         return plain(error.code, error.message, [*error.headers, *common_headers])
+    headers = [*error.headers, *_retry_after(error), *common_headers]
+    accept = received.request.header(b"accept") if received is not None else ""
     media, body = MEDIA[JSON], _status(error)
-    headers = list(error.headers)
-    seconds = (error.details or {}).get("retryAfterSeconds")
-    if isinstance(seconds, int) and seconds > 0:
-        headers.append((b"Retry-After", b"%d" % seconds))
-    if received is None:
-        return Response(error.code, body, media, headers)
-    accept = received.request.header(b"accept")
-    form = negotiable(accept).media if "yaml" in accept or "protobuf" in accept else JSON
-    if form == YAML:
+    wanted_media = JSON
+    if "yaml" in accept or "protobuf" in accept:  # else it is not looked at: it may be wrong
+        wanted_media = negotiable(accept).media
+    if wanted_media == YAML:
         media, body = MEDIA[YAML], to_yaml(body)
-    elif form == PROTOBUF:
+    elif wanted_media == PROTOBUF:
         media, body = to_protobuf(body)
-    return Response(error.code, body, media, [*headers, *common_headers])
+    return Response(error.code, body, media, headers)
+
+
+def _retry_after(error: ApiError) -> list[tuple[bytes, bytes]]:
+    details = error.details or {}
+    seconds = details.get("retryAfterSeconds")
+    if isinstance(seconds, int) and seconds > 0:
+        return [(b"Retry-After", b"%d" % seconds)]
+    return []
 
 
 def _status(error: ApiError) -> bytes:

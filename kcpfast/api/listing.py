@@ -339,13 +339,16 @@ def list_meta(api: Api, call: Call, selected: Selection, walked: Walk) -> dict[s
 
 def _count(api: Api, call: Call) -> int:
     """Return how many objects there are in the range of a list."""
-    store, resource = api.objects.store, call.resource
+    store, resource, cluster = api.objects.store, call.resource, call.cluster
+    if cluster == "*":
+        return 0  # nobody counts across workspaces
     namespace = call.route.namespace if resource.namespaced else ""
-    if call.cluster != "*" and (namespace or not resource.namespaced):
-        return number(store.index_get(index.count(call.cluster, namespace, resource.storage)))
-    ending = b"\0" + resource.storage
-    counters = store.index_scan(index.counts(call.cluster)) if call.cluster != "*" else ()
-    return sum(number(value) for key, value in counters if key.endswith(ending))
+    if namespace or not resource.namespaced:
+        counter = index.count(cluster, namespace, resource.storage)
+        return number(store.index_get(counter))
+    of_resource = b"\0" + resource.storage
+    counters = store.index_scan(index.counts(cluster))
+    return sum(number(value) for key, value in counters if key.endswith(of_resource))
 
 
 def _expired(after: bytes, prefix: bytes) -> ApiError:

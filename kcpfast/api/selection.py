@@ -48,29 +48,35 @@ def selection(call: Call, aside: Aside) -> Selection:
 
     Its test may be made beside the loop.
     """
-    resource, route = call.resource, call.route
-    try:
-        labels = parse_labels(call.parameter("labelSelector"))
-        fields = parse_fields(call.parameter("fieldSelector"))
-    except SelectorError as error:
-        raise bad_request(f"unable to parse selector: {error}") from None
+    resource, route, cluster = call.resource, call.route, call.cluster
+    labels, fields = _selectors(call)
     _check_fields(resource, fields)
     namespace = route.namespace if resource.namespaced else ""
     names, fields = _names(fields)
     if route.name:  # of a watch in the old way: that object alone was authorized
         names.append(route.name)
-    scope = call.scope()
-    prefix = object_prefix(resource, call.cluster, namespace)
-    if len(names) == 1 and call.cluster != WILDCARD and (namespace or not resource.namespaced):
-        prefix, names = _exact(resource, call.cluster, namespace, names[0])
-    if namespace and call.cluster == WILDCARD:  # keys have the cluster first
+    prefix = object_prefix(resource, cluster, namespace)
+    has_one_place = cluster != WILDCARD and (bool(namespace) or not resource.namespaced)
+    if len(names) == 1 and has_one_place:
+        prefix, names = _exact(resource, cluster, namespace, names[0])
+    if namespace and cluster == WILDCARD:  # keys have the cluster first
         fields = (*fields, FieldTerm("metadata.namespace", namespace, equal=True))
+    scope = call.scope()
     clusters = _asking(aside, scope.clusters)
     test = _test(resource, labels + scope.labels, fields, names, clusters)
     if scope.within is None:
         return Selection(prefix, test, None, scope.clusters)
-    within = [object_prefix(resource, cluster) for cluster in scope.within]
+    within = [object_prefix(resource, shown_cluster) for shown_cluster in scope.within]
     return Selection(prefix, test, within, scope.clusters)
+
+
+def _selectors(call: Call) -> tuple[LabelSelector, FieldSelector]:
+    try:
+        labels = parse_labels(call.parameter("labelSelector"))
+        fields = parse_fields(call.parameter("fieldSelector"))
+    except SelectorError as error:
+        raise bad_request(f"unable to parse selector: {error}") from None
+    return labels, fields
 
 
 def _asking(aside: Aside, clusters: Callable[[str], bool] | None) -> Callable[[str], bool] | None:
@@ -101,9 +107,13 @@ def _check_fields(resource: Resource, fields: FieldSelector) -> None:
 
 def _names(fields: FieldSelector) -> tuple[list[str], FieldSelector]:
     """Take the names that must be equal out of a selector: they narrow the range."""
-    names = [t.value for t in fields if t.field == "metadata.name" and t.equal and t.value]
-    left = tuple(t for t in fields if not (t.field == "metadata.name" and t.equal and t.value))
-    return names, left
+    names, left = [], []
+    for term in fields:
+        if term.field == "metadata.name" and term.equal and term.value:
+            names.append(term.value)
+        else:
+            left.append(term)
+    return names, tuple(left)
 
 
 def _test(

@@ -81,20 +81,21 @@ class Health:
 
     async def answer(self, _api: Api, authorized: Authorized) -> Response:
         """Answer a health path: ok, one check of it, or with ?verbose all of them by name."""
-        parts = authorized.route.rest.strip("/").split("/")
-        if len(parts) > 2 or (len(parts) == 2 and parts[1] not in CHECKS):
+        path, slash, check = authorized.route.rest.strip("/").partition("/")
+        if slash and check not in CHECKS:
             return plain(404, "404 page not found\n", authorized.headers)
-        if len(parts) == 2:
-            trouble = await self._trouble(parts[0]) if parts[1] == _STORE else ""
-            text = f"internal server error: {trouble}\n" if trouble else "ok"
-            return plain(500 if trouble else 200, text, authorized.headers)
         excluded = authorized.parameters.get("exclude", [])
-        trouble = "" if _STORE in excluded else await self._trouble(parts[0])
-        if not trouble and "verbose" not in authorized.parameters:
-            return plain(200, "ok", authorized.headers)
-        verdict = f"{parts[0]} check {'failed' if trouble else 'passed'}"
-        text = "\n".join([*_lines(excluded, trouble), verdict, ""])
-        return plain(500 if trouble else 200, text, authorized.headers)
+        asks_store = check == _STORE if slash else _STORE not in excluded
+        trouble = await self._trouble(path) if asks_store else ""
+        status = 500 if trouble else 200
+        if slash:
+            text = f"internal server error: {trouble}\n" if trouble else "ok"
+        elif trouble or "verbose" in authorized.parameters:
+            verdict = "failed" if trouble else "passed"
+            text = "\n".join([*_lines(excluded, trouble), f"{path} check {verdict}", ""])
+        else:
+            text = "ok"
+        return plain(status, text, authorized.headers)
 
     async def _trouble(self, path: str) -> str:
         """Return what is wrong with the store, as a path tells it ("" = nothing)."""

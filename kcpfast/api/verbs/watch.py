@@ -191,15 +191,23 @@ def _protobuf_frame(kind: bytes, obj: bytes) -> bytes:
 
 
 def _bookmark(shape: answer.Shape, revision: int, ended: bool, *, columns: bool) -> bytes:
+    """Return the JSON of a bookmark, which has a resourceVersion and nothing else.
+
+    `ended` marks the end of the initial events; a Table may have its columns with it.
+    """
     meta: dict[str, Any] = {"resourceVersion": str(revision)}
     if ended:
         meta["annotations"] = {_END: "true"}
     resource, form = shape.resource, shape.form
-    mark = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta}
-    text = msgspec.json.encode(mark)
+    obj = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta}
+    text = msgspec.json.encode(obj)
     if not form.kind:
         return text
+    bookmark: Any
+    items = b"[%b]" % text
     if form.kind == "Table":
-        version = {"resourceVersion": str(revision)}
-        return msgspec.json.encode(answer.table(shape, b"[%b]" % text, version, columns=columns))
-    return msgspec.json.encode(partials(b"[%b]" % text, shape.version)[0])
+        list_meta = {"resourceVersion": str(revision)}
+        bookmark = answer.table(shape, items, list_meta, columns=columns)
+    else:
+        bookmark = partials(items, shape.version)[0]
+    return msgspec.json.encode(bookmark)
