@@ -22,7 +22,7 @@ from kcpfast.resources.resource import Object, Resource
 from kcpfast.work import pieces
 
 _JSON = JSON.encode()
-# As sigs.k8s.io/json: a client reads no more.
+# Strict errors in an answer, as sigs.k8s.io/json limits them.
 _MOST_STRICT = 100
 
 
@@ -91,15 +91,19 @@ def read_object(call: Call, resource: Resource, validation: str, new: bool = Fal
     check_type(resource, obj)
     if new:
         drop_status(resource, obj)
-    repeated = duplicates(call.request.body) if is_json and validation != "Ignore" else []
-    unknown = conform(resource, obj)
+    repeated: list[str] = []
+    if is_json and validation != "Ignore":
+        repeated = duplicates(call.request.body)
+    unknown = conform(resource, obj)  # prunes and defaults
     report(call, resource, validation, repeated, unknown)
     return dict(obj)
 
 
 def drop_status(resource: Resource, obj: Object) -> None:
-    """Take the status off a new object where that is its subresource's to write, however it is
-    made; the strategies of built-in kinds do so themselves."""
+    """Remove the status of a new object of a custom kind that has a status subresource.
+
+    The strategies of built-in kinds do so themselves.
+    """
     if resource.status and not resource.builtin:
         obj.pop("status", None)
 
@@ -110,10 +114,10 @@ def check_type(resource: Resource, obj: Any) -> None:
     if kind == resource.kind and version == resource.api_version:
         return
     if resource.builtin:
-        given = (version or resource.api_version, kind or resource.kind)
-        if given != (resource.api_version, resource.kind):
-            raise _not_handled(resource, given)
-        obj["apiVersion"], obj["kind"] = given
+        version, kind = version or resource.api_version, kind or resource.kind
+        if (version, kind) != (resource.api_version, resource.kind):
+            raise _not_handled(resource, version, kind)
+        obj["apiVersion"], obj["kind"] = version, kind
         return
     if not kind:
         raise bad_request("Object 'Kind' is missing in the body")
@@ -130,8 +134,7 @@ def check_type(resource: Resource, obj: Any) -> None:
         raise invalid(kind, resource.group, name if isinstance(name, str) else "", [cause])
 
 
-def _not_handled(resource: Resource, given: tuple[Any, Any]) -> ApiError:
-    group_version, kind = given
+def _not_handled(resource: Resource, group_version: str, kind: str) -> ApiError:
     return bad_request(
         f'{kind} in version "{group_version}" cannot be handled as a {resource.kind}: the object '
         f"provided is not a {resource.api_version} {resource.kind}"

@@ -43,10 +43,10 @@ Groups = dict[str, dict[str, list[Served]]]
 
 
 class Discovery:
-    """Answers below /api and /apis; keeps the bodies that it made lately."""
+    """Answers below /api and /apis; keeps the bodies that it encoded lately, by content."""
 
     def __init__(self, reader: Reader) -> None:
-        """Begin with nothing kept."""
+        """Begin with no bodies kept."""
         self._bodies: Shared[bytes] = Shared(reader, _KEPT_BYTES, len)
 
     def answer(self, located: Located) -> Response | None:
@@ -69,7 +69,7 @@ class Discovery:
 
 
 def _body(groups: Groups, parts: tuple[str, ...], aggregated: bool) -> bytes:
-    """Return what is at a path; LookupError for a group that is not there."""
+    """Return the encoded document of a path; LookupError for a group that is not served."""
     core = parts[0] == "api"
     if aggregated:
         document = _aggregated(groups, core=core)

@@ -19,7 +19,7 @@ from kcpfast.resources.resource import Object, Resource
 
 
 def writer(call: Call, options: WriteOptions) -> FieldWriter:
-    """Return who writes: the fieldManager of the request, or what its User-Agent says."""
+    """Return the field manager of a write: that of its options, else of its User-Agent."""
     manager = options.manager or _default_manager(call)
     return FieldWriter(manager, call.resource.api_version, now(), call.route.subresource)
 
@@ -32,14 +32,14 @@ def _default_manager(call: Call) -> str:
 
 
 def reset_fields(resource: Resource, subresource: str) -> Any:
-    """Return the fields that an endpoint ignores, and so gives to nobody."""
+    """Return the fields that writes to a subresource ignore: nobody comes to own them by it."""
     if subresource == "status":
         return RESET_BY_STATUS
     return RESET_BY_MAIN if resource.status else None
 
 
 def manage(call: Call, new: Object, old: Object | None, options: WriteOptions) -> None:
-    """Record in an object, in place, which of its fields this write takes or leaves."""
+    """Set managedFields of `new`, in place, to who owns what after this write (KEP-555)."""
     resource = call.resource
     entries = update_managers(
         old,

@@ -40,7 +40,10 @@ PIECE, LONG_PIECE = 128 * 1024, 512 * 1024
 
 
 class ContinueToken(NamedTuple):
-    """Where a list goes on: the snapshot's revision (-1 = whatever is newest), key, items left."""
+    """Where the next page of a list begins: behind the key `after`, at a revision (-1 = newest).
+
+    `left` is the number of items from there on, -1 if it is not known.
+    """
 
     revision: int
     after: bytes
@@ -56,20 +59,20 @@ class Piece(NamedTuple):
 
 
 class Unsifted(NamedTuple):
-    """What was read for a piece; no test was made yet of the objects on a page."""
+    """What was read for a piece, before the test of the selection is made of its objects."""
 
     page: Page | Joined
 
     @property
     def is_large(self) -> bool:
-        """Tell whether it takes long to look at: one of the objects is large, or there are many."""
+        """Whether going over it takes long: an object is large, or there are many as JSON."""
         if isinstance(self.page, Joined):
             return len(self.page.body) > PIECE + LARGE
         return any(len(item.value) > LARGE for item in self.page.items)
 
     @property
     def size(self) -> int:
-        """The bytes of what was read."""
+        """The number of bytes that were read."""
         if isinstance(self.page, Joined):
             return len(self.page.body)
         return sum(len(item.value) for item in self.page.items)
@@ -126,7 +129,7 @@ def check_version(text: str) -> int:
 
 
 def check_not_ahead(revision: int, current: int) -> None:
-    """Refuse a resourceVersion of the future."""
+    """Raise a 504 for a resourceVersion that is greater than the current revision."""
     if revision > current:
         raise too_large(revision, current)
 
@@ -157,7 +160,7 @@ def check_list_options(call: Call) -> None:
 
 
 def too_large(revision: int, current: int) -> ApiError:
-    """504 for a resourceVersion of the future; clients know the cause and retry."""
+    """Return a 504 for a resourceVersion of the future: client-go knows its cause and retries."""
     cause = Cause("ResourceVersionTooLarge", "Too large resource version", "")
     return ApiError(
         "Timeout",
@@ -183,7 +186,7 @@ class Walk:
         limit: int,
         form: Joining | None,
     ) -> None:
-        """Begin where a token says; `form` asks for JSON where that can be had unseen."""
+        """Begin where a token says; `form` asks the store for JSON if no object needs a test."""
         self._store, self._selected, self._limit, self._begun = store, selected, limit, token
         self._form = form if selected.test is None and selected.ranges is None else None
         self.revision = self._seen = max(token.revision, 0)
@@ -198,7 +201,7 @@ class Walk:
 
     @property
     def left(self) -> int:
-        """How many there were to come when this page began, -1 if it is not known."""
+        """The number of objects from this page on, as its token has it; -1 if it is not known."""
         return self._begun.left
 
     def again(self, form: Joining | None) -> Walk:

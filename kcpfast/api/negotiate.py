@@ -90,7 +90,7 @@ def _form(clause: Clause, builtin: bool, transforms: bool) -> MediaForm | None:
 
 
 def _check_number(kind: str, verb: str) -> None:
-    """Refuse a list as one object's metadata, and the reverse."""
+    """Raise NotAcceptable for a list asked for as one object's metadata, and the reverse."""
     if not verb or not kind.startswith("Partial") or verb == "watch":
         return
     if (kind == "PartialObjectMetadataList") is not (verb in _MANY):

@@ -1,9 +1,9 @@
-"""Remembers what requests came to, up to the verb that serves them.
+"""Remembers the calls that requests came to, so that the next like them skips all steps.
 
 A client that goes on asking for the same kind of thing with the same headers is located,
-authenticated, authorized and understood once; after that only the name and the body differ. A plan
-is forgotten as soon as anything changes that was read for it (roles, workspaces, what they serve),
-so it is never older than the store, and no longer: what others do elsewhere leaves it alone.
+authenticated, authorized and understood once; after that only the name and the body differ. An
+entry is forgotten as soon as anything changes that was read for it (roles, workspaces, what they
+serve), so it is never older than the store. What others write elsewhere leaves it alone.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from kcpfast.registry.reader import Notes, Reader
 from kcpfast.resources.resource import Resource
 from kcpfast.transport.messages import Request
 
-_MAX_PLANS = 8192
-# What the custom resources take, at most, that plans keep.
-_MOST_HELD = 128 << 20
+_MAX_ENTRIES = 8192
+# Bytes that the custom resources which entries keep may take.
+_MAX_HELD = 128 << 20
+# Bytes of a path and its query; a longer one is not worth its place.
 _MAX_TARGET = 1024
 _VERBS = ("create", "delete", "get", "list", "patch", "update")
 _STATUS = b"status"
@@ -31,13 +32,13 @@ _Key = tuple[HeaderBlock, bytes, bytes, bytes]
 
 
 class RouteEntry(NamedTuple):
-    """What was understood of a request; `named` tells whether it holds for every name."""
+    """A call to repeat; `named` tells whether it may be repeated for every object's name."""
 
     pattern: Call
     named: bool
 
     def call(self, request: Request, cut: FastRequest) -> Call:
-        """Return the call that another request like the first is."""
+        """Return the call of another request like the first."""
         pattern = self.pattern
         if not self.named:
             return pattern.again(request, pattern.route, pattern.attributes)
@@ -48,7 +49,10 @@ class RouteEntry(NamedTuple):
 
 
 def _around_name(cut: FastRequest) -> tuple[bytes, bytes, bytes]:
-    """Return what is before the object's name, the name, and its part behind: only `status`."""
+    """Split a request line into what is before the object's name, the name, and a subresource.
+
+    The only subresource that is looked for is `status`; it is empty for all others.
+    """
     if cut.name != _STATUS:
         return cut.line, cut.name, b""
     line, _, name = cut.line[:-1].rpartition(b"/")
@@ -56,41 +60,41 @@ def _around_name(cut: FastRequest) -> tuple[bytes, bytes, bytes]:
 
 
 class RouteCache:
-    """The memory; bounded.
+    """Route entries by header block, path and query; bounded in number and in bytes.
 
-    Plans keep the resources that they are about: when those have come to much, all begins anew.
+    Entries keep the resources that they are about: when those take too much, all are forgotten.
     """
 
     def __init__(self, reader: Reader) -> None:
-        """Remember what was understood of what this reader reads."""
+        """Begin empty; `reader` tells what entries were read from, and when that changes."""
         self._reader = reader
         self._forget()
 
     def _forget(self) -> None:
-        self._plans: Derived[_Key, RouteEntry] = Derived(self._reader, _MAX_PLANS)
+        self._entries: Derived[_Key, RouteEntry] = Derived(self._reader, _MAX_ENTRIES)
         self._resources: set[int] = set()
         self._held = 0
 
     def __len__(self) -> int:
-        """Return how many are remembered."""
-        return len(self._plans)
+        """Return the number of entries."""
+        return len(self._entries)
 
     def find(self, request: Request) -> Call | None:
         """Return the call that a request is; None if nothing is known of it."""
         cut = request.cut
         if cut is None or not cut.name:
             return None
-        plan = self._plan(cut)
-        return plan.call(request, cut) if plan is not None else None
+        entry = self._entry(cut)
+        return entry.call(request, cut) if entry is not None else None
 
-    def _plan(self, cut: FastRequest) -> RouteEntry | None:
-        heads, query, plans = cut.heads, cut.query, self._plans
+    def _entry(self, cut: FastRequest) -> RouteEntry | None:
+        heads, query, entries = cut.heads, cut.query, self._entries
         line, name, part = _around_name(cut)
         if name[:1] not in (b"", b"."):  # dots in paths are redirected
-            entry = plans.find((heads, line, part, query))
+            entry = entries.find((heads, line, part, query))
             if entry is not None:
                 return entry
-        return plans.find((heads, cut.line + cut.name, b"", query))
+        return entries.find((heads, cut.line + cut.name, b"", query))
 
     def remember(self, call: Call, notes: Notes, *, named: bool) -> None:
         """Remember a call that was allowed; `named` if any other name would have been, too.
@@ -109,14 +113,14 @@ class RouteCache:
         self._hold(call.resource)
         # Without the request, which holds a body and a connection.
         pattern = call.again(_NOTHING, call.route, call.attributes)
-        plan = RouteEntry(pattern, named)
-        self._plans.keep((cut.heads, line, part, cut.query), plan, notes)
+        key = (cut.heads, line, part, cut.query)
+        self._entries.keep(key, RouteEntry(pattern, named), notes)
 
     def _hold(self, resource: Resource) -> None:
-        """Count a resource that a plan is going to keep, once."""
+        """Count a resource that an entry is going to keep, once."""
         if not resource.size or id(resource) in self._resources:
             return
-        if self._held + held_by(resource) > allowed(_MOST_HELD):
+        if self._held + held_by(resource) > allowed(_MAX_HELD):
             self._forget()
         self._resources.add(id(resource))
         self._held += held_by(resource)
@@ -126,8 +130,10 @@ _NOTHING = Request("", "")
 
 
 def _is_named(route: Route) -> bool:
-    """Tell whether a path has an object's name where `_around_name` looks for it, and would mean
-    the same with any other name."""
+    """Tell whether a path means the same with every object's name.
+
+    The name has to stand where `_around_name` looks for it.
+    """
     if not route.name or route.plural == "namespaces":
         return False
     return route.subresource == "status" or (not route.subresource and route.name != "status")

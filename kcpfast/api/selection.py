@@ -80,7 +80,7 @@ def _selectors(call: Call) -> tuple[LabelSelector, FieldSelector]:
 
 
 def _asking(aside: Aside, clusters: Callable[[str], bool] | None) -> Callable[[str], bool] | None:
-    """Return the same, asked on the loop: it reads the store."""
+    """Return a filter of clusters that may be called from any thread: it reads the store."""
     return None if clusters is None else lambda cluster: aside.on_loop(clusters, cluster)
 
 
@@ -106,7 +106,7 @@ def _check_fields(resource: Resource, fields: FieldSelector) -> None:
 
 
 def _names(fields: FieldSelector) -> tuple[list[str], FieldSelector]:
-    """Take the names that must be equal out of a selector: they narrow the range."""
+    """Return the names that a selector requires, and its other terms."""
     names, left = [], []
     for term in fields:
         if term.field == "metadata.name" and term.equal and term.value:

@@ -1,4 +1,4 @@
-"""Is an object valid: its metadata, its schema, its kind's own rules, its CEL rules."""
+"""Validation of objects: metadata, schema, the strategy of the kind, CEL rules."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def definition(plural: str) -> Json:
 async def test_plans_keep_no_more_resources_than_that(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(route_cache, "_MOST_HELD", 2 * LIMIT)
+    monkeypatch.setattr(route_cache, "_MAX_HELD", 2 * LIMIT)
     client, known = Client(inside, NO_PEER), inside.running.server._routes
     for number in range(6):
         plural = f"lamps{number}"
@@ -46,7 +46,7 @@ async def test_plans_keep_no_more_resources_than_that(
         await inside.settle()
         for _ in range(3):
             assert (await client.ask("GET", f"/apis/b.io/v1/{plural}/a"))[0] == 404
-        kept = {entry.value.pattern.resource for entry in known._plans._entries.values()}
+        kept = {entry.value.pattern.resource for entry in known._entries._entries.values()}
         assert 0 < sum(map(held_by, kept)) <= known._held <= 2 * LIMIT
 
 

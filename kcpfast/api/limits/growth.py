@@ -42,7 +42,10 @@ def growth(body: bytes, media: str) -> int:
 
 
 def _has(what: tuple[bytes, re.Pattern[bytes]], body: bytes) -> bool:
-    """Tell whether a YAML text may have an alias or an anchor; sure it is where marks are few."""
+    """Tell whether a YAML text may have an alias (or an anchor).
+
+    A text with more than _MOST_MARKS of the character is not searched: it may have one.
+    """
     mark, pattern = what
     count = body.count(mark)
     return count > _MOST_MARKS or (count > 0 and pattern.search(body) is not None)

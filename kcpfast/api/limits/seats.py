@@ -27,6 +27,7 @@ from kcpfast.telemetry.metrics import REFUSED, Reading
 from kcpfast.transport.messages import Sink, Stream
 
 WAIT_SECONDS = 1.0
+# A user may have less than so many times the number of free seats.
 _TIMES = 3
 # One of so many seats is kept for the system.
 _KEPT = 8
@@ -45,14 +46,14 @@ class Limits(NamedTuple):
 
 
 class Seat(NamedTuple):
-    """A seat of a pool for a user; `first`: it is the system's."""
+    """A seat of a pool, for the user `flow`. `first` says that it is a component of the system."""
 
     pool: Pool
     flow: str
     first: bool
 
     def leave(self) -> None:
-        """Give it back."""
+        """Give the seat back to its pool."""
         self.pool.leave(self.flow)
 
     def keep(self, answer: Stream) -> Stream:
@@ -75,10 +76,10 @@ class Seat(NamedTuple):
 
 
 class Pool:
-    """The seats of one kind, and who waits for one."""
+    """The seats for requests of one kind, and the queues of those that wait for one."""
 
     def __init__(self, size: int, name: str = "", *, waits: bool = True) -> None:
-        """Have so many seats (0 = any number); `waits`: who finds none may wait."""
+        """Have `size` seats (0 = any number); `waits` lets requests that find none wait."""
         self.size = size
         self.name = name
         self.taken = 0
@@ -87,7 +88,7 @@ class Pool:
         self._waiting: dict[str, deque[tuple[Seat, asyncio.Future[None]]]] = {}
 
     def fits(self, seat: Seat) -> bool:
-        """Tell whether a user may have one more."""
+        """Tell whether a seat is free for its user, by the dynamic threshold (see the module)."""
         if not self.size:
             return True
         free = self.size - self.taken
@@ -109,7 +110,7 @@ class Pool:
         self.users[flow] = self.users.get(flow, 0) + 1
 
     def leave(self, flow: str) -> None:
-        """Take a seat back, and give it to who waits."""
+        """Take a seat back, and give what is free to requests that wait."""
         self.taken -= 1
         left = self.users[flow] - 1
         if left:
@@ -160,7 +161,7 @@ class Pool:
                 del self._waiting[flow]
 
     def _pass_on(self) -> None:
-        """Give free seats to those who wait: the system first, then who has fewest."""
+        """Give free seats to waiting requests: the system's first, then who has fewest."""
         while True:
             heads = [queue[0] for queue in self._waiting.values() if self.fits(queue[0][0])]
             if not heads:
@@ -178,14 +179,14 @@ class Seats:
     """The pools of a server."""
 
     def __init__(self, limits: Limits) -> None:
-        """Have as many seats as the limits say."""
+        """Make the pools with as many seats as the limits say."""
         self.reads = Pool(limits.reads, "reads")
         self.writes = Pool(limits.writes, "writes")
         self.leases = Pool(max(limits.writes // 4, 1) if limits.writes else 0, "leases")
         self.watches = Pool(limits.watches, "watches", waits=False)
 
     def taken(self) -> Reading:
-        """Return how many are taken, by pool."""
+        """Return the number of seats that are taken, by pool."""
         pools = (self.reads, self.writes, self.leases, self.watches)
         return [((pool.name,), pool.taken) for pool in pools]
 

@@ -58,16 +58,21 @@ def units(groups: Groups, *, service: bool) -> Mapping[str, Unit]:
     groups, and always have the core group.
     """
     pages = _PAGES if service else (*_PAGES, *operations.OPENID_PAGES)
-    page_units = [Unit(name, name.encode(), (operations.of_page(name),)) for name in pages]
+    all_units = [_page_unit(name, operations.of_page(name)) for name in pages]
     if service and "" not in groups:
         groups = {"": {"v1": []}, **groups}
     for group, versions in groups.items():
-        if group and (service or any(map(_builtin, versions.values()))):
-            name = group_path(group)
-            page_units.append(Unit(name, name.encode(), (operations.of_group(group),)))
+        has_page = service or any(map(_builtin, versions.values()))
+        if group and has_page:
+            all_units.append(_page_unit(group_path(group), operations.of_group(group)))
         for version, served in versions.items():
-            page_units.append(version_unit(group, version, served))
-    return {unit.name: unit for unit in sorted(page_units)}
+            all_units.append(version_unit(group, version, served))
+    all_units.sort()
+    return {unit.name: unit for unit in all_units}
+
+
+def _page_unit(name: str, operation: Operation) -> Unit:
+    return Unit(name, name.encode(), (operation,))
 
 
 def version_unit(group: str, version: str, served: Sequence[Served]) -> Unit:
@@ -96,6 +101,7 @@ def _content(served: Served) -> bytes:
         schema = hashlib.sha256(_encode(resource.schema)).digest()
     words = [resource.plural, resource.kind, resource.list_kind, *verbs_of(served)]
     words += [str(resource.builtin), str(resource.namespaced)]
-    for part in resource.subresources.values():
-        words += ["/", part.name, *part.verbs]
-    return b"\0".join((schema, *(word.encode() for word in words), b"\n"))
+    for subresource in resource.subresources.values():
+        words += ["/", subresource.name, *subresource.verbs]
+    text = "\0".join(words)
+    return b"%b\0%b\0\n" % (schema, text.encode())

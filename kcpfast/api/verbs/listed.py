@@ -38,7 +38,7 @@ Meta = dict[str, Any]
 
 
 class Listing(NamedTuple):
-    """A list that was asked for."""
+    """A request for a list: what it selects, and the form of the answer."""
 
     api: Api
     call: Call
@@ -46,7 +46,7 @@ class Listing(NamedTuple):
     shape: Shape
 
     def part(self, piece: Piece) -> bytes:
-        """Return the JSON of some of its objects, joined by commas, in the form asked for."""
+        """Return the JSON of a piece's objects, joined by commas, in the form of the answer."""
         items = piece.joined
         if items is None:
             render = values.render if self.shape.named else values.render_item
@@ -54,7 +54,7 @@ class Listing(NamedTuple):
         return self.shape.several(items) if items else b""
 
     async def following(self, walked: Walk, make: Callable[[bytes], T]) -> T:
-        """Read on once others had their turn; return what is made of the next part."""
+        """Read the next piece in this request's turn; return what `make` makes of its JSON."""
 
         def step() -> T | Unsifted:
             read = walked.read()
@@ -65,14 +65,17 @@ class Listing(NamedTuple):
         return await self.beside(walked, batch, make) if isinstance(batch, Unsifted) else batch
 
     async def beside(self, walked: Walk, read: Unsifted, make: Callable[[bytes], T]) -> T:
-        """Return what is made of a part with a large object in it."""
+        """Return what `make` makes of the JSON of a large piece, rendered beside the loop."""
         if self._copies(read):
             return make(self.part(walked.sift(read)))
         size = self.shape.resource.weigh(read.size)
         return await self._charged(read, size, lambda: make(self.part(walked.sift(read))))
 
     async def _charged(self, read: Unsifted, size: int, step: Callable[[], T]) -> T:
-        """Take a step with what was read beside the loop, charged with what it takes meanwhile."""
+        """Run a step beside the loop; the request is charged with its memory meanwhile.
+
+        TooMuch if there is no room for it.
+        """
         holder, held = self.call.request.holder, read.growth()
         if not holder.take(held):
             raise TooMuch
@@ -85,7 +88,7 @@ class Listing(NamedTuple):
         return isinstance(read.page, Joined) and self.writes_as_stored()
 
     async def piece(self, walked: Walk) -> Piece:
-        """Read on once others had their turn."""
+        """Read the next piece in this request's turn."""
 
         def step() -> Piece | Unsifted:
             read = walked.read()
@@ -102,7 +105,7 @@ class Listing(NamedTuple):
         return form.media == JSON and not form.kind and not answer.is_pretty(self.call)
 
     def meta(self, walked: Walk) -> Meta:
-        """Return the metadata, once it was walked."""
+        """Return the metadata of the list, once its page was read to the end."""
         return self.shape.list_meta(list_meta(self.api, self.call, self.selected, walked))
 
     def early_meta(self, walked: Walk) -> Meta | None:
@@ -176,7 +179,7 @@ async def _in_pieces(listing: Listing, walked: Walk, parts: list[bytes]) -> Stre
 
 
 class _Sending:
-    """The text of a list, asked for bit by bit; nothing is kept of a bit that was given away."""
+    """The text of a list, chunk by chunk; a chunk is not kept once it was returned."""
 
     def __init__(self, listing: Listing, walked: Walk, parts: list[bytes], text: Text) -> None:
         self.walked = walked
@@ -189,7 +192,7 @@ class _Sending:
         return bool(self._parts)
 
     async def next(self) -> bytes | None:
-        """Return what follows, None at the end."""
+        """Return the next chunk, None at the end."""
         if not self._is_begun:
             self._is_begun = True
             return self._text.before

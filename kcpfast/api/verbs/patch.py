@@ -36,7 +36,7 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
-_SHOWN = 2000  # characters of a patch that an error repeats
+_SHOWN = 2000  # characters of a patch that an error quotes
 
 
 async def patch(api: Api, call: Call) -> Response:
@@ -113,7 +113,10 @@ def _patched(call: Call, options: WriteOptions, media: str, body: Any, old: Obje
 
 
 def _conformed(resource: Resource, new: Any) -> list[str]:
-    """Do as `conform`; what cannot be decoded is held against the patch that made it."""
+    """Prune and default what a patch made; return the fields that the schema does not know.
+
+    Invalid, with the patched object in it, if it cannot be decoded any more.
+    """
     try:
         check_type(resource, new)
         return conform(resource, new)

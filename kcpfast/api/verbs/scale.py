@@ -15,7 +15,6 @@ from kcpfast.api.options import write_options
 from kcpfast.api.verbs.pipeline import change_object
 from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import (
-    ApiError,
     field_invalid,
     internal,
     invalid,
@@ -70,25 +69,29 @@ async def _write(api: Api, call: Call) -> Response:
     paths = _paths(call)
 
     def change(old: Object) -> Object:
-        before = scale_of(old, paths, usual=0)
-        after = _PATCHES[media](before, body) if patching else body
-        check_head(after)
-        conform_part("Scale", "Scale", "v1", after)
-        replicas = int((after.get("spec") or {}).get("replicas") or 0)
-        if replicas < 0:
-            message = "should be a non-negative integer"
-            raise _invalid(call, field_invalid(paths.spec, replicas, message))
+        after = body
+        if patching:
+            before = scale_of(old, paths, usual=0)
+            after = _PATCHES[media](before, body)
         new: Object = copy_json(old)
-        set_replicas(new, paths, replicas)
+        set_replicas(new, paths, _replicas(call, after))
         return new
 
     saved = await change_object(api, call, options, change)
     return answer.respond_json(call, 200, _shown(call, saved.obj))
 
 
-def _invalid(call: Call, cause: Any) -> ApiError:
-    resource = call.resource
-    return invalid(resource.kind, resource.group, call.route.name, [cause])
+def _replicas(call: Call, scale: Any) -> int:
+    """Return the replicas that a Scale asks for; ApiError 400 or 422 if it is not valid."""
+    check_head(scale)
+    conform_part("Scale", "Scale", "v1", scale)
+    spec = scale.get("spec") or {}
+    replicas = int(spec.get("replicas") or 0)
+    if replicas < 0:
+        resource, field = call.resource, _paths(call).spec
+        cause = field_invalid(field, replicas, "should be a non-negative integer")
+        raise invalid(resource.kind, resource.group, call.route.name, [cause])
+    return replicas
 
 
 SCALE: Mapping[str, Handler] = {"get": _get, "patch": _write, "update": _write}

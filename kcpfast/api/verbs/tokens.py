@@ -30,8 +30,9 @@ from kcpfast.transport.messages import Response, Stream
 
 GROUP, KIND = "authentication.k8s.io", "TokenRequest"
 _DEFINITION = "io.k8s.api.authentication.v1.TokenRequest"
-# A token with more of them would not fit into the headers of a request.
+# A token with more audiences would not fit into the headers of a request.
 _MOST_AUDIENCES = 1000
+# Seconds that a token may be valid, and is by default.
 _SHORTEST, _LONGEST, _USUAL = 600, 1 << 32, 3600
 
 
@@ -52,20 +53,22 @@ async def request_token(api: Api, call: Call) -> Response | Stream:
         account["metadata"]["uid"],
         spec["audiences"],
         spec["expirationSeconds"],
-        _bound(api, target, spec["boundObjectRef"]),
+        _bound_secret(api, target, spec["boundObjectRef"]),
     )
-    until = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    expiry = datetime.fromtimestamp(expires, UTC)
     meta = {
         "name": target.name,
         "namespace": target.namespace,
         "uid": new_uid(),
         "creationTimestamp": now(),
     }
-    status = {"token": token, "expirationTimestamp": until}
+    timestamp = expiry.strftime("%Y-%m-%dT%H:%M:%SZ")
+    status = {"token": token, "expirationTimestamp": timestamp}
     return answer.respond_json(call, 201, obj | {"metadata": meta, "status": status})
 
 
 def _defaulted(given: Object, issuer: str) -> Object:
+    """Return a TokenRequest with the defaults of its spec; `issuer` is the default audience."""
     asked = given.get("spec") or {}
     seconds = asked.get("expirationSeconds")
     spec = {
@@ -82,6 +85,7 @@ def _defaulted(given: Object, issuer: str) -> Object:
 
 
 def _check(obj: Object, call: Call) -> None:
+    """Raise BadRequest for a name that is not the path's, Invalid for a spec out of bounds."""
     seconds, meta = obj["spec"]["expirationSeconds"], obj["metadata"]
     for key, expected in (("name", call.route.name), ("namespace", call.route.namespace)):
         if meta.get(key) not in (None, "", expected):
@@ -103,15 +107,17 @@ def _check(obj: Object, call: Call) -> None:
         raise invalid(KIND, GROUP, "", causes)
 
 
-def _bound(
+def _bound_secret(
     api: Api, account: Target, reference: Mapping[str, Any] | None
 ) -> Mapping[str, str] | None:
     """Return the secret that a token lives and dies with, None if it is not bound to one."""
     if not reference:
         return None
-    kind, version = reference.get("kind") or "", reference.get("apiVersion") or ""
-    name, uid = reference.get("name") or "", reference.get("uid") or ""
-    if (version, kind) == ("v1", "Pod") or (version, kind) == ("v1", "Node"):
+    kind = reference.get("kind") or ""
+    version = reference.get("apiVersion") or ""
+    name = reference.get("name") or ""
+    uid = reference.get("uid") or ""
+    if version == "v1" and kind in ("Pod", "Node"):
         raise not_found(kind.lower() + "s", "", name)  # no workspace has any
     if (version, kind) != ("v1", "Secret"):
         raise _unbindable(f"{version}, Kind={kind}")
@@ -122,10 +128,9 @@ def _bound(
     if uid and uid != stored_uid:
         message = (
             f"the UID in the bound object reference ({uid}) does not match the UID in record. "
+            "The object might have been deleted and recreated"
         )
-        raise conflict(
-            "secrets", "", name, message + "The object might have been deleted and recreated"
-        )
+        raise conflict("secrets", "", name, message)
     return {"name": name, "uid": stored_uid}
 
 
