@@ -39,6 +39,9 @@ _ORDER = (
 )
 _BUILTIN_GROUPS = frozenset(_ORDER)
 
+# The number of parts of a path that discovery answers, by the first.
+_LONGEST_PATHS = {"api": 2, "apis": 3}
+
 Groups = dict[str, dict[str, list[Served]]]
 
 
@@ -52,7 +55,7 @@ class Discovery:
     def answer(self, located: Located) -> Response | None:
         """Return the answer to a path below /api or /apis that names no resource, else None."""
         parts = tuple(located.route.rest.strip("/").split("/"))
-        if len(parts) > {"api": 2, "apis": 3}.get(parts[0], 0):
+        if len(parts) > _LONGEST_PATHS.get(parts[0], 0):
             return None
         view, cluster = located.view, located.cluster
         aggregated = len(parts) == 1 and wants_aggregated(located)
@@ -65,7 +68,8 @@ class Discovery:
             return plain(404, "404 page not found\n", located.headers)
         if aggregated:
             return Response(200, body, _AGGREGATED, located.headers)
-        return respond(located, negotiable(located.request.header(b"accept")), 200, body)
+        form = negotiable(located.request.header(b"accept"))
+        return respond(located, form, 200, body)
 
 
 def _body(groups: Groups, parts: tuple[str, ...], aggregated: bool) -> bytes:

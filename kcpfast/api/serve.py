@@ -84,10 +84,10 @@ class Server:
                 progress.stage = understood
             request.holder.join(understood.flow)
             understood_at = perf_counter()
-            if isinstance(understood, Settled):
+            if isinstance(understood, Call) and understood.handler is get:
+                answer = await get(self._api, understood)  # it waits for nothing: no seat
+            elif isinstance(understood, Settled):
                 answer = understood.answer
-            elif understood.handler is get:  # waits for nothing
-                answer = await understood.serve(self._api)
             else:
                 answer = await self._in_its_turn(understood)
             # OpenAPI documents come compressed as they are kept, or not at all.
@@ -222,15 +222,23 @@ class Server:
     # ------------------------------------------------------------------------- watches
 
     def _right(self, call: Call, notes: Notes) -> Right[Watch]:
-        """Return what a watch is allowed by; all that is kept is who asks, and for what."""
-        request, who = call.request, _credentials(call.request)
-        question = Request(request.method, request.path, "", who, b"", request.peer.anywhere())
-        key = (tuple(who.items()), question.peer, request.path, call.attributes, call.cluster)
-        renew = partial(self._renew, question, call.attributes, call.cluster)
+        """Return what a watch is allowed by, with which it is asked about again.
+
+        Only credentials, path and attributes are kept: a request holds a body and a connection.
+        """
+        request, attributes, cluster = call.request, call.attributes, call.cluster
+        credentials, peer = _credentials(request), request.peer.anywhere()
+        question = Request(request.method, request.path, "", credentials, b"", peer)
+        sender = tuple(credentials.items())
+        key = (sender, peer, request.path, attributes, cluster)
+        renew = partial(self._renew, question, attributes, cluster)
         return Right(key, call.flow, notes.basis(), renew)
 
     def _renew(self, request: Request, attributes: Attributes, cluster: str) -> Basis:
-        """Ask about a watch again; ApiError if it would not begin now, or would elsewhere."""
+        """Ask again whether a watch is allowed; return what the answer rests on.
+
+        ApiError if it would be refused now, or would be of another cluster.
+        """
         with Notes(self._reader) as notes:
             understood = self._steps(request, Progress(), attributes)
         if not isinstance(understood, Call):

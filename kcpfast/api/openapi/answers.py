@@ -131,11 +131,13 @@ class OpenApi:
         if proto is None:
             return Response(406, b"", b"", [_VARY])
         zipped = "gzip" in located.request.header(b"accept-encoding")
-        document = self._documents.v2([*self._units(located).values()], proto=proto, zipped=zipped)
+        units = list(self._units(located).values())
+        document = self._documents.v2(units, proto=proto, zipped=zipped)
+        media = _PROTO % b"v2" if proto else _JSON
         headers: list[Header] = [(b"Vary", b"Accept-Encoding"), _VARY, *_validators(document)]
         if zipped:
             headers.append((b"Content-Encoding", b"gzip"))
-        return _kept_or_sent(located, document.body, _PROTO % b"v2" if proto else _JSON, headers)
+        return _kept_or_sent(located, document.body, media, headers)
 
 
 def _wants_proto(located: Located, version: bytes) -> bool | None:
@@ -152,8 +154,9 @@ def _wants_proto(located: Located, version: bytes) -> bool | None:
 
 def _prefix(located: Located) -> str:
     """Return what stands before /openapi/v3 in the request, as the client wrote it."""
-    written = located.request.path.split("/")
-    return "/".join(written[: len(written) - located.route.rest.count("/")])
+    segments = located.request.path.split("/")
+    count = len(segments) - located.route.rest.count("/")
+    return "/".join(segments[:count])
 
 
 def _url(prefix: str, name: str, digest: str) -> str:

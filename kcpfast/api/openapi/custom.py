@@ -173,9 +173,10 @@ def _converted(schema: Any, dialect: str, depth: int) -> Schema:
 
 
 def _is_set(key: str, value: Any) -> bool:
-    return bool(value) or (
-        value is not None and (key in _KEPT_IF_EMPTY or type(value) in (int, float))
-    )
+    """Tell whether a keyword says something: numbers do if they are 0, too."""
+    if value is None:
+        return False
+    return bool(value) or key in _KEPT_IF_EMPTY or type(value) in (int, float)
 
 
 def _finish_v3(converted: Schema, _schema: Mapping[str, Any]) -> Schema:

@@ -136,17 +136,14 @@ async def _delete_some(api: Api, call: Call, keys: Sequence[bytes], options: Del
     """Delete objects at the same time; raise the error of the first that cannot be deleted."""
     deleting = [_delete_one(api, call, target_of(call.resource, key), options) for key in keys]
     outcomes = await asyncio.gather(*deleting, return_exceptions=True)
-    errors = [
-        outcome
-        for outcome in outcomes
-        if isinstance(outcome, BaseException) and not _missing(outcome)
-    ]
-    del outcomes  # an error knows this frame, which is to know none that is raised
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    errors = [failure for failure in failures if not _is_not_found(failure)]
+    del outcomes, failures  # an error knows this frame, which is to know none that is raised
     if errors:
         raise errors.pop(0)
 
 
-def _missing(error: BaseException) -> bool:
+def _is_not_found(error: BaseException) -> bool:
     return isinstance(error, ApiError) and error.reason == "NotFound"
 
 
