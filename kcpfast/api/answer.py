@@ -191,9 +191,11 @@ async def read(api: Api, call: Call, shape: Shape, revision: int, value: bytes) 
 async def _large(api: Api, call: Call, shape: Shape, stored: Saved, status: int) -> Response:
     """Return an answer that goes over a large object: beside the loop, unless it is as stored."""
     form, resource = shape.form, shape.resource
-    plain_json = form.media == JSON and not form.kind and not is_pretty(call)
-    as_stored = plain_json and stored.revision and resource.from_storage is None
-    size = 0 if as_stored else resource.weigh(len(stored.value))
+    is_plain_json = form.media == JSON and not form.kind and not is_pretty(call)
+    is_as_stored = stored.revision > 0 and resource.from_storage is None
+    size = 0
+    if not (is_plain_json and is_as_stored):
+        size = resource.weigh(len(stored.value))
     if size > SMALL:
         call.claim(stored.value)
     return await api.aside.run(size, call.user.name, _saved, call, shape, stored, status)
@@ -216,17 +218,25 @@ def _unsaved(shape: Shape, stored: Saved) -> bytes:
     A new one is not in any cluster yet, and says so by having neither resourceVersion nor the
     annotation of its cluster.
     """
-    obj = stored.obj
+    obj, form = stored.obj, shape.form
     if "resourceVersion" not in obj["metadata"]:
         obj = obj | {"metadata": _without_cluster(obj["metadata"])}
-    if shape.form.kind == "Table":
-        return _encode(table(shape, _encode([obj]), {}, columns=True))
-    return _encode(partials(_encode([obj]), shape.version)[0] if shape.form.kind else obj)
+    if not form.kind:
+        return _encode(obj)
+    items = _encode([obj])
+    if form.kind == "Table":
+        return _encode(table(shape, items, {}, columns=True))
+    return _encode(partials(items, shape.version)[0])
 
 
 def _without_cluster(meta: dict[str, Any]) -> dict[str, Any]:
-    left = {k: v for k, v in meta["annotations"].items() if k != CLUSTER_ANNOTATION}
-    return {k: v for k, v in (meta | {"annotations": left}).items() if k != "annotations" or v}
+    """Return metadata without the annotation of the cluster, and without annotations if empty."""
+    annotations = dict(meta["annotations"])
+    annotations.pop(CLUSTER_ANNOTATION, None)
+    meta = meta | {"annotations": annotations}
+    if not annotations:
+        del meta["annotations"]
+    return meta
 
 
 def respond_json(received: Received, status: int, obj: Any) -> Response:

@@ -156,18 +156,22 @@ def _described(name: str, schema: Mapping[str, Any]) -> Schema:
 
 
 def _texts(name: str, schema: Mapping[str, Any]) -> Mapping[str, str]:
-    texts = dict(descriptions().get(name, {}))
+    """Return the descriptions of a definition's fields, by name; "" is the definition itself."""
+    texts: dict[str, str] = {}
     properties = schema.get("properties", {})
     if "kind" in properties and "apiVersion" in properties:
-        texts = {"apiVersion": common("apiVersion"), "kind": common("kind")} | texts
+        texts["apiVersion"] = common("apiVersion")
+        texts["kind"] = common("kind")
     meta = properties.get("metadata", {}).get("$ref", "")
-    if meta.endswith((OBJECT_META, LIST_META)):
-        field = "metadata" if meta.endswith(OBJECT_META) else "listMetadata"
-        texts = {"metadata": common(field)} | texts
+    if meta.endswith(OBJECT_META):
+        texts["metadata"] = common("metadata")
+    elif meta.endswith(LIST_META):
+        texts["metadata"] = common("listMetadata")
     if name.endswith("List") and "items" in properties:
         kind = name.rpartition(".")[2].removesuffix("List")
-        texts = {"": f"A list of {kind} objects.", "items": common("items")} | texts
-    return texts
+        texts[""] = f"A list of {kind} objects."
+        texts["items"] = common("items")
+    return texts | dict(descriptions().get(name, {}))
 
 
 # ------------------------------------------------------------------------- v3

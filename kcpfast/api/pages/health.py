@@ -106,12 +106,15 @@ class Health:
         task = self._task
         if path == "readyz" and task is not None:
             await asyncio.wait({task}, timeout=_PATIENCE_SECONDS)
-        state, waited = self._store.state(), loop.time() - self._begun
+        state = self._store.state()
         if state.failed:
             return state.failed
+        waited = loop.time() - self._begun
         if self._task is not None and waited >= _STUCK_SECONDS[path]:
             return f"the store has not answered for {waited:.0f} s"
-        return (self._result or state.short) if path == "readyz" else ""
+        if path != "readyz":
+            return ""
+        return self._result or state.short
 
     async def _probe(self, loop: asyncio.AbstractEventLoop) -> None:
         try:

@@ -105,20 +105,25 @@ def _alive(call: Call) -> Callable[[], bool] | None:
 
 
 def ending(hub: Hub) -> Callable[[Batch], None]:
-    """Return what ends watches: those of a resource when a definition falls out of use somewhere,
-    those that show a cluster when that is put to sleep (as kcp does), those of views of a cluster
-    that lets its claims be looked at no more."""
-    stamp = index.work_item("definitions", "", "")
-    clusters, bindings = prefix(logical_clusters().storage), prefix(api_bindings().storage)
+    """Return a subscriber of commits that ends watches.
+
+    It ends those of a resource when a definition falls out of use somewhere, those that show a
+    cluster when that is put to sleep (as kcp does), and those of views of a cluster when a binding
+    takes back a claim that it had accepted.
+    """
+    definitions = index.work_item("definitions", "", "")
+    clusters = prefix(logical_clusters().storage)
+    bindings = prefix(api_bindings().storage)
 
     def on_commit(batch: Batch) -> None:
-        if any(changed_stamp.startswith(stamp) for changed_stamp in batch.stamps):
+        if any(stamp.startswith(definitions) for stamp in batch.stamps):
             hub.end_dead()
         for event in batch.events:
-            if event.key.startswith(clusters) and falls_asleep(event.previous, event.value):
-                hub.end_of(place(event.key).cluster)
-            elif event.key.startswith(bindings) and hides(event.previous, event.value):
-                hub.expire_views(place(event.key).cluster)
+            key, old, new = event.key, event.previous, event.value
+            if key.startswith(clusters) and falls_asleep(old, new):
+                hub.end_of(place(key).cluster)
+            elif key.startswith(bindings) and hides(old, new):
+                hub.expire_views(place(key).cluster)
 
     return on_commit
 
@@ -132,9 +137,10 @@ def _begin(api: Api, call: Call, revision: int) -> int | None:
     match = call.parameter("resourceVersionMatch")
     given = "sendInitialEvents" in call.parameters
     initial = boolean(call.parameter("sendInitialEvents"))
+    continues = bool(call.parameter("continue"))
     if not (given or match or revision):  # as SetListOptionsDefaults of apimachinery has it
         given, initial, match = True, True, "NotOlderThan"
-    causes = _match_causes(match, given=given, continues=bool(call.parameter("continue")))
+    causes = _match_causes(match, given=given, continues=continues)
     if causes:
         raise invalid("ListOptions", "meta.k8s.io", "", causes)
     if not initial:
