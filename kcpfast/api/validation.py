@@ -56,7 +56,7 @@ def _check_body(
     try:
         return _check_schema(resource.program, obj, old)
     finally:
-        resource.warm = True
+        resource.compiled.warm = True
 
 
 def _check_schema(

@@ -22,6 +22,7 @@ from kcpfast.registry import index, values
 from kcpfast.registry.deletion import deleted
 from kcpfast.registry.objects import EVENT_STORAGE, FOREGROUND, ORPHAN, Objects, Target
 from kcpfast.resources.builtin import BUILTIN
+from kcpfast.resources.compiled import CompiledSchema
 from kcpfast.resources.resource import Names, Object, Resource
 from kcpfast.schema.program import compile_schema
 from kcpfast.store.contract import Below, Clear, Conflict, Item, Put, PutRevision, Write, number
@@ -126,17 +127,14 @@ def raw_resource(storage: bytes, *, namespaced: bool) -> Resource:
     if storage in _BUILTIN:
         return _BUILTIN[storage]
     group, _, plural = storage.decode().partition(":")[0].partition("/")
-    names = Names(plural, plural)
-    resource = Resource(
-        group,
-        "v1",
-        names,
+    return Resource(
+        group=group,
+        version="v1",
+        names=Names(plural, plural),
         namespaced=namespaced,
         storage=storage,
-        make_program=lambda: compile_schema({}),
+        compiled=CompiledSchema(lambda: compile_schema({}), header=b""),
     )
-    resource.header = b""
-    return resource
 
 
 def stored_target(key: bytes) -> Target:

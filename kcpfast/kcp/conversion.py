@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from kcpfast.meta.texts import embedded
 from kcpfast.resources.resource import Convert, Object, Resource
@@ -120,15 +121,18 @@ class MalformedAnnotation(ValueError):
     """An annotation does not hold what it must; the text is what the client is told."""
 
 
-def attach(system: Mapping[tuple[str, str, str], Resource]) -> None:
-    """Give the v1alpha1 resources among kcp's own kinds their conversions."""
+def attach(system: dict[tuple[str, str, str], Resource]) -> None:
+    """Replace the v1alpha1 resources among kcp's own kinds by such as have conversions."""
     for plural, claims, older, newer in (
         ("apiexports", _EXPORT_CLAIMS, _older_export, _newer_export),
         ("apibindings", _BINDING_CLAIMS, _same, _same),
     ):
-        resource = system["apis.kcp.io", "v1alpha1", plural]
-        resource.from_storage = _converting(claims, older, _older_claims)
-        resource.to_storage = _converting(claims, newer, _newer_claims)
+        key = ("apis.kcp.io", "v1alpha1", plural)
+        system[key] = replace(
+            system[key],
+            from_storage=_converting(claims, older, _older_claims),
+            to_storage=_converting(claims, newer, _newer_claims),
+        )
 
 
 def check(plural: str, obj: Object) -> None:

@@ -1,4 +1,4 @@
-"""How objects of a resource merge: by their kind's schema, read once and kept with the resource."""
+"""How objects of a resource merge in a strategic merge patch: as their kind's schema says."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from kcpfast.resources.resource import Resource
 
 
 def node_of(resource: Resource) -> MergeNode:
-    """Return how objects of a resource merge."""
-    if resource.merge is None:
-        if isinstance(resource.schema, str):
-            known = definitions()
-            resource.merge = merge_node(known[resource.schema], known)
-        else:
-            resource.merge = merge_node(resource.schema)
-    node: MergeNode = resource.merge
+    """Return the root of the tree that tells how objects of a resource merge."""
+    compiled = resource.compiled
+    if compiled.merge is None:
+        compiled.merge = _read_schema(resource)
+    node: MergeNode = compiled.merge
     return node
+
+
+def _read_schema(resource: Resource) -> MergeNode:
+    if isinstance(resource.schema, str):
+        known = definitions()
+        return merge_node(known[resource.schema], known)
+    return merge_node(resource.schema)

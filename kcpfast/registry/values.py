@@ -26,15 +26,16 @@ _OPEN = len('{"metadata":{')
 
 def header(resource: Resource) -> bytes:
     """Return the header of values that this resource writes, NUL included."""
-    if resource.header is None:
+    compiled = resource.compiled
+    if compiled.header is None:
         version = resource.storage_version.encode()
         if resource.builtin:
-            resource.header = version + b"\0"
+            compiled.header = version + b"\0"
         else:
             schema = msgspec.json.encode(resource.schema, order="sorted")
             digest = hashlib.sha256(schema).hexdigest()[:8].encode()
-            resource.header = version + b"#" + digest + b"\0"
-    return resource.header
+            compiled.header = version + b"#" + digest + b"\0"
+    return compiled.header
 
 
 def encode(resource: Resource, obj: Object, old: bytes = b"") -> bytes:
@@ -56,12 +57,14 @@ def encode(resource: Resource, obj: Object, old: bytes = b"") -> bytes:
 
 def is_copied(resource: Resource, value: bytes) -> bool:
     """Tell whether the JSON of a stored object is a copy of its bytes: it is not decoded."""
-    return resource.from_storage is None and value.startswith(resource.header or header(resource))
+    return resource.from_storage is None and value.startswith(
+        resource.compiled.header or header(resource)
+    )
 
 
 def render(resource: Resource, revision: int, value: bytes) -> bytes:
     """Return the JSON of a stored object as clients of this resource receive it."""
-    known = resource.header or header(resource)
+    known = resource.compiled.header or header(resource)
     if value.startswith(known) and resource.from_storage is None:
         return b"%b%d%b" % (resource.head, revision, value[len(known) :])
     return msgspec.json.encode(decode(resource, revision, value))
@@ -69,7 +72,7 @@ def render(resource: Resource, revision: int, value: bytes) -> bytes:
 
 def render_item(resource: Resource, revision: int, value: bytes) -> bytes:
     """Return the JSON of a stored object as an item of a list (built-in kinds leave out kind)."""
-    known = resource.header or header(resource)
+    known = resource.compiled.header or header(resource)
     if value.startswith(known) and resource.from_storage is None:
         return b"%b%d%b" % (resource.item_head, revision, value[len(known) :])
     obj = decode(resource, revision, value)

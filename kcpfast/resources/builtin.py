@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from kcpfast.meta.names import NameRule, dns_label, path_segment
+from kcpfast.meta.names import NameRule, dns_label, dns_subdomain, path_segment
 from kcpfast.resources.asset import asset
 from kcpfast.resources.columns import COLUMNS
+from kcpfast.resources.compiled import CompiledSchema
 from kcpfast.resources.events import from_core, to_core
 from kcpfast.resources.resource import (
+    BUILTIN_VERBS,
     STATUS_VERBS,
     Names,
     Object,
@@ -270,36 +272,30 @@ def typed_schema(schema: Mapping[str, Any]) -> Program:
 
 def _resource(row: BuiltinRow) -> Resource:
     definition = definition_name(row.group, row.kind)
-    place = f"{row.group}/{row.plural}"
-    resource = Resource(
-        row.group,
-        "v1",
-        Names(row.plural, row.kind, row.kind.lower(), "", row.short, row.categories),
+    group_resource = f"{row.group}/{row.plural}"
+    stored_as_core = group_resource == "events.k8s.io/events"
+    own_subresources = {subresource.name: subresource for subresource in row.more}
+    return Resource(
+        group=row.group,
+        version="v1",
+        names=Names(row.plural, row.kind, row.kind.lower(), "", row.short, row.categories),
         namespaced=row.namespaced,
-        storage=storage_name(row.group, row.plural),
-        make_program=lambda: typed_program(definition),
+        storage=storage_name("" if stored_as_core else row.group, row.plural),
+        storage_version="v1" if stored_as_core else "",
+        to_storage=to_core if stored_as_core else None,
+        from_storage=from_core if stored_as_core else None,
+        compiled=CompiledSchema(lambda: typed_program(definition)),
+        schema=definition,
+        status=row.status,
+        verbs=row.verbs or BUILTIN_VERBS,
+        columns=COLUMNS.get(group_resource, ()),
+        fields=FIELDS.get(group_resource, {}),
+        name_rule=row.rule or dns_subdomain,
+        generation=row.generation,
+        subresources=own_subresources
+        | standard_subresources(row.kind, status=row.status, scale=None),
     )
-    resource.schema = definition
-    resource.status = row.status
-    resource.verbs = row.verbs or resource.verbs
-    resource.columns = COLUMNS.get(place, ())
-    resource.fields = FIELDS.get(place, {})
-    resource.name_rule = row.rule or resource.name_rule
-    resource.generation = row.generation
-    resource.subresources = {each.name: each for each in row.more} | standard_subresources(
-        resource, status=row.status, scale=None
-    )
-    return resource
 
 
 BUILTIN = tuple(_resource(row) for row in BUILTIN_ROWS)
-BY_PLACE = {(each.group, each.version, each.plural): each for each in BUILTIN}
-
-
-def _show_as_stored(shown: Resource, stored: Resource) -> None:
-    """Make a resource the second face of another one's objects."""
-    shown.storage, shown.storage_version = stored.storage, stored.storage_version
-    shown.to_storage, shown.from_storage = to_core, from_core
-
-
-_show_as_stored(BY_PLACE["events.k8s.io", "v1", "events"], BY_PLACE["", "v1", "events"])
+BY_PLACE = {(resource.group, resource.version, resource.plural): resource for resource in BUILTIN}

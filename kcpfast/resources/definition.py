@@ -19,6 +19,7 @@ from kcpfast.meta.versions import version_order
 from kcpfast.resources.ages import age
 from kcpfast.resources.builtin import typed_program
 from kcpfast.resources.columns import NAME_COLUMN
+from kcpfast.resources.compiled import CompiledSchema
 from kcpfast.resources.resource import (
     CUSTOM_VERBS,
     Column,
@@ -55,104 +56,126 @@ def definition(
     `names` are the accepted names; `schema_of(version)` returns the version's openAPIV3Schema.
     """
     versions = []
-    for each in spec["versions"]:
-        version = {key: each[key] for key in _VERSION_KEYS if each.get(key) is not None}
-        version["schema"] = schema_of(each)
+    for declared in spec["versions"]:
+        version = {key: declared[key] for key in _VERSION_KEYS if declared.get(key) is not None}
+        version["schema"] = schema_of(declared)
         versions.append(version)
-    found = {
+    result = {
         "group": spec["group"],
         "names": dict(names),
         "scope": spec["scope"],
         "versions": versions,
     }
     if spec.get("nameValidation"):
-        found["nameValidation"] = spec["nameValidation"]
-    return found
+        result["nameValidation"] = spec["nameValidation"]
+    return result
 
 
-def encode(found: Definition) -> tuple[str, bytes]:
+def encode(definition: Definition) -> tuple[str, bytes]:
     """Return hash and canonical JSON of a definition."""
-    data = msgspec.json.encode(found, order="sorted")
+    data = msgspec.json.encode(definition, order="sorted")
     return hashlib.sha256(data).hexdigest()[:32], data
 
 
-def storage_of(found: Definition) -> str:
+def storage_of(definition: Definition) -> str:
     """Return the name of the storage version."""
-    return str(next(each["name"] for each in found["versions"] if each["storage"]))
+    stored = next(version for version in definition["versions"] if version["storage"])
+    return str(stored["name"])
 
 
-def resources_of(found: Definition, origin: Origin, size: int = 0) -> dict[str, Resource]:
-    """Return a Resource for each served version, in the order of the definition.
+def resources_of(definition: Definition, origin: Origin, size: int = 0) -> dict[str, Resource]:
+    """Return a Resource for each served version by its name, in the order of the definition.
 
-    `size` is that of the definition's JSON.
+    `size` is the length of the definition's JSON in bytes.
     """
-    made = {
-        version["name"]: _resource(found, version, origin)
-        for version in found["versions"]
-        if version.get("served")
-    }
-    for resource in made.values():
-        resource.size, resource.warm = size, False
-    return made
+    resources = {}
+    for version in definition["versions"]:
+        if version.get("served"):
+            resources[version["name"]] = _resource(definition, version, origin, size)
+    return resources
 
 
-def _resource(found: Definition, version: Mapping[str, Any], origin: Origin) -> Resource:
-    group, names = found["group"], found["names"]
-    kind = names["kind"]
-    resource = Resource(
-        group,
-        version["name"],
-        Names(
-            names["plural"],
-            kind,
-            names.get("singular") or kind.lower(),
-            names.get("listKind") or kind + "List",
-            tuple(names.get("shortNames") or ()),
-            tuple(names.get("categories") or ()),
-        ),
-        namespaced=found["scope"] == "Namespaced",
-        storage=storage_name(group, names["plural"], origin.identity),
-        make_program=lambda: _program(version.get("schema") or {}),
-    )
-    stored = storage_of(found)
-    resource.builtin = False
-    resource.origin = origin
-    resource.storage_version = f"{group}/{stored}" if group else stored
-    resource.item_head = resource.head
-    resource.verbs = CUSTOM_VERBS
-    resource.schema = version.get("schema") or {}
-    if found.get("nameValidation") == "PathSegmentName":
-        resource.name_rule = path_segment
-    else:
-        resource.name_rule = dns_subdomain
+def _resource(
+    definition: Definition, version: Mapping[str, Any], origin: Origin, size: int
+) -> Resource:
+    group, names = definition["group"], _names(definition["names"])
+    stored = storage_of(definition)
+    schema = version.get("schema") or {}
     subresources = version.get("subresources") or {}
-    resource.status = subresources.get("status") is not None
-    resource.scale = _scale(subresources.get("scale"))
-    resource.subresources = standard_subresources(
-        resource, status=resource.status, scale=resource.scale
+    status = subresources.get("status") is not None
+    scale = _scale(subresources.get("scale"))
+    any_segment = definition.get("nameValidation") == "PathSegmentName"
+    return Resource(
+        group=group,
+        version=version["name"],
+        names=names,
+        namespaced=definition["scope"] == "Namespaced",
+        storage=storage_name(group, names.plural, origin.identity),
+        compiled=CompiledSchema(lambda: _program(schema), warm=False),
+        builtin=False,
+        origin=origin,
+        storage_version=f"{group}/{stored}" if group else stored,
+        verbs=CUSTOM_VERBS,
+        schema=schema,
+        name_rule=path_segment if any_segment else dns_subdomain,
+        status=status,
+        scale=scale,
+        subresources=standard_subresources(names.kind, status=status, scale=scale),
+        columns=columns(version.get("additionalPrinterColumns")),
+        fields=_selectable_fields(version.get("selectableFields") or ()),
+        deprecation=_deprecation(definition, version),
+        size=size,
     )
-    resource.columns = columns(version.get("additionalPrinterColumns"))
-    resource.fields = {
-        each["jsonPath"].lstrip("."): _reader(each["jsonPath"])
-        for each in version.get("selectableFields") or ()
-    }
-    if version.get("deprecated"):
-        resource.deprecation = version.get("deprecationWarning") or _deprecation(found, resource)
-    return resource
 
 
-def _deprecation(found: Definition, resource: Resource) -> str:
-    """Return what is said of a deprecated version; it names the best of those that are better."""
-    text = f"{resource.api_version} {resource.kind} is deprecated"
-    current = [each for each in found["versions"] if each["served"] and not each.get("deprecated")]
-    best = min((each["name"] for each in current), key=version_order, default="")
-    if not best or version_order(best) >= version_order(resource.version):
+def _names(names: Mapping[str, Any]) -> Names:
+    kind = names["kind"]
+    return Names(
+        names["plural"],
+        kind,
+        names.get("singular") or kind.lower(),
+        names.get("listKind") or kind + "List",
+        tuple(names.get("shortNames") or ()),
+        tuple(names.get("categories") or ()),
+    )
+
+
+def _deprecation(definition: Definition, version: Mapping[str, Any]) -> str:
+    """Return the warning for clients of a deprecated version, "" for any other version.
+
+    Where the definition has no text for it, it is apiextensions-apiserver's, which recommends the
+    best version that is served and not deprecated, if that is a better one.
+    """
+    if not version.get("deprecated"):
+        return ""
+    if version.get("deprecationWarning"):
+        return str(version["deprecationWarning"])
+    group, name, kind = definition["group"], version["name"], definition["names"]["kind"]
+    api_version = f"{group}/{name}" if group else name
+    text = f"{api_version} {kind} is deprecated"
+    current = [
+        candidate["name"]
+        for candidate in definition["versions"]
+        if candidate["served"] and not candidate.get("deprecated")
+    ]
+    best = min(current, key=version_order, default="")
+    if not best or version_order(best) >= version_order(name):
         return text
-    return f"{text}; use {resource.group}/{best} {resource.kind}"
+    return f"{text}; use {group}/{best} {kind}"
 
 
 def _program(schema: Mapping[str, Any]) -> Program:
     return compile_schema(schema, meta=typed_program(OBJECT_META).root)
+
+
+def _selectable_fields(
+    declared: Sequence[Mapping[str, Any]],
+) -> dict[str, Callable[[Object], Any]]:
+    readers = {}
+    for field in declared:
+        path = field["jsonPath"]
+        readers[path.lstrip(".")] = _reader(path)
+    return readers
 
 
 def _scale(paths: Mapping[str, Any] | None) -> ScalePaths | None:
@@ -169,8 +192,8 @@ def _reader(path: str) -> Callable[[Object], Any]:
     steps = jsonpath.compile_path(path)
 
     def read(obj: Object) -> Any:
-        found = jsonpath.find(steps, obj)
-        return jsonpath.text(found[0]) if found else ""
+        values = jsonpath.find(steps, obj)
+        return jsonpath.text(values[0]) if values else ""
 
     return read
 
@@ -184,26 +207,26 @@ _MEMBER = re.compile(r"\.([A-Za-z0-9_-]+)(?=[.\[]|$)")
 
 def columns(declared: Sequence[Mapping[str, Any]] | None) -> tuple[Column, ...]:
     """Return the columns of a custom kind: its name first, its age where it declares none."""
-    return (
-        (NAME_COLUMN, *(_column(row) for row in declared))
-        if declared
-        else (NAME_COLUMN, AGE_COLUMN)
-    )
+    if not declared:
+        return (NAME_COLUMN, AGE_COLUMN)
+    return (NAME_COLUMN, *map(_column, declared))
 
 
-def _column(row: Mapping[str, Any]) -> Column:
+def _column(declared: Mapping[str, Any]) -> Column:
+    """Return a column of additionalPrinterColumns; one whose path is malformed has empty cells."""
+    path = declared["jsonPath"]
     try:
-        steps = jsonpath.compile_path(row["jsonPath"])
+        steps = jsonpath.compile_path(path)
     except jsonpath.JsonPathError:
         steps = (lambda _value: iter(()),)
     return Column(
-        row["name"],
-        row["type"],
-        _cell(steps, row["type"]),
-        row.get("format") or "",
-        row.get("priority") or 0,
-        row.get("description") or "",
-        _reads(row["jsonPath"]),
+        declared["name"],
+        declared["type"],
+        _cell(steps, declared["type"]),
+        declared.get("format") or "",
+        declared.get("priority") or 0,
+        declared.get("description") or "",
+        _reads(path),
     )
 
 
@@ -211,25 +234,31 @@ def _reads(path: str) -> tuple[str, ...] | None:
     """Return the member that a path begins with, None if that cannot be told."""
     if path in _ALWAYS_READ:
         return ()
-    found = _MEMBER.match(path)
-    return (found[1],) if found is not None else None
+    first_member = _MEMBER.match(path)
+    return (first_member[1],) if first_member is not None else None
 
 
 def _cell(steps: tuple[jsonpath.PathStep, ...], kind: str) -> Callable[[Object], Any]:
+    """Return what reads the value of a cell whose column is of type `kind`.
+
+    Rules: TableConvertor.ConvertToTable of apiextensions-apiserver (pkg/registry/customresource).
+    """
+
     def cell(obj: Object) -> Any:
-        found = jsonpath.find(steps, obj)
-        if not found or found[0] is None:
+        values = jsonpath.find(steps, obj)
+        if not values or values[0] is None:
             return None
+        first = values[0]
         if kind == "date":
-            return age(found[0] if isinstance(found[0], str) else None)
-        if kind == "string" or len(found) > 1:
-            return ",".join(_printed(each) for each in found)
-        return found[0] if _is(kind, found[0]) else None
+            return age(first if isinstance(first, str) else None)
+        if kind == "string" or len(values) > 1:
+            return ",".join(map(_printed, values))
+        return first if _is_of_type(kind, first) else None
 
     return cell
 
 
-# The column of kinds that declare none; a view tells it from a declared one by being this one.
+# The column of kinds that declare none. Views leave it out: they compare with this very object.
 AGE_COLUMN = _column({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"})
 
 
@@ -239,9 +268,10 @@ def _printed(value: Any) -> str:
     return jsonpath.text(value)
 
 
-def _is(kind: str, value: Any) -> bool:
+def _is_of_type(kind: str, value: Any) -> bool:
     if kind == "boolean":
         return isinstance(value, bool)
-    if kind == "integer":
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    # In Python, True is an int.
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int if kind == "integer" else int | float)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+from msgspec.structs import force_setattr
+
 from kcpfast.meta.names import NameRule, dns_subdomain
+from kcpfast.resources.compiled import CompiledSchema
 from kcpfast.schema.program import Program
 
 Object = dict[str, Any]
@@ -74,137 +78,106 @@ class Names(NamedTuple):
     categories: tuple[str, ...] = ()
 
 
-# Objects that define kinds: a pattern of fifty letters is compiled for twenty milliseconds, so each
-# of them counts as at least so many bytes.
-_DEFINES = {
+# A definition may hold patterns, and a pattern of fifty letters takes twenty milliseconds to
+# compile. So an object that defines kinds is never taken to be shorter than this (bytes).
+_DEFINING_KINDS = {
     ("apiextensions.k8s.io", "customresourcedefinitions"),
     ("apis.kcp.io", "apiresourceschemas"),
 }
-_LEAST = 64 * 1024
-# How much longer an object counts that is the first of a schema not looked into yet.
-_COLD = 8
+_LEAST_DEFINING_SIZE = 64 * 1024
+# The first object of a schema pays for compiling its patterns and rules: it counts as so many.
+_COLD_FACTOR = 8
+_METADATA = '"metadata":{"resourceVersion":"'
 
 
-class Resource:
-    """A kind in one version; made once and shared, never changed."""
+class Resource(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """A kind in one version; made in one call, shared, never changed. Equal only to itself.
 
-    __slots__ = (
-        "_make_program",
-        "_program",
-        "api_version",
-        "builtin",
-        "columns",
-        "deprecation",
-        "fields",
-        "from_storage",
-        "generation",
-        "group",
-        "head",
-        "header",
-        "item_head",
-        "kind",
-        "least",
-        "list_kind",
-        "merge",
-        "name_rule",
-        "names",
-        "namespaced",
-        "origin",
-        "plural",
-        "scale",
-        "schema",
-        "size",
-        "status",
-        "storage",
-        "storage_version",
-        "subresources",
-        "to_storage",
-        "verbs",
-        "version",
-        "warm",
-    )
+    `storage` is the first part of its objects' keys, `compiled` the cache of its schema. A name in
+    `schema` stands for a built-in definition. `fields` are the selectable fields. `size` is the
+    length of its definition in bytes. `to_storage` and `from_storage` convert a decoded object to
+    and from the stored version where the two differ by more than their names.
 
-    def __init__(
-        self,
-        group: str,
-        version: str,
-        names: Names,
-        *,
-        namespaced: bool,
-        storage: bytes,
-        make_program: Callable[[], Program],
-    ) -> None:
-        """Build a resource with the manners of a built-in one; other attributes may be set next.
+    A view that shows less of a resource makes a copy with `msgspec.structs.replace`.
+    """
 
-        `make_program` compiles its schema when it is first needed.
-        """
-        self.group, self.version = group, version
-        self.names = names
-        self.plural, self.kind = names.plural, names.kind
-        self.list_kind = names.list_kind or names.kind + "List"
-        self.namespaced = namespaced
-        self.storage = storage
-        self.api_version = f"{group}/{version}" if group else version
-        self.storage_version = self.api_version
-        self.builtin = True
-        self.verbs: tuple[str, ...] = BUILTIN_VERBS
-        self.subresources: Mapping[str, Subresource] = {}
-        self.status = False
-        self.scale: ScalePaths | None = None
-        self.columns: tuple[Column, ...] = ()
-        self.fields: Mapping[str, Callable[[Object], Any]] = {}
-        self.name_rule: NameRule = dns_subdomain
-        self.origin: Origin | None = None
-        self.schema: Mapping[str, Any] | str = {}
-        self.deprecation = ""
-        self.generation = False
-        self.to_storage: Convert | None = None
-        self.from_storage: Convert | None = None
-        self.header: bytes | None = None
-        self.merge: Any = None
-        # Bytes of its definition, and whether all that is made of that once has been made.
-        self.size = 0
-        self.warm = True
-        self.least = _LEAST if (group, names.plural) in _DEFINES else 0
-        self._make_program = make_program
-        self._program: Program | None = None
-        meta = '"metadata":{"resourceVersion":"'
-        self.head = f'{{"apiVersion":"{self.api_version}","kind":"{names.kind}",{meta}'.encode()
-        self.item_head = b'{"metadata":{"resourceVersion":"'
+    group: str
+    version: str
+    names: Names
+    namespaced: bool
+    storage: bytes
+    compiled: CompiledSchema
+    storage_version: str = ""
+    builtin: bool = True
+    verbs: tuple[str, ...] = BUILTIN_VERBS
+    subresources: Mapping[str, Subresource] = {}
+    status: bool = False
+    scale: ScalePaths | None = None
+    columns: tuple[Column, ...] = ()
+    fields: Mapping[str, Callable[[Object], Any]] = {}
+    name_rule: NameRule = dns_subdomain
+    origin: Origin | None = None
+    schema: Mapping[str, Any] | str = {}
+    deprecation: str = ""
+    generation: bool = False
+    to_storage: Convert | None = None
+    from_storage: Convert | None = None
+    size: int = 0
+
+    # Computed from what is above when a resource is made: they are read for every request.
+    plural: str = ""
+    kind: str = ""
+    list_kind: str = ""
+    api_version: str = ""
+    head: bytes = b""
+    item_head: bytes = b""
+    least: int = 0
+
+    def __post_init__(self) -> None:
+        """Compute the other fields."""
+        names = self.names
+        api_version = f"{self.group}/{self.version}" if self.group else self.version
+        head = f'{{"apiVersion":"{api_version}","kind":"{names.kind}",{_METADATA}'.encode()
+        defines_kinds = (self.group, names.plural) in _DEFINING_KINDS
+        force_setattr(self, "plural", names.plural)
+        force_setattr(self, "kind", names.kind)
+        force_setattr(self, "list_kind", names.list_kind or names.kind + "List")
+        force_setattr(self, "api_version", api_version)
+        force_setattr(self, "storage_version", self.storage_version or api_version)
+        force_setattr(self, "head", head)
+        # Items of a list say their kind only where the kind is not built in, as in Kubernetes.
+        force_setattr(self, "item_head", f"{{{_METADATA}".encode() if self.builtin else head)
+        force_setattr(self, "least", _LEAST_DEFINING_SIZE if defines_kinds else 0)
 
     @property
     def program(self) -> Program:
         """The compiled schema of the whole object."""
-        if self._program is None:
-            self._program = self._make_program()
-        return self._program
+        compiled = self.compiled
+        program = compiled.program
+        return compiled.compile() if program is None else program
 
     def weigh(self, size: int) -> int:
-        """Return the bytes that it costs to go over an object of so many, definition included.
+        """Return what it costs to process an object of `size` bytes, in bytes of a plain object.
 
-        What a schema asks of each value (branches, rules) counts as if the object were longer.
+        What the schema asks of each value (branches, rules) counts as if the object were longer,
+        and the first object of a schema pays for compiling it.
         """
-        if self.warm:
+        if self.compiled.warm:
             return max(self.least, int(size * self.program.weight))
-        return max(self.least, self.size + _COLD * size)
-
-    def borrow_program(self, other: Resource) -> None:
-        """Use the compiled schema of another resource, compiled when either needs it."""
-        self._make_program = lambda: other.program
-        self._program = None
+        return max(self.least, self.size + _COLD_FACTOR * size)
 
     def __repr__(self) -> str:
-        """Show group, version and resource."""
+        """Show resource, version and group."""
         return f"<{self.plural}.{self.version}.{self.group or 'core'}>"
 
 
 def standard_subresources(
-    resource: Resource, *, status: bool, scale: ScalePaths | None
+    kind: str, *, status: bool, scale: ScalePaths | None
 ) -> dict[str, Subresource]:
-    """Return the status and scale subresources that a kind has."""
-    found = {}
+    """Return the status and scale subresources of a kind, by name."""
+    subresources = {}
     if status:
-        found["status"] = Subresource("status", STATUS_VERBS, resource.kind)
+        subresources["status"] = Subresource("status", STATUS_VERBS, kind)
     if scale is not None:
-        found["scale"] = Subresource("scale", STATUS_VERBS, "Scale", "autoscaling", "v1")
-    return found
+        subresources["scale"] = Subresource("scale", STATUS_VERBS, "Scale", "autoscaling", "v1")
+    return subresources

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from kcpfast.api.openapi import v3
 from kcpfast.api.openapi.units import Unit
@@ -150,5 +151,4 @@ def test_a_custom_kind_cannot_replace_a_built_in_definition() -> None:
 
 def _as_object_meta(unit: Unit) -> Any:
     resource = unit.served[0].resource
-    resource.kind = "ObjectMeta"
-    return resource
+    return replace(resource, names=resource.names._replace(kind="ObjectMeta"))

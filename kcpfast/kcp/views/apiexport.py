@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from kcpfast.kcp import bindings, claims, exports
 from kcpfast.kcp.authorizer import DENIED, Authorizer
@@ -19,7 +20,7 @@ from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.exports import MissingSchema, find_export, offers
 from kcpfast.kcp.kinds import system_kinds
 from kcpfast.kcp.policies import Policies
-from kcpfast.kcp.views.base import ViewScope, denied, dressed
+from kcpfast.kcp.views.base import ViewScope, denied
 from kcpfast.meta.cluster import WILDCARD, export_hash
 from kcpfast.meta.errors import ApiError, Cause, forbidden, not_found
 from kcpfast.meta.selectors import Requirement, matches
@@ -37,9 +38,8 @@ _PARTS = ("status", "scale")
 
 
 def _read_only(resource: Resource) -> Resource:
-    view_resource = dressed(resource, _READS)
-    view_resource.subresources = {"status": Subresource("status", (), resource.kind)}
-    return view_resource
+    status = Subresource("status", (), resource.kind)
+    return replace(resource, verbs=_READS, subresources={"status": status})
 
 
 def _shown(resource: Resource) -> Resource:
@@ -48,14 +48,22 @@ def _shown(resource: Resource) -> Resource:
     Of subresources it has status and scale: what else there is (tokens of service accounts,
     approvals) is more than a claim on the resource grants.
     """
-    view_resource = dressed(resource, sorted(resource.verbs))
-    view_resource.subresources = {
-        name: part for name, part in resource.subresources.items() if name in _PARTS
-    }
-    view_resource.names = resource.names._replace(short=()) if resource.builtin else resource.names
-    if resource.columns[1:] == (definition.AGE_COLUMN,):
-        view_resource.columns = resource.columns[:1]
-    return view_resource
+    names, columns = resource.names, resource.columns
+    if resource.builtin:
+        names = names._replace(short=())
+    if columns[1:] == (definition.AGE_COLUMN,):
+        columns = columns[:1]
+    return replace(
+        resource,
+        verbs=tuple(sorted(resource.verbs)),
+        subresources={
+            name: subresource
+            for name, subresource in resource.subresources.items()
+            if name in _PARTS
+        },
+        names=names,
+        columns=columns,
+    )
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -26,17 +25,6 @@ class ViewScope(NamedTuple):
 
 
 WHOLE = ViewScope()
-
-
-def dressed(resource: Resource, verbs: Iterable[str]) -> Resource:
-    """Return a resource as a view shows it: other verbs, the same compiled schema.
-
-    Further attributes of the copy may be set before it is used.
-    """
-    view_resource = copy.copy(resource)
-    view_resource.verbs = tuple(verbs)
-    view_resource.borrow_program(resource)
-    return view_resource
 
 
 def identity_of(served: Served | None) -> str:

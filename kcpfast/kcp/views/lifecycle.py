@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from kcpfast.auth.rules import allows
 from kcpfast.kcp import lifecycle
 from kcpfast.kcp.authorizer import DENIED
@@ -19,7 +21,7 @@ from kcpfast.kcp.clusters import LOGICAL_CLUSTER_NAME, Clusters
 from kcpfast.kcp.effective import acting_for
 from kcpfast.kcp.kinds import logical_clusters
 from kcpfast.kcp.types import Types, WorkspaceType
-from kcpfast.kcp.views.base import WHOLE, ViewScope, denied, dressed
+from kcpfast.kcp.views.base import WHOLE, ViewScope, denied
 from kcpfast.kcp.views.workspace import WorkspaceView
 from kcpfast.meta.cluster import WILDCARD
 from kcpfast.meta.errors import ApiError, field_invalid, invalid, not_found
@@ -53,9 +55,9 @@ _LOGICAL_CLUSTERS = ("core.kcp.io", "v1alpha1", "logicalclusters")
 
 
 def _listed(verbs: tuple[str, ...], status_verbs: tuple[str, ...]) -> Resource:
-    view_resource = dressed(logical_clusters(), verbs)
-    view_resource.subresources = {"status": Subresource("status", status_verbs, view_resource.kind)}
-    return view_resource
+    resource = logical_clusters()
+    status = Subresource("status", status_verbs, resource.kind)
+    return replace(resource, verbs=verbs, subresources={"status": status})
 
 
 @cache
