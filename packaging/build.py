@@ -21,10 +21,16 @@ from kcpfast.cli.version import git_commit, installed
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "packaging" / "modules.txt"
 UPDATE = "KCPFAST_UPDATE_MODULES"
+# Compiled modules, and what only they import.
+KERNELS = sorted(
+    f"kcpfast._core.{path.stem}"
+    for path in (ROOT / "kcpfast" / "_core").glob("*.py*")
+    if path.suffix in (".py", ".pyx") and path.stem != "__init__"
+)
 # What is imported by name, or from C.
 HIDDEN = [
+    *KERNELS,
     "_cffi_backend",
-    "kcpfast._core._turn",
     "kcpfast.schema.cel.whole",
     "lmdb._envid",
     "numbers",

@@ -61,3 +61,9 @@ def test_ci_builds_before_there_are_tools() -> None:
         line.removeprefix("exec ") for line in said if not line.startswith(("#", "set", "cd"))
     ]
     assert commands == ["make binary", "packaging/smoke.py", "make test"]
+
+
+@pytest.mark.parametrize("kernel", ["_turn", "commits", "engine", "schema"])
+def test_what_only_a_kernel_imports_is_packed(kernel: str) -> None:
+    """Nobody can see what a compiled module imports."""
+    assert f"kcpfast._core.{kernel}" in build.HIDDEN
