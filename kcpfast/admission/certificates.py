@@ -12,6 +12,7 @@ from typing import Any
 from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
 from kcpfast.meta.errors import field_forbidden, go_value, invalid
 from kcpfast.meta.user import Attributes, User, is_privileged
+from kcpfast.registry.metadata import spec_of, status_of
 from kcpfast.registry.strategies.certificates import (
     CERTIFICATES_GROUP,
     conditions_of,
@@ -43,8 +44,8 @@ class Certificates:
         self._check(review, "approve")
 
     def _sign(self, review: Review) -> None:
-        old = (review.old or {}).get("status") or {}
-        new = review.obj.get("status") or {}
+        old = status_of(review.old)
+        new = status_of(review.obj)
         changed = [key for key in ("certificate", "conditions") if old.get(key) != new.get(key)]
         if changed:
             self._check(review, "sign")
@@ -55,7 +56,7 @@ class Certificates:
 
     def _check(self, review: Review, verb: str) -> None:
         """Ask for a verb on the signer, or on all signers of its domain."""
-        signer = ((review.old or {}).get("spec") or {}).get("signerName") or ""
+        signer = spec_of(review.old).get("signerName") or ""
         domain = signer.partition("/")[0]
         for name in (signer, f"{domain}/*"):
             attributes = Attributes(verb, CERTIFICATES_GROUP, "*", "signers", name=name)

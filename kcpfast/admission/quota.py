@@ -18,6 +18,7 @@ from kcpfast.admission.chain import CREATE, Plugin, Review
 from kcpfast.meta.quantity import canonical, parse
 from kcpfast.registry import index
 from kcpfast.registry.derived import Derived
+from kcpfast.registry.metadata import spec_of
 from kcpfast.registry.objects import EVENT_STORAGE, UNCOUNTED_RESOURCE, Target
 from kcpfast.registry.reader import Reader
 from kcpfast.registry.strategies.quota import CLASSIC
@@ -141,7 +142,7 @@ def limits(quota: Object) -> dict[str, str]:
 
     Scopes choose pods or volume claims by what they are; no other object is in any of them.
     """
-    spec = quota.get("spec") or {}
+    spec = spec_of(quota)
     if spec.get("scopes") or spec.get("scopeSelector"):
         return {}
     return {name: str(amount) for name, amount in (spec.get("hard") or {}).items()}

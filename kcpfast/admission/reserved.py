@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
 from kcpfast.meta.errors import field_invalid
+from kcpfast.registry.metadata import spec_of
 
 _DOMAIN = "apis.kcp.io"
 _CRDS = (("apiextensions.k8s.io", "customresourcedefinitions"),)
@@ -47,7 +48,7 @@ def _names(review: Review) -> Iterator[str]:
 
 
 def _groups(review: Review) -> Iterator[str]:
-    group = (review.obj.get("spec") or {}).get("group") or ""
+    group = spec_of(review.obj).get("group") or ""
     if _is_ours(group):
         yield f"{group} is a reserved group"
 

@@ -11,6 +11,7 @@ from kcpfast.admission.matching import converted, is_scale
 from kcpfast.meta.cluster import CLUSTER_ANNOTATION
 from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import ApiError, internal
+from kcpfast.registry.metadata import annotations_of, spec_of
 from kcpfast.registry.typed import conform
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.resources.scale import set_replicas
@@ -89,7 +90,7 @@ def _keep(review: Review, new: Object) -> None:
     for key in _SERVERS if review.operation == CREATE else (*_SERVERS, "name"):
         _put_back(meta, old["metadata"], key)
     annotations = dict(meta.get("annotations") or {})
-    _put_back(annotations, old["metadata"].get("annotations") or {}, CLUSTER_ANNOTATION)
+    _put_back(annotations, annotations_of(old), CLUSTER_ANNOTATION)
     if annotations or meta.get("annotations") is not None:
         meta["annotations"] = annotations
     if part:
@@ -126,7 +127,7 @@ def _put_back(new: Object, old: Object, key: str) -> None:
 def _rescale(review: Review, rewritten: Object) -> bool:
     """Take over the replicas of a Scale."""
     paths = review.resource.scale
-    replicas = (rewritten.get("spec") or {}).get("replicas", 0)
+    replicas = spec_of(rewritten).get("replicas", 0)
     if not isinstance(replicas, int) or isinstance(replicas, bool):
         raise internal("the mutated object cannot be decoded: spec.replicas is of another type")
     assert paths is not None

@@ -38,7 +38,7 @@ from kcpfast.meta.cluster import export_hash
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
 from kcpfast.registry.catalog import Catalog, CatalogRow
-from kcpfast.registry.metadata import find_condition, remove_finalizer
+from kcpfast.registry.metadata import find_condition, remove_finalizer, spec_of, status_of
 from kcpfast.registry.naming import conflicts, taken
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.registry.reader import Notes
@@ -69,7 +69,7 @@ class Source(NamedTuple):
     @property
     def identity(self) -> str:
         """The identity of the export, "" while it has none."""
-        status = (self.export or {}).get("status") or {}
+        status = status_of(self.export)
         identity: str = status.get("identityHash") or ""
         return identity
 
@@ -320,7 +320,7 @@ class BindingController:
 
     async def _end(self, target: Target, binding: Object) -> Outcome:
         """Delete the objects of the bound resources, then let the binding go."""
-        status = binding.get("status") or {}
+        status = status_of(binding)
         bound = status.get("boundResources") or []
         if bound:
             remaining = Remaining()
@@ -381,13 +381,13 @@ def _export_problem(binding: Object, source: Source) -> Problem | None:
 
 def _judge_claims(binding: Object, source: Source) -> None:
     """Show the export's claims, and whether the binding answers only those."""
-    spec = (source.export or {}).get("spec") or {}
+    spec = spec_of(source.export)
     offered = spec.get("permissionClaims") or []
     if offered:
         binding["status"]["exportPermissionClaims"] = list(offered)
     else:
         binding["status"].pop("exportPermissionClaims", None)
-    answers = (binding.get("spec") or {}).get("permissionClaims") or ()
+    answers = spec_of(binding).get("permissionClaims") or ()
     unexpected = [_claim_text(claim) for claim in claims.unknown(offered, answers)]
     if unexpected:
         text = "unexpected/invalid claims: " + ", ".join(unexpected)
@@ -404,7 +404,7 @@ def _show_claims(binding: Object, applied: Entries) -> None:
 
 
 def _applied_claims(binding: Object) -> Entries:
-    status = binding.get("status") or {}
+    status = status_of(binding)
     return status.get("appliedPermissionClaims") or []
 
 

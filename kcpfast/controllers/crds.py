@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from kcpfast.admission.chain import Deletions
@@ -67,30 +68,20 @@ class CrdController:
         return DONE
 
     async def _establish(self, target: Target) -> None:
-        async def change(old: Object) -> Change:
+        """Decide about the names of a CRD, and serve it by those that it has."""
+
+        async def establish(old: Object) -> Change:
             new = await self._objects.copy(target, old)
             spec = new["spec"]
-            names, group = spec["names"], spec["group"]
-            used = taken(self._catalog, target.cluster, group)
-            taken_names = conflicts(names, used, ("crd", target.name))
-            status = new.setdefault("status", {})
-            refused = {key for key, _, _ in taken_names}
-            status["acceptedNames"] = _accepted(names, refused, status.get("acceptedNames") or {})
-            established = is_condition_true(old, "Established")
-            accepted = [_names_condition(taken_names)]
-            if not taken_names and not established:
-                text = "the initial names have been accepted"
-                accepted.append(_condition("Established", "True", "InitialNamesAccepted", text))
-            elif not established:
-                text = "not all names are accepted"
-                accepted.append(_condition("Established", "False", "NotAccepted", text))
-            set_conditions(new, accepted)
+            used = taken(self._catalog, target.cluster, spec["group"])
+            refused = conflicts(spec["names"], used, ("crd", target.name))
+            _judge_names(new, refused)
             # Its status is for clients to write: it takes a name that another has from nobody.
-            if taken_names and not self._is_served(target, spec):
+            if refused and not self._is_served(target, spec):
                 return Change(new)
             return Change(new, await self._file(target, new))
 
-        await self._objects.adjust(target, change)
+        await self._objects.adjust(target, establish)
 
     def _is_served(self, target: Target, spec: Mapping[str, Any]) -> bool:
         """Tell whether a CRD has its place in the catalog, whatever its status says."""
@@ -98,60 +89,61 @@ class CrdController:
         return row is not None and (row.source, row.name) == ("crd", target.name)
 
     async def _file(self, target: Target, crd: Object) -> list[Write]:
+        """Return what files the row of a CRD and its definition, nothing if they are filed."""
         spec, cluster = crd["spec"], target.cluster
-        names = crd["status"]["acceptedNames"]
-        crd_definition = definition.definition(
-            spec, names, lambda version: version["schema"]["openAPIV3Schema"]
-        )
+        served = definition.definition(spec, crd["status"]["acceptedNames"], _schema_of)
         size, run_aside = self._objects.size(target), self._objects.aside.run
-        digest, data = await run_aside(size, cluster, definition.encode, crd_definition)
-        row = CatalogRow("crd", crd["metadata"]["name"], Origin(digest, CUSTOM))
+        digest, data = await run_aside(size, cluster, definition.encode, served)
+        row = CatalogRow("crd", target.name, Origin(digest, CUSTOM))
         place = (spec["group"], spec["names"]["plural"])
-        current = self._catalog.row(cluster, *place)
-        if current == row:
+        if self._catalog.row(cluster, *place) == row:
             return []
         writes = file_row(self._objects.store, cluster, place, row, data)
-        return writes + lock_writes(self._objects, cluster, {crd["metadata"]["name"]: {"c": True}})
+        return writes + lock_writes(self._objects, cluster, {target.name: {"c": True}})
 
     async def _end(self, target: Target, crd: Object) -> Outcome:
-        spec = crd["spec"]
+        """Delete the instances of a CRD, then let it go; DeletionRefused if admission keeps some.
+
+        The messages are those of apiextensions-apiserver's finalizer controller.
+        """
         if not _is_refused(crd):
             text = "CustomResource deletion is in progress"
-            await self._say(target, "True", "InstanceDeletionInProgress", text)
-        storage = storage_name(spec["group"], spec["names"]["plural"], CUSTOM)
+            await self._show_progress(target, "True", "InstanceDeletionInProgress", text)
         remaining = Remaining()
-        contents = [
-            StoredRange(key.split(b"\0", 3)[2].decode(), storage)
-            for key, _ in self._objects.store.index_scan(index.counts(target.cluster))
-            if key.endswith(b"\0" + storage)
-        ]
+        contents = self._instances(target.cluster, crd["spec"])
         await remove(self._objects, target.cluster, contents, remaining, self._deleter)
         if remaining.refused:
             text = f"could not issue all deletes: {remaining.refused_text()}"
-            await self._say(target, "True", "InstanceDeletionFailed", text)
+            await self._show_progress(target, "True", "InstanceDeletionFailed", text)
             remaining.raise_refused()
         if remaining.resources:
             return Again(_RETRY)
-
-        async def release(old: Object) -> Change:
-            new = await self._objects.copy(target, old)
-            remove_finalizer(new["metadata"], CLEANUP)
-            text = "removed all instances"
-            done = _condition("Terminating", "False", "InstanceDeletionCompleted", text)
-            set_conditions(new, [done])
-            return Change(new, lock_writes(self._objects, target.cluster, {target.name: None}))
-
-        await self._objects.adjust(target, release)
+        await self._objects.transition(target, partial(self._release, target))
         return DONE
 
-    async def _say(self, target: Target, status: str, reason: str, text: str) -> None:
-        async def change(old: Object) -> Change:
-            new = await self._objects.copy(target, old)
-            said = _condition("Terminating", status, reason, text)
-            set_conditions(new, [said])
-            return Change(new)
+    def _instances(self, cluster: str, spec: Mapping[str, Any]) -> list[StoredRange]:
+        """Return the ranges, one for each namespace, that hold instances of a CRD."""
+        storage = storage_name(spec["group"], spec["names"]["plural"], CUSTOM)
+        ranges = []
+        for key, _ in self._objects.store.index_scan(index.counts(cluster)):
+            _, _, namespace, counted = key.split(b"\0", 3)
+            if counted == storage:
+                ranges.append(StoredRange(namespace.decode(), storage))
+        return ranges
 
-        await self._objects.adjust(target, change)
+    def _release(self, target: Target, crd: Object) -> list[Write]:
+        remove_finalizer(crd["metadata"], CLEANUP)
+        reason, text = "InstanceDeletionCompleted", "removed all instances"
+        set_conditions(crd, [_condition("Terminating", "False", reason, text)])
+        return lock_writes(self._objects, target.cluster, {target.name: None})
+
+    async def _show_progress(self, target: Target, status: str, reason: str, text: str) -> None:
+        """Say how far the deletion of a CRD is."""
+
+        def show(crd: Object) -> None:
+            set_conditions(crd, [_condition("Terminating", status, reason, text)])
+
+        await self._objects.transition(target, show)
 
     async def definition(self, _cluster: str, digest: str) -> Outcome:
         """Forget a definition that no workspace uses any more."""
@@ -164,6 +156,33 @@ class CrdController:
             except StoreError:
                 return DONE  # it is in use again
         return DONE
+
+
+def _schema_of(version: Mapping[str, Any]) -> Any:
+    return version["schema"]["openAPIV3Schema"]
+
+
+def _judge_names(crd: Object, refused: list[tuple[str, str, Any]]) -> None:
+    """Give a CRD the names that it has, and the conditions that tell of it.
+
+    Once it is established it stays so.
+    """
+    status = crd.setdefault("status", {})
+    names, before = crd["spec"]["names"], status.get("acceptedNames") or {}
+    status["acceptedNames"] = _accepted(names, {key for key, _, _ in refused}, before)
+    judged = [_names_condition(refused)]
+    if not is_condition_true(crd, "Established"):
+        judged.append(_not_established() if refused else _established())
+    set_conditions(crd, judged)
+
+
+def _established() -> dict[str, Any]:
+    text = "the initial names have been accepted"
+    return _condition("Established", "True", "InitialNamesAccepted", text)
+
+
+def _not_established() -> dict[str, Any]:
+    return _condition("Established", "False", "NotAccepted", "not all names are accepted")
 
 
 def _accepted(

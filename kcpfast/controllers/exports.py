@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kcpfast.auth.tokens import SECRETS
@@ -26,6 +26,7 @@ from kcpfast.meta.cluster import PATH_ANNOTATION
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
 from kcpfast.registry.identity import count_generation
+from kcpfast.registry.metadata import spec_of
 from kcpfast.registry.objects import Change, Objects, Target
 from kcpfast.registry.reader import Notes
 from kcpfast.resources.resource import Object
@@ -58,8 +59,8 @@ class ExportController:
                 return Again(0.0)
             await self._identify(target, secret)
             await self._make_slice(cluster, export_object)
-        await self._stamp(_of_slices(self._objects, cluster, name))
-        await self._stamp(_of_consumers(self._objects, cluster, name))
+        await self._queue(_of_slices(self._objects, cluster, name))
+        await self._queue(_of_consumers(self._objects, cluster, name))
         return DONE
 
     async def _make_secret(self, cluster: str, namespace: str, name: str) -> bool:
@@ -118,10 +119,11 @@ class ExportController:
         except Conflict:
             return  # somebody made one of that name
 
-    async def _stamp(self, marks: Iterable[Write]) -> None:
+    async def _queue(self, items: Iterable[Write]) -> None:
+        """Queue work items, so many in a commit that others have their turn."""
         batch: list[Write] = []
-        for mark in marks:
-            batch.append(mark)
+        for item in items:
+            batch.append(item)
             if len(batch) == _BATCH:
                 await self._objects.store.commit(batch)
                 batch = []
@@ -130,39 +132,39 @@ class ExportController:
 
     async def secret(self, cluster: str, name: str) -> Outcome:
         """Look again at exports whose identity a secret (`namespace/name`) holds."""
-        exports = await self._objects.read_all(api_exports(), cluster)
-        await self._stamp(
-            PutRevision(index.work_item("apiexport", cluster, export["metadata"]["name"]))
-            for export in exports
-            if "/".join(_secret(export) or ("", "")) == name
-        )
-        return DONE
+
+        def is_held(export: Object) -> bool:
+            return "/".join(_secret(export) or ("", "")) == name
+
+        return await self._look_again(cluster, is_held)
 
     async def schema(self, cluster: str, name: str) -> Outcome:
         """Look again at exports that offer a schema."""
+
+        def is_offering(export: Object) -> bool:
+            return any(resource["schema"] == name for resource in resources(export))
+
+        return await self._look_again(cluster, is_offering)
+
+    async def _look_again(self, cluster: str, concerns: Callable[[Object], bool]) -> Outcome:
         exports = await self._objects.read_all(api_exports(), cluster)
-        await self._stamp(
-            PutRevision(index.work_item("apiexport", cluster, export["metadata"]["name"]))
-            for export in exports
-            if any(resource["schema"] == name for resource in resources(export))
-        )
+        names = [export["metadata"]["name"] for export in exports if concerns(export)]
+        await self._queue(_item("apiexport", cluster, name) for name in names)
         return DONE
 
     # ------------------------------------------------------------------------- slices
 
     async def slices(self, cluster: str, export: str) -> Outcome:
         """Look again at all slices of an export."""
-        await self._stamp(_of_slices(self._objects, cluster, export))
+        await self._queue(_of_slices(self._objects, cluster, export))
         return DONE
 
     async def partition(self, cluster: str, name: str) -> Outcome:
         """Look again at slices that name a partition."""
         slices = await self._objects.read_all(endpoint_slices(), cluster)
-        await self._stamp(
-            PutRevision(index.work_item("slice", cluster, endpoint_slice["metadata"]["name"]))
-            for endpoint_slice in slices
-            if (endpoint_slice.get("spec") or {}).get("partition") == name
-        )
+        named = [endpoint_slice for endpoint_slice in slices if _partition(endpoint_slice) == name]
+        names = [endpoint_slice["metadata"]["name"] for endpoint_slice in named]
+        await self._queue(_item("slice", cluster, slice_name) for slice_name in names)
         return DONE
 
     async def departed(self, cluster: str, _name: str) -> Outcome:
@@ -173,12 +175,10 @@ class ExportController:
         store = self._objects.store
         for key, _ in store.index_scan(index.consumers_of(cluster)):
             _, _, _, consumer, binding = key.decode().split("\0")
-            await self._stamp([PutRevision(index.work_item("apibinding", consumer, binding))])
+            await self._queue([_item("apibinding", consumer, binding)])
         for key, _ in store.index_scan(index.slices_of(cluster)):
             _, _, _, slice_cluster, name = key.decode().split("\0")
-            await self._stamp(
-                [PutRevision(index.work_item("slice", slice_cluster, name)), Index(key, None)]
-            )
+            await self._queue([_item("slice", slice_cluster, name), Index(key, None)])
         return DONE
 
     async def endpoint_slice(self, cluster: str, name: str) -> Outcome:
@@ -188,36 +188,28 @@ class ExportController:
         if slice_object is None:
             return DONE
         reference = named_export(slice_object)
-        if not reference.get("name"):
+        export_name = reference.get("name")
+        if not export_name:
             return DONE  # of no export
         with Notes(self._objects.store) as notes:
             owner = self._owner(cluster, reference)
-        read = notes.basis()
-        exported = Target(api_exports(), owner, "", reference["name"])
+        basis = notes.basis()
+        exported = Target(api_exports(), owner, "", export_name)
         export = await self._objects.read(exported) if owner else None
-        consumer = index.consumer(owner, reference["name"])
-        bound = export is not None and bool(self._objects.store.index_scan(consumer, limit=1))
+        first_consumer = self._objects.store.index_scan(index.consumer(owner, export_name), limit=1)
+        is_bound = export is not None and bool(first_consumer)
         problem = self._partition_problem(cluster, slice_object)
 
-        async def change(old: Object) -> Change:
-            new = await self._objects.copy(target, old)
-            status = new.setdefault("status", {})
+        def publish(endpoint_slice: Object) -> list[Write]:
+            status = endpoint_slice.setdefault("status", {})
             status.pop("endpoints", None)
-            if bound and not problem:
-                status["endpoints"] = [{"url": view_url(self._url, owner, reference["name"])}]
-            if export is None:
-                text = f"Error getting APIExport {reference.get('path', '')}:{reference['name']}"
-                conditions.mark_false(new, "APIExportValid", "APIExportNotFound", text)
-            else:
-                conditions.mark_true(new, "APIExportValid")
-            if problem:
-                conditions.mark_false(new, "PartitionValid", "PartitionInvalidReference", problem)
-            else:
-                conditions.mark_true(new, "PartitionValid")
-            return Change(new, self._filed(owner, target, reference["name"]))
+            if is_bound and not problem:
+                status["endpoints"] = [{"url": view_url(self._url, owner, export_name)}]
+            _judge_slice(endpoint_slice, reference, export, problem)
+            return self._filed(owner, target, export_name)
 
-        await self._objects.adjust(target, change)
-        return DONE if owner else Again(_UNRESOLVED, read)
+        await self._objects.transition(target, publish)
+        return DONE if owner else Again(_UNRESOLVED, basis)
 
     def _filed(self, owner: str, target: Target, export: str) -> list[Write]:
         """Return what files a slice with an export, unless it is: a path may come to be later."""
@@ -232,9 +224,9 @@ class ExportController:
             return ""
 
     def _partition_problem(self, cluster: str, endpoint_slice: Object) -> str:
-        name = (endpoint_slice.get("spec") or {}).get("partition") or ""
-        partition = Target(self._kinds.partitions, cluster, "", name)
-        if not name or self._objects.record(partition) is not None:
+        name = _partition(endpoint_slice)
+        target = Target(self._kinds.partitions, cluster, "", name)
+        if not name or self._objects.record(target) is not None:
             return ""
         return f"Partition {name} not found"
 
@@ -243,19 +235,44 @@ class ExportController:
     async def workspace_type(self, cluster: str, name: str) -> Outcome:
         """Publish the URLs of a type's virtual workspaces."""
 
+        def publish(workspace_type: Object) -> None:
+            type_status(workspace_type, self._url, cluster)
+
         target = Target(self._kinds.workspace_types, cluster, "", name)
-
-        async def change(old: Object) -> Change:
-            new = await self._objects.copy(target, old)
-            type_status(new, self._url, cluster)
-            return Change(new)
-
-        await self._objects.adjust(target, change)
+        await self._objects.transition(target, publish)
         return DONE
 
 
+def _item(controller: str, cluster: str, name: str) -> Write:
+    """Return the write that queues a work item."""
+    return PutRevision(index.work_item(controller, cluster, name))
+
+
+def _partition(endpoint_slice: Object) -> str:
+    """Return the partition that a slice names, "" for none."""
+    spec = spec_of(endpoint_slice)
+    name: str = spec.get("partition") or ""
+    return name
+
+
+def _judge_slice(
+    endpoint_slice: Object, reference: Mapping[str, Any], export: Object | None, problem: str
+) -> None:
+    """Set the conditions of a slice; `problem` is what is wrong with its partition."""
+    if export is None:
+        text = f"Error getting APIExport {reference.get('path', '')}:{reference['name']}"
+        conditions.mark_false(endpoint_slice, "APIExportValid", "APIExportNotFound", text)
+    else:
+        conditions.mark_true(endpoint_slice, "APIExportValid")
+    if problem:
+        reason = "PartitionInvalidReference"
+        conditions.mark_false(endpoint_slice, "PartitionValid", reason, problem)
+    else:
+        conditions.mark_true(endpoint_slice, "PartitionValid")
+
+
 def _secret(export: Object) -> tuple[str, str] | None:
-    reference = ((export.get("spec") or {}).get("identity") or {}).get("secretRef") or {}
+    reference = (spec_of(export).get("identity") or {}).get("secretRef") or {}
     if not reference.get("name"):
         return None
     return reference.get("namespace") or "", reference["name"]
@@ -277,10 +294,10 @@ def _judge_identity(export: Object, identity: str, secret: str) -> None:
 
 def _of_consumers(objects: Objects, cluster: str, export: str) -> Iterable[Write]:
     for consumer, binding, _ in consumers(objects.store, (cluster, export), ""):
-        yield PutRevision(index.work_item("apibinding", consumer, binding))
+        yield _item("apibinding", consumer, binding)
 
 
 def _of_slices(objects: Objects, cluster: str, export: str) -> Iterable[Write]:
     for key, _ in objects.store.index_scan(index.endpoint_slice(cluster, export)):
         _, _, _, slice_cluster, name = key.decode().split("\0")
-        yield PutRevision(index.work_item("slice", slice_cluster, name))
+        yield _item("slice", slice_cluster, name)

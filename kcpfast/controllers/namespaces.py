@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from kcpfast.admission.chain import Deletions
 from kcpfast.auth.tokens import ACCOUNTS
 from kcpfast.controllers.removal import Remaining, contents, remove
 from kcpfast.controllers.runtime import DONE, Again, Outcome
 from kcpfast.kcp.creation import CONFIG_MAPS, NAMESPACES, ROOT_CA, Maker, root_ca
-from kcpfast.meta.copies import copy_json
 from kcpfast.registry import index
-from kcpfast.registry.metadata import Condition, find_condition, keep_transition_time
-from kcpfast.registry.objects import Change, Objects, Target
+from kcpfast.registry.metadata import Condition, find_condition, keep_transition_time, spec_of
+from kcpfast.registry.objects import Objects, Target
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Conflict, Index
 
@@ -36,33 +37,12 @@ class NamespaceController:
         remaining, listed = Remaining(), contents(self._objects, cluster, name)
         await remove(self._objects, cluster, listed, remaining, self._deleter)
         if remaining.resources:
-            await self._say(target, remaining)
+            await self._objects.transition(target, partial(_show_remaining, remaining))
             remaining.raise_refused()
             return Again(_RETRY)
         await self._objects.store.commit([Index(index.waiting(cluster, name), None)])
-        await self._release(target)
+        await self._objects.transition(target, _release)
         return DONE
-
-    async def _release(self, target: Target) -> None:
-        async def change(old: Object) -> Change:
-            new = copy_json(old)
-            finalizers = (new.get("spec") or {}).get("finalizers") or ()
-            left = [finalizer for finalizer in finalizers if finalizer != "kubernetes"]
-            new["spec"] = {"finalizers": left} if left else {}
-            return Change(new)
-
-        await self._objects.adjust(target, change)
-
-    async def _say(self, target: Target, remaining: Remaining) -> None:
-        async def change(old: Object) -> Change:
-            new = copy_json(old)
-            conditions = _conditions(remaining)
-            for condition in conditions:
-                keep_transition_time(condition, find_condition(old, condition["type"]))
-            new.setdefault("status", {})["conditions"] = conditions
-            return Change(new)
-
-        await self._objects.adjust(target, change)
 
     async def content(self, cluster: str, name: str) -> Outcome:
         """Give a namespace back its service account and CA certificate, if they are missing."""
@@ -78,7 +58,7 @@ class NamespaceController:
         if held is None:
             maker.root_ca(name, self._ca)
         elif held.get("data") != {"ca.crt": self._ca}:
-            await self._restore(config)
+            await self._objects.transition(config, self._restore)
         if maker.writes:
             try:
                 await self._objects.store.commit(maker.writes)
@@ -86,12 +66,23 @@ class NamespaceController:
                 return Again(0.0)
         return DONE
 
-    async def _restore(self, target: Target) -> None:
-        async def change(old: Object) -> Change:
-            data = root_ca(target.namespace, self._ca)["data"]
-            return Change({**old, "data": data})
+    def _restore(self, config_map: Object) -> None:
+        config_map["data"] = root_ca(config_map["metadata"]["namespace"], self._ca)["data"]
 
-        await self._objects.adjust(target, change)
+
+def _release(namespace: Object) -> None:
+    """Remove the finalizer of Kubernetes, which stands in the spec of a namespace."""
+    finalizers = spec_of(namespace).get("finalizers") or ()
+    left = [finalizer for finalizer in finalizers if finalizer != "kubernetes"]
+    namespace["spec"] = {"finalizers": left} if left else {}
+
+
+def _show_remaining(remaining: Remaining, namespace: Object) -> None:
+    """Set the conditions that say what a namespace still waits for."""
+    conditions = _conditions(remaining)
+    for condition in conditions:
+        keep_transition_time(condition, find_condition(namespace, condition["type"]))
+    namespace.setdefault("status", {})["conditions"] = conditions
 
 
 def _conditions(remaining: Remaining) -> list[Condition]:

@@ -13,6 +13,7 @@ from kcpfast.controllers.runtime import DONE, Outcome
 from kcpfast.meta.quantity import canonical
 from kcpfast.registry import index
 from kcpfast.registry.catalog import Catalog
+from kcpfast.registry.metadata import spec_of, status_of
 from kcpfast.registry.objects import Change, Objects, Target
 from kcpfast.registry.strategies.quota import CLASSIC
 from kcpfast.resources.resource import Object
@@ -49,8 +50,8 @@ class QuotaController:
 
     async def _write(self, target: Target) -> None:
         async def change(old: Object) -> Change:
-            hard: dict[str, Any] = (old.get("spec") or {}).get("hard") or {}
-            before = (old.get("status") or {}).get("used") or {}
+            hard: dict[str, Any] = spec_of(old).get("hard") or {}
+            before = status_of(old).get("used") or {}
             used = {name: before[name] for name in hard if name in before}
             status: dict[str, Any] = {}
             if hard:

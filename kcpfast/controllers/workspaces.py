@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 
 from kcpfast.admission.chain import Deletions
 from kcpfast.controllers.removal import Remaining, StoredRange, contents, in_order, remove, sweep
@@ -24,7 +25,13 @@ from kcpfast.meta.cluster import CLUSTER_ANNOTATION, PATH_ANNOTATION
 from kcpfast.meta.copies import copy_json
 from kcpfast.registry import index, values
 from kcpfast.registry.identity import begin_deletion
-from kcpfast.registry.metadata import find_condition, remove_finalizer
+from kcpfast.registry.metadata import (
+    annotations_of,
+    find_condition,
+    remove_finalizer,
+    spec_of,
+    status_of,
+)
 from kcpfast.registry.objects import Change, Objects, Target, is_finished
 from kcpfast.registry.reader import Notes
 from kcpfast.resources.resource import Object
@@ -62,13 +69,14 @@ class WorkspaceController:
             return DONE
         if "deletionTimestamp" not in workspace_object["metadata"]:
             return await self._schedule(workspace_target) if is_waiting(workspace_object) else DONE
-        inner = (workspace_object.get("spec") or {}).get("cluster") or ""
+        inner = spec_of(workspace_object).get("cluster") or ""
         logical = await self._objects.read(target(inner)) if inner else None
         if logical is None or not _is_of(logical, workspace_target, workspace_object):
-            await self._release(workspace_target)
+            await self._objects.transition(workspace_target, _release)
             return DONE
         if "deletionTimestamp" not in logical["metadata"]:
-            await self._end(inner)
+            # Its own admission is not asked: the deletion of its Workspace was admitted.
+            await self._objects.transition(target(inner), _begin_end)
         return DONE
 
     async def _schedule(self, workspace_target: Target) -> Outcome:
@@ -90,25 +98,10 @@ class WorkspaceController:
         await self._objects.adjust(workspace_target, change)
         return outcome
 
-    async def _release(self, workspace_target: Target) -> None:
-        async def change(old: Object) -> Change:
-            new = copy_json(old)
-            remove_finalizer(new["metadata"], WORKSPACE_FINALIZER)
-            return Change(new)
-
-        await self._objects.adjust(workspace_target, change)
-
-    async def _end(self, cluster: str) -> None:
-        # Admission of the workspace itself is not asked: its owner's deletion was admitted.
-        async def change(old: Object) -> Change:
-            return Change(_ending(old))
-
-        await self._objects.adjust(target(cluster), change)
-
     def _end_along(self, workspace_target: Target, workspace: Object) -> Sequence[Write]:
         """Return what lets the logical cluster of a nested Workspace end with the asking for it."""
         resource = workspace_target.resource
-        inner = (workspace.get("spec") or {}).get("cluster")
+        inner = spec_of(workspace).get("cluster")
         if (resource.group, resource.plural) != WORKSPACES_PLACE or not inner:
             return ()
         logical = target(inner)
@@ -118,7 +111,8 @@ class WorkspaceController:
         old = values.decode(logical.resource, *record)
         if "deletionTimestamp" in old["metadata"] or not _is_of(old, workspace_target, workspace):
             return ()
-        new = _ending(old)
+        new = copy_json(old)
+        _begin_end(new)
         put = Put(logical.key(), values.encode(logical.resource, new), record.revision)
         return [put, *self._objects.index_writes(logical, old, new)]
 
@@ -131,7 +125,7 @@ class WorkspaceController:
             return DONE
         if "deletionTimestamp" in logical["metadata"]:
             return await self._delete(cluster, logical)
-        if BINDINGS_INITIALIZER in ((logical.get("status") or {}).get("initializers") or ()):
+        if BINDINGS_INITIALIZER in (status_of(logical).get("initializers") or ()):
             return await self._bind(cluster, logical)
         await self._advance(cluster, logical)
         return DONE
@@ -146,22 +140,14 @@ class WorkspaceController:
             return Again(_BIND_RETRY)
         incomplete, missing = await self._ask_for_all(cluster, own, kind)
         if incomplete:
-            await self._tell_incomplete(cluster, incomplete)
+            show = partial(_show_incomplete, incomplete)
+            await self._objects.transition(target(cluster), show)
         if missing:
             return Again(_BIND_RETRY)
         if incomplete:
             return DONE  # a binding that is bound asks for the next step itself
 
-        async def change(old: Object) -> Change:
-            new = copy_json(old)
-            waiting = (new.get("status") or {}).get("initializers") or ()
-            set_initializers(new, [name for name in waiting if name != BINDINGS_INITIALIZER])
-            for kind in ("APIBindingsInitialized", "APIBindingsReconciled"):
-                conditions.mark_true(new, kind)
-            relabel(new)
-            return Change(new)
-
-        await self._objects.adjust(target(cluster), change)
+        await self._objects.transition(target(cluster), _finish_binding)
         return DONE  # what changed asks for the next step itself
 
     async def _ask_for_all(
@@ -186,34 +172,15 @@ class WorkspaceController:
                 incomplete.append(asked.name)
         return incomplete, missing
 
-    async def _tell_incomplete(self, cluster: str, names: Sequence[str]) -> None:
-        text = f"APIBinding(s) not yet fully bound: {', '.join(sorted(names))}"
-
-        async def change(old: Object) -> Change:
-            new = copy_json(old)
-            reason = "WaitingOnAPIBindings"
-            conditions.mark_false(new, "APIBindingsInitialized", reason, text, "Info")
-            return Change(new)
-
-        await self._objects.adjust(target(cluster), change)
-
     async def _advance(self, cluster: str, logical: Object) -> None:
-        status = logical.get("status") or {}
+        status = status_of(logical)
         if status.get("phase") == "Initializing" and not status.get("initializers"):
-
-            async def change(old: Object) -> Change:
-                new = copy_json(old)
-                set_phase(new, "Ready")
-                set_initializers(new, ())
-                relabel(new)
-                return Change(new)
-
-            await self._objects.adjust(target(cluster), change)
+            await self._objects.transition(target(cluster), _become_ready)
             logical = self._objects.load(target(cluster))
         await self._mirror(logical)
 
     async def _delete(self, cluster: str, logical: Object) -> Outcome:
-        if (logical.get("status") or {}).get("terminators"):
+        if status_of(logical).get("terminators"):
             await self._mirror(logical)
             return DONE
         if await self._sweep(cluster, logical, _SWEPT):
@@ -282,7 +249,7 @@ class WorkspaceController:
 
         Otherwise, and if it is not released in this commit, it is asked to look itself.
         """
-        owner = (logical.get("spec") or {}).get("owner")
+        owner = spec_of(logical).get("owner")
         if not owner:
             return []
         workspace_target = Target(self._kinds.workspaces, owner["cluster"], "", owner["name"])
@@ -290,7 +257,7 @@ class WorkspaceController:
         if record is None:
             return []
         old = values.decode(workspace_target.resource, *record)
-        mine = (old.get("spec") or {}).get("cluster") == cluster
+        mine = spec_of(old).get("cluster") == cluster
         if not mine or "deletionTimestamp" not in old["metadata"]:
             return []
         new = old | {"metadata": dict(old["metadata"])}
@@ -301,83 +268,107 @@ class WorkspaceController:
         return [Put(workspace_target.key(), value, record.revision), *carried]
 
     async def _say(self, cluster: str, remaining: Remaining) -> None:
-        async def change(old: Object) -> Change:
-            new = copy_json(old)
-            text = remaining.resources_text()
-            if remaining.finalizers:
-                text += "; " + remaining.finalizers_text("logical cluster")
-            set_phase(new, "Deleting")
-            reason, severity = "SomeResourcesRemain", "Info"
-            if remaining.refused:
-                text += "; " + remaining.refused_text()
-                reason, severity = "ContentDeletionFailed", "Error"
-            conditions.mark_false(new, "WorkspaceContentDeleted", reason, text, severity)
-            return Change(new)
-
-        await self._objects.adjust(target(cluster), change)
+        """Say on a LogicalCluster, and on its Workspace, what is still there."""
+        await self._objects.transition(target(cluster), partial(_show_remaining, remaining))
         logical = await self._objects.read(target(cluster))
         if logical is not None:
             await self._mirror(logical)
 
     async def _mirror(self, logical: Object) -> None:
         """Show phase, initializers and conditions of a LogicalCluster on its Workspace."""
-        owner = (logical.get("spec") or {}).get("owner")
+        owner = spec_of(logical).get("owner")
         if not owner:
             return
-        status = logical.get("status") or {}
-        mirrored = ("WorkspaceInitialized", "WorkspaceContentDeleted")
-
         workspace_target = Target(self._kinds.workspaces, owner["cluster"], "", owner["name"])
 
-        async def change(old: Object) -> Change:
-            if not _is_of(logical, workspace_target, old):
-                return Change(old)
-            new = copy_json(old)
-            set_phase(new, status.get("phase", ""))
-            for key in ("initializers", "terminators"):
-                if status.get(key):
-                    new["status"][key] = status[key]
-                else:
-                    new["status"].pop(key, None)
-            for kind in mirrored:
-                condition = find_condition(logical, kind)
-                if condition is not None:
-                    conditions.put(new, condition)
-            _shorten_owner(new)
-            return Change(new)
+        def show(workspace: Object) -> None:
+            if _is_of(logical, workspace_target, workspace):
+                _copy_status(logical, workspace)
 
-        await self._objects.adjust(workspace_target, change)
+        await self._objects.transition(workspace_target, show)
+
+
+def _release(workspace: Object) -> None:
+    remove_finalizer(workspace["metadata"], WORKSPACE_FINALIZER)
+
+
+def _finish_binding(logical: Object) -> None:
+    """Take a LogicalCluster whose bindings are bound off the list of who waits for them."""
+    waiting = status_of(logical).get("initializers") or ()
+    set_initializers(logical, [name for name in waiting if name != BINDINGS_INITIALIZER])
+    for kind in ("APIBindingsInitialized", "APIBindingsReconciled"):
+        conditions.mark_true(logical, kind)
+    relabel(logical)
+
+
+def _show_incomplete(names: Sequence[str], logical: Object) -> None:
+    text = f"APIBinding(s) not yet fully bound: {', '.join(sorted(names))}"
+    reason = "WaitingOnAPIBindings"
+    conditions.mark_false(logical, "APIBindingsInitialized", reason, text, "Info")
+
+
+def _become_ready(logical: Object) -> None:
+    set_phase(logical, "Ready")
+    set_initializers(logical, ())
+    relabel(logical)
+
+
+def _show_remaining(remaining: Remaining, logical: Object) -> None:
+    """Say on a LogicalCluster that is being deleted what is still in it."""
+    text = remaining.resources_text()
+    if remaining.finalizers:
+        text += "; " + remaining.finalizers_text("logical cluster")
+    reason, severity = "SomeResourcesRemain", "Info"
+    if remaining.refused:
+        text += "; " + remaining.refused_text()
+        reason, severity = "ContentDeletionFailed", "Error"
+    set_phase(logical, "Deleting")
+    conditions.mark_false(logical, "WorkspaceContentDeleted", reason, text, severity)
+
+
+def _copy_status(logical: Object, workspace: Object) -> None:
+    """Copy to a Workspace what it shows of its LogicalCluster."""
+    status = status_of(logical)
+    set_phase(workspace, status.get("phase", ""))
+    for key in ("initializers", "terminators"):
+        if status.get(key):
+            workspace["status"][key] = status[key]
+        else:
+            workspace["status"].pop(key, None)
+    for kind in ("WorkspaceInitialized", "WorkspaceContentDeleted"):
+        condition = find_condition(logical, kind)
+        if condition is not None:
+            conditions.put(workspace, condition)
+    _shorten_owner(workspace)
 
 
 def is_waiting(workspace: Object) -> bool:
     """Tell whether a Workspace was not scheduled yet; one that is mounted never is."""
-    spec = workspace.get("spec") or {}
+    spec = spec_of(workspace)
     return not (spec.get("cluster") or spec.get("mount"))
 
 
 def _is_of(logical: Object, workspace_target: Target, workspace: Object) -> bool:
     """Tell whether a logical cluster and a Workspace name each other: neither is believed alone."""
-    owner = (logical.get("spec") or {}).get("owner") or {}
-    named = (workspace.get("spec") or {}).get("cluster")
-    cluster = (logical["metadata"].get("annotations") or {}).get(CLUSTER_ANNOTATION)
+    owner = spec_of(logical).get("owner") or {}
+    named = spec_of(workspace).get("cluster")
+    cluster = annotations_of(logical).get(CLUSTER_ANNOTATION)
     place = (owner.get("cluster"), owner.get("name"), owner.get("uid"))
     uid = workspace["metadata"]["uid"]
     return named == cluster and place == (workspace_target.cluster, workspace_target.name, uid)
 
 
-def _ending(logical: Object) -> Object:
-    """Return a LogicalCluster that is being deleted."""
-    new: Object = copy_json(logical)
-    begin_deletion(new)
-    waits = bool((new.get("status") or {}).get("terminators"))
-    set_phase(new, "Terminating" if waits else "Deleting")
-    relabel(new)
-    return new
+def _begin_end(logical: Object) -> None:
+    """Mark a LogicalCluster as being deleted."""
+    begin_deletion(logical)
+    waits = bool(status_of(logical).get("terminators"))
+    set_phase(logical, "Terminating" if waits else "Deleting")
+    relabel(logical)
 
 
 def _shorten_owner(workspace: Object) -> None:
     """Once a Workspace is Ready, only the name of its owner stays on it."""
-    annotations = workspace["metadata"].get("annotations") or {}
+    annotations = annotations_of(workspace)
     if workspace["status"]["phase"] == "Ready" and creation.OWNER_ANNOTATION in annotations:
         annotations[creation.OWNER_ANNOTATION] = creation.short_owner(
             annotations[creation.OWNER_ANNOTATION]

@@ -12,6 +12,7 @@ from kcpfast.kcp.exports import Offer
 from kcpfast.meta.cluster import export_hash
 from kcpfast.registry import index
 from kcpfast.registry.catalog import CatalogRow, drop_row, file_row
+from kcpfast.registry.metadata import spec_of, status_of
 from kcpfast.registry.objects import IndexHook, Target
 from kcpfast.resources.definition import storage_of
 from kcpfast.resources.resource import Object, Origin
@@ -31,16 +32,14 @@ def labels(export_cluster: str, export: str) -> dict[str, str]:
 
 def reference(binding: Object) -> Mapping[str, Any]:
     """Return the export that a binding refers to: name and path."""
-    export: Mapping[str, Any] = ((binding.get("spec") or {}).get("reference") or {}).get(
-        "export"
-    ) or {}
+    export: Mapping[str, Any] = (spec_of(binding).get("reference") or {}).get("export") or {}
     return export
 
 
 def in_force(export: Object, binding: Object) -> list[dict[str, Any]]:
     """Return the claims that an export makes and a binding accepts."""
-    offered = (export.get("spec") or {}).get("permissionClaims") or ()
-    return claims.in_force(offered, (binding.get("spec") or {}).get("permissionClaims") or ())
+    offered = spec_of(export).get("permissionClaims") or ()
+    return claims.in_force(offered, spec_of(binding).get("permissionClaims") or ())
 
 
 def bound_resources(
@@ -176,7 +175,7 @@ def index_hooks(store: Store) -> IndexHook:
             return
         gone = old or {}
         if owner:
-            applied = (gone.get("status") or {}).get("appliedPermissionClaims") or ()
+            applied = status_of(gone).get("appliedPermissionClaims") or ()
             export = reference(gone).get("name") or ""
             yield from claims.index_writes(cluster, export_hash(owner, export), applied, ())
         for key, row in _rows(store, cluster, name, gone):
@@ -190,7 +189,7 @@ def _rows(
     store: Store, cluster: str, name: str, binding: Object
 ) -> Iterable[tuple[bytes, CatalogRow]]:
     """Yield the catalog rows that a binding brought, by their keys."""
-    for bound in (binding.get("status") or {}).get("boundResources") or ():
+    for bound in status_of(binding).get("boundResources") or ():
         key = index.resource(cluster, bound["group"], bound["resource"])
         data = store.index_get(key)
         row = CatalogRow.decode(data) if data is not None else None
@@ -200,5 +199,5 @@ def _rows(
 
 def _owner(binding: Object | None) -> str:
     """Return the cluster of the export that a binding is filed with, "" for none."""
-    status = (binding or {}).get("status") or {}
+    status = status_of(binding)
     return status.get("apiExportClusterName") or ""

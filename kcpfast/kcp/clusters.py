@@ -13,6 +13,7 @@ from kcpfast.meta.texts import embedded_object, signed
 from kcpfast.meta.user import Attributes, User
 from kcpfast.registry import index, values
 from kcpfast.registry.derived import Derived
+from kcpfast.registry.metadata import annotations_of, spec_of, status_of
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.registry.reader import Reader
 from kcpfast.resources.resource import Object
@@ -160,8 +161,8 @@ def falls_asleep(before: bytes | None, after: bytes | None) -> bool:
 
 
 def _state(logical: Object) -> ClusterState:
-    annotations = logical["metadata"].get("annotations") or {}
-    status = logical.get("status") or {}
+    annotations = annotations_of(logical)
+    status = status_of(logical)
     return ClusterState(
         status.get("phase", ""),
         annotations.get(names.PATH_ANNOTATION, ""),
@@ -178,7 +179,7 @@ def _state(logical: Object) -> ClusterState:
 
 def _home_of(logical: Object) -> tuple[str, str]:
     """Return whose home a logical cluster is: it has a maker, and no Workspace stands for it."""
-    spec = logical.get("spec") or {}
+    spec = spec_of(logical)
     maker = spec.get("createdBy") or {}
     if spec.get("owner") or not maker:
         return "", ""
@@ -196,7 +197,7 @@ def lock_writes(objects: Objects, cluster: str, holders: Mapping[str, Lock | Non
     if record is None:
         return []
     old = objects.load(logical_target)
-    annotations = old["metadata"].get("annotations") or {}
+    annotations = annotations_of(old)
     before = embedded_object(annotations.get(LOCK_ANNOTATION) or "")
     after = {key: before[key] for key in before if key not in holders}
     after |= {key: lock for key, lock in holders.items() if lock is not None}

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kcpfast.meta.texts import embedded
+from kcpfast.registry.metadata import annotations_of
 from kcpfast.resources.resource import Convert, Object, Resource
 
 V1ALPHA2_PREFIX = "apis.v1alpha2.kcp.io/"
@@ -137,7 +138,7 @@ def attach(system: dict[tuple[str, str, str], Resource]) -> None:
 
 def check(plural: str, obj: Object) -> None:
     """Raise Malformed if the parked parts of an object (in either version) cannot be read."""
-    annotations = obj["metadata"].get("annotations") or {}
+    annotations = annotations_of(obj)
     places = _EXPORT_CLAIMS if plural == "apiexports" else _BINDING_CLAIMS
     for place in places:
         for key in (place.parked, place.kept):
@@ -167,7 +168,7 @@ def _converting(
 def _shallow(obj: Object) -> tuple[Object, dict[str, str]]:
     """Return a copy whose metadata, spec and status may be changed, and its annotations."""
     new = {key: dict(value) if isinstance(value, dict) else value for key, value in obj.items()}
-    return new, dict(new["metadata"].get("annotations") or {})
+    return new, dict(annotations_of(new))
 
 
 def _list(annotations: Mapping[str, str], key: str) -> list[AnnotatedClaim]:
@@ -202,7 +203,7 @@ def _text(value: Any) -> str:
 def keep_status(obj: Object, old: Object | None) -> None:
     """Put back, in place, the parked parts of a status: they are no more the client's to write than
     the rest of it is."""
-    given = obj["metadata"].get("annotations") or {}
+    given = annotations_of(obj)
     was = ((old or {}).get("metadata") or {}).get("annotations") or {}
     keys = {key for place in _BINDING_CLAIMS if place.section == "status" for key in place[2:4]}
     kept = {key: value for key, value in given.items() if key not in keys}

@@ -19,6 +19,7 @@ from kcpfast.kcp.lifecycle import PHASE_LABEL
 from kcpfast.meta.cluster import PATH_ANNOTATION, default_binding_name, export_hash
 from kcpfast.meta.texts import embedded
 from kcpfast.registry import index
+from kcpfast.registry.metadata import status_of
 from kcpfast.registry.objects import IndexHook, Objects, Target
 from kcpfast.resources.builtin import BY_PLACE
 from kcpfast.resources.resource import Object
@@ -271,7 +272,7 @@ def load_export(objects: Objects, cluster: str, path: str, name: str) -> Export 
     not exist.
     """
     export = find_export(objects, cluster, name)
-    identity = ((export or {}).get("status") or {}).get("identityHash") or ""
+    identity = status_of(export).get("identityHash") or ""
     if export is None or not identity or len(resources(export)) > _MOST_OFFERS:
         return None
     claims = export["spec"].get("permissionClaims") or ()

@@ -14,6 +14,7 @@ from kcpfast.meta.cluster import identity_hash
 from kcpfast.meta.errors import ApiError
 from kcpfast.registry import index
 from kcpfast.registry.derived import Kept
+from kcpfast.registry.metadata import spec_of
 from kcpfast.registry.objects import IndexHook, Objects, Target
 from kcpfast.registry.values import decode
 from kcpfast.resources import definition
@@ -61,7 +62,7 @@ def hash_of_secret(secret: Object) -> str:
 
 def resources(export: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the resources that an export (v1alpha2) offers."""
-    listed: list[dict[str, Any]] = (export.get("spec") or {}).get("resources") or []
+    listed: list[dict[str, Any]] = spec_of(export).get("resources") or []
     return listed
 
 
@@ -127,7 +128,7 @@ def view_url(base: str, cluster: str, export: str) -> str:
 
 def named_export(endpoint_slice: Object | None) -> Mapping[str, Any]:
     """Return the reference (`path`, `name`) of an APIExportEndpointSlice, empty if it has none."""
-    spec = (endpoint_slice or {}).get("spec") or {}
+    spec = spec_of(endpoint_slice)
     reference: Mapping[str, Any] = spec.get("export") or {}
     return reference
 

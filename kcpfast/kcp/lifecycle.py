@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from kcpfast.kcp import conditions
 from kcpfast.registry import index
+from kcpfast.registry.metadata import status_of
 from kcpfast.registry.objects import Target
 from kcpfast.resources.resource import Object
 from kcpfast.store.contract import Index, Store, Write
@@ -25,7 +26,7 @@ def label(prefix: str, name: str) -> tuple[str, str]:
 
 def relabel(obj: Object) -> None:
     """Give a LogicalCluster the labels that its status asks for, and no other of their kind."""
-    status, meta = obj.get("status") or {}, obj["metadata"]
+    status, meta = status_of(obj), obj["metadata"]
     labels = {
         key: value
         for key, value in (meta.get("labels") or {}).items()

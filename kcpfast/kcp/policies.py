@@ -13,6 +13,7 @@ from kcpfast.meta.cluster import SYSTEM_ADMIN
 from kcpfast.meta.user import Attributes, User
 from kcpfast.registry.catalog import Catalog
 from kcpfast.registry.derived import Derived
+from kcpfast.registry.metadata import spec_of
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.registry.reader import Reader
 
@@ -59,7 +60,7 @@ class Policies:
     def _has_policy(self, cluster: str, export: str) -> bool:
         def read() -> bool:
             export_object = self._objects.find(Target(api_exports(), cluster, "", export))
-            spec = (export_object or {}).get("spec") or {}
+            spec = spec_of(export_object)
             policy = spec.get("maximalPermissionPolicy") or {}
             return policy.get("local") is not None
 

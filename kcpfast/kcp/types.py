@@ -10,6 +10,7 @@ from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.kinds import Exported
 from kcpfast.meta.cluster import PATH_ANNOTATION, ROOT, split
 from kcpfast.meta.errors import ApiError
+from kcpfast.registry.metadata import annotations_of, spec_of
 from kcpfast.registry.objects import Target
 from kcpfast.resources.resource import Object
 
@@ -62,9 +63,9 @@ class Types:
         type_object = self._clusters.objects.find(target)
         if type_object is None:
             return None
-        annotations = type_object["metadata"].get("annotations") or {}
+        annotations = annotations_of(type_object)
         path = annotations.get(PATH_ANNOTATION) or self._clusters.path_of(cluster)
-        return WorkspaceType(cluster, path, name, type_object.get("spec") or {})
+        return WorkspaceType(cluster, path, name, spec_of(type_object))
 
     def search(self, path: str, name: str) -> WorkspaceType | None:
         """Return the type of a name in a workspace, the ones above it, or root."""

@@ -26,7 +26,13 @@ from kcpfast.meta.selectors import check_object, from_object, matches
 from kcpfast.meta.texts import embedded
 from kcpfast.meta.user import Attributes, User, user_of
 from kcpfast.registry import index, values
-from kcpfast.registry.metadata import add_finalizer, find_condition
+from kcpfast.registry.metadata import (
+    add_finalizer,
+    annotations_of,
+    find_condition,
+    spec_of,
+    status_of,
+)
 from kcpfast.registry.naming import Claimed
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.resources.resource import Object
@@ -199,8 +205,8 @@ class Workspaces:
     def _admit_update(self, review: Review) -> None:
         """What a workspace was given when it was scheduled is not for users to change."""
         self._check_owner(review)
-        old = (review.old or {}).get("spec") or {}
-        new = review.obj.get("spec") or {}
+        old = spec_of(review.old)
+        new = spec_of(review.obj)
         if old.get("cluster") and not new.get("cluster"):
             raise review.refuse("spec.cluster cannot be unset")
         if is_master(review.user, review.target.cluster):
@@ -231,7 +237,7 @@ class Workspaces:
 
         Its owner is asked anew what they may; if that is not enough the Workspace says so.
         """
-        annotations = obj["metadata"].get("annotations") or {}
+        annotations = annotations_of(obj)
         creator = embedded(annotations.get(creation.OWNER_ANNOTATION) or "", _Creator)
         type_reference = obj["spec"].get("type") or {}
         chosen = self.types.at(type_reference.get("path") or "", type_reference.get("name") or "")
@@ -411,8 +417,8 @@ class Workspaces:
 def is_complete(binding: Object) -> bool:
     """Tell whether a binding has come as far as a new workspace waits for."""
     status, accepted = (
-        binding.get("status") or {},
-        (binding.get("spec") or {}).get("permissionClaims"),
+        status_of(binding),
+        spec_of(binding).get("permissionClaims"),
     )
     applied = find_condition(binding, "PermissionClaimsApplied")
     return status.get("phase") == "Bound" and (
@@ -444,7 +450,7 @@ def _compact(value: Any) -> str:
 def index_hooks(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
     """File the path of a workspace."""
     key = index.path(target.cluster, target.name)
-    before = ((old or {}).get("spec") or {}).get("cluster")
-    after = ((new or {}).get("spec") or {}).get("cluster")
+    before = spec_of(old).get("cluster")
+    after = spec_of(new).get("cluster")
     if before != after:
         yield Index(key, after.encode() if after else None)

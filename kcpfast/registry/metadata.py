@@ -1,4 +1,4 @@
-"""Finalizers and conditions: how they are read and changed, for every room that does so.
+"""Parts that objects have in common: finalizers and conditions, read and changed in one way.
 
 The two flavours of conditions differ in when `lastTransitionTime` moves. Kubernetes' own kinds
 move it when the status changes (`set_conditions`, as SetCRDCondition of apiextensions-apiserver);
@@ -14,6 +14,22 @@ from kcpfast.meta.objectmeta import now
 from kcpfast.resources.resource import Object
 
 Condition = dict[str, Any]
+_EMPTY: Mapping[str, Any] = {}
+
+
+def spec_of(obj: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the spec of an object to look at, empty if there is no object or no spec."""
+    return (obj or _EMPTY).get("spec") or {}
+
+
+def status_of(obj: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the status of an object to look at, empty if there is no object or no status."""
+    return (obj or _EMPTY).get("status") or {}
+
+
+def annotations_of(obj: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the annotations of an object to look at, empty if it has none."""
+    return obj["metadata"].get("annotations") or {}
 
 
 def set_finalizers(meta: dict[str, Any], finalizers: list[str]) -> None:
@@ -39,8 +55,7 @@ def remove_finalizer(meta: dict[str, Any], name: str) -> None:
 
 def conditions_of(obj: Object) -> list[Condition]:
     """Return a copy of the list of an object's conditions, empty if it has none."""
-    status = obj.get("status") or {}
-    return list(status.get("conditions") or ())
+    return list(status_of(obj).get("conditions") or ())
 
 
 def find_condition(obj: Object, kind: str) -> Condition | None:

@@ -21,6 +21,7 @@ from kcpfast.meta.errors import ApiError, Cause, field_invalid, field_required, 
 from kcpfast.meta.names import dns_subdomain
 from kcpfast.meta.selectors import check_object
 from kcpfast.meta.user import Attributes, User
+from kcpfast.registry.metadata import spec_of
 from kcpfast.registry.objects import Target
 from kcpfast.resources.resource import Object
 
@@ -148,7 +149,7 @@ def _check_stored(review: Review) -> None:
     if causes:
         raise invalid(stored.kind, APIS_GROUP, review.name, causes)
     if review.place == API_BINDINGS_PLACE:
-        _check_selectors(review, (stored_object.get("spec") or {}).get("permissionClaims") or ())
+        _check_selectors(review, spec_of(stored_object).get("permissionClaims") or ())
 
 
 # ------------------------------------------------------------------------- exports
@@ -166,7 +167,7 @@ def _admit_export(review: Review) -> None:
 
 
 def _export_causes(export: Object) -> list[Cause]:
-    spec = export.get("spec") or {}
+    spec = spec_of(export)
     causes = []
     for number, resource in enumerate(spec.get("resources") or ()):
         ending = suffix(resource.get("name") or "", resource.get("group") or "")
@@ -192,7 +193,7 @@ def _export_causes(export: Object) -> list[Cause]:
 
 def _reference(obj: Object) -> Mapping[str, Any]:
     """Return the export that a binding, or a slice, refers to."""
-    spec = obj.get("spec") or {}
+    spec = spec_of(obj)
     reference: Mapping[str, Any] = (spec.get("reference") or spec).get("export") or {}
     return reference
 
@@ -217,7 +218,7 @@ def _admit_binding(review: Review, binders: Binders) -> None:
         meta["labels"] = (meta.get("labels") or {}) | {EXPORT_LABEL: value}
     if "deletionTimestamp" not in meta and BINDING_FINALIZER not in (meta.get("finalizers") or ()):
         meta["finalizers"] = [*(meta.get("finalizers") or ()), BINDING_FINALIZER]
-    answers = (obj.get("spec") or {}).get("permissionClaims") or ()
+    answers = spec_of(obj).get("permissionClaims") or ()
     for answer in answers:
         answer.setdefault("state", "")  # so that it is refused as a value, not as missing
     if review.resource.to_storage is None:

@@ -16,6 +16,7 @@ from kcpfast.kcp.authorizer import Authorizer, is_master
 from kcpfast.meta.errors import ApiError, field_forbidden, invalid
 from kcpfast.meta.user import Attributes
 from kcpfast.registry.catalog import Catalog
+from kcpfast.registry.metadata import spec_of
 from kcpfast.registry.objects import Objects, Target
 from kcpfast.resources.builtin import BY_PLACE
 
@@ -89,7 +90,7 @@ class Parameters:
 
 
 def _spec(obj: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    return (obj or {}).get("spec") or {}
+    return spec_of(obj)
 
 
 def _refusal(review: Review, field: str, message: str) -> ApiError:

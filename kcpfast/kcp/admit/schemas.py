@@ -14,6 +14,7 @@ from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
 from kcpfast.kcp import kinds
 from kcpfast.meta.cluster import ROOT
 from kcpfast.meta.errors import OMITTED, Cause, field_invalid, field_required
+from kcpfast.registry.metadata import spec_of
 from kcpfast.registry.strategies import crd
 from kcpfast.registry.typed import type_causes
 from kcpfast.resources.resource import Object
@@ -52,7 +53,7 @@ def _check_free(review: Review, is_static: Callable[[str, str], bool]) -> None:
     Admission, claims, policies and what goes with a write know a resource by group and plural:
     there is one of that name. Root defines kcp's own.
     """
-    spec = review.obj.get("spec") or {}
+    spec = spec_of(review.obj)
     group, plural = spec.get("group") or "", (spec.get("names") or {}).get("plural") or ""
     cluster = review.target.cluster
     is_served = is_static(group, plural) or f"{plural}.{group}" in kinds.schemas()["exported"]
@@ -78,7 +79,7 @@ def _refuse(review: Review, causes: Iterable[Cause]) -> None:
 
 
 def _check(obj: Object) -> list[Cause]:
-    spec = obj.get("spec") or {}
+    spec = spec_of(obj)
     group, names = spec.get("group") or "", spec.get("names") or {}
     causes = _check_name(obj["metadata"].get("name") or "", names.get("plural") or "", group)
     if group not in _SHORT_GROUPS:

@@ -17,6 +17,7 @@ from kcpfast.kcp.creation import DELETION_FINALIZER
 from kcpfast.kcp.lifecycle import relabel
 from kcpfast.meta.cluster import ROOT
 from kcpfast.meta.user import BOOTSTRAPPER_GROUP, CLUSTER_ADMIN_GROUPS, MASTERS
+from kcpfast.registry.metadata import spec_of, status_of
 from kcpfast.resources.resource import Object
 
 CLUSTERS = ("core.kcp.io", "logicalclusters")
@@ -53,7 +54,7 @@ def _admit_type(review: Review, binders: Binders) -> None:
     if obj["metadata"].get("name") == "root" and cluster != ROOT:
         raise review.refuse("root workspace type can only be created in root cluster")
     path = binders.path_of(cluster)
-    for reference in _references(obj.get("spec") or {}):
+    for reference in _references(spec_of(obj)):
         reference.setdefault("path", path)
     before = _defaults(review.old or {})
     for bound in _defaults(obj) - before:
@@ -71,7 +72,7 @@ def _references(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _defaults(obj: Object) -> set[tuple[str, str]]:
-    listed = (obj.get("spec") or {}).get("defaultAPIBindings") or ()
+    listed = spec_of(obj).get("defaultAPIBindings") or ()
     return {(reference.get("path") or "", reference.get("export") or "") for reference in listed}
 
 
@@ -88,7 +89,7 @@ def _create_cluster(review: Review) -> None:
 
 
 def _delete_cluster(review: Review) -> None:
-    spec = (review.old or {}).get("spec") or {}
+    spec = spec_of(review.old)
     if not spec.get("directlyDeletable") and not _is_keeper(review):
         raise review.refuse("LogicalCluster cannot be deleted")
 
@@ -110,7 +111,7 @@ def _update_cluster(review: Review) -> None:
 def _check_inactive(review: Review) -> None:
     annotations = review.obj["metadata"].get("annotations") or {}
     before = (review.old or {})["metadata"].get("annotations") or {}
-    phase = (review.obj.get("status") or {}).get("phase", "")
+    phase = status_of(review.obj).get("phase", "")
     if annotations.get(INACTIVE) == "true" != before.get(INACTIVE) and phase != "Ready":
         text = 'LogicalCluster can only be marked inactive in phase "Ready", but is in phase'
         raise review.refuse(f'{text} "{phase}"')
@@ -119,8 +120,8 @@ def _check_inactive(review: Review) -> None:
 def _update_status(review: Review) -> None:
     obj, old = review.obj, review.old or {}
     was, now = (
-        (old.get("status") or {}).get("phase", ""),
-        (obj.get("status") or {}).get("phase", ""),
+        status_of(old).get("phase", ""),
+        status_of(obj).get("phase", ""),
     )
     before, after = _lists(old, "status"), _lists(obj, "status")
     if not set(after["initializers"]) <= set(before["initializers"]):
@@ -150,7 +151,7 @@ def _check_transition(review: Review, was: str, now: str) -> None:
 
 
 def _admit_shard(review: Review) -> None:
-    spec = review.obj.get("spec") or {}
+    spec = spec_of(review.obj)
     base = spec.get("baseURL") or ""
     if not base:
         raise review.refuse("spec.baseURL is required")

@@ -13,6 +13,7 @@ from typing import Any
 from kcpfast.admission.chain import Plugin, Review
 from kcpfast.auth.tokens import ACCOUNTS, ServiceAccountTokens
 from kcpfast.meta.errors import Cause, go_value, invalid
+from kcpfast.registry.metadata import annotations_of
 from kcpfast.registry.objects import Objects
 from kcpfast.registry.strategies.core import TOKEN_TYPE
 from kcpfast.resources.resource import Object
@@ -30,7 +31,7 @@ def plugins(objects: Objects, accounts: ServiceAccountTokens, ca: str) -> list[P
 
     async def fill(review: Review) -> None:
         secret = review.obj
-        annotations: dict[str, Any] = secret["metadata"].get("annotations") or {}
+        annotations: dict[str, Any] = annotations_of(secret)
         name = annotations.get(ACCOUNT)
         if secret.get("type") != TOKEN_TYPE or not name:
             return
@@ -55,7 +56,7 @@ def plugins(objects: Objects, accounts: ServiceAccountTokens, ca: str) -> list[P
 
 def account_uid(secret: Object) -> str:
     """Return the UID of the account that a token Secret is for, "" for any other Secret."""
-    annotations = secret["metadata"].get("annotations") or {}
+    annotations = annotations_of(secret)
     return annotations.get(ACCOUNT_UID, "") if secret.get("type") == TOKEN_TYPE else ""
 
 

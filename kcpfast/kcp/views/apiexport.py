@@ -27,6 +27,7 @@ from kcpfast.meta.selectors import Requirement, matches
 from kcpfast.meta.user import Attributes, User
 from kcpfast.registry.catalog import Catalog, Served, held_by
 from kcpfast.registry.derived import Derived
+from kcpfast.registry.metadata import status_of
 from kcpfast.registry.objects import Objects
 from kcpfast.resources import definition
 from kcpfast.resources.resource import Object, Origin, Resource, Subresource
@@ -135,7 +136,7 @@ class ApiExportView:
         for resource in self._resources(export, claimed):
             place = (resource.group, resource.plural, resource.version)
             served.setdefault(place, Served(resource))
-        identity = (export.get("status") or {}).get("identityHash") or ""
+        identity = status_of(export).get("identityHash") or ""
         offered = [(entry["group"], entry["name"]) for entry in exports.resources(export)]
         origins = [(place, entry.resource.origin) for place, entry in served.items()]
         content = [offered, list(claimed.values()), identity, origins]
@@ -151,7 +152,7 @@ class ApiExportView:
         yield from _bindings()
 
     def _exported(self, export: dict[str, Any]) -> Iterator[Resource]:
-        identity = (export.get("status") or {}).get("identityHash") or ""
+        identity = status_of(export).get("identityHash") or ""
         try:
             offered = offers(self._parts.objects, self._export[0], export)
         except MissingSchema:

@@ -28,6 +28,7 @@ from kcpfast.meta.errors import ApiError, field_invalid, invalid, not_found
 from kcpfast.meta.selectors import Requirement
 from kcpfast.meta.user import Attributes, User
 from kcpfast.registry.catalog import Served
+from kcpfast.registry.metadata import spec_of, status_of
 from kcpfast.resources.resource import Object, Resource, Subresource
 
 
@@ -163,7 +164,7 @@ class LifecycleView:
     def _owner(self, user: User, cluster: str) -> User:
         """Return whom the controller acts as where its type names no permissions."""
         logical = self._clusters.logical_cluster(cluster) or {}
-        return acting_for((logical.get("spec") or {}).get("createdBy") or {}, user, cluster)
+        return acting_for(spec_of(logical).get("createdBy") or {}, user, cluster)
 
     # ------------------------------------------------------------------------- scope
 
@@ -187,12 +188,10 @@ class LifecycleView:
         if resource is not _in_one().resource or old is None:
             return
         field = self._kind.field
-        before = list((old.get("status") or {}).get(field) or ())
-        after = list((new.get("status") or {}).get(field) or ())
-        rest = {key: value for key, value in (old.get("status") or {}).items() if key != field}
-        same = rest == {
-            key: value for key, value in (new.get("status") or {}).items() if key != field
-        }
+        before = list(status_of(old).get(field) or ())
+        after = list(status_of(new).get(field) or ())
+        rest = {key: value for key, value in status_of(old).items() if key != field}
+        same = rest == {key: value for key, value in status_of(new).items() if key != field}
         if after in (before, [name for name in before if name != self._name]) and same:
             return
         message = f'only removing the "{self._name}" {self._kind.word} is supported'
