@@ -42,9 +42,9 @@ class Authenticator:
         token = bearer(request)
         if not token:
             return ANONYMOUS_USER
-        known = self._tokens.get(_digest(token))
-        if known is not None:
-            return known
+        static_user = self._tokens.get(_digest(token))
+        if static_user is not None:
+            return static_user
         verified = self.accounts.verify(token, [self.accounts.issuer])
         if verified is None:
             raise unauthorized()
@@ -61,9 +61,9 @@ class Authenticator:
 
     def review(self, token: str, audiences: list[str]) -> tuple[User, list[str]] | None:
         """Return whose a token is and for which audiences, None if it is nobody's (TokenReview)."""
-        known = self._tokens.get(_digest(token))
-        if known is not None:
-            return known, [self.accounts.issuer]
+        static_user = self._tokens.get(_digest(token))
+        if static_user is not None:
+            return static_user, [self.accounts.issuer]
         return self.accounts.verify(token, audiences or [self.accounts.issuer])
 
 
@@ -96,7 +96,7 @@ def impersonated(request: Request) -> User | None:
     if account is not None and not groups:
         groups = [SERVICE_ACCOUNTS, f"{SERVICE_ACCOUNTS}:{account[0]}"]
     if name == ANONYMOUS_USER.name:
-        groups += [each for each in ANONYMOUS_USER.groups if each not in groups]
+        groups += [group for group in ANONYMOUS_USER.groups if group not in groups]
     elif AUTHENTICATED not in groups and UNAUTHENTICATED not in groups:
         groups.append(AUTHENTICATED)
     return User(name, uid, tuple(groups), tuple(extra.items()))

@@ -73,13 +73,13 @@ class Covering:
         if self.steps > MAX_STEPS:
             raise TooManyRights("the rules hold more rights than can be compared")
 
-    def uncovered(self, wanted: Iterable[PolicyRule]) -> list[PolicyRule]:
+    def uncovered(self, needed: Iterable[PolicyRule]) -> list[PolicyRule]:
         """Return single rights among the wanted that are not covered, as compact rules.
 
         No more than MAX_MISSING; TooManyRights if it cannot be told in time.
         """
         missing: list[PolicyRule] = []
-        for rule in wanted:
+        for rule in needed:
             if self._covers_whole(rule):
                 continue
             for single in singles(rule):
@@ -122,7 +122,7 @@ class Covering:
         # What a rule without names grants is more than what one for the name "" does.
         names = {single.name or None, None}
         self._step(8)
-        if any(each in self._filed for each in product(verbs, groups, resources, names)):
+        if any(right in self._filed for right in product(verbs, groups, resources, names)):
             return True
         for wide in self._wide:
             self._step()
@@ -137,25 +137,25 @@ class Covering:
 
     def _covers_path(self, verb: str, path: str) -> bool:
         self._step(1 + len(self._beginnings))
-        for each in (verb, "*"):
-            if (each, path) in self._paths or (each, "*") in self._paths:
+        for granted_verb in (verb, "*"):
+            if (granted_verb, path) in self._paths or (granted_verb, "*") in self._paths:
                 return True
             if any(
-                (each, path[:size]) in known
-                for size, known in self._beginnings.items()
+                (granted_verb, path[:size]) in beginnings
+                for size, beginnings in self._beginnings.items()
                 if len(path) >= size
             ):
                 return True
         return False
 
 
-def _within(wanted: frozenset[str], owned: frozenset[str]) -> bool:
-    return "*" in owned or wanted <= owned
+def _within(needed: frozenset[str], owned: frozenset[str]) -> bool:
+    return "*" in owned or needed <= owned
 
 
-def uncovered(owned: Sequence[PolicyRule], wanted: Iterable[PolicyRule]) -> list[PolicyRule]:
+def uncovered(owned: Sequence[PolicyRule], needed: Iterable[PolicyRule]) -> list[PolicyRule]:
     """Return the single rights among `wanted` that `owned` does not cover; see Covering."""
-    return Covering(owned).uncovered(wanted)
+    return Covering(owned).uncovered(needed)
 
 
 def rights(rules: Iterable[PolicyRule]) -> int:

@@ -49,19 +49,19 @@ class Granted:
             if not names:
                 self._filed[right] = None
                 continue
-            known = self._filed.setdefault(right, set())
-            if known is not None:
-                known.update(names)
+            filed_names = self._filed.setdefault(right, set())
+            if filed_names is not None:
+                filed_names.update(names)
         for verb, path in product(rights[0], paths):
             self._filed[verb, None, path] = None
 
-    def allows(self, wanted: Attributes) -> bool:
+    def allows(self, request: Attributes) -> bool:
         """Tell whether any rule allows a request, as `rules.allows` does of one."""
-        if any(self._allows(right, wanted.name) for right in _asked(wanted)):
+        if any(self._allows(right, request.name) for right in _asked(request)):
             return True
         for rule in self._wide:
             self.steps += 1
-            if allows(rule, wanted):
+            if allows(rule, request):
                 return True
         return False
 
@@ -78,12 +78,12 @@ def _has_ending(paths: Iterable[str]) -> bool:
     return any(path.endswith("*") and path != "*" for path in paths)
 
 
-def _asked(wanted: Attributes) -> Iterable[_Right]:
+def _asked(request: Attributes) -> Iterable[_Right]:
     """Return the rights of which any allows a request."""
-    verbs = (wanted.verb, "*")
-    if not wanted.resource:
-        return product(verbs, (None,), (wanted.path, "*"))
-    resources = [wanted.full_resource(), "*"]
-    if wanted.subresource:
-        resources.append(f"*/{wanted.subresource}")
-    return product(verbs, (wanted.group, "*"), resources)
+    verbs = (request.verb, "*")
+    if not request.resource:
+        return product(verbs, (None,), (request.path, "*"))
+    resources = [request.full_resource(), "*"]
+    if request.subresource:
+        resources.append(f"*/{request.subresource}")
+    return product(verbs, (request.group, "*"), resources)

@@ -105,20 +105,20 @@ class Rbac:
             reader, _MAX_GRANTS, _weight, _MAX_WORDS
         )
 
-    def allowed(self, cluster: str, identities: tuple[Identity, ...], wanted: Attributes) -> bool:
+    def allowed(self, cluster: str, identities: tuple[Identity, ...], request: Attributes) -> bool:
         """Tell whether any rule bound to any identity, in the cluster, allows a request."""
 
         def answer() -> bool:
-            grants = self.grants(cluster, identities, wanted.namespace)
-            return any(grant.granted.allows(wanted) for grant in grants)
+            grants = self.grants(cluster, identities, request.namespace)
+            return any(grant.granted.allows(request) for grant in grants)
 
         # Anybody may ask about names of any length, and as anybody: what is long is not kept.
-        known = self._answers.find((cluster, identities, wanted))
-        if known is not None:
-            return known
-        if sum(map(len, wanted)) > _MAX_QUESTION or _length(identities) > _MAX_IDENTITIES:
+        decision = self._answers.find((cluster, identities, request))
+        if decision is not None:
+            return decision
+        if sum(map(len, request)) > _MAX_QUESTION or _length(identities) > _MAX_IDENTITIES:
             return answer()
-        return self._answers.get((cluster, identities, wanted), answer)
+        return self._answers.get((cluster, identities, request), answer)
 
     def grants(
         self, cluster: str, identities: tuple[Identity, ...], namespace: str
@@ -128,9 +128,9 @@ class Rbac:
         def find() -> tuple[Grant, ...]:
             return tuple(self._find(cluster, identities, namespace))
 
-        known = self._grants.find((cluster, identities, namespace))
-        if known is not None:
-            return known
+        remembered = self._grants.find((cluster, identities, namespace))
+        if remembered is not None:
+            return remembered
         if len(namespace) > _MAX_QUESTION or _length(identities) > _MAX_IDENTITIES:
             return find()
         return self._grants.get((cluster, identities, namespace), find)
@@ -143,13 +143,13 @@ class Rbac:
             binding = self._binding(key)
             if binding is None:
                 continue
-            where = place(key)
-            role = self._role_of(cluster, where.namespace, binding.role) or _NOTHING
+            binding_place = place(key)
+            role = self._role_of(cluster, binding_place.namespace, binding.role) or _NOTHING
             size += binding.size
             words += _BINDING_WORDS + role.words
             if size > MOST_BYTES or words > MOST_WORDS:
                 return
-            yield Grant(where.namespace, role)
+            yield Grant(binding_place.namespace, role)
 
     def _binding_keys(
         self, cluster: str, identities: Iterable[Identity], namespace: str
@@ -177,8 +177,8 @@ class Rbac:
             record = self._objects.store.get(key)
             if record is None:
                 return None
-            found = _decode_binding(_json(record.value)).roleRef
-            return _Referring({"kind": found.kind, "name": found.name}, len(record.value))
+            role = _decode_binding(_json(record.value)).roleRef
+            return _Referring({"kind": role.kind, "name": role.name}, len(record.value))
 
         return self._bindings.get(key, read)
 
@@ -189,21 +189,21 @@ class Rbac:
 
         None if there is no such role.
         """
-        found = self._role_of(cluster, namespace, role)
-        return None if found is None else found.rules
+        granted = self._role_of(cluster, namespace, role)
+        return None if granted is None else granted.rules
 
     def _role_of(self, cluster: str, namespace: str, role: dict[str, str]) -> Granted | None:
-        found = self._role(cluster, namespace, role)
-        if found is None and role["kind"] != "Role":
-            found = self._role(SYSTEM_ADMIN, "", role)
-        return found
+        granted = self._role(cluster, namespace, role)
+        if granted is None and role["kind"] != "Role":
+            granted = self._role(SYSTEM_ADMIN, "", role)
+        return granted
 
     def own_rules(
         self, cluster: str, namespace: str, role: dict[str, str]
     ) -> Sequence[PolicyRule] | None:
         """Return the rules of a role of this very cluster, None if there is no such role."""
-        found = self._role(cluster, namespace, role)
-        return None if found is None else found.rules
+        granted = self._role(cluster, namespace, role)
+        return None if granted is None else granted.rules
 
     def _role(self, cluster: str, namespace: str, role: dict[str, str]) -> Granted | None:
         target = Target(CLUSTER_ROLES, cluster, "", role["name"])
@@ -237,7 +237,7 @@ def _weight_of_all(grants: tuple[Grant, ...]) -> int:
 
 def _length(identities: Iterable[Identity]) -> int:
     """Return how long names and groups are together."""
-    return sum(len(each.name) + sum(map(len, each.groups)) for each in identities)
+    return sum(len(identity.name) + sum(map(len, identity.groups)) for identity in identities)
 
 
 def _json(value: bytes) -> bytes:

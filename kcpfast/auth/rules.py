@@ -14,8 +14,8 @@ from kcpfast.meta.user import Attributes
 PolicyRule = Mapping[str, Any]
 
 
-def _has(values: Sequence[str] | None, wanted: str) -> bool:
-    return bool(values) and ("*" in values or wanted in values)  # type: ignore[operator]
+def _has(values: Sequence[str] | None, value: str) -> bool:
+    return bool(values) and ("*" in values or value in values)  # type: ignore[operator]
 
 
 def _has_resource(rule: PolicyRule, resource: str, subresource: str) -> bool:
@@ -24,31 +24,32 @@ def _has_resource(rule: PolicyRule, resource: str, subresource: str) -> bool:
     return "*" in listed or full in listed or (bool(subresource) and f"*/{subresource}" in listed)
 
 
-def _has_path(paths: Sequence[str], wanted: str) -> bool:
+def _has_path(paths: Sequence[str], path_asked: str) -> bool:
     return any(
-        path in ("*", wanted) or (path.endswith("*") and wanted.startswith(path.rstrip("*")))
+        path in ("*", path_asked)
+        or (path.endswith("*") and path_asked.startswith(path.rstrip("*")))
         for path in paths
     )
 
 
-def allows(rule: PolicyRule, wanted: Attributes) -> bool:
+def allows(rule: PolicyRule, request: Attributes) -> bool:
     """Tell whether one rule allows a request."""
-    if not _has(rule.get("verbs"), wanted.verb):
+    if not _has(rule.get("verbs"), request.verb):
         return False
-    if not wanted.resource:
-        return _has_path(rule.get("nonResourceURLs") or (), wanted.path)
-    if not _has(rule.get("apiGroups"), wanted.group):
+    if not request.resource:
+        return _has_path(rule.get("nonResourceURLs") or (), request.path)
+    if not _has(rule.get("apiGroups"), request.group):
         return False
-    if not _has_resource(rule, wanted.resource, wanted.subresource):
+    if not _has_resource(rule, request.resource, request.subresource):
         return False
     names = rule.get("resourceNames")
-    return not names or wanted.name in names
+    return not names or request.name in names
 
 
 def rule_text(rule: PolicyRule) -> str:
     """Return a rule as refusals of escalation print it."""
     parts = []
-    for key, shown in (
+    for key, title in (
         ("apiGroups", "APIGroups"),
         ("resources", "Resources"),
         ("resourceNames", "ResourceNames"),
@@ -57,5 +58,5 @@ def rule_text(rule: PolicyRule) -> str:
     ):
         if rule.get(key):
             listed = " ".join(f'"{value}"' for value in rule[key])
-            parts.append(f"{shown}:[{listed}]")
+            parts.append(f"{title}:[{listed}]")
     return "{" + ", ".join(parts) + "}"

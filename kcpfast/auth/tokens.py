@@ -58,7 +58,7 @@ def read_token_file(path: Path) -> dict[str, User]:
     """
     import csv  # noqa: PLC0415 - only with the flag
 
-    found = {}
+    users = {}
     with path.open(newline="") as lines:
         for number, row in enumerate(csv.reader(lines, skipinitialspace=True), 1):
             if not row or row[0].startswith("#"):
@@ -67,8 +67,8 @@ def read_token_file(path: Path) -> dict[str, User]:
                 raise ValueError(f"{path}:{number}: needs at least token, user name and user uid")
             groups = [group.strip() for group in row[3].split(",")] if len(row) > 3 else []
             groups = [group for group in groups if group]
-            found[row[0]] = User(row[1], row[2], (*groups, AUTHENTICATED))
-    return found
+            users[row[0]] = User(row[1], row[2], (*groups, AUTHENTICATED))
+    return users
 
 
 class Bound(NamedTuple):
@@ -216,7 +216,7 @@ class ServiceAccountTokens:
             if len(self._verified) >= _REMEMBERED:
                 self._verified.clear()
             self._verified[digest] = account
-        good = [each for each in audiences if each in account.audiences]
+        good = [audience for audience in audiences if audience in account.audiences]
         if account.expires < time.time() or not good or not self._living(account, token):
             return None
         return _user(account), good
@@ -278,21 +278,21 @@ class ServiceAccountTokens:
         place = (account.cluster, account.namespace)
         if self._object(Target(ACCOUNTS, *place, account.name), account.uid) is None:
             return False
-        for each in account.bound:
-            resource = _BINDABLE[each.kind]
+        for bound in account.bound:
+            resource = _BINDABLE[bound.kind]
             if resource is None:
                 return False
-            found = self._object(Target(resource, *place, each.name), each.uid)
-            if found is None or (each.holds and not _holds(found, token)):
+            living = self._object(Target(resource, *place, bound.name), bound.uid)
+            if living is None or (bound.holds and not _holds(living, token)):
                 return False
         return True
 
     def _object(self, target: Target, uid: str | None) -> Object | None:
         """Return an object that is the very one meant, and not being deleted."""
-        found = self._objects.find(target)
-        if found is None or "deletionTimestamp" in found["metadata"]:
+        live = self._objects.find(target)
+        if live is None or "deletionTimestamp" in live["metadata"]:
             return None
-        return found if uid in (None, found["metadata"]["uid"]) else None
+        return live if uid in (None, live["metadata"]["uid"]) else None
 
 
 def _secret_of(claims: Mapping[str, Any]) -> Bound:

@@ -147,29 +147,29 @@ def find(spelled: str, path: str, words: Sequence[str]) -> tuple[str, str, list[
     Returns how the command was spelled, its path, and the words that are left.
     """
     rest = list(words)
-    at = 0
-    while at < len(rest):
-        word = rest[at]
+    position = 0
+    while position < len(rest):
+        word = rest[position]
         if word.startswith("-") and word != "-":
-            taken = _flag_length(rest, at)
+            taken = _flag_length(rest, position)
             if not taken:
                 break
-            at += taken
+            position += taken
             continue
         below = f"{path} {word}".strip()
         below = ALIASES.get(below, below)
         if below not in _ROWS:
             break
         spelled, path = f"{spelled} {word}", below
-        del rest[at]
+        del rest[position]
     return spelled, path, rest
 
 
-def _flag_length(words: Sequence[str], at: int) -> int:
+def _flag_length(words: Sequence[str], position: int) -> int:
     """Return how many words a connection flag takes up; 0 if it is none."""
     from kcpfast.cli.arguments import CONNECTION_FLAGS, SWITCH  # noqa: PLC0415 - not for `start`
 
-    name, given, _ = words[at].lstrip("-").partition("=")
+    name, given, _ = words[position].lstrip("-").partition("=")
     for flag in CONNECTION_FLAGS:
         if name in (flag.name, flag.short):
             return 1 if given or flag.kind == SWITCH else 2
@@ -192,8 +192,8 @@ def command_of(path: str) -> Command | None:
     row = _ROWS.get(path)
     if row is None or not row.module:
         return None
-    found: Command = importlib.import_module(row.module).COMMAND
-    return found
+    command: Command = importlib.import_module(row.module).COMMAND
+    return command
 
 
 def _group(spelled: str, path: str, rest: Sequence[str]) -> int:
@@ -242,11 +242,11 @@ def _command(spelled: str, path: str, rest: Sequence[str], started: float) -> in
         return _version()
     # None is a command's way to say that it does not know what is wanted of it.
     asked = values["help"] or (words == ["help"] and children(path))
-    wanted = None if asked else module.run(CommandLine(spelled, command, words, values, started))
-    if wanted is None:
+    exit_code = None if asked else module.run(CommandLine(spelled, command, words, values, started))
+    if exit_code is None:
         from kcpfast.cli.usage import describe  # noqa: PLC0415 - rarely wanted
 
         print(describe(spelled, command, children(path)))
         return 0
-    code: int = wanted
+    code: int = exit_code
     return code

@@ -102,17 +102,17 @@ def answer(path: str, words: Sequence[str]) -> str:
     *before, current = words or [""]
     _, path, rest = find("", path, before)
     asked = command_of(path)
-    known = asked.known if asked else CONNECTION_FLAGS
-    flag = _awaiting(before[-1], known) if before else None
+    flags = asked.known if asked else CONNECTION_FLAGS
+    flag = _awaiting(before[-1], flags) if before else None
     if flag is not None:
         return _values(flag, current, "")
     if current.startswith("-"):
         name, given, _ = current.partition("=")
-        flag = _awaiting(name, known)
+        flag = _awaiting(name, flags)
         if given:
             return _values(flag, current, f"{name}=") if flag else _NO_FILES
-        return _lines([(f"--{flag.name}", flag.help) for flag in known], current, _NO_FILES)
-    if _words(rest, known):
+        return _lines([(f"--{flag.name}", flag.help) for flag in flags], current, _NO_FILES)
+    if _words(rest, flags):
         return _NO_FILES  # no command takes a second word that could be known here
     offered = [(row.path, row.about) for row in children(path)]
     if asked is None:
@@ -121,23 +121,23 @@ def answer(path: str, words: Sequence[str]) -> str:
     return _lines(offered, current, _FILES if "DIR" in asked.usage else _NO_FILES)
 
 
-def _words(rest: Sequence[str], known: Sequence[Flag]) -> list[str]:
+def _words(rest: Sequence[str], flags: Sequence[Flag]) -> list[str]:
     """Return the words of a command line that are neither flags nor their values."""
     words = []
     left = iter(rest)
     for word in left:
         if not word.startswith("-") or word == "-":
             words.append(word)
-        elif _awaiting(word, known):
+        elif _awaiting(word, flags):
             next(left, None)
     return words
 
 
-def _awaiting(word: str, known: Iterable[Flag]) -> Flag | None:
+def _awaiting(word: str, flags: Iterable[Flag]) -> Flag | None:
     """Return the flag whose value stands behind a word, None if the word wants none."""
     if not word.startswith("-") or "=" in word:
         return None
-    for flag in known:
+    for flag in flags:
         if word == f"--{flag.name}" or (flag.short and word == f"-{flag.short}"):
             return None if flag.kind == SWITCH else flag
     return None

@@ -39,9 +39,9 @@ class WorkspacePlace(NamedTuple):
 
 def place_of(url: str) -> WorkspacePlace | None:
     """Return the workspace a URL points to, None if it points to none."""
-    base, found, rest = url.partition(_MARK)
+    base, mark, rest = url.partition(_MARK)
     path = rest.partition("/")[0]
-    if not found or not (path == "*" or valid(path)):
+    if not mark or not (path == "*" or valid(path)):
         return None
     return WorkspacePlace(base, path)
 

@@ -114,13 +114,13 @@ def installed() -> dict[str, str]:
     import ssl  # noqa: PLC0415 - an executable knows these
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - as above
 
-    found = {"OpenSSL": ssl.OPENSSL_VERSION.split()[1]}
+    versions = {"OpenSSL": ssl.OPENSSL_VERSION.split()[1]}
     for name in LIBRARIES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = UNKNOWN_VERSION
-    return found
+            versions[name] = UNKNOWN_VERSION
+    return versions
 
 
 def _python() -> str:

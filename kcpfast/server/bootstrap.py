@@ -140,16 +140,16 @@ def _slice(export: Object, base_url: str) -> Object:
         "name": name,
         "uid": export["metadata"]["uid"],
     }
-    made: Object = {
+    endpoint_slice: Object = {
         "apiVersion": endpoint_slices().api_version,
         "kind": "APIExportEndpointSlice",
         "metadata": {"name": name, "ownerReferences": [owner]},
         "spec": {"export": {"name": name, "path": ROOT}},
         "status": {"endpoints": [{"url": view_url(base_url, ROOT, name)}]},
     }
-    conditions.mark_true(made, "APIExportValid")
-    conditions.mark_true(made, "PartitionValid")
-    return made
+    conditions.mark_true(endpoint_slice, "APIExportValid")
+    conditions.mark_true(endpoint_slice, "PartitionValid")
+    return endpoint_slice
 
 
 def _shard(base_url: str) -> Object:
@@ -177,10 +177,10 @@ def _root_cluster(base_url: str) -> Object:
 
 def _exported_kinds(exports: Iterable[Export]) -> dict[tuple[str, str], Resource]:
     """Return the built-in kinds and those of the exports that root binds."""
-    found = dict(_KINDS)
+    kinds = dict(_KINDS)
     for export in exports:
         for offer in export.offers:
             origin = Origin(offer.digest, export.identity, export.cluster, export.name)
             for resource in definition.resources_of(offer.definition, origin).values():
-                found[resource.api_version, resource.kind] = resource
-    return found
+                kinds[resource.api_version, resource.kind] = resource
+    return kinds

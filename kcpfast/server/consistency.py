@@ -50,20 +50,20 @@ def problems_of(folder: Path, *, settled: bool = False) -> list[str]:
 
 def problems(store: Store, *, settled: bool = False) -> list[str]:
     """Return where index and objects disagree."""
-    found = list(_objects(store))
+    scanned = list(_objects(store))
     tables = {
-        "count": _counts(found),
-        "total": _totals(found),
-        "owner": dict(_owners(found)),
-        "path": dict(_paths(found)),
-        "subject": dict(_subjects(found)),
+        "count": _counts(scanned),
+        "total": _totals(scanned),
+        "owner": dict(_owners(scanned)),
+        "path": dict(_paths(scanned)),
+        "subject": dict(_subjects(scanned)),
         "uses": _uses(store),
-        "labelled": dict.fromkeys(_labelled(found), b""),
+        "labelled": dict.fromkeys(_labelled(scanned), b""),
     }
     if settled:
-        tables["consumer"] = dict.fromkeys(_consumers(found), b"")
-    wrong = [line for word, wanted in tables.items() for line in _compare(store, word, wanted)]
-    return [*wrong, *_missing_definitions(store), *_missing_sources(store, found)]
+        tables["consumer"] = dict.fromkeys(_consumers(scanned), b"")
+    wrong = [line for word, expected in tables.items() for line in _compare(store, word, expected)]
+    return [*wrong, *_missing_definitions(store), *_missing_sources(store, scanned)]
 
 
 def _objects(store: Store) -> Iterator[ScannedObject]:
@@ -72,80 +72,87 @@ def _objects(store: Store) -> Iterator[ScannedObject]:
         yield ScannedObject(item.key, place(item.key), json.loads(_HEAD + tail))
 
 
-def _compare(store: Store, word: str, wanted: dict[bytes, bytes]) -> Iterator[str]:
+def _compare(store: Store, word: str, expected: dict[bytes, bytes]) -> Iterator[str]:
     filed = dict(store.index_scan(word.encode() + b"\0"))
-    for key in sorted(filed.keys() | wanted.keys()):
+    for key in sorted(filed.keys() | expected.keys()):
         if key not in filed:
             yield f"{key!r} is missing"
-        elif key not in wanted:
+        elif key not in expected:
             yield f"{key!r} stands for nothing"
-        elif wanted[key] and filed[key] != wanted[key]:
-            yield f"{key!r} is {filed[key]!r}, not {wanted[key]!r}"
+        elif expected[key] and filed[key] != expected[key]:
+            yield f"{key!r} is {filed[key]!r}, not {expected[key]!r}"
 
 
 def _numbers(keys: Iterable[bytes]) -> dict[bytes, bytes]:
     return {key: count.to_bytes(8, "big") for key, count in Counter(keys).items()}
 
 
-def _counted(found: Iterable[ScannedObject]) -> Iterator[ObjectPlace]:
-    return (each.place for each in found if each.kind != _UNCOUNTED)
+def _counted(scanned: Iterable[ScannedObject]) -> Iterator[ObjectPlace]:
+    return (entry.place for entry in scanned if entry.kind != _UNCOUNTED)
 
 
-def _counts(found: Iterable[ScannedObject]) -> dict[bytes, bytes]:
+def _counts(scanned: Iterable[ScannedObject]) -> dict[bytes, bytes]:
     return _numbers(
-        index.count(each.cluster, each.namespace, each.storage) for each in _counted(found)
+        index.count(entry.cluster, entry.namespace, entry.storage) for entry in _counted(scanned)
     )
 
 
-def _totals(found: Iterable[ScannedObject]) -> dict[bytes, bytes]:
-    places = list(_counted(found))
-    kinds = [index.total(each.cluster, each.storage) for each in places]
+def _totals(scanned: Iterable[ScannedObject]) -> dict[bytes, bytes]:
+    places = list(_counted(scanned))
+    kinds = [index.total(counted_place.cluster, counted_place.storage) for counted_place in places]
     events = _EVENTS.encode()
     return _numbers(
-        [*kinds, *(index.total(each.cluster) for each in places if each.storage != events)]
+        [
+            *kinds,
+            *(
+                index.total(counted_place.cluster)
+                for counted_place in places
+                if counted_place.storage != events
+            ),
+        ]
     )
 
 
-def _owners(found: Iterable[ScannedObject]) -> Iterator[tuple[bytes, bytes]]:
-    for key, where, obj in found:
+def _owners(scanned: Iterable[ScannedObject]) -> Iterator[tuple[bytes, bytes]]:
+    for key, object_place, obj in scanned:
         for owner in obj["metadata"].get("ownerReferences") or ():
-            yield index.owner(where.cluster, index.digest(owner["uid"]), key), key
+            yield index.owner(object_place.cluster, index.digest(owner["uid"]), key), key
 
 
-def _paths(found: Iterable[ScannedObject]) -> Iterator[tuple[bytes, bytes]]:
-    for each in found:
-        cluster = each.obj.get("spec", {}).get("cluster")
-        if each.kind == "tenancy.kcp.io/workspaces" and cluster:
-            yield index.path(each.place.cluster, each.place.name), cluster.encode()
+def _paths(scanned: Iterable[ScannedObject]) -> Iterator[tuple[bytes, bytes]]:
+    for entry in scanned:
+        cluster = entry.obj.get("spec", {}).get("cluster")
+        if entry.kind == "tenancy.kcp.io/workspaces" and cluster:
+            yield index.path(entry.place.cluster, entry.place.name), cluster.encode()
 
 
-def _subjects(found: Iterable[ScannedObject]) -> Iterator[tuple[bytes, bytes]]:
-    for each in found:
-        if not each.kind.startswith("rbac.authorization.k8s.io/") or "roleRef" not in each.obj:
+def _subjects(scanned: Iterable[ScannedObject]) -> Iterator[tuple[bytes, bytes]]:
+    for entry in scanned:
+        if not entry.kind.startswith("rbac.authorization.k8s.io/") or "roleRef" not in entry.obj:
             continue
-        for subject in each.obj.get("subjects") or ():
+        for subject in entry.obj.get("subjects") or ():
             kind, name = subject["kind"], subject["name"]
             if kind == "ServiceAccount":
-                name = f"{subject.get('namespace') or each.place.namespace}/{name}"
-            yield index.subject(each.place.cluster, kind, name, each.key), each.key
+                name = f"{subject.get('namespace') or entry.place.namespace}/{name}"
+            yield index.subject(entry.place.cluster, kind, name, entry.key), entry.key
 
 
-def _labelled(found: Iterable[ScannedObject]) -> Iterator[bytes]:
-    for each in found:
-        labels = each.obj["metadata"].get("labels") or {}
-        if each.kind == _UNCOUNTED and labels.get("tenancy.kcp.io/phase") != "Ready":
+def _labelled(scanned: Iterable[ScannedObject]) -> Iterator[bytes]:
+    for entry in scanned:
+        labels = entry.obj["metadata"].get("labels") or {}
+        if entry.kind == _UNCOUNTED and labels.get("tenancy.kcp.io/phase") != "Ready":
             for key in labels:
                 if key.startswith(("initializer.internal.kcp.io/", "terminator.internal.kcp.io/")):
-                    yield index.labelled(key, each.place.cluster)
+                    yield index.labelled(key, entry.place.cluster)
 
 
-def _consumers(found: Iterable[ScannedObject]) -> Iterator[bytes]:
-    for each in found:
-        if each.kind == "apis.kcp.io/apibindings":
-            owner = each.obj.get("status", {}).get("apiExportClusterName")
-            name = each.obj["spec"]["reference"]["export"]["name"]
+def _consumers(scanned: Iterable[ScannedObject]) -> Iterator[bytes]:
+    for entry in scanned:
+        if entry.kind == "apis.kcp.io/apibindings":
+            owner = entry.obj.get("status", {}).get("apiExportClusterName")
+            name = entry.obj["spec"]["reference"]["export"]["name"]
             if owner:
-                yield index.consumer(owner, name, each.place.cluster, each.place.name)
+                yield index.consumer(owner, name, entry.place.cluster, entry.place.name)
 
 
 def _rows(store: Store) -> Iterator[tuple[str, CatalogRow]]:
@@ -163,12 +170,12 @@ def _missing_definitions(store: Store) -> Iterator[str]:
             yield f"{row} of {cluster} has no definition"
 
 
-def _missing_sources(store: Store, found: Iterable[ScannedObject]) -> Iterator[str]:
+def _missing_sources(store: Store, scanned: Iterable[ScannedObject]) -> Iterator[str]:
     """Yield rows whose CRD or binding is not there."""
     sources = {
-        ("crd" if each.kind.endswith("definitions") else "binding", *each.place[1::2])
-        for each in found
-        if each.kind.endswith(("/customresourcedefinitions", "/apibindings"))
+        ("crd" if entry.kind.endswith("definitions") else "binding", *entry.place[1::2])
+        for entry in scanned
+        if entry.kind.endswith(("/customresourcedefinitions", "/apibindings"))
     }
     for cluster, row in _rows(store):
         if (row.source, cluster, row.name) not in sources:

@@ -41,8 +41,8 @@ def _checked(kept: Any) -> dict[str, Any]:
     """Return what a token store holds; ValueError unless each user has a token and a uid."""
     if not isinstance(kept, dict):
         raise ValueError("it is no JSON object")
-    for name, each in kept.items():
-        words = [each.get("token"), each.get("uid")] if isinstance(each, dict) else [None]
+    for name, entry in kept.items():
+        words = [entry.get("token"), entry.get("uid")] if isinstance(entry, dict) else [None]
         if not all(word and isinstance(word, str) for word in words):
             raise ValueError(f"{name} has no token and uid")
     return kept

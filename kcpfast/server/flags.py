@@ -203,22 +203,22 @@ def _base_url(name: str, text: str) -> str:
         from urllib.parse import urlsplit  # noqa: PLC0415 - only with the flag
 
         try:
-            found = urlsplit(text)
-            port = found.port
+            parsed = urlsplit(text)
+            port = parsed.port
         except ValueError as error:
             raise UsageError(f"--{name}: {text!r} is no URL: {error}") from None
-        odd = found.query or found.fragment or "@" in found.netloc or port == 0
-        if found.scheme != "https" or not found.hostname or odd or not text.isprintable():
+        odd = parsed.query or parsed.fragment or "@" in parsed.netloc or port == 0
+        if parsed.scheme != "https" or not parsed.hostname or odd or not text.isprintable():
             raise UsageError(f"--{name}: {text!r} is no URL like https://host:port/path")
-        _host(name, found.hostname)
+        _host(name, parsed.hostname)
     return text
 
 
 def _check_gates(text: str) -> None:
     """Look at a list of gates as Kubernetes does (component-base/featuregate); there are none."""
     flag = f'invalid argument "{text}" for "--feature-gates" flag'
-    for each in filter(None, text.split(",")):
-        gate, given, value = each.partition("=")
+    for setting in filter(None, text.split(",")):
+        gate, given, value = setting.partition("=")
         gate, value = gate.strip(), value.strip()
         if not given:
             raise UsageError(f"{flag}: missing bool value for {gate}")

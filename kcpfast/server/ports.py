@@ -10,15 +10,15 @@ from kcpfast.server.lock import StartError
 def check_free(address: str, port: int) -> None:
     """Raise StartError if an address, or a port of it, cannot be listened on now."""
     try:
-        found = socket.getaddrinfo(
+        addresses = socket.getaddrinfo(
             address or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-        for family, kind, protocol, _, where in found:
+        for family, kind, protocol, _, socket_address in addresses:
             with socket.socket(family, kind, protocol) as tried:
                 tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:
                     tried.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                tried.bind(where)
+                tried.bind(socket_address)
     except OSError as error:
         raise cannot_listen(address, port, error) from None
 

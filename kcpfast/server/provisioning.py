@@ -70,8 +70,8 @@ class Making:
 
 
 def _failed(said: bytes) -> StartError:
-    why = said.decode(errors="replace") or "the process that makes them ended"
-    return StartError(f"keys and certificates could not be made: {why}")
+    reason = said.decode(errors="replace") or "the process that makes them ended"
+    return StartError(f"keys and certificates could not be made: {reason}")
 
 
 def _steps(config: Config) -> tuple[list[_Step], list[_Step]]:

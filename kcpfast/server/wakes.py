@@ -95,7 +95,9 @@ def _bound(binding: Object) -> Any:
     status = binding.get("status") or {}
     bound = status.get("boundResources") or ()
     # Of a schema in the place of another the names may be others, too.
-    return [(each["group"], each["resource"], each["schema"]["UID"]) for each in bound] or None
+    return [
+        (resource["group"], resource["resource"], resource["schema"]["UID"]) for resource in bound
+    ] or None
 
 
 def _applied(binding: Object) -> Any:
@@ -155,7 +157,7 @@ def _groups(target: Target, binding: Object) -> Iterable[Item]:
 
 
 def _claimed(target: Target, binding: Object) -> Iterable[Item]:
-    return [(target.cluster, claims.storage(each).decode()) for each in _applied(binding) or ()]
+    return [(target.cluster, claims.storage(claim).decode()) for claim in _applied(binding) or ()]
 
 
 def _consumed(_target: Target, binding: Object) -> Iterable[Item]:

@@ -220,8 +220,8 @@ def _measure(parts: Core, hub: Hub, controllers: Runtime) -> None:
 def _builtin(catalog: Catalog) -> Iterator[tuple[str, str]]:
     """Yield the (group, plural) of what no tenant has made up."""
     exported = definitions()["exported"].values()
-    yield from ((each.group, each.plural) for each in catalog.static())
-    yield from ((each["group"], each["names"]["plural"]) for each in exported)
+    yield from ((kind.group, kind.plural) for kind in catalog.static())
+    yield from ((kind["group"], kind["names"]["plural"]) for kind in exported)
 
 
 def _reconcilers(

@@ -91,9 +91,9 @@ class Histogram:
         row[-1] += amount
 
 
-def _bounded(known: Sized, labels: Labels) -> Labels:
+def _bounded(series: Sized, labels: Labels) -> Labels:
     """Return the labels of a new series, those of all that come late once there are many."""
-    return labels if len(known) < _MOST_SERIES else (OTHER,) * len(labels)
+    return labels if len(series) < _MOST_SERIES else (OTHER,) * len(labels)
 
 
 class Groups:
@@ -135,16 +135,16 @@ class Groups:
         if name == OTHER:
             return (verb, OTHER)
         builtin = name in self.resources
-        named = [known for _, known in REQUEST_SECONDS.rows if known != OTHER]
-        taken = sum((known in self.resources) is builtin for known in named)
+        named = [group_of_row for _, group_of_row in REQUEST_SECONDS.rows if group_of_row != OTHER]
+        taken = sum((group_of_row in self.resources) is builtin for group_of_row in named)
         limit = _BUILTIN_DURATIONS if builtin else _CUSTOM_DURATIONS
         return (verb, name if taken < limit else OTHER)
 
     def of_list(self, labels: Labels) -> Labels:
         """Return the labels of a list: resources that are not built in are counted together."""
         group, resource = labels
-        known = resource in self.resources.get(str(group), ())
-        return (self.name(str(group)), resource if known else OTHER)
+        is_builtin = resource in self.resources.get(str(group), ())
+        return (self.name(str(group)), resource if is_builtin else OTHER)
 
 
 def _is_room(labels: Labels) -> bool:

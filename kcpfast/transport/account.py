@@ -78,10 +78,10 @@ class Account:
         return Holder(self, owner, self._party(key))
 
     def _party(self, key: Hashable) -> Party:
-        found = self._parties.get(key)
-        if found is None:
-            found = self._parties[key] = Party(key)
-        return found
+        party = self._parties.get(key)
+        if party is None:
+            party = self._parties[key] = Party(key)
+        return party
 
     def leave(self, holder: Holder) -> None:
         """Take a holder, with what it holds, out of its party."""
@@ -186,10 +186,10 @@ class Holder:
         account = self._account
         if account is None:
             return self
-        found = Holder(account, owner, self.party)
+        heir = Holder(account, owner, self.party)
         self.give(size)
-        found._add(account, size)
-        return found
+        heir._add(account, size)
+        return heir
 
     def close(self) -> None:
         """Hold nothing any more."""

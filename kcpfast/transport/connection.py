@@ -199,11 +199,11 @@ class Connection:
             return
         if any(name in fields for name in _NOT_KEPT):
             return
-        known = self.service.known
-        if len(known) >= _MAX_KNOWN:
-            known.clear()
+        understood = self.service.known
+        if len(understood) >= _MAX_KNOWN:
+            understood.clear()
         left = {name: value for name, value in fields.items() if name != b"content-length"}
-        known[alone.block + self._who] = HeaderBlock(left)
+        understood[alone.block + self._who] = HeaderBlock(left)
 
     def pause_writing(self) -> None:
         """Hear that the client does not read."""
@@ -271,9 +271,9 @@ class Connection:
             request.holder.close()
 
     def _forget_waiting(self) -> None:
-        for each in self._waiting:
-            if isinstance(each, Request):
-                self._let_go(each)
+        for request in self._waiting:
+            if isinstance(request, Request):
+                self._let_go(request)
         self._waiting.clear()
         self._waiting_bytes = 0
 

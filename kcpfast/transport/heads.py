@@ -55,12 +55,12 @@ class _DatedHead:
         if now != self._second:
             self._second = now
             self._made.clear()
-        found = self._made.get((status, content_type))
-        if found is None:
+        lines = self._made.get((status, content_type))
+        if lines is None:
             date = line(b"Date", http_date(now).encode())
             media = line(b"Content-Type", content_type) if content_type else b""
-            found = self._made[status, content_type] = _LINES[status] + date + media
-        return found
+            lines = self._made[status, content_type] = _LINES[status] + date + media
+        return lines
 
 
 _BEGUN = _DatedHead()

@@ -102,8 +102,8 @@ def _head(host: str, target: str, length: int, headers: Mapping[str, str]) -> by
     begun = f"POST {quote(target, safe=_TARGET)} HTTP/1.1\r\n".encode()
     fields = {"Host": quote(host, safe=_HOST), "Content-Length": str(length), **headers}
     fields["Connection"] = "close"
-    made = [line(name.encode(), value.encode()) for name, value in fields.items()]
-    return b"".join((begun, *made, b"\r\n"))
+    lines = [line(name.encode(), value.encode()) for name, value in fields.items()]
+    return b"".join((begun, *lines, b"\r\n"))
 
 
 class _Reading:

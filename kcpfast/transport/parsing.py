@@ -29,9 +29,9 @@ _UNSUPPORTED = "unsupported protocol version"
 class MalformedRequest(Exception):
     """What was sent is no request: the status code of the answer, and why."""
 
-    def __init__(self, code: int, why: str) -> None:
+    def __init__(self, code: int, reason: str) -> None:
         """Keep the code."""
-        super().__init__(why)
+        super().__init__(reason)
         self.code = code
 
 
@@ -196,8 +196,8 @@ class Reading:
         target = self._url.decode("latin-1")
         if target.startswith("/"):
             return target
-        _, found, rest = target.partition("://")  # absolute form, RFC 9112 section 3.2.2
-        if not found:
+        _, separator, rest = target.partition("://")  # absolute form, RFC 9112 section 3.2.2
+        if not separator:
             raise MalformedRequest(400, "malformed request target")
         return "/" + rest.partition("/")[2]
 

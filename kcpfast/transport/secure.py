@@ -271,16 +271,16 @@ class Tls(asyncio.Protocol):
 
     def _send(self, data: bytes | memoryview) -> memoryview:
         """Encrypt and send as long as it is taken; return the rest."""
-        view, at = memoryview(data), 0
-        while at < len(view) and not self._paused and self._lower is not None:
-            end = min(at + _PIECE, len(view))
+        view, offset = memoryview(data), 0
+        while offset < len(view) and not self._paused and self._lower is not None:
+            end = min(offset + _PIECE, len(view))
             records = []
-            for start in range(at, end, _RECORD):
+            for start in range(offset, end, _RECORD):
                 self._tls.write(view[start : min(start + _RECORD, end)])
                 records.append(self._out.read())
             self._lower.writelines(records)
-            at = end
-        return view[at:]
+            offset = end
+        return view[offset:]
 
     def drop(self) -> bool:
         """Forget what waits; False if something of it is gone already, and its rest with it."""

@@ -149,9 +149,9 @@ class Feed:
         """Read some of what there is, as ADDED, or some of what was logged since."""
         if self._listing:
             return self._list()
-        found = self._store.changes(self._after, _ENTRIES, self._watch.interest.prefix, _BYTES)
-        self._after = max(self._after, found.upto)
-        return found.events
+        changes = self._store.changes(self._after, _ENTRIES, self._watch.interest.prefix, _BYTES)
+        self._after = max(self._after, changes.upto)
+        return changes.events
 
     def _list(self) -> Sequence[Event]:
         prefix = self._watch.interest.prefix

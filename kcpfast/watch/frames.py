@@ -66,8 +66,8 @@ def is_long(event: Event, listeners: Iterable[Told]) -> bool:
     if len(value) <= LARGE and len(previous) <= LARGE:
         return False
     return any(
-        each.interest.test is not None or not each.form.copies(value or previous)
-        for each in listeners
+        listener.interest.test is not None or not listener.form.copies(value or previous)
+        for listener in listeners
     )
 
 
@@ -84,14 +84,14 @@ def make_frames(event: Event, frames: dict[Hashable, bytes], listeners: Sequence
 
     Whoever cannot be told is found out again when their turn comes.
     """
-    for each in listeners:
+    for listener in listeners:
         with contextlib.suppress(Exception):
-            form: FrameForm | None = each.form
-            kind = change_of(event, each.interest.test)
+            form: FrameForm | None = listener.form
+            kind = change_of(event, listener.interest.test)
             while kind is not None and form is not None:
                 if (form.key, kind) not in frames:
-                    made = form.render(event.revision, shown_value(event, kind))
-                    frames[form.key, kind] = form.frame(kind, made)
+                    rendered = form.render(event.revision, shown_value(event, kind))
+                    frames[form.key, kind] = form.frame(kind, rendered)
                 form = form.then
 
 
@@ -101,11 +101,11 @@ def frame_of(event: Event, group: Told, frames: dict[Hashable, bytes]) -> bytes 
     if kind is None:
         return None
     form = group.form
-    made = frames.get((form.key, kind))
-    if made is None:
-        made = form.frame(kind, form.render(event.revision, shown_value(event, kind)))
-        frames[form.key, kind] = made
-    return made
+    frame = frames.get((form.key, kind))
+    if frame is None:
+        frame = form.frame(kind, form.render(event.revision, shown_value(event, kind)))
+        frames[form.key, kind] = frame
+    return frame
 
 
 def change_of(event: Event, test: Callable[[bytes, bytes], bool] | None) -> bytes | None:

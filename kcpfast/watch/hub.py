@@ -274,13 +274,13 @@ class Hub:
             self._break(group, UNREADABLE_OBJECT)
             return
         try:
-            made = frame_of(event, group, frames)
+            frame = frame_of(event, group, frames)
         except Exception:  # the commit is done: nobody else may suffer from one form
             LOG.exception("watches of %r fail", group.interest.prefix)
             self._break(group, BROKEN)
         else:
-            if made is not None:
-                self._queue(group, made)
+            if frame is not None:
+                self._queue(group, frame)
 
     def _ask_in_turns(self, event: Event, groups: list[Group]) -> None:
         asking = Asking(event, groups)
@@ -336,8 +336,8 @@ class Hub:
             self.detach(watch)
             watch.fail(status)
 
-    def _queue(self, group: Group, made: bytes) -> None:
-        if group.queue(made):
+    def _queue(self, group: Group, frame: bytes) -> None:
+        if group.queue(frame):
             if not self._dirty:
                 self._gathering = time.perf_counter()
                 self._plan()
@@ -435,23 +435,23 @@ class Hub:
         if self._dirty:
             self._flush()
         idle = not self._outgoing
-        made: dict[Hashable, bytes] = {}
+        bookmarks: dict[Hashable, bytes] = {}
         while due and due[0][0] <= now:
             _, watch = due.popleft()
             if not watch.closed:
-                self._remind(watch, made)
+                self._remind(watch, bookmarks)
                 due.append((now + BOOKMARK_SECONDS, watch))
         if idle and self._outgoing:
             self._begin_to_write()
         self._ticker = loop.call_later(TICK_SECONDS, self._on_tick) if due else None
 
-    def _remind(self, watch: Watch, made: dict[Hashable, bytes]) -> None:
+    def _remind(self, watch: Watch, bookmarks: dict[Hashable, bytes]) -> None:
         """Send a bookmark; `made` are those of this moment, by whom they are for."""
         revision = self._told(watch)
         key = (watch.group, revision)
-        if key not in made:
-            made[key] = watch.mark(revision)
-        self._outgoing.append((watch, made[key]))
+        if key not in bookmarks:
+            bookmarks[key] = watch.mark(revision)
+        self._outgoing.append((watch, bookmarks[key]))
         if watch.form.then is not None:  # that was its first event
             self._leave(watch)
             watch.form = watch.form.then
@@ -468,8 +468,8 @@ class Hub:
 
 
 def _shows(interest: Interest, cluster: str) -> bool:
-    where, sees = interest.prefix.split(b"\0")[1].decode(), interest.clusters
-    return where == cluster or (not where and (sees is None or sees(cluster)))
+    cluster_shown, sees = interest.prefix.split(b"\0")[1].decode(), interest.clusters
+    return cluster_shown == cluster or (not cluster_shown and (sees is None or sees(cluster)))
 
 
 def _count_terminated(watch: Watch) -> None:

@@ -115,7 +115,7 @@ class Aside:
         job = _Job(loop, partial(step, *args, **kwargs), size)
         self._add(who, job)
         try:
-            found, error = await job.future
+            result, error = await job.future
         except asyncio.CancelledError:
             # What is begun cannot be stopped, and who is charged with what it holds is charged to
             # its end; what is not begun is to hold nothing until its turn comes.
@@ -123,7 +123,7 @@ class Aside:
                 await job.go_on()
             raise
         if error is None:
-            return found  # type: ignore[no-any-return]
+            return result  # type: ignore[no-any-return]
         try:
             raise error
         finally:
@@ -157,9 +157,9 @@ class Aside:
 
         loop.call_soon_threadsafe(ask)
         answered.wait()
-        found, error = answers.pop()
+        result, error = answers.pop()
         if error is None:
-            return found  # type: ignore[return-value]
+            return result  # type: ignore[return-value]
         try:
             raise error
         finally:

@@ -47,29 +47,29 @@ def _within(text: bytes, start: int, end: int, level: int) -> Any:
 
 
 def _items(text: bytes, places: list[int], level: int) -> list[Any]:
-    found: list[Any] = []
+    items: list[Any] = []
     for start, end in pairwise(places):
         stop = end if end == places[-1] else end - 1  # without the comma
         if stop - start > 2 * _PIECE:  # a single item
             inner = _skip(text, start, stop)
-            found.append(_within(text, inner, _trimmed(text, stop), level + 1))
+            items.append(_within(text, inner, _trimmed(text, stop), level + 1))
         else:
-            found += _part(b"[%b]" % _some(text, start, stop, len(places)), start, 1)
-    return found
+            items += _part(b"[%b]" % _some(text, start, stop, len(places)), start, 1)
+    return items
 
 
 def _members(text: bytes, places: list[int], level: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for start, end in pairwise(places):
         stop = end if end == places[-1] else end - 1  # without the comma
         behind = _behind_name(text, start, stop) if stop - start > 2 * _PIECE else 0
         if behind:  # a single member
             name = next(iter(_part(b"{%b0}" % text[start:behind], start, 1)))
             inner = _skip(text, behind, stop)
-            found[name] = _within(text, inner, _trimmed(text, stop), level + 1)
+            members[name] = _within(text, inner, _trimmed(text, stop), level + 1)
         else:
-            found.update(_part(b"{%b}" % _some(text, start, stop, len(places)), start, 1))
-    return found
+            members.update(_part(b"{%b}" % _some(text, start, stop, len(places)), start, 1))
+    return members
 
 
 # Never back again: a name may have megabytes, and nobody can interrupt a match.
@@ -77,8 +77,8 @@ _NAME = re.compile(rb'\s*+"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*+:', re.DOTALL)
 
 
 def _behind_name(text: bytes, start: int, stop: int) -> int:
-    found = _NAME.match(text, start, stop)
-    return found.end() if found is not None else 0
+    name = _NAME.match(text, start, stop)
+    return name.end() if name is not None else 0
 
 
 def _some(text: bytes, start: int, stop: int, places: int) -> bytes:
@@ -107,8 +107,8 @@ def _part(text: bytes, start: int, added: int) -> Any:
         return _decode(text)
     except msgspec.DecodeError as error:
         words = str(error)
-        found = _PLACE.search(words)
-        if found is None:
+        position = _PLACE.search(words)
+        if position is None:
             raise
-        place = int(found[1]) + start - added
+        place = int(position[1]) + start - added
         raise msgspec.DecodeError(_PLACE.sub(f"(byte {place})", words)) from None

@@ -28,10 +28,10 @@ def version(session: Session, cluster: str) -> str:
         group = session.get(f"/clusters/{cluster}/apis/{APIS_GROUP}")
     except RequestRefused as refused:
         raise Failure(f"service discovery failed: {refused}", refused.hint) from None
-    served = [str(each.get("version")) for each in group.get("versions") or ()]
-    for wanted in (NEW, OLD):
-        if wanted in served:
-            return wanted
+    served = [str(served_version.get("version")) for served_version in group.get("versions") or ()]
+    for candidate in (NEW, OLD):
+        if candidate in served:
+            return candidate
     raise Failure(f"service discovery failed: server does not serve apibindings.{APIS_GROUP}")
 
 
@@ -76,9 +76,11 @@ def wait(session: Session, cluster: str, binding: Object, patience: float) -> No
 def _why(binding: Object) -> str:
     conditions = (binding.get("status") or {}).get("conditions") or ()
     texts = [
-        f"{each.get('reason') or each.get('type')}: {each['message']}"
-        for each in conditions
-        if each.get("status") == "False" and each.get("message") and each.get("type") != "Ready"
+        f"{condition.get('reason') or condition.get('type')}: {condition['message']}"
+        for condition in conditions
+        if condition.get("status") == "False"
+        and condition.get("message")
+        and condition.get("type") != "Ready"
     ]
     return f" ({'; '.join(dict.fromkeys(texts))})" if texts else ""
 
@@ -121,7 +123,8 @@ def warnings(binding: Object) -> list[str]:
     """Return a line for each exported claim that a binding does not answer as it is exported."""
     name = (binding.get("metadata") or {}).get("name")
     answers = {
-        key(each): each for each in (binding.get("spec") or {}).get("permissionClaims") or ()
+        key(claim_asked): claim_asked
+        for claim_asked in (binding.get("spec") or {}).get("permissionClaims") or ()
     }
     lines = []
     for claim in (binding.get("status") or {}).get("exportPermissionClaims") or ():
@@ -137,11 +140,11 @@ def warnings(binding: Object) -> list[str]:
                 f"Warning: claim for {text} specified on APIBinding {name} but not accepted or "
                 "rejected."
             )
-        given, wanted = set(answer.get("verbs") or ()), set(claim.get("verbs") or ())
-        if given != wanted:
+        given, verbs_asked = set(answer.get("verbs") or ()), set(claim.get("verbs") or ())
+        if given != verbs_asked:
             lines.append(
                 f"Warning: allowed verbs ({','.join(sorted(given))}) on claim for {text} on "
-                f"APIBinding {name} do not match expected verbs ({','.join(sorted(wanted))})."
+                f"APIBinding {name} do not match expected verbs ({','.join(sorted(verbs_asked))})."
             )
     return lines
 
@@ -150,12 +153,12 @@ def unresolved(session: Session, cluster: str) -> list[str]:
     """Return the warnings about all bindings of a workspace, none where they may not be seen."""
     for served in (NEW, OLD):
         try:
-            found = listed(session, cluster, served)
+            listed_bindings = listed(session, cluster, served)
         except RequestRefused as refused:
             if refused.code == 403:
                 return []
             if refused.code != 404:
                 raise
             continue
-        return [line for binding in found for line in warnings(binding)]
+        return [line for binding in listed_bindings for line in warnings(binding)]
     return []

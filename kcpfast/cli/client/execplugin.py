@@ -74,8 +74,8 @@ def _environment(
     spec: dict[str, Any] = {"interactive": interactive}
     if plugin.get("provideClusterInfo"):
         content = target.cluster.content
-        shown = {key: content[key] for key in _EXEC_CLUSTER if content.get(key)}
-        spec["cluster"] = {**shown, "server": target.server}
+        cluster = {key: content[key] for key in _EXEC_CLUSTER if content.get(key)}
+        spec["cluster"] = {**cluster, "server": target.server}
         authority = pem(target.cluster, "certificate-authority")
         if authority:
             spec["cluster"]["certificate-authority-data"] = b64encode(authority).decode()

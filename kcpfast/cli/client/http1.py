@@ -55,8 +55,8 @@ def split_url(text: str) -> ServerUrl:
         host, port = authority, ""
     scheme = scheme.lower()
     host = host.removeprefix("[").removesuffix("]")
-    known = scheme in _PORTS and host and "@" not in host
-    if not known or not (not port or (port.isdecimal() and int(port) < 65536)):
+    is_whole = scheme in _PORTS and host and "@" not in host
+    if not is_whole or not (not port or (port.isdecimal() and int(port) < 65536)):
         raise ValueError(f'"{text}" is not the URL of a server')
     path = f"/{path}".rstrip("/")
     return ServerUrl(scheme, host, int(port) if port else _PORTS[scheme], path)

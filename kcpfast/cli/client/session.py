@@ -81,12 +81,12 @@ class Session:
                 break
             time.sleep(min(float(pause), _LONGEST_PAUSE))
         try:
-            found = json.loads(answer.body) if answer.body else {}
+            document = json.loads(answer.body) if answer.body else {}
         except ValueError:
-            found = None
-        if answer.status < 300 and isinstance(found, dict):
-            return found
-        raise refusal(answer, found if isinstance(found, dict) else {}, self.target)
+            document = None
+        if answer.status < 300 and isinstance(document, dict):
+            return document
+        raise refusal(answer, document if isinstance(document, dict) else {}, self.target)
 
     def _send(self, method: str, path: str, data: bytes | None) -> HttpAnswer:
         started = time.monotonic()
@@ -175,5 +175,5 @@ def _tunnel(sock: socket.socket, url: ServerUrl, proxy: Any) -> None:
     answer = ClientConnection(sock).exchange("CONNECT", authority, headers, None)
     if answer.status >= 300:
         sock.close()
-        where = f"{proxy.hostname}:{proxy.port or 80}"
-        raise Failure(f"the proxy {where} does not connect to {url}: status {answer.status}")
+        address = f"{proxy.hostname}:{proxy.port or 80}"
+        raise Failure(f"the proxy {address} does not connect to {url}: status {answer.status}")

@@ -48,13 +48,13 @@ class ServerTarget:
         return entry or _NOTHING
 
     def _no_server(self) -> Failure:
-        where = ", ".join(self.config.paths)
+        paths = ", ".join(self.config.paths)
         if not self.config.exists:
             hint = "Set KUBECONFIG or use --kubeconfig."
-            return Failure(f"no kubeconfig found; looked for {where}", hint)
+            return Failure(f"no kubeconfig found; looked for {paths}", hint)
         if not self.context or self.config.find(CONTEXTS, self.context) is None:
-            return Failure(f'current "{self.context}" context not found', f"Looked in {where}.")
-        return Failure(f'context "{self.context}" names no server', f"Looked in {where}.")
+            return Failure(f'current "{self.context}" context not found', f"Looked in {paths}.")
+        return Failure(f'context "{self.context}" names no server', f"Looked in {paths}.")
 
     def _elsewhere(self, workspace: str) -> str:
         place = self.place

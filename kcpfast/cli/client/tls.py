@@ -22,8 +22,8 @@ def secured(
     name = target.call.text("tls-server-name") or target.cluster.text("tls-server-name") or host
     context = client_context(target, identity)
     # As bytes the name needs no IDNA codec, whose import takes longer than the handshake.
-    wanted = name.encode() if name.isascii() else name
-    return context.wrap_socket(sock, server_hostname=wanted)
+    server_name = name.encode() if name.isascii() else name
+    return context.wrap_socket(sock, server_hostname=server_name)
 
 
 def client_context(target: ServerTarget, identity: RequestCredentials) -> ssl.SSLContext:

@@ -29,14 +29,14 @@ def get(session: Session, parent: str, name: str) -> Object:
 
 def children(session: Session, path: str) -> list[Object]:
     """Return the workspaces in a workspace; Refused if the server does."""
-    found: list[Object] = []
+    items: list[Object] = []
     first = f"{collection(path)}?limit={_PAGE}"
     page = session.get(first)
     while True:
-        found += page.get("items") or []
+        items += page.get("items") or []
         more = (page.get("metadata") or {}).get("continue")
         if not more:
-            return found
+            return items
         page = session.get(f"{first}&continue={segment(more)}")
 
 

@@ -50,12 +50,12 @@ ClaimObject = dict[str, Any]
 def run(call: CommandLine) -> int:
     """Create the binding, wait, and say so; Failure if it is refused or gets not bound."""
     path, export = reference(call.words)
-    wanted = _wanted(call)
+    decisions = _wanted(call)
     target = ServerTarget(call)
     here, name = target.place.path, call.text("name") or export
     with connect(target) as session:
         served = bindings.version(session, here)
-        claims = _claims(session, call, (path, export), wanted, served)
+        claims = _claims(session, call, (path, export), decisions, served)
         body = {
             "apiVersion": f"{bindings.APIS_GROUP}/{served}",
             "kind": "APIBinding",
@@ -65,12 +65,12 @@ def run(call: CommandLine) -> int:
         if claims:
             body["spec"]["permissionClaims"] = claims  # type: ignore[index]  # it is a dict
         try:
-            made = session.request("POST", bindings.collection(here, served), body)
+            created = session.request("POST", bindings.collection(here, served), body)
         except RequestRefused as refused:
             refused.args = (f"failed to create APIBinding: {refused}",)
             raise
         print(f"apibinding {name} created. Waiting to successfully bind ...", flush=True)
-        bindings.wait(session, here, made, call.number("timeout"))
+        bindings.wait(session, here, created, call.number("timeout"))
     print(f"{name} created and bound.")
     return 0
 
@@ -94,10 +94,10 @@ def _wanted(call: CommandLine) -> dict[tuple[str, str], str]:
         name: call.switch(name) if name in (_ACCEPT_ALL, _REJECT_ALL) else call.all(name)
         for name in (_ACCEPT, _REJECT, _ACCEPT_ALL, _REJECT_ALL)
     }
-    for one, other, text in _EXCLUSIVE:
-        if given[one] and given[other]:
-            raise Failure(text.format(one, other))
-    wanted: dict[tuple[str, str], str] = {}
+    for accepting, other, text in _EXCLUSIVE:
+        if given[accepting] and given[other]:
+            raise Failure(text.format(accepting, other))
+    decisions: dict[tuple[str, str], str] = {}
     for name, state, word in (
         (_ACCEPT, bindings.ACCEPTED, "accepted"),
         (_REJECT, bindings.REJECTED, "rejected"),
@@ -108,16 +108,16 @@ def _wanted(call: CommandLine) -> dict[tuple[str, str], str]:
                     f'invalid {word} permission claims: invalid permission claim "{text}"'
                 )
             key = group_resource(text)
-            if wanted.setdefault(key, state) != state:
+            if decisions.setdefault(key, state) != state:
                 raise Failure(f"permission claim {text} is both accepted and rejected")
-    return wanted
+    return decisions
 
 
 def _claims(
     session: Session,
     call: CommandLine,
     export: tuple[str, str],
-    wanted: dict[tuple[str, str], str],
+    decisions: dict[tuple[str, str], str],
     served: str,
 ) -> list[ClaimObject]:
     """Return the answers to the export's claims, with the verbs and identities that it claims.
@@ -125,29 +125,29 @@ def _claims(
     Where the export may not be read, claims that are named are answered for all verbs.
     """
     everything = call.switch(_ACCEPT_ALL) or call.switch(_REJECT_ALL)
-    if not wanted and not everything:
+    if not decisions and not everything:
         return []
     path, name = export
     try:
-        found = session.get(bindings.one(path, served, name, "apiexports"))
+        export_object = session.get(bindings.one(path, served, name, "apiexports"))
     except RequestRefused as refused:
         if everything:
             refused.args = (f'failed to get APIExport "{name}": {refused}',)
             raise
-        found = {}
-    exported = (found.get("spec") or {}).get("permissionClaims") or []
+        export_object = {}
+    exported = (export_object.get("spec") or {}).get("permissionClaims") or []
     if everything:
         state = bindings.ACCEPTED if call.switch(_ACCEPT_ALL) else bindings.REJECTED
         return [bindings.answered(claim, state, served) for claim in exported]
-    return list(_named(exported, wanted, served))
+    return list(_named(exported, decisions, served))
 
 
 def _named(
-    exported: list[ClaimObject], wanted: dict[tuple[str, str], str], served: str
+    exported: list[ClaimObject], decisions: dict[tuple[str, str], str], served: str
 ) -> list[ClaimObject]:
     claims = []
-    for (resource, group), state in wanted.items():
-        same = [each for each in exported if bindings.key(each)[:2] == (group, resource)]
+    for (resource, group), state in decisions.items():
+        same = [claim for claim in exported if bindings.key(claim)[:2] == (group, resource)]
         same = same or [{"group": group, "resource": resource}]
-        claims += [bindings.answered(each, state, served) for each in same]
+        claims += [bindings.answered(claim, state, served) for claim in same]
     return claims

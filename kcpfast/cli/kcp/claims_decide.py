@@ -65,11 +65,11 @@ def decide(
     A claim that the export makes and the binding does not mention yet is answered as well.
     """
     answers = list(binding["spec"].get("permissionClaims") or ())
-    known = {bindings.key(each) for each in answers}
+    decided = {bindings.key(answer) for answer in answers}
     answers += [
         bindings.answered(claim, state, served)
         for claim in (binding.get("status") or {}).get("exportPermissionClaims") or ()
-        if bindings.key(claim) not in known and _matches(claim, resource, identity)
+        if bindings.key(claim) not in decided and _matches(claim, resource, identity)
     ]
     changed = [claim for claim in answers if _matches(claim, resource, identity)]
     for claim in changed:
@@ -79,8 +79,8 @@ def decide(
 
 
 def _matches(claim: dict[str, Any], resource: str, identity: str) -> bool:
-    group, name, found = bindings.key(claim)
-    if identity and found != identity:
+    group, name, identity_hash = bindings.key(claim)
+    if identity and identity_hash != identity:
         return False
     return not resource or (name, group) == group_resource(resource)
 

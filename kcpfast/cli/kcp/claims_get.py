@@ -30,21 +30,21 @@ def run(call: CommandLine) -> int | None:
         served = bindings.version(session, here)
         try:
             if call.words:
-                found = [bindings.get(session, here, served, call.words[0])]
+                found_bindings = [bindings.get(session, here, served, call.words[0])]
             else:
-                found = bindings.listed(session, here, served)
+                found_bindings = bindings.listed(session, here, served)
         except RequestRefused as refused:
             refused.args = (f"error finding APIBinding: {refused}",)
             raise
-    print("\n".join(aligned(rows(found, served))))
+    print("\n".join(aligned(rows(found_bindings, served))))
     return 0
 
 
-def rows(found: Sequence[dict[str, Any]], served: str) -> list[list[str]]:
+def rows(found_bindings: Sequence[dict[str, Any]], served: str) -> list[list[str]]:
     """Return the cells: one row for each claim; claims of the old version have no verbs."""
     verbs = served != bindings.OLD
     table = [["APIBINDING", "GROUP-RESOURCE", *(["VERBS"] if verbs else []), "STATUS"]]
-    for binding in found:
+    for binding in found_bindings:
         for claim in (binding.get("spec") or {}).get("permissionClaims") or ():
             given = [",".join(claim.get("verbs") or ())] if verbs else []
             name, state = str(binding["metadata"]["name"]), str(claim.get("state") or "")

@@ -42,8 +42,10 @@ def run(call: CommandLine) -> int:
         raise Failure(f"unexpected arguments: [{' '.join(call.words)}]")
     name = call.text("scenario")
     if name not in SCENARIOS:
-        known = " ".join(sorted(SCENARIOS))
-        raise Failure(f'failed to get scenario: unknown scenario "{name}", available: [{known}]')
+        scenarios = " ".join(sorted(SCENARIOS))
+        raise Failure(
+            f'failed to get scenario: unknown scenario "{name}", available: [{scenarios}]'
+        )
     plan = _plan(call)
     target = ServerTarget(call)
     with connect(target) as session:

@@ -126,8 +126,8 @@ def make_workspace(
         "spec": {"type": kind},
     }
     new = create(session, workspaces.collection(parent), body)
-    found = workspaces.get(session, parent, name)
-    wait(session, parent, found, plan.deadline - time.monotonic())
+    workspace = workspaces.get(session, parent, name)
+    wait(session, parent, workspace, plan.deadline - time.monotonic())
     return new
 
 
@@ -152,9 +152,9 @@ def _workspace(text: str, parent: tuple[str, ...], name: str, kind: dict[str, st
     return Step(text, do)
 
 
-def _object(text: str, where: tuple[str, ...], group_path: str, body: dict[str, Any]) -> Step:
+def _object(text: str, words: tuple[str, ...], group_path: str, body: dict[str, Any]) -> Step:
     def do(session: Session, plan: ScenarioPlan) -> None:
-        new = create(session, f"/clusters/{plan.path(*where)}/apis/{group_path}", body)
+        new = create(session, f"/clusters/{plan.path(*words)}/apis/{group_path}", body)
         verb = "created" if new else "already exists"
         print(f'  {body["kind"]} "{body["metadata"]["name"]}" {verb}')
 
@@ -171,8 +171,8 @@ def _bind(session: Session, plan: ScenarioPlan) -> None:
         "spec": {"reference": {"export": export}},
     }
     new = create(session, bindings.collection(cluster, bindings.NEW), body)
-    found = bindings.get(session, cluster, bindings.NEW, "cowboys")
-    bindings.wait(session, cluster, found, plan.deadline - time.monotonic())
+    binding = bindings.get(session, cluster, bindings.NEW, "cowboys")
+    bindings.wait(session, cluster, binding, plan.deadline - time.monotonic())
     print(f'  APIBinding "cowboys" {"created and bound" if new else "already exists"}')
 
 
@@ -205,13 +205,15 @@ def _provider_steps(plan: ScenarioPlan) -> list[Step]:
     ]
     if plan.samples:
         text = f"Applying sample Cowboy resource in {consumer}"
-        where = f"{_GROUP}/{_VERSION}/namespaces/default/cowboys"
-        steps.append(_object(text, ("org", "consumer"), where, _COWBOY))
+        collection = f"{_GROUP}/{_VERSION}/namespaces/default/cowboys"
+        steps.append(_object(text, ("org", "consumer"), collection, _COWBOY))
     return steps
 
 
 def _provider_summary(plan: ScenarioPlan) -> str:
-    made = "kubectl get cowboys" if plan.samples else "kubectl api-resources --api-group " + _GROUP
+    command = (
+        "kubectl get cowboys" if plan.samples else "kubectl api-resources --api-group " + _GROUP
+    )
     return f"""
 Quickstart complete! Here's what was created:
 
@@ -226,7 +228,7 @@ Quickstart complete! Here's what was created:
 
   Try it out:
     kubectl ws :{plan.path("org", "consumer")}
-    {made}
+    {command}
 
   Cleanup:
     kubectl kcp quickstart --cleanup --name-prefix {plan.prefix}"""

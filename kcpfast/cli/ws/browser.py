@@ -75,11 +75,11 @@ class Browser:
     def act(self, action: str) -> None:
         """Do what a key means."""
         nodes = [node for _, node in self.root.visible()]
-        at = nodes.index(self.cursor)
+        position = nodes.index(self.cursor)
         if action == UP:
-            self.cursor = nodes[max(at - 1, 0)]
+            self.cursor = nodes[max(position - 1, 0)]
         elif action == DOWN:
-            self.cursor = nodes[min(at + 1, len(nodes) - 1)]
+            self.cursor = nodes[min(position + 1, len(nodes) - 1)]
         elif action == QUIT:
             self.chosen = None
         elif action == CHOOSE:
@@ -90,6 +90,6 @@ class Browser:
     def window(self, height: int) -> list[tuple[int, BrowserNode]]:
         """Return the lines that fit into a height, moved so that the cursor is among them."""
         lines = list(self.root.visible())
-        at = next(number for number, (_, node) in enumerate(lines) if node is self.cursor)
-        self.top = max(min(self.top, at, len(lines) - height), at - height + 1, 0)
+        position = next(number for number, (_, node) in enumerate(lines) if node is self.cursor)
+        self.top = max(min(self.top, position, len(lines) - height), position - height + 1, 0)
         return lines[self.top : self.top + height]

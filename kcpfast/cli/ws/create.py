@@ -55,8 +55,8 @@ def run(call: CommandLine) -> int:
     body = manifest(name, kind, call.text("location-selector"))
     here = target.place.path
     with connect(target) as session:
-        made = _make(session, here, body, ignore_existing=call.switch("ignore-existing"))
-    url = str((made.get("spec") or {}).get("URL") or target.place.at(f"{here}:{name}").url)
+        created = _make(session, here, body, ignore_existing=call.switch("ignore-existing"))
+    url = str((created.get("spec") or {}).get("URL") or target.place.at(f"{here}:{name}").url)
     context = call.text("create-context")
     if context:
         again, enter = call.switch("ignore-existing"), call.switch("enter")
@@ -99,8 +99,8 @@ def selector_of(text: str) -> dict[str, Any]:
     expressions: list[dict[str, Any]] = []
     for term in terms:
         if term.operator not in _OPERATORS:
-            why = f'"{term.operator}" is not a valid label selector operator'
-            raise Failure(f"invalid location selector: {why}")
+            reason = f'"{term.operator}" is not a valid label selector operator'
+            raise Failure(f"invalid location selector: {reason}")
         if term.operator == "in" and len(term.values) == 1 and term.key not in labels:
             labels[term.key] = next(iter(term.values))
             continue
@@ -117,32 +117,32 @@ def _make(
     name = body["metadata"]["name"]
     existed = False
     try:
-        made = session.request("POST", workspaces.collection(parent), body)
+        created = session.request("POST", workspaces.collection(parent), body)
     except RequestRefused as refused:
         if not (ignore_existing and refused.reason == "AlreadyExists"):
             raise
         existed = True
-        made = workspaces.get(session, parent, name)
-    label = f'Workspace "{name}" (type {workspaces.kind_of(made)})'
-    ready = workspaces.phase_of(made) == workspaces.READY
+        created = workspaces.get(session, parent, name)
+    label = f'Workspace "{name}" (type {workspaces.kind_of(created)})'
+    ready = workspaces.phase_of(created) == workspaces.READY
     if existed:
-        _check_type(name, body["spec"].get("type"), made)
+        _check_type(name, body["spec"].get("type"), created)
         print(f"{label} already exists." + ("" if ready else " Waiting for it to be ready..."))
     elif not ready:
         print(f"{label} created. Waiting for it to be ready...", flush=True)
     if not ready:
-        made = wait(session, parent, made)
+        created = wait(session, parent, created)
     print(f"{label} is ready to use.", flush=True)
-    return made
+    return created
 
 
-def _check_type(name: str, wanted: dict[str, str] | None, found: dict[str, Any]) -> None:
-    has = (found.get("spec") or {}).get("type") or {}
-    if wanted and (has.get("name"), has.get("path") or "") != (wanted["name"], wanted.get("path")):
+def _check_type(name: str, asked: dict[str, str] | None, workspace: dict[str, Any]) -> None:
+    has = (workspace.get("spec") or {}).get("type") or {}
+    if asked and (has.get("name"), has.get("path") or "") != (asked["name"], asked.get("path")):
         raise Failure(
             f'workspace "{name}" cannot be created with type '
-            f"{workspaces.kind_of({'spec': {'type': wanted}})}, it already exists with different "
-            f"type {workspaces.kind_of(found)}"
+            f"{workspaces.kind_of({'spec': {'type': asked}})}, it already exists with different "
+            f"type {workspaces.kind_of(workspace)}"
         )
 
 
@@ -158,8 +158,8 @@ def wait(
     while workspaces.phase_of(workspace) != workspaces.READY:
         spent = time.monotonic() - started
         if spent > patience:
-            why = workspaces.waiting_for(workspace)
-            raise Failure(f'workspace "{name}" is not ready after {patience:.0f}s ({why})')
+            reason = workspaces.waiting_for(workspace)
+            raise Failure(f'workspace "{name}" is not ready after {patience:.0f}s ({reason})')
         time.sleep(pause)
         pause = min(pause * 2, 0.5)
         try:

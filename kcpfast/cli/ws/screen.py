@@ -48,7 +48,7 @@ def _open_at(session: Session, browser: Browser, current: str) -> None:
         load(session, node)
         node.open = bool(node.below)
         browser.cursor = node
-        way = (each for each in node.below or () if f"{current}:".startswith(f"{each.path}:"))
+        way = (child for child in node.below or () if f"{current}:".startswith(f"{child.path}:"))
         below = next(way, None)
         if below is None:
             return
@@ -61,10 +61,10 @@ def load(session: Session, node: BrowserNode) -> None:
         return
     node.below = []
     try:
-        found = workspaces.children(session, node.path)
+        listed = workspaces.children(session, node.path)
     except RequestRefused:
         return
-    for workspace in found:
+    for workspace in listed:
         if workspace["metadata"].get("deletionTimestamp"):
             continue
         name = workspace["metadata"]["name"]
@@ -81,11 +81,11 @@ def details(session: Session, path: str) -> str:
     for word, resource, versions in _COUNTED:
         for served in versions:
             try:
-                found = session.get(bindings.collection(path, served, resource)).get("items")
+                items = session.get(bindings.collection(path, served, resource)).get("items")
             except RequestRefused:
                 continue
-            if found:
-                parts.append(f"{word}:{len(found)}")
+            if items:
+                parts.append(f"{word}:{len(items)}")
             break
     return " | ".join(parts)
 

@@ -79,9 +79,9 @@ def grow(session: Session, path: str, style: Style) -> Branch:
 
 
 def _below(
-    session: Session, path: str, found: list[dict[str, Any]], style: Style
+    session: Session, path: str, listed: list[dict[str, Any]], style: Style
 ) -> Iterator[Branch]:
-    for workspace in found:
+    for workspace in listed:
         meta, spec = workspace["metadata"], workspace.get("spec") or {}
         if meta.get("deletionTimestamp"):
             continue
