@@ -58,9 +58,7 @@ class _Estimator:
 
     def size(self, node: Node) -> CostRange:
         """Return the number of characters, elements or entries that a value can have."""
-        size = self._sizes.get(node)
-        if size is None:
-            size = _literal_size(node)
+        size = self._sizes.get(node) or _literal_size(node)
         if size is not None:
             return size
         bounded = self._bounded.get(node)
@@ -78,7 +76,9 @@ class _Estimator:
     def item_size(self, node: Node) -> CostRange:
         """Return the size of a list's elements."""
         bounded = self._bounded.get(node)
-        return ANY_SIZE if bounded is None else CostRange(0, bounded.params[0].max_elements or 0)
+        if bounded is None:
+            return ANY_SIZE
+        return CostRange(0, bounded.params[0].max_elements or 0)
 
     def _total(self, nodes: list[Node], base: int = 0) -> CostRange:
         total = exactly(base)
@@ -107,7 +107,6 @@ class _Estimator:
         total = self.cost(node.operand)
         if node.test:
             return total
-        target = self.kind(node.operand)
         bounded = self._bounded.get(node.operand)
         if bounded is not None and not node.optional:
             field = bounded.fields.get(node.field)
@@ -115,7 +114,8 @@ class _Estimator:
                 self._bounded[node] = bounded.params[1]
             elif field is not None:
                 self._bounded[node] = field.type
-        return total.plus(ONE) if node.optional or target.kind in ("map", "object") else total
+        charged = node.optional or self.kind(node.operand).kind in ("map", "object")
+        return total.plus(ONE) if charged else total
 
     def _logic(self, node: Logic) -> CostRange:
         first, *rest = [self.cost(term) for term in node.terms]
@@ -151,35 +151,36 @@ class _Estimator:
         return total.plus(own)
 
     def _choice(self, node: FunctionCall) -> CostRange:
-        test, yes, no = [self.cost(part) for part in node.args]
-        self._sizes[node] = self.size(node.args[1]).either(self.size(node.args[2]))
-        return test.plus(yes.either(no))
+        test, yes, no = node.args
+        branches = self.cost(yes).either(self.cost(no))
+        self._sizes[node] = self.size(yes).either(self.size(no))
+        return self.cost(test).plus(branches)
 
     def _loop(self, node: Loop) -> CostRange:
         total = self.cost(node.source)
         count = self.size(node.source)
         before = dict(self._scope)
         self._scope.update(zip(node.names, self._loop_types(node), strict=True))
-        once, iteration = _LOOPS[node.kind](
-            ONE if node.test is None else self.cost(node.test),
-            NOTHING if node.step is None else self.cost(node.step),
-            node.test is not None,
-        )
+        test = ONE if node.test is None else self.cost(node.test)
+        step = NOTHING if node.step is None else self.cost(node.step)
+        once, iteration = _LOOPS[node.kind](test, step, node.test is not None)
         self._scope = before
         if node.step is not None:
             self._sizes[node] = count
         total = total.plus(exactly(once)).plus(count.times(iteration))
         if node.kind == "sortBy":
-            return total.plus(count.times(count).scaled(2))
+            total = total.plus(count.times(count).scaled(2))
         return total
 
     def _loop_types(self, node: Loop) -> list[CelType | None]:
+        """Return the types of the loop variables where a schema bounds them."""
         source = self._bounded.get(node.source)
         if source is None or source.kind not in ("list", "map"):
             return [None] * len(node.names)
-        if len(node.names) == 2:
-            return [None if source.kind == "list" else source.params[0], source.params[-1]]
-        return [source.params[0]]
+        if len(node.names) == 1:
+            return [source.params[0]]
+        key = None if source.kind == "list" else source.params[0]
+        return [key, source.params[-1]]
 
     def _bind(self, node: Bind) -> CostRange:
         init = self.cost(node.init)
@@ -196,11 +197,15 @@ class _Estimator:
 
 
 def _literal_size(node: Node) -> CostRange | None:
+    """Return the size that is written in the source, None for anything but a literal."""
     if isinstance(node, Literal):
-        return exactly(len(node.value) if isinstance(node.value, str | bytes) else 1)
+        value = node.value
+        return exactly(len(value)) if isinstance(value, str | bytes) else ONE
     if isinstance(node, ListNode):
         return exactly(len(node.elements))
-    return exactly(len(node.keys)) if isinstance(node, MapNode) else None
+    if isinstance(node, MapNode):
+        return exactly(len(node.keys))
+    return None
 
 
 _COSTS: dict[type, Callable[[_Estimator, Any], CostRange]] = {
@@ -235,9 +240,13 @@ def _exists_one(test: CostRange, _step: CostRange, _tested: bool) -> tuple[int, 
 def _collecting(
     once: int, per_element: int
 ) -> Callable[[CostRange, CostRange, bool], tuple[int, CostRange]]:
+    """Return the rule of a macro that builds a list or map from the elements that pass."""
+
     def estimate(test: CostRange, step: CostRange, tested: bool) -> tuple[int, CostRange]:
         taken = step.plus(exactly(per_element))
-        return once, test.plus(taken.either(ONE)) if tested else taken
+        if not tested:
+            return once, taken
+        return once, test.plus(taken.either(ONE))
 
     return estimate
 
