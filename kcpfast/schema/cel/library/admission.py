@@ -1,32 +1,38 @@
 """Functions of admission policies: the authorizer, and paths of JSON patches.
 
-Rules: k8s.io/apiserver/pkg/cel/library/authz.go and jsonpatch.go. The authorizer is the caller's
-own object: each function calls the method of its name on it, in snake case. The methods return,
-by their type in the table: Authorizer, PathCheck, GroupCheck and ResourceCheck further objects of
-the caller's, Decision an object with allowed(), reason(), errored() and error().
+Rules: k8s.io/apiserver/pkg/cel/library/authz.go and jsonpatch.go. The authorizer is an object of
+the caller: each function calls the method of the same name in snake case. A method whose result
+is an Authorizer, PathCheck, GroupCheck or ResourceCheck in the table returns another such object;
+a Decision has allowed(), reason(), errored() and error().
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import methodcaller
 from typing import Any
 
 from ..base import CelError
 from ..signatures import Row
 
-# Allows two checks in one expression.
+# library/cost.go: a third of the limit of one call, so that an expression can make two checks.
 _CHECK_COST = 350_000
 
 
 def _host(method: str) -> Callable[..., Any]:
-    return lambda target, *args: methodcaller(method, *args)(target)
+    """Return the function that calls a method of its first argument."""
+
+    def call(target: Any, *args: Any) -> Any:
+        return getattr(target, method)(*args)
+
+    return call
 
 
-def _named(method: str, what: str) -> Callable[[Any, str], Any]:
+def _host_named(method: str) -> Callable[[Any, str], Any]:
+    """Return the function that calls a method with a name, which must not be empty."""
+
     def call(target: Any, name: str) -> Any:
         if not name.strip():
-            raise CelError(f"{what} must not be empty")
+            raise CelError(f"{method} must not be empty")
         return getattr(target, method)(name)
 
     return call
@@ -53,9 +59,9 @@ ROWS: tuple[Row, ...] = (
     ("labelSelector", f"{_RESOURCE}.(string) -> {_RESOURCE}", _host("label_selector")),
     ("name", f"{_RESOURCE}.(string) -> {_RESOURCE}", _host("name")),
     ("namespace", f"{_RESOURCE}.(string) -> {_RESOURCE}", _host("namespace")),
-    ("path", f"{_AUTHORIZER}.(string) -> {_PATH}", _named("path", "path")),
+    ("path", f"{_AUTHORIZER}.(string) -> {_PATH}", _host_named("path")),
     ("reason", f"{_DECISION}.() -> string", _host("reason")),
-    ("resource", f"{_GROUP}.(string) -> {_RESOURCE}", _named("resource", "resource")),
+    ("resource", f"{_GROUP}.(string) -> {_RESOURCE}", _host_named("resource")),
     ("serviceAccount", f"{_AUTHORIZER}.(string, string) -> {_AUTHORIZER}",
      _host("service_account")),
     ("subresource", f"{_RESOURCE}.(string) -> {_RESOURCE}", _host("subresource")),

@@ -1,7 +1,8 @@
-"""What a call costs at run time, by the name that a library row gives.
+"""What a call costs at run time, by the name of the rule that a library row gives.
 
-Rules: cel-go interpreter/runtimecost.go and k8s.io/apiserver/pkg/cel/library/cost.go. They are
-computed before the call, so that a call that would build something huge never starts.
+Rules: cel-go interpreter/runtimecost.go; CallCost of k8s.io/apiserver/pkg/cel/library/cost.go. A
+rule takes the arguments (target first) and returns the cost. It is computed before the call, so
+that a call that would build something huge never starts.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from typing import Any
 from ..base import CelError
 from ..values import kind_of
 
-# Upstream counts a concatenation of lists as 1 (it shares them); here they are copied, which must
-# neither take long for little nor double without end.
+# Upstream counts a concatenation of lists as 1, since it shares them. Here they are copied: so many
+# elements cost 1 more, and a list that doubles in a loop stops at a maximum.
 _LIST_COPY = 50
 _MAX_LIST = 1_000_000
+# What making a list costs upstream: ListCreateBaseCost and the call itself.
+_NEW_LIST = 11
 
 
 def size_of(value: Any) -> int:
@@ -39,8 +42,10 @@ def quarter(size: int) -> int:
 def traversal(value: Any) -> int:
     """Return the cost of walking over a value and all its parts."""
     kind = kind_of(value)
-    if kind in ("string", "bytes"):
-        return len(value.encode() if kind == "string" else value) // 10
+    if kind == "string":
+        return len(value.encode()) // 10
+    if kind == "bytes":
+        return len(value) // 10
     if kind == "list":
         return sum(traversal(element) for element in value)
     if kind == "map":
@@ -66,20 +71,26 @@ def _regex(text: Any, pattern: Any, *_: Any) -> int:
 
 
 def _join(items: Any, separator: Any = "") -> int:
-    size = sum(map(len, items)) + len(separator) * max(0, len(items) - 1)
+    gaps = max(0, len(items) - 1)
+    size = sum(map(len, items)) + len(separator) * gaps
     return tenth(2 * size)
 
 
 def _replace(text: str, old: str, new: str, limit: int = -1) -> int:
-    count = text.count(old) if limit < 0 else min(limit, text.count(old))
-    grown = max(0, count * (len(new) - len(old)))
+    count = text.count(old)
+    if limit >= 0:
+        count = min(limit, count)
+    cost = tenth(2 * len(text))
     # Upstream charges the input only; a result that outgrows it tenfold is charged here.
-    return tenth(2 * len(text)) + (tenth(grown) if grown > 10 * len(text) + 1000 else 0)
+    growth = max(0, count * (len(new) - len(old)))
+    if growth > 10 * len(text) + 1000:
+        cost += tenth(growth)
+    return cost
 
 
-def _contains_ip(cidr: Any, right: Any) -> int:
-    text = tenth(len(right)) if isinstance(right, str) else 0
-    return tenth(2 * size_of(cidr)) + text
+def _contains_ip(cidr: Any, other: Any) -> int:
+    parsing = tenth(len(other)) if isinstance(other, str) else 0
+    return tenth(2 * size_of(cidr)) + parsing
 
 
 def _contains_cidr(cidr: Any, right: Any) -> int:
@@ -91,10 +102,10 @@ def _validate(named: Any, text: str) -> int:
 
 
 def _slice(_items: Any, start: int, end: int) -> int:
-    return 11 + max(0, end - start)
+    return _NEW_LIST + max(0, end - start)
 
 
-# Implementations with these rules also take `charge`, to count what is only seen on the way.
+# Implementations under these rules also take `charge`, for costs that only show during the call.
 METERED = frozenset(("format", "regex"))
 COSTS: dict[str, Callable[..., int]] = {
     "add_lists": _add_lists,
@@ -103,13 +114,13 @@ COSTS: dict[str, Callable[..., int]] = {
     "contains": lambda text, part: tenth(size_of(text)) * tenth(size_of(part)),
     "contains_cidr": _contains_cidr,
     "contains_ip": _contains_ip,
-    "copy": lambda items, *_: 11 + len(items),
-    "flatten": lambda items, depth=1: 11 + len(items) * max(1, depth),
+    "copy": lambda items, *_: _NEW_LIST + len(items),
+    "flatten": lambda items, depth=1: _NEW_LIST + len(items) * max(1, depth),
     "format": lambda template, _args: tenth(len(template)),
     "in_list": lambda _value, items: size_of(items),
     "join": _join,
-    "quadratic": lambda items, *_: 11 + 2 * len(items) ** 2,
-    "range": lambda count: 11 + max(0, count),
+    "quadratic": lambda items, *_: _NEW_LIST + 2 * len(items) ** 2,
+    "range": lambda count: _NEW_LIST + max(0, count),
     "regex": _regex,
     "replace": _replace,
     "scan": lambda text, *_: tenth(size_of(text)),

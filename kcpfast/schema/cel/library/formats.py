@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..base import CelError
@@ -47,14 +48,15 @@ _TIME = re.compile("([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|[+-][0-9]{2}:[0
 
 
 def _pattern(text: str, pattern: str, *examples: str) -> str:
-    example_text = "".join(
-        f"'{example}', {' or ' if example is not examples[-1] else ''}" for example in examples
-    )
-    return f"{text} (e.g. {example_text}regex used for validation is '{pattern}')"
+    """Return a complaint with examples and a pattern, as validation.RegexError words it."""
+    quoted = " or ".join(f"'{example}', " for example in examples)
+    return f"{text} (e.g. {quoted}regex used for validation is '{pattern}')"
 
 
 def _too_long(text: str, limit: int) -> list[str]:
-    return [f"must be no more than {limit} characters"] if len(text.encode()) > limit else []
+    if len(text.encode()) <= limit:
+        return []
+    return [f"must be no more than {limit} characters"]
 
 
 def _label(text: str) -> list[str]:
@@ -107,12 +109,14 @@ def _label_value(text: str) -> list[str]:
 
 
 def _prefix_of(check: Callable[[str], list[str]]) -> Callable[[str], list[str]]:
-    """Return the check for a name that something is still added to: it may end with a dash."""
+    """Return the check of a generateName: a dash at its end is not the end of the name."""
 
-    def checked(text: str) -> list[str]:
-        return check(f"{text[:-2]}a" if len(text) > 1 and text[-1] == "-" else text)
+    def check_prefix(text: str) -> list[str]:
+        if len(text) > 1 and text[-1] == "-":
+            text = f"{text[:-2]}a"
+        return check(text)
 
-    return checked
+    return check_prefix
 
 
 def _uri(text: str) -> list[str]:
@@ -125,13 +129,14 @@ def _uri(text: str) -> list[str]:
 
 def _date_time(text: str) -> bool:
     date, _, time = text.lower().partition("t")
-    hit = _TIME.fullmatch(time)
-    if not is_date(date) or hit is None:
+    parts = _TIME.fullmatch(time)
+    if not is_date(date) or parts is None:
         return False
-    return hit.group(1) <= "23" and hit.group(2) <= "59" and hit.group(3) <= "59"
+    hour, minute, second = parts.group(1, 2, 3)
+    return hour <= "23" and minute <= "59" and second <= "59"
 
 
-def _either(test: Callable[[str], object], complaint: str) -> Callable[[str], list[str]]:
+def _unless(test: Callable[[str], object], complaint: str) -> Callable[[str], list[str]]:
     return lambda text: [] if test(text) else [complaint]
 
 
@@ -148,9 +153,9 @@ class Format(Opaque):
 
 # fmt: off
 _FORMATS = {
-    "byte": Format(_either(_BASE64.fullmatch, "invalid base64"), 21),
-    "date": Format(_either(is_date, "invalid date"), 18),
-    "datetime": Format(_either(_date_time, "invalid datetime"), 18),
+    "byte": Format(_unless(_BASE64.fullmatch, "invalid base64"), 21),
+    "date": Format(_unless(is_date, "invalid date"), 18),
+    "datetime": Format(_unless(_date_time, "invalid datetime"), 18),
     "dns1035Label": Format(_label_1035, 8),
     "dns1035LabelPrefix": Format(_prefix_of(_label_1035), 8),
     "dns1123Label": Format(_label, 8),
@@ -160,7 +165,7 @@ _FORMATS = {
     "labelValue": Format(_label_value, 10),
     "qualifiedName": Format(_qualified_name, 15),
     "uri": Format(_uri, 276),
-    "uuid": Format(_either(_UUID.fullmatch, "does not match the UUID format"), 18),
+    "uuid": Format(_unless(_UUID.fullmatch, "does not match the UUID format"), 18),
 }
 # fmt: on
 
@@ -170,16 +175,16 @@ def _named(name: str) -> Optional:
 
 
 def _constants(first: str, last: str) -> list[Row]:
-    """Return the rows of the functions that give each format of a range of names."""
+    """Return the rows of the functions that return a format, for a range of format names."""
+    rows: list[Row] = []
+    for name, value in _FORMATS.items():
+        if first <= name <= last:
+            rows.append((f"format.{name}", f"() -> {_T}", partial(_itself, value)))
+    return rows
 
-    def constant(value: Format) -> Callable[[], Format]:
-        return lambda: value
 
-    return [
-        (f"format.{name}", f"() -> {_T}", constant(value))
-        for name, value in _FORMATS.items()
-        if first <= name <= last
-    ]
+def _itself(value: Format) -> Format:
+    return value
 
 
 def _validate(named: Any, text: str) -> Optional:

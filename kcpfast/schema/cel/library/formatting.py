@@ -17,13 +17,18 @@ from .times import to_text
 
 _CLAUSE = re.compile(r"%(?:%|(\.[0-9]+)?(.?))", re.DOTALL)
 _SUPERSCRIPT = str.maketrans("0123456789-+", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺")
-# Longer fractions would only make zeros, and could make a great many.
+# A longer fraction would only add zeros, and the template decides how many.
 _MAX_PRECISION = 1000
+# A written argument longer than this is charged for.
 _LONG = 200
 
 
 class Verb(NamedTuple):
-    """A verb: its name in error texts, what it takes, in words and as kinds, and its writer."""
+    """A verb of a template.
+
+    `clause` is its name in error texts. What it can write is told in `operands` by words for error
+    texts, in `kinds` as kinds of values. `write(value, precision)` returns the text.
+    """
 
     clause: str
     operands: str
@@ -32,22 +37,23 @@ class Verb(NamedTuple):
 
 
 def clauses(template: str) -> Iterator[tuple[str, Verb | None, int]]:
-    """Yield (text before, verb, precision) for each clause; the last has no verb.
+    """Yield (text before, verb, precision) for each clause; `%%` and the end have no verb.
 
     CelError for an unknown verb.
     """
     last = 0
-    for hit in _CLAUSE.finditer(template):
-        before = template[last : hit.start()]
-        last = hit.end()
-        if hit.group() == "%%":
+    for clause in _CLAUSE.finditer(template):
+        before = template[last : clause.start()]
+        last = clause.end()
+        if clause.group() == "%%":
             yield before + "%", None, 0
             continue
-        verb = FORMAT_VERBS.get(hit.group(2))
+        digits, letter = clause.groups()
+        verb = FORMAT_VERBS.get(letter)
         if verb is None:
-            what = f'unrecognized formatting clause "{hit.group(2)}"'
-            raise CelError(f"could not parse formatting clause: {what}")
-        precision = int(hit.group(1)[1:5]) if hit.group(1) else 6
+            problem = f'unrecognized formatting clause "{letter}"'
+            raise CelError(f"could not parse formatting clause: {problem}")
+        precision = int(digits[1:5]) if digits else 6
         yield before, verb, min(precision, _MAX_PRECISION)
     yield template[last:], None, 0
 
@@ -77,28 +83,30 @@ def format_text(template: str, args: Any, charge: Callable[[int], object] = lamb
 
 
 def misfit(verb: Verb, given: str) -> str:
-    """Return the text of the error for an argument of another type."""
+    """Return the error text for an argument of a type `given` that a verb cannot write."""
     can = f"{verb.clause} clause can only be used on {verb.operands}"
     return f"error during formatting: {can}, was given {given}"
 
 
-def _shown(value: Any, nested: bool) -> str:
+def _written(value: Any, nested: bool) -> str:
+    """Return a value as %s writes it; `nested` in a list or map, where texts are quoted."""
     kind = kind_of(value)
     if kind == "list":
-        return f"[{', '.join(_shown(item, True) for item in value)}]"
+        items = [_written(item, True) for item in value]
+        return f"[{', '.join(items)}]"
     if kind == "map":
-        entries = sorted((_shown(key, True), _shown(value[key], True)) for key in value)
+        entries = sorted((_written(key, True), _written(value[key], True)) for key in value)
         return "{" + ", ".join(f"{key}:{item}" for key, item in entries) + "}"
     if kind == "double":
         return f"{value:f}" if nested and math.isfinite(value) else _double(value)
-    text = _shown_scalar(value, kind)
+    text = _written_scalar(value, kind)
     return f'"{text}"' if nested and kind in _QUOTED else text
 
 
 _QUOTED = frozenset(("string", "bytes", "duration", "timestamp"))
 
 
-def _shown_scalar(value: Any, kind: str) -> str:
+def _written_scalar(value: Any, kind: str) -> str:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, TypeValue):
@@ -139,7 +147,8 @@ def _scientific(value: float, precision: int) -> str:
 def _hex(value: Any, _precision: int) -> str:
     if isinstance(value, int):
         return f"{int(value):x}"
-    return str((value if isinstance(value, bytes) else value.encode()).hex())
+    content = value if isinstance(value, bytes) else value.encode()
+    return str(content.hex())
 
 
 _INTS = frozenset(("int", "uint"))
@@ -157,7 +166,7 @@ FORMAT_VERBS = {
     "e": Verb("scientific", "doubles", _FLOATS, _scientific),
     "f": Verb("fixed-point", "doubles", _FLOATS, _fixed),
     "o": Verb("octal", "integers", _INTS, lambda value, _: f"{int(value):o}"),
-    "s": Verb("string", _ALL_TEXT, _ALL, lambda value, _: _shown(value, nested=False)),
+    "s": Verb("string", _ALL_TEXT, _ALL, lambda value, _: _written(value, nested=False)),
     "x": Verb("hex", "integers, byte buffers, and strings", _HEXES, _hex),
 }
 # fmt: on

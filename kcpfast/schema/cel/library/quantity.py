@@ -1,7 +1,8 @@
 """Quantities: `quantity("1.5Gi").isGreaterThan(quantity("1G"))`.
 
-Rules: k8s.io/apimachinery/pkg/api/resource and k8s.io/apiserver/pkg/cel/library/quantity.go. A
-quantity is held as a whole number of nanos: Kubernetes rounds smaller parts up.
+Rules: k8s.io/apiserver/pkg/cel/library/quantity.go; reading and rounding as
+k8s.io/apimachinery/pkg/api/resource, quantity.go. A quantity is held as a whole number of nanos,
+because Kubernetes rounds anything smaller up.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ NANO = 10**9
 _QUANTITY = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?(.*)", re.DOTALL)
 _SUFFIX = re.compile(r"[eEinumkKMGTP]*[-+]?[0-9]*")
 _EXPONENT = re.compile(r"[eE]([+-]?[0-9]{1,4})")
-# In nanos.
+# What one of each unit is, in nanos.
 # fmt: off
 _SUFFIXES = {
     "": NANO, "n": 1, "u": 10**3, "m": 10**6,
@@ -31,13 +32,18 @@ _FORM += " '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 # Kubernetes caps binary quantities at this value.
 _CAP = INT_MAX * NANO
 _MAX_LENGTH = 1000
-# Up to so many digits Kubernetes holds a quantity as an int64 and a power of ten; of a longer one
-# it does not tell whether it is whole.
+# Up to this many digits Kubernetes holds a quantity as an int64 with a power of ten (int64Amount);
+# a longer one is a big decimal, for which AsInt64 fails even if it is whole.
 _EXACT_DIGITS, _EXACT_BINARY_DIGITS = 18, 14
 
 
 class Quantity(Opaque):
-    """An amount in nanos; `power` is that of ten which it was written by, `exact` see above."""
+    """An amount in nanos.
+
+    `power` is the power of ten of the last digit as it was written. `exact` tells whether
+    Kubernetes holds it as an int64 with a power of ten (see _EXACT_DIGITS): only then is
+    isInteger() true and asInteger() possible.
+    """
 
     cel_type = "kubernetes.Quantity"
 
@@ -47,9 +53,9 @@ class Quantity(Opaque):
         self.power = power
         self.exact = exact
 
-    def __eq__(self, right: object) -> bool:
+    def __eq__(self, other: object) -> bool:
         """Compare the amounts."""
-        return isinstance(right, Quantity) and self.nanos == right.nanos
+        return isinstance(other, Quantity) and self.nanos == other.nanos
 
     def __hash__(self) -> int:
         """Hash the amount."""
@@ -61,10 +67,11 @@ class Quantity(Opaque):
 
 
 def _quantity(text: str) -> Quantity:
-    hit = _QUANTITY.fullmatch(text) if 0 < len(text) <= _MAX_LENGTH else None
-    if hit is None or not _SUFFIX.fullmatch(hit.group(4)):
+    """Return the quantity that a text is; CelError in the words of resource.ParseQuantity."""
+    parts = _QUANTITY.fullmatch(text) if 0 < len(text) <= _MAX_LENGTH else None
+    if parts is None or not _SUFFIX.fullmatch(parts.group(4)):
         raise CelError(_FORM)
-    sign, whole, fraction, suffix = hit.groups(default="")
+    sign, whole, fraction, suffix = parts.groups(default="")
     exponent = _EXPONENT.fullmatch(suffix)
     unit = NANO if exponent is not None else _SUFFIXES.get(suffix)
     if unit is None:
@@ -72,22 +79,37 @@ def _quantity(text: str) -> Quantity:
     binary = suffix.endswith("i")
     if binary and not whole + fraction:
         raise CelError("unable to parse numeric part of quantity")
-    power = max(-_MAX_LENGTH, min(_MAX_LENGTH, int(exponent.group(1)))) if exponent else 0
-    power -= len(fraction)
-    amount = int(whole + fraction or "0") * unit
-    # Rounded away from zero, as Kubernetes does.
-    nanos = amount * 10**power if power >= 0 else -(-amount // 10**-power)
-    nanos = min(nanos, _CAP) if binary else nanos
-    power += 0 if binary else len(str(unit)) - len(str(NANO))
-    exact = _is_exact(whole.lstrip("0"), fraction, unit if binary else 0)
-    return Quantity(-nanos if sign == "-" else nanos, power, exact and power >= -9)
+    power = _exponent_of(exponent) - len(fraction)
+    nanos = _scaled(int(whole + fraction or "0") * unit, power)
+    if binary:
+        nanos = min(nanos, _CAP)
+    else:
+        power += len(str(unit)) - len(str(NANO))
+    exact = power >= -9 and _is_exact(whole.lstrip("0"), fraction, unit if binary else 0)
+    return Quantity(-nanos if sign == "-" else nanos, power, exact)
+
+
+def _exponent_of(exponent: re.Match[str] | None) -> int:
+    """Return the power of ten of a suffix like e3, bounded so that no huge number is computed."""
+    if exponent is None:
+        return 0
+    return max(-_MAX_LENGTH, min(_MAX_LENGTH, int(exponent.group(1))))
+
+
+def _scaled(amount: int, power: int) -> int:
+    """Return amount * 10**power, rounded away from zero as Kubernetes does; amount >= 0."""
+    if power >= 0:
+        return int(amount * 10**power)
+    return int(-(-amount // 10**-power))
 
 
 def _is_exact(whole: str, fraction: str, binary_unit: int) -> bool:
+    """Tell whether Kubernetes holds these digits as an int64; `binary_unit` is 0 for decimal."""
     if not binary_unit:
         return len(whole + fraction) <= _EXACT_DIGITS
     bits = (binary_unit // NANO).bit_length() - 1
-    return not fraction and len(whole) + int(bits * 0.3) <= _EXACT_BINARY_DIGITS
+    decimal_digits = int(bits * 0.3)
+    return not fraction and len(whole) + decimal_digits <= _EXACT_BINARY_DIGITS
 
 
 def _is_quantity(text: str) -> bool:
@@ -99,8 +121,9 @@ def _is_quantity(text: str) -> bool:
 
 
 def _is_integer(value: Any) -> bool:
-    whole = value.exact and value.power >= 0
-    return bool(whole and INT_MIN <= value.nanos // NANO <= INT_MAX)
+    if not value.exact or value.power < 0:
+        return False
+    return bool(INT_MIN <= value.nanos // NANO <= INT_MAX)
 
 
 def _as_integer(value: Any) -> int:

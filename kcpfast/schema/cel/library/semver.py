@@ -14,7 +14,7 @@ from ..values import Opaque
 
 _DIGITS = frozenset("0123456789")
 _LETTERS = frozenset("-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-# A pre-release part sorts before any other of a higher first number.
+# Pre-release parts are tuples (kind, number, text): numbers sort before words (semver.org, 11).
 _NUMBER, _WORD = 0, 1
 
 
@@ -24,9 +24,9 @@ class Semver(Opaque):
     cel_type = "kubernetes.Semver"
 
     def __init__(self, numbers: tuple[int, int, int], pre: list[tuple[int, int, str]]) -> None:
-        """Hold major, minor and patch, and the pre-release parts in sortable form."""
+        """Hold major, minor and patch, and the pre-release parts as _prerelease returns them."""
         self.numbers = numbers
-        # No pre-release sorts after all of them.
+        # A version without a pre-release sorts after all of its pre-releases.
         self.order = (numbers, not pre, pre)
 
     def __eq__(self, right: object) -> bool:
@@ -45,25 +45,28 @@ def _parse(text: str) -> Semver:
     if len(parts) != 3:
         raise CelError("No Major.Minor.Patch elements found")
     major, minor = _number(parts[0], "Major"), _number(parts[1], "Minor")
-    rest, _, build = parts[2].partition("+")
-    patch, dash, pre = rest.partition("-")
+    before_build, plus, build = parts[2].partition("+")
+    patch, dash, prerelease = before_build.partition("-")
     numbers = (major, minor, _number(patch, "Patch"))
-    parsed = [_prerelease(part) for part in pre.split(".")] if dash else []
-    if "+" in parts[2]:
-        for part in build.split("."):
-            if not part:
-                raise CelError("Build meta data is empty")
-            if not _LETTERS.issuperset(part):
-                raise CelError(f'Invalid character(s) found in build meta data "{part}"')
-    return Semver(numbers, parsed)
+    order = [_prerelease(part) for part in prerelease.split(".")] if dash else []
+    if plus:
+        _check_build(build)
+    return Semver(numbers, order)
 
 
-def _number(text: str, what: str) -> int:
+def _check_build(build: str) -> None:
+    for part in build.split("."):
+        if not part:
+            raise CelError("Build meta data is empty")
+        if not _LETTERS.issuperset(part):
+            raise CelError(f'Invalid character(s) found in build meta data "{part}"')
+
+
+def _number(text: str, name: str) -> int:
     if not text or not _DIGITS.issuperset(text):
-        lower = what.lower()
-        raise CelError(f'Invalid character(s) found in {lower} number "{text}"')
+        raise CelError(f'Invalid character(s) found in {name.lower()} number "{text}"')
     if len(text) > 1 and text[0] == "0":
-        raise CelError(f'{what} number must not contain leading zeroes "{text}"')
+        raise CelError(f'{name} number must not contain leading zeroes "{text}"')
     if len(text) > 20 or int(text) > UINT_MAX:
         raise CelError(f'strconv.ParseUint: parsing "{text}": value out of range')
     return int(text)
@@ -82,14 +85,21 @@ def _prerelease(part: str) -> tuple[int, int, str]:
 
 
 def _normalized(text: str) -> str:
+    """Return a version without a leading v, without leading zeros, and with three numbers."""
     parts = text.removeprefix("v").split(".", 2)
     for index, part in enumerate(parts):
         if len(part) > 1:
-            stripped = part.lstrip("0")
-            parts[index] = stripped if stripped[:1] in _DIGITS and stripped else f"0{stripped}"
-    if len(parts) < 3 and ("+" in parts[-1] or "-" in parts[-1]):
+            parts[index] = _without_leading_zeros(part)
+    missing = 3 - len(parts)
+    if missing and ("+" in parts[-1] or "-" in parts[-1]):
         raise CelError("short version cannot contain PreRelease/Build meta data")
-    return ".".join(parts + ["0"] * (3 - len(parts)))
+    return ".".join(parts + ["0"] * missing)
+
+
+def _without_leading_zeros(part: str) -> str:
+    """Strip zeros, and put one back where no digit is left in front: `0-rc1` of `00-rc1`."""
+    stripped = part.lstrip("0")
+    return stripped if stripped[:1] in _DIGITS else f"0{stripped}"
 
 
 def _semver(text: str, normalize: bool = False) -> Semver:
