@@ -1,18 +1,18 @@
 """Sets of fields, as managed fields hold them.
 
-A set is kept in the very form it has on the wire (FieldsV1): nested dicts of path elements. So
-reading one from an object and putting it back costs nothing, and each operation is a walk that
-stops where one of the two sides does. At each place
+A set has the form that it has on the wire (FieldsV1): nested dicts of path elements. So reading
+one from an object and putting it back costs nothing, and each operation is a walk that stops where
+one of the two sides does. At each place
 
     {}                          the place is in the set, nothing below it is
     {".": {}, "f:a": {}}        the place and its member a are
     {"f:a": {}}                 only the member a is
 
-except that the outermost dict is no place: there, {} is the empty set. A place without members or
-members below does not occur. Sets are values: no function changes one, results share parts with
-their arguments, and nobody else may change them either.
+except that the outermost dict is no place: there, {} is the empty set. A place that neither is a
+member nor has members below it does not occur. Sets are immutable by agreement: no function
+changes one, results share parts with their arguments, and callers may not change them either.
 
-(KEP-555; the operations are those of "structured-merge-diff", fieldpath.Set.)
+(KEP-555; the operations are those of sigs.k8s.io/structured-merge-diff, fieldpath/set.go.)
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def is_member(place: FieldSet) -> bool:
 
 
 def place(below: FieldSet, *, member: bool) -> FieldSet | None:
-    """Return a place from the set below it, or None if there is nothing to hold."""
+    """Return a place from the set below it, None if neither it nor anything below is a member."""
     if not below:
         return LEAF if member else None
     return {SELF: LEAF, **below} if member else below
 
 
 def _closed(out: FieldSet) -> FieldSet | None:
-    """Return a place collected member by member in its one form, or None if it is empty."""
+    """Return a place in its normal form ({".": {}} alone is {}), or None if it is empty."""
     if not out:
         return None
     return LEAF if len(out) == 1 and SELF in out else out
@@ -68,7 +68,7 @@ def _join(fields: FieldSet, other: FieldSet) -> FieldSet:
         below = fields or other
         if is_member(below):
             return below
-        # A copy is made in one go; members put one by one into another place would take long.
+        # Copying and adding SELF is faster than building {SELF: LEAF, **below}.
         out = dict(below)
         out[SELF] = LEAF
         return out
@@ -178,10 +178,10 @@ def with_named_fields(fields: FieldSet, node: MergeNode) -> FieldSet:
 
 
 def reconciled(fields: FieldSet, node: MergeNode, within: FieldSet | None = None) -> FieldSet:
-    """Return the set as it must be since the schema changed: what became one leaf is one member.
+    """Return the set with every place that the schema now makes one leaf cut down to a member.
 
     With `within`, only places on the way to that set's members are looked at. The set itself is
-    returned where nothing changed.
+    returned if nothing changed. (typed/reconcile_schema.go of structured-merge-diff.)
     """
     out = fields
     for element in fields if within is None else within:
@@ -191,8 +191,10 @@ def reconciled(fields: FieldSet, node: MergeNode, within: FieldSet | None = None
         child = node.child(element[2:]) if element.startswith("f:") else node.other
         if child is DEDUCED or not (child.is_map or child.is_list):
             continue
-        split = child.granular if child.is_map else child.associative
-        after = reconciled(below, child, within and within[element]) if split else LEAF
+        walked = child.granular if child.is_map else child.associative
+        after = LEAF
+        if walked:
+            after = reconciled(below, child, within and within[element])
         if after is not below:
             if out is fields:
                 out = dict(fields)
@@ -223,20 +225,20 @@ def from_fields_v1(fields: Any) -> FieldSet:
 
 def to_fields_v1(fields: FieldSet) -> FieldSet:
     """Return the set with everything in the order in which kube-apiserver writes it."""
-    return {
-        element: to_fields_v1(below) if (below := fields[element]) else LEAF
-        for element in _in_order(fields)
-    }
+    ordered: FieldSet = {}
+    for element in _in_order(fields):
+        below = fields[element]
+        ordered[element] = to_fields_v1(below) if below else LEAF
+    return ordered
 
 
 def _in_order(fields: FieldSet) -> list[str]:
+    """Return the path elements of one level in wire order."""
     elements: list[str] = in_order(list(fields))
     # Members and "." are in order as text, and come before all others as text, too.
-    if elements and elements[-1][0] > "f":
-        # In runs: one long sort would hold the interpreter lock to its end.
-        runs = [
-            sorted(elements[start : start + _RUN], key=element_order)
-            for start in range(0, len(elements), _RUN)
-        ]
-        return runs[0] if len(runs) == 1 else list(merge(*runs, key=element_order))
-    return elements
+    if not elements or elements[-1][0] <= "f":
+        return elements
+    # In runs: one long sort would hold the interpreter lock to its end.
+    starts = range(0, len(elements), _RUN)
+    runs = [sorted(elements[start : start + _RUN], key=element_order) for start in starts]
+    return runs[0] if len(runs) == 1 else list(merge(*runs, key=element_order))

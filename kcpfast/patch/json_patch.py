@@ -21,7 +21,7 @@ from kcpfast.patch.decoded import ABSENT, check_depth, refuse_too_deep, same
 
 MAX_OPERATIONS = 10_000
 MAX_COPIED_BYTES = 3 * 1024 * 1024
-# Inserting into a list moves what stands behind; this much moving takes a tenth of a second.
+# Inserting into a list moves the items behind it; moving this many takes a tenth of a second.
 MAX_MOVED_ITEMS = 50_000_000
 
 # RFC 6901 section 4: no leading zeros. Ten digits are more than any list has items.
@@ -34,11 +34,11 @@ Operation = dict[str, Any]
 def apply_json_patch(document: dict[str, Any], operations: Any) -> Any:
     """Return what the operations make of `document`; neither is changed.
 
-    400 if `operations` is not a list of objects or the outcome is nested too deeply, 413 if it
-    is too long a list, 422 (without details, as upstream) if an operation cannot be done or a
-    `test` fails. The outcome need not be an object: `replace` may exchange the whole document.
+    The result need not be an object, since `replace` may exchange the whole document. Raises 400
+    if `operations` is not a list of objects or the result is nested too deeply, 413 for more than
+    MAX_OPERATIONS, 422 (without details, as upstream) if an operation fails.
     """
-    if type(operations) is not list or any(type(each) is not dict for each in operations):
+    if not _is_list_of_objects(operations):
         raise bad_request("a JSON patch must be a list of operations, each an object")
     if len(operations) > MAX_OPERATIONS:
         raise ApiError(
@@ -56,13 +56,17 @@ def apply_json_patch(document: dict[str, Any], operations: Any) -> Any:
     return patching.document
 
 
+def _is_list_of_objects(value: Any) -> bool:
+    return type(value) is list and all(type(item) is dict for item in value)
+
+
 def _rejected(reason: str) -> ApiError:
     text = "the server rejected our request due to an error in our request"
     return ApiError("Invalid", f"{text}: {reason[:400]}", details={})
 
 
 class _Patching:
-    """The document between two operations, and how much has been spent on it."""
+    """The document between two operations, and the work done so far, which is bounded."""
 
     def __init__(self, document: Any) -> None:
         self.document = document
@@ -105,7 +109,7 @@ def _pointer(operation: Operation, member: str) -> list[str]:
 
 
 def _index(token: str, length: int) -> int:
-    """Return the position that a token means in a list with `length` places."""
+    """Return the index that a token means in a list of `length` items; 422 if there is none."""
     if not _INDEX.fullmatch(token):
         raise _rejected(f"value was not a proper array index: '{token}'")
     index = int(token)
@@ -124,7 +128,10 @@ def _get(container: Any, token: str) -> Any:
 
 
 def _holder(patching: _Patching, operation: Operation, member: str) -> tuple[Any, str]:
-    """Return the container that a pointer's last token is about, and that token."""
+    """Return the container that a pointer's last token is about, and that token.
+
+    `member` names the pointer: "path" or "from". Raises 422 if there is no such container.
+    """
     tokens = _pointer(operation, member)
     container = patching.document if tokens else None
     for token in tokens[:-1]:

@@ -1,17 +1,16 @@
-"""Which fields an object has, and which of them differ between two objects.
+"""Computes which fields an object has, and which of them differ between two objects.
 
 The walks follow a MergeNode: granular objects and associative lists are walked into, everything
-else is one leaf. Both are run for every write, so what they call per field is kept to a minimum.
+else is one leaf. `compare` runs for every write, so the work per field is kept to a minimum.
 
-`fields_of` and `compare` differ in what counts besides leaves. Who applies an object owns its
-leaves, the items of its lists and the entries of its maps, but not the structs around them.
-Who changes an object owns whatever was not there before, structs included.
-(KEP-555; "structured-merge-diff", typed.ToFieldSet and typed.Compare.)
+`fields_of` and `compare` differ in what counts besides leaves. An apply owns its leaves, the items
+of its lists and the entries of its maps, but not the structs around them. Any other write owns
+whatever was not there before, structs included.
+(KEP-555; sigs.k8s.io/structured-merge-diff, typed/tofieldset.go and typed/compare.go.)
 """
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import Any
 
 from kcpfast._core import fields as core
@@ -50,10 +49,11 @@ def _below(value: Any, node: MergeNode) -> FieldSet:
         return fields_of(value, node) if node.granular else {}
     if type(value) is not list or not node.associative:
         return {}
-    return {
-        element: _as_member(items[0], node.other) if len(items) == 1 else LEAF
-        for element, items in items_by_element(value, node).items()
-    }
+    fields: FieldSet = {}
+    for element, items in items_by_element(value, node).items():
+        unique = len(items) == 1
+        fields[element] = _as_member(items[0], node.other) if unique else LEAF
+    return fields
 
 
 def _as_member(value: Any, node: MergeNode) -> FieldSet:
@@ -87,18 +87,19 @@ def compare(old: Object, new: Object, node: MergeNode) -> tuple[FieldSet, FieldS
 
 
 def all_fields(value: Any, node: MergeNode) -> FieldSet:
-    """Return a place whose value has just appeared (or gone), and all that is below it."""
+    """Return the set of a value that is new or removed as a whole: itself and all below it."""
     fields: FieldSet = core.all_fields(value, node, _listed)
     return fields
 
 
 def new_fields(obj: Object, node: MergeNode) -> FieldSet:
-    """Return what `compare` says is changed where there was an empty object before, in order."""
+    """Return what `compare` reports as changed since an empty object, in wire order."""
     fields: FieldSet = core.new_fields(obj, node, _listed)
     return fields
 
 
 def _listed(items: list[Any], node: MergeNode) -> FieldSet:
+    """Return the fields of a new associative list, itself included; the kernel calls this."""
     fields = {SELF: LEAF}
     for element, same_element in items_by_element(items, node).items():
         unique = len(same_element) == 1
@@ -178,26 +179,27 @@ def _without_self(fields: FieldSet) -> FieldSet:
 def _compare_lists(
     old: list[Any], new: list[Any], node: MergeNode, changed: FieldSet, removed: FieldSet
 ) -> None:
+    """Compare associative lists item by item; items with one element in common are one leaf."""
     before = items_by_element(old, node)
     after = items_by_element(new, node)
+    item_node = node.other
     outs = (changed, removed)
-    for element in chain(before, (each for each in after if each not in before)):
-        ours, theirs = before.get(element, []), after.get(element, [])
-        if len(ours) > 1 and len(theirs) > 1:
-            if not same(ours, theirs):
+    for element in before | after:
+        old_items, new_items = before.get(element, []), after.get(element, [])
+        if len(old_items) > 1 and len(new_items) > 1:
+            if not same(old_items, new_items):
                 changed[element] = LEAF
-        elif len(ours) > 1:
-            # Duplicates were one leaf without content.
+        elif len(old_items) > 1:
             removed[element] = LEAF
-            if theirs:
-                changed[element] = all_fields(theirs[0], node.other)
-        elif len(theirs) > 1:
+            if new_items:
+                changed[element] = all_fields(new_items[0], item_node)
+        elif len(new_items) > 1:
             changed[element] = LEAF
-            if ours:
-                removed[element] = all_fields(ours[0], node.other)
-        elif not ours:
-            changed[element] = all_fields(theirs[0], node.other)
-        elif not theirs:
-            removed[element] = all_fields(ours[0], node.other)
+            if old_items:
+                removed[element] = all_fields(old_items[0], item_node)
+        elif not old_items:
+            changed[element] = all_fields(new_items[0], item_node)
+        elif not new_items:
+            removed[element] = all_fields(old_items[0], item_node)
         else:
-            _compare_values(ours[0], theirs[0], node.other, element, outs)
+            _compare_values(old_items[0], new_items[0], item_node, element, outs)

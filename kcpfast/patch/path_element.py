@@ -27,13 +27,14 @@ from kcpfast.patch.merge_type import MergeNode
 _GO_ESCAPES = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 )
-# One key and an ordinary word for its value: nearly all there are, and read without a parser.
+# One key with a plain word for its value: nearly all keyed elements, and read without a parser.
 _PLAIN_KEY = re.compile(r'k:\{"(\w+)":"([\w./-]*)"\}')
 _KIND_ORDER = {".": 0, "f": 1, "k": 2, "v": 3, "i": 4}
+_NUMBER_ORDER, _TEXT_ORDER, _BOOL_ORDER, _REST_ORDER = range(4)
 
 
 class Unkeyed(ValueError):
-    """An item cannot be told from its siblings: it lacks a key, or is no item of such a list."""
+    """An item of an associative list has no identity: it lacks a key, or is of the wrong type."""
 
 
 def item_element(item: Any, node: MergeNode) -> str:
@@ -48,25 +49,31 @@ def item_element(item: Any, node: MergeNode) -> str:
         value = item.get(node.keys[0])
         if type(value) is str:
             return "k:{" + node.key_texts[0] + literal(value) + "}"
-    parts = []
-    for key, text in zip(node.keys, node.key_texts, strict=True):
-        value = item.get(key, ABSENT)
-        if value is ABSENT:
-            value = node.defaults.get(key, ABSENT)
-            if value is ABSENT:
-                raise Unkeyed(
-                    f'associative list with keys has an element that omits key field "{key}" '
-                    "(and doesn't have default value)"
-                )
-        parts.append(text + literal(value))
+    parts = [
+        text + literal(_key_value(item, key, node))
+        for key, text in zip(node.keys, node.key_texts, strict=True)
+    ]
     return "k:{" + ",".join(parts) + "}"
+
+
+def _key_value(item: dict[str, Any], key: str, node: MergeNode) -> Any:
+    value = item.get(key, ABSENT)
+    if value is ABSENT:
+        value = node.defaults.get(key, ABSENT)
+    if value is ABSENT:
+        raise Unkeyed(
+            f'associative list with keys has an element that omits key field "{key}" '
+            "(and doesn't have default value)"
+        )
+    return value
 
 
 def literal(value: Any) -> str:
     """Return a value as the JSON that Go writes for it."""
     if type(value) is str:
-        # Identifiers hold nothing to escape.
-        return f'"{value}"' if value.isidentifier() else _quoted(value).translate(_GO_ESCAPES)
+        if value.isidentifier():
+            return f'"{value}"'  # nothing in it needs an escape
+        return _quoted(value).translate(_GO_ESCAPES)
     if type(value) is int:
         return str(value)
     if type(value) is float and value.is_integer() and abs(value) < 1e21:
@@ -76,7 +83,7 @@ def literal(value: Any) -> str:
 
 
 def parse_element(text: str) -> str:
-    """Return a path element from a client in our writing, or "" if it is of no known kind.
+    """Return a client's path element in the form that is used here, "" for an unknown kind.
 
     ValueError if it is malformed.
     """
@@ -105,30 +112,36 @@ def _value(content: str) -> Any:
 
 
 def element_order(element: str) -> tuple[Any, ...]:
-    """Return what to sort path elements by: members, then keyed items, values, positions."""
+    """Return the sort key of a path element: members, then keyed items, values, positions."""
     kind = element[0]
     if kind in ".f":
         return (_KIND_ORDER[kind], element)
     plain = _PLAIN_KEY.fullmatch(element)
     if plain:
-        return (2, [(plain[1], (1, plain[2]))])
+        key, value = plain.groups()
+        return (_KIND_ORDER["k"], [(key, (_TEXT_ORDER, value))])
     content = json.loads(element[2:])
     if kind == "k":
-        return (2, [(key, _value_order(value)) for key, value in content.items()])
+        return (_KIND_ORDER["k"], [(key, _value_order(value)) for key, value in content.items()])
     return (_KIND_ORDER[kind], _value_order(content))
 
 
 def _value_order(value: Any) -> tuple[int, Any]:
-    """Numbers, then strings, then false and true; anything else last and by its text."""
+    """Return the sort key of a value: numbers, texts, booleans, then the rest by its JSON.
+
+    As sigs.k8s.io/structured-merge-diff, value/value.go, CompareUsing.
+    """
     if type(value) is bool:
-        return (2, value)
+        return (_BOOL_ORDER, value)
     if type(value) is int or type(value) is float:
-        return (0, value)
-    return (1, value) if type(value) is str else (3, json.dumps(value))
+        return (_NUMBER_ORDER, value)
+    if type(value) is str:
+        return (_TEXT_ORDER, value)
+    return (_REST_ORDER, json.dumps(value))
 
 
 def element_text(element: str) -> str:
-    """Return a path element as error texts show it: `.name`, `[name="x",port=80]`, `[="x"]`."""
+    """Return a path element as error texts print it: `.name`, `[name="x",port=80]`, `[="x"]`."""
     kind, content = element[0], element[2:]
     if kind == "f":
         return "." + content
@@ -136,9 +149,10 @@ def element_text(element: str) -> str:
         return f"[{content}]"
     value = json.loads(content)
     if kind == "v":
-        return f"[={_shown(value)}]"
-    return "[" + ",".join(f"{key}={_shown(key_value)}" for key, key_value in value.items()) + "]"
+        return f"[={_json(value)}]"
+    pairs = [f"{key}={_json(key_value)}" for key, key_value in value.items()]
+    return f"[{','.join(pairs)}]"
 
 
-def _shown(value: Any) -> str:
+def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)

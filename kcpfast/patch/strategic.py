@@ -1,18 +1,18 @@
-"""Strategic merge patch: merge patch for built-in kinds, which knows which lists are merged.
+"""Strategic merge patch: a merge patch for built-in kinds, whose schemas tell which lists merge.
 
-A patch may carry orders to the server beside its content:
+A patch may hold directives beside its content:
 
     $patch: replace | delete | merge      what to do with this object or list item
     $retainKeys: [a, b]                   drop every other member of the object
     $deleteFromPrimitiveList/x: [1, 2]    drop these values of the list x
     $setElementOrder/x: [...]             bring the list x into this order
 
-Items of merged lists are told apart by the field's patch merge key. Where the patch gives no
-order, its own items come in its order and the others keep theirs. The rules are those of
+Items of merged lists are identified by the field's patch merge key. Where the patch sets no order,
+its own items come in its order and the others keep theirs. The rules are those of
 https://github.com/kubernetes/community/blob/master/contributors/devel/sig-api-machinery/
-strategic-merge-patch.md and of kube-apiserver's behaviour, but for three points: whatever the
-patch says wrongly is a 4xx (some of it is a 500 upstream), `$patch: merge` is taken for the
-default that it names, and no order is left over in what is stored.
+strategic-merge-patch.md and of k8s.io/apimachinery/pkg/util/strategicpatch/patch.go, with three
+differences: a malformed patch is always a 4xx (upstream answers 500 to some), `$patch: merge` is
+accepted as the default that it names, and no directive is ever stored.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def apply_strategic_patch(document: Object, patch: Any, node: MergeNode) -> Obje
 
 
 def _merge_map(current: Object, patch: Object, node: MergeNode) -> Object:
-    """Return `current`, which may be changed, after the patch."""
+    """Return `current` after the patch; `current` may be changed for it."""
     if _PATCH in patch:
         directive = patch[_PATCH]
         if directive == "delete":
@@ -56,16 +56,17 @@ def _merge_map(current: Object, patch: Object, node: MergeNode) -> Object:
             current = {}
     if _RETAIN in patch:
         _retain_keys(current, patch)
-    deletions = _beside(patch, _DELETE_FROM, "invalid patch format of primitive list")
-    orders = _beside(patch, _SET_ORDER, "invalid patch format of setElementOrder list")
-    plain = [name for name in patch if not _is_order(name)]
-    for name in dict.fromkeys([*orders, *plain, *deletions]):
+    deletions = _lists_under(patch, _DELETE_FROM, "invalid patch format of primitive list")
+    orders = _lists_under(patch, _SET_ORDER, "invalid patch format of setElementOrder list")
+    members = [name for name in patch if not _is_directive(name)]
+    for name in dict.fromkeys([*orders, *members, *deletions]):
         child = node.child(name)
         before = current.get(name, ABSENT)
-        after = _merge_value(before, patch.get(name, ABSENT), child)
+        patched = patch.get(name, ABSENT)
+        after = _merge_value(before, patched, child)
         if name in orders and type(after) is list:
             live = before if type(before) is list else []
-            after = _ordered(after, live, (patch.get(name, ABSENT), orders[name]), child)
+            after = _ordered(after, live, (patched, orders[name]), child)
         if name in deletions and type(after) is list:
             after = _without(after, deletions[name])
         if after is ABSENT or _emptied(after, child):
@@ -75,17 +76,18 @@ def _merge_map(current: Object, patch: Object, node: MergeNode) -> Object:
     return current
 
 
-def _is_order(name: str) -> bool:
+def _is_directive(name: str) -> bool:
+    """Tell whether a member of a patch is an order to the server instead of content."""
     return name in (_PATCH, _RETAIN) or name.startswith((_DELETE_FROM, _SET_ORDER))
 
 
 def _emptied(value: Any, node: MergeNode) -> bool:
-    """Tell whether a value is an empty list or map; an empty struct is something else."""
+    """Tell whether a value is an empty list or map; an empty struct of declared fields stays."""
     return value == [] or (value == {} and not node.fields)
 
 
-def _beside(patch: Object, prefix: str, error: str) -> dict[str, list[Any]]:
-    """Return the lists that stand beside members, by the member's name."""
+def _lists_under(patch: Object, prefix: str, error: str) -> dict[str, list[Any]]:
+    """Return the lists of the directive `prefix/<member>`, by member; 400 if one is malformed."""
     lists = {}
     for key, value in patch.items():
         if key.startswith(prefix):
@@ -97,11 +99,15 @@ def _beside(patch: Object, prefix: str, error: str) -> dict[str, list[Any]]:
 
 
 def _retain_keys(current: Object, patch: Object) -> None:
+    """Drop the members of `current` that `$retainKeys` does not list; it must list the patch's."""
     keys = patch[_RETAIN]
-    said = {name for name, value in patch.items() if value is not None and not _is_order(name)}
-    if type(keys) is not list or any(type(key) is not str for key in keys) or said - set(keys):
+    if type(keys) is not list or any(type(key) is not str for key in keys):
         raise bad_request("invalid patch format of retainKeys")
-    for name in current.keys() - set(keys):
+    retained = set(keys)
+    for name, value in patch.items():
+        if value is not None and not _is_directive(name) and name not in retained:
+            raise bad_request("invalid patch format of retainKeys")
+    for name in current.keys() - retained:
         del current[name]
 
 
@@ -110,14 +116,14 @@ def _bad_directive(directive: Any, patch: Object) -> ApiError:
 
 
 def _merge_value(current: Any, patch: Any, node: MergeNode) -> Any:
-    """Return a member after the patch, ABSENT if it is gone or was never there."""
+    """Return a member after the patch, ABSENT if it is removed or was never there."""
     if patch is ABSENT:
         return current
     if patch is None:
         return ABSENT
     if type(patch) is dict:
-        merged = type(current) is dict and "replace" not in node.patch_strategy
-        return _merge_map(current if merged else {}, patch, node)
+        merges = type(current) is dict and "replace" not in node.patch_strategy
+        return _merge_map(current if merges else {}, patch, node)
     if type(patch) is list and "merge" in node.patch_strategy:
         return _merge_list(current if type(current) is list else [], patch, node)
     return copy_json(patch)
@@ -127,8 +133,7 @@ def _merge_value(current: Any, patch: Any, node: MergeNode) -> Any:
 
 
 def _merge_list(current: list[Any], patch: list[Any], node: MergeNode) -> list[Any]:
-    kinds = {dict if type(item) is dict else list if type(item) is list else str for item in patch}
-    kinds |= {type(item) if type(item) in (dict, list) else str for item in current}
+    kinds = {_item_kind(item) for item in patch} | {_item_kind(item) for item in current}
     if list in kinds:
         raise ApiError("Invalid", "lists of lists are not supported", details={})
     if len(kinds) > 1:
@@ -139,35 +144,41 @@ def _merge_list(current: list[Any], patch: list[Any], node: MergeNode) -> list[A
     key = node.patch_merge_key
     if not key:
         raise bad_request("cannot merge lists without merge key")
-    items, replaced = _special_items(current, patch, key)
-    said = [item for item in patch if item.get(_PATCH) in (None, "merge")]
+    items, replaced = _apply_directives(current, patch, key)
+    content = [item for item in patch if item.get(_PATCH) in (None, "merge")]
     merged = dict(zip(_identities(items, key), items, strict=True))
-    for item in said:
+    for item in content:
         identity = _key_of(item, key)
         merged[identity] = _merge_map(merged.get(identity, {}), item, node.other)
-    order = [] if replaced else [_key_of(item, key) for item in said]
+    order = [] if replaced else [_key_of(item, key) for item in content]
     return _interleave(merged, order, items, key)
 
 
-def _special_items(current: list[Any], patch: list[Any], key: str) -> tuple[list[Any], bool]:
-    """Return the current items that the patch's directives leave, and if it replaces the list."""
-    gone = set()
+def _item_kind(item: Any) -> type:
+    """Return dict, list, or str for any scalar: only items of one kind can be merged."""
+    kind = type(item)
+    return kind if kind is dict or kind is list else str
+
+
+def _apply_directives(current: list[Any], patch: list[Any], key: str) -> tuple[list[Any], bool]:
+    """Return the current items that `$patch` items leave, and whether they replace the list."""
+    deleted = set()
     replaced = False
     for item in patch:
         directive = item.get(_PATCH)
         if directive == "delete":
-            gone.add(_key_of(item, key))
+            deleted.add(_key_of(item, key))
         elif directive == "replace":
             replaced = True
         elif directive not in (None, "merge"):
             raise _bad_directive(directive, item)
     if replaced:
         return [], True
-    return [item for item in current if _key_of(item, key) not in gone], False
+    return [item for item in current if _key_of(item, key) not in deleted], False
 
 
-# What tells an item from the others: its scalar with its type (true is not 1), and a number
-# for those that have it again; only the first of them is merged with.
+# The key of an item: its scalar, with the scalar's type (true is not 1), and how many items before
+# it have the same. Only the first of several is merged with.
 _Identity = tuple[type, Any, int]
 
 
@@ -178,6 +189,7 @@ def _identity(value: Any) -> _Identity:
 
 
 def _key_of(item: Any, key: str) -> _Identity:
+    """Return the identity of an item by its merge key, or of a scalar if `key` is ""."""
     if not key:
         return _identity(item)
     if type(item) is not dict or item.get(key) is None:
@@ -186,6 +198,7 @@ def _key_of(item: Any, key: str) -> _Identity:
 
 
 def _identities(items: list[Any], key: str) -> list[_Identity]:
+    """Return the identities of items, numbered where several have the same key."""
     counts: dict[_Identity, int] = {}
     identities = []
     for item in items:
@@ -196,46 +209,54 @@ def _identities(items: list[Any], key: str) -> list[_Identity]:
 
 
 def _without(items: list[Any], values: list[Any]) -> list[Any]:
-    gone = {_identity(value) for value in values}
-    return [item for item in items if type(item) in (dict, list) or _identity(item) not in gone]
+    deleted = {_identity(value) for value in values}
+    return [item for item in items if type(item) in (dict, list) or _identity(item) not in deleted]
 
 
 def _ordered(
-    items: list[Any], live: list[Any], said: tuple[Any, list[Any]], node: MergeNode
+    items: list[Any], live: list[Any], patched: tuple[Any, list[Any]], node: MergeNode
 ) -> list[Any]:
-    """Return the items as `$setElementOrder` wants them; its list must agree with the patch."""
-    patch, order = said
+    """Return the items in the order of `$setElementOrder`.
+
+    `patched` holds the patch's own list, which must have its items in the same order (400), and
+    the list of the directive. `live` is the list as it is stored.
+    """
+    patch, order = patched
     key = node.patch_merge_key
     wanted_order = [_key_of(item, key) for item in order]
-    kept = dict(zip(_identities(items, key), items, strict=True))
-    named = [_key_of(item, key) for item in patch] if type(patch) is list else []
-    remaining = iter(wanted_order)
-    if not all(each in remaining for each in named if each in kept):
+    by_identity = dict(zip(_identities(items, key), items, strict=True))
+    patch_order = [_key_of(item, key) for item in patch] if type(patch) is list else []
+    present = [identity for identity in patch_order if identity in by_identity]
+    if not _is_subsequence(present, wanted_order):
         raise bad_request(f"The order in patch list doesn't match {_SET_ORDER} list")
-    return _interleave(kept, wanted_order, live, key)
+    return _interleave(by_identity, wanted_order, live, key)
+
+
+def _is_subsequence(identities: list[_Identity], order: list[_Identity]) -> bool:
+    remaining = iter(order)
+    return all(identity in remaining for identity in identities)  # `in` advances the iterator
 
 
 def _interleave(
     items: dict[_Identity, Any], order: list[_Identity], live: list[Any], key: str
 ) -> list[Any]:
-    """Return the items: those in `order` so ordered, the others as they are in `live`.
+    """Return the items: those named by `order` in that order, the others as they are in `live`.
 
-    The two orders are merged by the live one: an item comes before one that is to follow it if
-    the live list has both and has them this way round, otherwise the ordered ones come first.
+    The two sequences are merged by the live positions: one of the others comes before an ordered
+    item if both are in `live` and stand that way round; otherwise the ordered item comes first.
     """
-    rank = {identity: place for place, identity in enumerate(_identities(live, key))}
-    ahead = {each: None for each in order if each in items}
-    others = [each for each in items if each not in ahead]
-    others.sort(key=lambda each: rank.get(each, len(rank)))
-    out = []
-    waiting = iter(others)
-    other = next(waiting, None)
-    for each in ahead:
-        while other is not None and rank.get(other, len(rank)) < rank.get(each, -1):
-            out.append(items[other])
-            other = next(waiting, None)
-        out.append(items[each])
-    while other is not None:
-        out.append(items[other])
-        other = next(waiting, None)
-    return out
+    position = {identity: index for index, identity in enumerate(_identities(live, key))}
+    end = len(position)
+    ordered = {identity: None for identity in order if identity in items}
+    others = [identity for identity in items if identity not in ordered]
+    others.sort(key=lambda identity: position.get(identity, end))
+    merged = []
+    taken = 0
+    for identity in ordered:
+        limit = position.get(identity, -1)
+        while taken < len(others) and position.get(others[taken], end) < limit:
+            merged.append(items[others[taken]])
+            taken += 1
+        merged.append(items[identity])
+    merged += [items[identity] for identity in others[taken:]]
+    return merged

@@ -1,9 +1,9 @@
-"""Does an applied object fit its schema well enough to be merged?
+"""Checks that an applied object fits its schema well enough to be merged.
 
-Only what merging leans on is checked: declared members, kinds of values, keys of list items, no
-duplicates. The rest of validation is done on the merged object, by others. kube-apiserver answers
-500 to what is found here; it is the client's error, so here it is a 400 with the same text.
-("structured-merge-diff", typed.Validate.)
+That is what merging relies on: members are declared, values have the right kind, list items have
+their keys and are unique. Everything else is validated on the merged object. kube-apiserver answers
+500 to these errors; they are the client's, so here they are a 400 with the same text.
+(sigs.k8s.io/structured-merge-diff, typed/validate.go.)
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def check_applied(applied: dict[str, Any], node: MergeNode) -> None:
 
 def _not_typed(applied: dict[str, Any], errors: list[str]) -> ApiError:
     metadata = applied.get("metadata") or {}
-    where = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
+    name = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
     kind = f"{group_version(applied)}, Kind={applied.get('kind')}"
     listed = errors[0] if len(errors) == 1 else "\n  ".join(["errors:", *errors])
-    return bad_request(f"failed to create typed patch object ({where}; {kind}): {listed}")
+    return bad_request(f"failed to create typed patch object ({name}; {kind}): {listed}")
 
 
 def group_version(applied: dict[str, Any]) -> str:
@@ -59,6 +59,7 @@ def group_version(applied: dict[str, Any]) -> str:
 
 
 def _check(value: Any, node: MergeNode, path: Path, errors: list[str]) -> None:
+    """Append to `errors` where a value, or a part of it, does not fit its schema."""
     if value is None or len(errors) >= MAX_TYPE_ERRORS:
         return
     kind = type(value)
@@ -67,7 +68,8 @@ def _check(value: Any, node: MergeNode, path: Path, errors: list[str]) -> None:
     elif kind is list and node.is_list:
         _check_items(value, node, path, errors)
     elif kind not in _SCALAR_TYPES[node.scalar]:
-        expected = _EXPECTED.get(node.scalar) or ("map" if node.is_map else "list")
+        container = "map" if node.is_map else "list"
+        expected = _EXPECTED.get(node.scalar) or container
         excerpt = json.dumps(value, ensure_ascii=False)[:100]
         errors.append(f"{path_text(path)}: expected {expected}, got {excerpt}")
 
@@ -77,13 +79,15 @@ def _check_members(value: dict[str, Any], node: MergeNode, path: Path, errors: l
     for key, item in value.items():
         child = fields.get(key) or element
         if child is None:
-            errors.append(f"{path_text((*path, 'f:' + key))}: field not declared in schema")
+            member = path_text((*path, "f:" + key))
+            errors.append(f"{member}: field not declared in schema")
         elif type(item) not in _SCALAR_TYPES[child.scalar]:
             _check(item, child, (*path, "f:" + key), errors)
 
 
 def _check_items(value: list[Any], node: MergeNode, path: Path, errors: list[str]) -> None:
     seen: set[str] = set()
+    item_node = node.other
     for index, item in enumerate(value):
         element = f"i:{index}"
         if node.associative:
@@ -93,8 +97,8 @@ def _check_items(value: list[Any], node: MergeNode, path: Path, errors: list[str
                 errors.append(f"{path_text(path)}: element {index}: {unkeyed}")
                 return
             if element in seen:
-                name = element_text(element)
-                errors.append(f"{path_text(path)}: duplicate entries for key {name}")
+                key = element_text(element)
+                errors.append(f"{path_text(path)}: duplicate entries for key {key}")
             seen.add(element)
-        if type(item) not in _SCALAR_TYPES[node.other.scalar]:
-            _check(item, node.other, (*path, element), errors)
+        if type(item) not in _SCALAR_TYPES[item_node.scalar]:
+            _check(item, item_node, (*path, element), errors)
