@@ -95,32 +95,34 @@ class SyntaxStop(Exception):
 
 
 class Mistakes:
-    """Collects the mistakes in one source and words them as cel-go does."""
+    """Collects the mistakes in one source and words them as cel-go does (common/errors.go)."""
 
     def __init__(self, source: str) -> None:
         """Begin with none."""
         self.source = source
-        self.found: list[tuple[int, str]] = []
+        self.noted: list[tuple[int, str]] = []
 
     def note(self, pos: int, message: str) -> None:
-        """Note one at a source offset; past MAX_ERRORS the rest is dropped."""
-        if len(self.found) < MAX_CEL_ERRORS:
-            self.found.append((pos, message))
+        """Note one at a source offset; past MAX_CEL_ERRORS the rest is dropped."""
+        if len(self.noted) < MAX_CEL_ERRORS:
+            self.noted.append((pos, message))
 
     def raise_if_any(self, stage: str = COMPILATION) -> None:
         """Raise them all as one CelError, in the order of the source."""
-        if not self.found:
+        if not self.noted:
             return
-        self.found.sort(key=lambda mistake: mistake[0])
-        places = [self._place(pos) for pos, _ in self.found]
-        texts = [
-            f"ERROR: <input>:{line}:{column + 1}: {message}" + _snippet(source_line, column)
-            for (line, column, source_line), (_, message) in zip(places, self.found, strict=True)
-        ]
-        line, column, _ = places[0]
+        self.noted.sort(key=lambda mistake: mistake[0])
+        texts = [self._text(pos, message) for pos, message in self.noted]
+        line, column, _ = self._place(self.noted[0][0])
         raise CelError("\n".join(texts), line, column + 1, stage=stage)
 
+    def _text(self, pos: int, message: str) -> str:
+        line, column, source_line = self._place(pos)
+        snippet = _snippet(source_line, column)
+        return f"ERROR: <input>:{line}:{column + 1}: {message}{snippet}"
+
     def _place(self, pos: int) -> tuple[int, int, str]:
+        """Return the line (from 1), the column (from 0) and the text of the line at an offset."""
         start = self.source.rfind("\n", 0, pos) + 1
         end = self.source.find("\n", pos)
         source_line = self.source[start : end if end >= 0 else len(self.source)]
@@ -128,9 +130,15 @@ class Mistakes:
 
 
 def _snippet(line: str, column: int) -> str:
+    """Return a source line with a caret below a column, "" for a line too long to show."""
     if len(line) > _MAX_SNIPPET:
         return ""
     # Wide characters get a wide dot and caret, so that the caret stands below its place.
-    dots = "".join("." if ord(char) < 0x1100 else "\uff0e" for char in line[:column])
-    wide = column < len(line) and ord(line[column]) >= 0x1100
-    return f"\n | {line.replace(chr(9), ' ')}\n | {dots}{chr(0xFF3E) if wide else '^'}"
+    dots = "".join("\uff0e" if _is_wide(char) else "." for char in line[:column])
+    caret = "\uff3e" if _is_wide(line[column : column + 1]) else "^"
+    source_line = line.replace("\t", " ")
+    return f"\n | {source_line}\n | {dots}{caret}"
+
+
+def _is_wide(char: str) -> bool:
+    return char >= "\u1100"

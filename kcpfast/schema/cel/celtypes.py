@@ -1,7 +1,7 @@
-"""The types of CEL and when a value of one may stand where another is expected.
+"""The types of CEL, and which type is assignable to which.
 
-Rules: cel-spec, "Gradual Type Checking"; the order of the tests follows cel-go's checker, since
-it decides which mistake is reported.
+Rules: cel-spec, "Gradual Type Checking"; cel-go checker/types.go. The order of the tests follows
+cel-go, since it decides which mistake is reported.
 """
 
 from __future__ import annotations
@@ -147,26 +147,25 @@ def same(left: CelType, right: CelType) -> bool:
     """Tell whether two types are the same in every part."""
     if left is right:
         return True
-    return (
-        left.kind == right.kind
-        and left.name == right.name
-        and len(left.params) == len(right.params)
-        and all(same(mine, yours) for mine, yours in zip(left.params, right.params, strict=True))
-    )
+    if left.kind != right.kind or left.name != right.name:
+        return False
+    if len(left.params) != len(right.params):
+        return False
+    return all(map(same, left.params, right.params))
 
 
 class Substitution:
-    """What the type parameters met so far stand for; `assignable` learns as it goes."""
+    """The bindings of type parameters; `assignable` adds to them."""
 
     __slots__ = ("bound", "fresh")
 
     def __init__(self) -> None:
-        """Know nothing yet."""
+        """Begin without bindings."""
         self.bound: dict[str, CelType] = {}
         self.fresh = 0
 
     def new_param(self) -> CelType:
-        """Return a type parameter that nothing is known about."""
+        """Return a new, unbound type parameter."""
         self.fresh += 1
         return CelType("param", f"_var{self.fresh - 1}")
 
@@ -185,7 +184,7 @@ class Substitution:
         return CelType(kind.kind, kind.name, tuple(self._renamed(p, renamed) for p in kind.params))
 
     def resolve(self, kind: CelType, final: bool = False) -> CelType:
-        """Return the type with what is known filled in, and dyn for the rest when `final`."""
+        """Return the type with its bound parameters filled in; the others are dyn when `final`."""
         if kind.kind == "param":
             binding = self.bound.get(kind.name)
             if binding is not None:
@@ -199,39 +198,39 @@ class Substitution:
         return CelType(kind.kind, kind.name, params)
 
     def assignable(self, given: Sequence[CelType], expected: Sequence[CelType]) -> bool:
-        """Tell whether all fit, and remember what that says of the parameters; else forget it."""
+        """Tell whether each given type fits the expected one; if all do, keep the new bindings."""
         before = dict(self.bound)
-        for mine, yours in zip(given, expected, strict=True):
-            if not self._fits(mine, yours):
+        for given_type, expected_type in zip(given, expected, strict=True):
+            if not self._fits(given_type, expected_type):
                 self.bound = before
                 return False
         return True
 
     def _fits(self, given: CelType, expected: CelType) -> bool:
+        """Tell whether one type fits another, and bind parameters (cel-go internalIsAssignable)."""
         if given is expected:
             return True
         if expected.kind == "param":
-            valid, is_bound = self._stands_for(given, expected)
-            if valid or is_bound:
+            valid, was_bound = self._stands_for(given, expected)
+            if valid or was_bound:
                 return valid
         if given.kind == "param":
             return self._stands_for(expected, given)[0]
         if given.kind in _WILD or expected.kind in _WILD:
             return True
         if given.kind == "null" or expected.kind == "null":
-            return (expected if given.kind == "null" else given).kind in _NULLABLE
+            other = expected if given.kind == "null" else given
+            return other.kind in _NULLABLE
         if given.kind != expected.kind:
             return False
         if given.kind == "type":
             return True
-        return (
-            given.name == expected.name
-            and len(given.params) == len(expected.params)
-            and all(self._fits(a, b) for a, b in zip(given.params, expected.params, strict=True))
-        )
+        if given.name != expected.name or len(given.params) != len(expected.params):
+            return False
+        return all(map(self._fits, given.params, expected.params))
 
     def _stands_for(self, kind: CelType, param: CelType) -> tuple[bool, bool]:
-        """Tell whether `kind` may stand for `param`, and whether something already does."""
+        """Tell whether `kind` may stand for `param`, and whether that was bound already."""
         if kind.kind == "param" and kind.name == param.name:
             return True, True
         binding = self.bound.get(param.name)
@@ -244,12 +243,13 @@ class Substitution:
             return True, True
         if not self._fits(kind, binding):
             return False, True
-        wider = kind if _at_least_as_wide(kind, binding) else binding
+        wider = widest(kind, binding)
         if not self._mentions(wider, param):
             self.bound[param.name] = wider
         return True, True
 
     def _mentions(self, kind: CelType, param: CelType) -> bool:
+        """Tell whether a type holds a parameter; binding it to that type would have no end."""
         if kind.kind == "param":
             if kind.name == param.name:
                 return True
@@ -264,6 +264,7 @@ def widest(left: CelType, right: CelType) -> CelType:
 
 
 def _at_least_as_wide(left: CelType, right: CelType) -> bool:
+    """Tell whether every value of `right` is one of `left` (cel-go isEqualOrLessSpecific)."""
     if left.kind in ("dyn", "param"):
         return True
     if right.kind in ("dyn", "param") or left.kind != right.kind:
@@ -272,4 +273,4 @@ def _at_least_as_wide(left: CelType, right: CelType) -> bool:
         return True
     if left.name != right.name or len(left.params) != len(right.params):
         return False
-    return all(_at_least_as_wide(a, b) for a, b in zip(left.params, right.params, strict=True))
+    return all(map(_at_least_as_wide, left.params, right.params))

@@ -139,14 +139,14 @@ class ListView:
     def plus(self, other: Any) -> ListView:
         """Return the union, the merge by keys, or the concatenation with another list.
 
-        Kubernetes: `X + Y` keeps the places of X; of a map, Y's elements replace X's.
+        Kubernetes: `X + Y` keeps the positions of X; in a map list, items of Y replace those of X.
         """
         if self.merge is None:
             return ListView([*self, *other], self.convert, None)
         merged = list(self)
-        places = {self.key(element): index for index, element in enumerate(merged)}
+        positions = {self.key(element): index for index, element in enumerate(merged)}
         for element in other:
-            index = places.setdefault(self.key(element), len(merged))
+            index = positions.setdefault(self.key(element), len(merged))
             if index == len(merged):
                 merged.append(element)
             elif self.merge:
@@ -154,14 +154,14 @@ class ListView:
         return ListView(merged, self.convert, self.merge)
 
     def equals(self, other: Any, steps: list[int]) -> bool:
-        """Compare with another list, by its own rule."""
+        """Compare with another list: in order, or as sets or maps; `steps` counts elements."""
         if len(self) != len(other):
             return False
         if self.merge is None:
             return _same_lists(self, other, steps)
-        mine = {self.key(element): element for element in self}
+        by_key = {self.key(element): element for element in self}
         for element in other:
-            counterpart = mine.get(self.key(element), NO_VALUE)
+            counterpart = by_key.get(self.key(element), NO_VALUE)
             if counterpart is NO_VALUE or not _equal(counterpart, element, steps):
                 return False
         return True
@@ -280,7 +280,7 @@ _PLAIN = frozenset((bool, bytes, Duration, float, int, str, Timestamp, type(None
 
 
 def kind_of(value: object) -> str:
-    """Return the kind of a value: a key of KINDS' values; opaque for what functions look into."""
+    """Return the kind of a value: one of KINDS' values, opaque for anything unknown."""
     kind = KINDS.get(type(value))
     if kind is not None:
         return kind
@@ -307,40 +307,48 @@ def equal(left: object, right: object) -> bool:
 
 _FREE_STEPS = 20
 _CONTAINERS = frozenset((dict, list, ListView, MapView, ObjectView))
-# Up to here nobody asks how often a value stands in another; above, not more than so many times.
+# A weight up to _LIGHT is always taken; above, it may be _SHARED times that of the distinct parts.
 _LIGHT, _SHARED = 20_000, 4
-# What is printed at once, which nobody can interrupt.
+# The weight up to which a container is compared by its repr.
 _PRINTED = 50_000
 _PER_TEXT = 6  # 64 characters weigh as much as a value
+# The key of the sum among weights by id; no object has the id 0.
+_DISTINCT = 0
 
 
 def check_weight(value: object) -> int:
-    """Return how many values a value holds, what stands in it twice counted twice.
+    """Return how many values a value holds; one that stands in it twice is counted twice.
 
-    CelError as for a spent budget if it is mostly the same again: a list of two lists of two lists
-    and so on is short, and has no end for who walks over it. Nothing that was decoded is like that.
+    Raises the error of a spent budget if most of it is the same over and over: a list of two
+    references to a list of two references and so on is short in memory, but a walk over it
+    takes exponential time. Decoded JSON shares nothing.
     """
     if type(value) in _PLAIN:
         return 0
-    weights: dict[int, int] = {0: 0}
+    weights: dict[int, int] = {_DISTINCT: 0}
     weight = _weigh(value, weights)
-    if weight > _LIGHT and weight > _SHARED * weights[0]:
+    if weight > _LIGHT and weight > _SHARED * weights[_DISTINCT]:
         raise CelError("operation cancelled: actual cost limit exceeded", cancelled=True)
     return weight
 
 
 def _weigh(value: Any, weights: dict[int, int]) -> int:
-    """Weigh a value; `known` holds what was weighed before by its id, and under 0 all of that."""
-    kind = type(value)
-    raw = value.raw if kind in _CONTAINERS and kind not in (dict, list) else value
+    """Return a value's weight.
+
+    `weights` holds the weights of containers by id, and under _DISTINCT their sum with each
+    container counted once; it is filled on the way.
+    """
+    raw = _raw(value)
     if id(raw) in weights:
         return weights[id(raw)]
     if isinstance(raw, Mapping):
         parts: Any = raw.values()
     elif isinstance(raw, list):
         parts = raw
+    elif isinstance(value, Optional) and value is not NO_VALUE:
+        parts = [value.held]
     else:
-        parts = [value.held] if isinstance(value, Optional) and value is not NO_VALUE else ()
+        parts = ()
     weight = len(parts) + 1
     for part in parts:
         if type(part) is str:
@@ -348,37 +356,49 @@ def _weigh(value: Any, weights: dict[int, int]) -> int:
         elif type(part) not in _PLAIN:
             weight += _weigh(part, weights)
     weights[id(raw)] = weight
-    weights[0] += len(parts) + 1
+    weights[_DISTINCT] += len(parts) + 1
     return weight
+
+
+def _raw(value: Any) -> Any:
+    """Return the JSON container behind a view, anything else as it is."""
+    kind = type(value)
+    is_view = kind in _CONTAINERS and kind is not dict and kind is not list
+    return value.raw if is_view else value
 
 
 def _weight_of_text(text: str, weights: dict[int, int]) -> int:
     weight = len(text) >> _PER_TEXT
     if weight and id(text) not in weights:
         weights[id(text)] = weight
-        weights[0] += weight
+        weights[_DISTINCT] += weight
     return weight
 
 
 def equal_within(left: object, right: object, budget: Budget) -> bool:
-    """Compare as `equal` does, and charge for what is walked over beyond a few elements.
+    """Compare as `equal` does, and charge for the elements walked over beyond a few.
 
-    Upstream counts the outermost size only, at a tenth; large objects would cost too little here.
+    Upstream charges a tenth of the outermost size only, which is too little for large objects.
     """
-    steps, heavy = [0], check_weight(left)
-    if heavy > budget.remaining:
-        budget.charge(heavy)
-    light = heavy <= _PRINTED
-    result = (light and _written_alike(left, right, steps)) or _equal(left, right, steps)
+    steps = [0]
+    weight = check_weight(left)
+    if weight > budget.remaining:
+        budget.charge(weight)
+    # Printing cannot be interrupted, so only what is printed quickly is compared that way.
+    if weight <= _PRINTED and _written_alike(left, right, steps):
+        result = True
+    else:
+        result = _equal(left, right, steps)
     if steps[0] > _FREE_STEPS:
         budget.charge(steps[0] - _FREE_STEPS)
     return result
 
 
 def _written_alike(left: Any, right: Any, steps: list[int]) -> bool:
-    """Tell whether two containers print alike: then they are equal, and that is soon seen.
+    """Tell whether two containers have the same repr: a fast proof that they are equal.
 
-    An object that an update leaves as it is, is what rules compare most.
+    Rules mostly compare an object with the stored one, and most updates leave most of it alone.
+    A nan is unequal to itself, so its repr proves nothing.
     """
     kind = type(left)
     if kind is not type(right) or kind not in _CONTAINERS:
@@ -393,20 +413,21 @@ def _written_alike(left: Any, right: Any, steps: list[int]) -> bool:
 
 
 def _equal(left: Any, right: Any, steps: list[int]) -> bool:
+    """Compare two values; `steps[0]` grows by the elements and entries that are walked over."""
     kind = type(left)
     if kind is type(right) and kind in _PLAIN:
         return bool(left == right)
     if kind in NUMBER_TYPES and type(right) in NUMBER_TYPES:
         return bool(left == right)
-    mine, yours = kind_of(left), kind_of(right)
-    if mine != yours:
+    left_kind = kind_of(left)
+    if left_kind != kind_of(right):
         return False
-    if mine == "list":
+    if left_kind == "list":
         steps[0] += len(left)
         if isinstance(left, ListView):
             return left.equals(right, steps)
         return len(left) == len(right) and _same_lists(left, right, steps)
-    if mine in ("map", "object"):
+    if left_kind in ("map", "object"):
         steps[0] += len(left)
         return _same_maps(left, right, steps)
     if isinstance(left, Optional) and isinstance(right, Optional):

@@ -1,6 +1,7 @@
 """The macros: calls that the parser turns into loops, bindings and presence tests.
 
-Rules: cel-spec, "Macros"; cel-go ext/comprehensions (two variables) and OptionalTypes.
+Rules: cel-spec, "Macros"; cel-go parser/macro.go, ext/comprehensions.go (two variables),
+ext/bindings.go and OptionalTypes of cel/library.go.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ ACCUMULATOR = "__result__"
 
 
 def _name(argument: Node, message: str = "argument must be a simple name") -> Ident:
+    """Return the argument that declares a loop variable; MacroError if it is no plain name."""
     if not isinstance(argument, Ident) or argument.absolute:
         raise MacroError(argument.pos, message)
     if argument.name in (ACCUMULATOR, "@result"):
@@ -33,29 +35,37 @@ def _name(argument: Node, message: str = "argument must be a simple name") -> Id
 
 
 def _test_loop(kind: str) -> Macro:
+    """Return the macro `list.kind(name, test)`."""
+
     def expand(pos: int, target: Node, args: list[Node]) -> Node:
-        return Loop(pos, kind, target, [_name(args[0])], (args[1], None))
+        name, test = args
+        return Loop(pos, kind, target, [_name(name)], (test, None))
 
     return expand
 
 
 def _test_loop2(kind: str) -> Macro:
+    """Return the macro `list.kind(index, name, test)`."""
+
     def expand(pos: int, target: Node, args: list[Node]) -> Node:
-        return Loop(pos, kind, target, _two_names(args), (args[2], None))
+        names, test = _two_names(args), args[2]
+        return Loop(pos, kind, target, names, (test, None))
 
     return expand
 
 
 def _map(pos: int, target: Node, args: list[Node]) -> Node:
+    """Expand `list.map(name, step)` or `list.map(name, test, step)`."""
+    name = _name(args[0], "argument is not an identifier")
     test = args[1] if len(args) == 3 else None
-    return Loop(
-        pos, "map", target, [_name(args[0], "argument is not an identifier")], (test, args[-1])
-    )
+    return Loop(pos, "map", target, [name], (test, args[-1]))
 
 
 def _filter(pos: int, target: Node, args: list[Node]) -> Node:
+    """Expand `list.filter(name, test)`: a map whose step is the element itself."""
     name = _name(args[0], "argument is not an identifier")
-    return Loop(pos, "map", target, [name], (args[1], Ident(name.pos, name.name)))
+    element = Ident(name.pos, name.name)
+    return Loop(pos, "map", target, [name], (args[1], element))
 
 
 def _two_names(args: list[Node]) -> list[Ident]:
@@ -66,6 +76,8 @@ def _two_names(args: list[Node]) -> list[Ident]:
 
 
 def _transform(kind: str) -> Macro:
+    """Return the macro `map.kind(key, value, step)` or `map.kind(key, value, test, step)`."""
+
     def expand(pos: int, target: Node, args: list[Node]) -> Node:
         test = args[2] if len(args) == 4 else None
         return Loop(pos, kind, target, _two_names(args), (test, args[-1]))
@@ -74,21 +86,26 @@ def _transform(kind: str) -> Macro:
 
 
 def _opt_map(kind: str) -> Macro:
+    """Return the macro `optional.kind(name, body)`."""
+
     def expand(pos: int, target: Node, args: list[Node]) -> Node:
-        name = _name(args[0], f"{kind}() variable name must be a simple identifier")
-        return Bind(pos, kind, name.name, target, args[1])
+        variable, body = args
+        name = _name(variable, f"{kind}() variable name must be a simple identifier")
+        return Bind(pos, kind, name.name, target, body)
 
     return expand
 
 
 def _sort_by(pos: int, target: Node, args: list[Node]) -> Node:
-    name = _name(args[0], "argument must be a simple name")
-    return Loop(pos, "sortBy", target, [name], (None, args[1]))
+    variable, key = args
+    return Loop(pos, "sortBy", target, [_name(variable)], (None, key))
 
 
 def _bind(pos: int, _target: Node, args: list[Node]) -> Node:
-    name = _name(args[0], "cel.bind() variable names must be simple identifiers")
-    return Bind(pos, "bind", name.name, args[1], args[2])
+    """Expand `cel.bind(name, init, body)`."""
+    variable, init, body = args
+    name = _name(variable, "cel.bind() variable names must be simple identifiers")
+    return Bind(pos, "bind", name.name, init, body)
 
 
 # One row per macro and number of arguments.
@@ -132,6 +149,7 @@ def expand_method(pos: int, function: str, target: Node, args: list[Node]) -> No
     macro = METHODS.get((function, len(args)))
     if macro is not None:
         return macro(pos, target, args)
-    if function == "bind" and len(args) == 3 and isinstance(target, Ident) and target.name == "cel":
+    on_cel = isinstance(target, Ident) and target.name == "cel"
+    if on_cel and function == "bind" and len(args) == 3:
         return _bind(pos, target, args)
     return FunctionCall(pos, function, args, target)
