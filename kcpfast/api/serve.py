@@ -30,7 +30,6 @@ from kcpfast.api.steps.routing import (
 )
 from kcpfast.api.steps.stages import Authorized, Progress, Received, Resolved, Routed
 from kcpfast.api.verbs.read import get
-from kcpfast.api.verbs.watch import ending
 from kcpfast.auth.authenticate import bearer
 from kcpfast.auth.tokens import signed
 from kcpfast.meta.errors import expired, no_such_resource
@@ -62,7 +61,6 @@ class Server:
         self._openapi = OpenApi(reader, api.aside)
         self._routes = RouteCache(reader)
         self._logs = LOG.isEnabledFor(logging.INFO)
-        reader.subscribe(ending(api.hub))
         self._pages: Mapping[str, HealthPage] = pages(api.version)
         self._health = Health(api.objects.store)
 
