@@ -14,6 +14,8 @@ from typing import NamedTuple
 SLOW_SECONDS = 0.5
 KEPT_REQUESTS = 100
 LONGEST_TEXT = 1024
+# Fields of a record with as much text as a client cares to send.
+_SENT_BY_CLIENTS = ("uri", "template", "user", "user_agent", "trace")
 
 
 class RequestRecord(NamedTuple):
@@ -54,8 +56,8 @@ class Requests:
     def note(self, record: RequestRecord) -> None:
         """Keep a request if it was slow, and export it if requests are traced."""
         if record.seconds >= SLOW_SECONDS:
-            uri, agent = record.uri[:LONGEST_TEXT], record.user_agent[:LONGEST_TEXT]
-            self.slow.append(record._replace(uri=uri, user_agent=agent))
+            sent = {name: getattr(record, name)[:LONGEST_TEXT] for name in _SENT_BY_CLIENTS}
+            self.slow.append(record._replace(**sent))
         if self.export is not None:
             self.export(record)
 

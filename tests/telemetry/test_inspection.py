@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kcpfast.telemetry import inspection
-from kcpfast.telemetry.inspection import KEPT_REQUESTS, LONGEST_TEXT, RequestRecord
+from kcpfast.telemetry.inspection import KEPT_REQUESTS, LONGEST_TEXT, RequestRecord, Requests
 from tests.fix_inside import CONFIG_MAPS, Inside, config_map
 
 SLOW, STUCK = "/debug/requests/slow", "/debug/workitems/stuck"
@@ -89,3 +89,10 @@ async def test_a_work_item_that_fails_is_shown(
         before = shown["retries"]
         assert shown["seconds"] >= 0
         await inside.settle(hurry=True)
+
+
+@pytest.mark.parametrize("field", ["uri", "template", "user", "user_agent", "trace"])
+def test_what_clients_send_is_kept_up_to_a_length(field: str) -> None:
+    requests = Requests()
+    requests.note(record(1.0)._replace(**{field: "x" * 60_000}))  # type: ignore[arg-type]
+    assert getattr(requests.slow[0], field) == "x" * LONGEST_TEXT
