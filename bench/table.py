@@ -48,7 +48,7 @@ FIGURES = (
     Figure("schema/object", "", "15 us", "5 us"),
     Figure("wildcard", "", "as in one", ""),
     Figure("one", "", "", ""),
-    Figure("metrics", "16,566 (200 workspaces)", "under 1,500", ""),
+    Figure("metrics", "16,566 (200 workspaces)", "under 2,500", ""),
 )
 
 

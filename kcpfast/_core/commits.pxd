@@ -8,7 +8,8 @@ from kcpfast._core.records cimport Record, Shapes
 
 # The kinds of write; writer.pyx tells Python their numbers under the same names.
 cdef enum:
-    O_PUT, O_CHECK, O_EMPTY, O_PRESENT, O_BELOW, O_INDEX, O_CLEAR, O_COUNT, O_STAMP, O_UNSTAMP
+    O_PUT, O_CHECK, O_EMPTY, O_PRESENT, O_BELOW, O_INDEX, O_CLEAR, O_COUNT
+    O_PUT_REVISION, O_FORGET_REVISION
     O_DISCARD
 
 # One write. `gives`: it has a value; `had`, `was`, `old`: the object that it replaces, whose bytes

@@ -301,7 +301,7 @@ cdef int _write_index(void* txn, Tables* tables, Op* op, int64_t revision) noexc
         return drop(txn, tables.index, &op.key)
     if op.kind == O_CLEAR:
         return _clear(txn, tables.index, &op.key)
-    if op.kind == O_STAMP:
+    if op.kind == O_PUT_REVISION:
         if op.gives:
             code = _entry(txn, tables.index, &op.value, &exists)
             if code:
@@ -322,7 +322,7 @@ cdef int _write_index(void* txn, Tables* tables, Op* op, int64_t revision) noexc
         if value == 0:
             return drop(txn, tables.index, &op.key)
         return set_number(txn, tables.index, &op.key, value)
-    if op.kind == O_UNSTAMP:
+    if op.kind == O_FORGET_REVISION:
         code = _read_number(txn, tables.index, &op.key, &exists, &value)
         if code or value > op.number:
             return code

@@ -13,8 +13,8 @@ BELOW: int
 INDEX: int
 CLEAR: int
 COUNT: int
-STAMP: int
-UNSTAMP: int
+PUT_REVISION: int
+FORGET_REVISION: int
 DISCARD: int
 MAP_FULL: int
 TOO_LARGE: int
@@ -41,15 +41,16 @@ class Writer:
         """Write commits in one durable transaction, each of them whole or not at all.
 
         The number of a write is its expectation (None for any, -1 for any that is there, or a
-        revision), limit, delta or what was seen; the value of a STAMP is its `when`. `clock` is
-        the time that the log will tell. Without `spare` room no commit may make an object.
+        revision), limit, delta or what was seen; the value of a PUT_REVISION is its `when`.
+        `clock` is the time that the log will tell. Without `spare` room no commit may make an
+        object.
 
         ValueError if a commit writes an object twice, or a number does not fit into 8 bytes.
 
-        A result is (revision, failed, found, events, stamps): `failed` is the write whose
+        A result is (revision, failed, found, events, put): `failed` is the write whose
         expectation did not hold (-1: none), which then found `found`, or which is DAMAGED, or for
-        which the disk is too FULL; events are (write, the value it replaced); stamps the writes
-        that stamped.
+        which the disk is too FULL; events are (write, the value it replaced); `put` the writes
+        that put a revision.
         """
 
     def put(

@@ -15,7 +15,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from kcpfast._core.commits cimport (
-    Commit, O_CHECK, O_COUNT, O_DISCARD, O_PUT, O_STAMP, Op, apply_commits, set_number,
+    Commit, O_CHECK, O_COUNT, O_DISCARD, O_PUT, O_PUT_REVISION, Op, apply_commits, set_number,
 )
 from kcpfast._core.engine cimport (
     APPEND, BAD_SIZE as K_BAD_SIZE, C_FIRST, DAMAGED as K_DAMAGED, FULL as K_FULL, MAX_KEY,
@@ -25,7 +25,9 @@ from kcpfast._core.engine cimport (
 from kcpfast._core.records cimport Shapes
 from kcpfast._core.tree cimport Environment
 
-PUT, CHECK, EMPTY, PRESENT, BELOW, INDEX, CLEAR, COUNT, STAMP, UNSTAMP, DISCARD = range(11)
+(
+    PUT, CHECK, EMPTY, PRESENT, BELOW, INDEX, CLEAR, COUNT, PUT_REVISION, FORGET_REVISION, DISCARD,
+) = range(11)
 MAP_FULL, TOO_LARGE, BAD_SIZE, NO_MEMORY = -30792, -30788, K_BAD_SIZE, K_NO_MEMORY
 DAMAGED, FULL = K_DAMAGED, K_FULL
 
@@ -67,7 +69,7 @@ cdef int _read_ops(object writes, dict layout, Commit* commit) except -1:
             op.number = _bounded(op.kind, write[number_place])
         value = write[value_place] if value_place else None
         if value is not None:
-            op.gives = op.kind != O_STAMP or bool(value)
+            op.gives = op.kind != O_PUT_REVISION or bool(value)
             op.value = val(value)
         objects += op.kind == O_PUT or op.kind == O_DISCARD
         discards = discards or op.kind == O_DISCARD
@@ -95,10 +97,10 @@ cdef tuple _result(Commit* commit, Shapes shapes):
     """Return what Writer.apply promises of one commit."""
     cdef Py_ssize_t j
     cdef Op* op
-    cdef list events = [], stamps = []
+    cdef list events = [], put = []
     cdef bytes old
     if commit.failed >= 0:
-        return commit.revision, commit.failed, commit.actual, events, stamps
+        return commit.revision, commit.failed, commit.actual, events, put
     for j in range(commit.count):
         op = &commit.ops[j]
         if not op.done:
@@ -110,8 +112,8 @@ cdef tuple _result(Commit* commit, Shapes shapes):
                 shapes.unpack(&op.was, PyBytes_AS_STRING(old))
             events.append((j, old))
         else:
-            stamps.append(j)
-    return commit.revision, -1, 0, events, stamps
+            put.append(j)
+    return commit.revision, -1, 0, events, put
 
 
 cdef class Writer:

@@ -8,7 +8,7 @@ import sys
 from kcpfast.cli.arguments import SWITCH, TEXT, Command, CommandLine, Flag
 from kcpfast.server import flags
 from kcpfast.server.lock import Lock, StartError
-from kcpfast.server.provisioning import Making
+from kcpfast.server.provisioning import Provisioning
 
 _LATER, _MEANINGLESS = "Accepted, not at work yet", "Accepted, of no meaning here"
 COMMAND = Command(
@@ -53,7 +53,7 @@ def run(call: CommandLine) -> int | None:
 
             check_free(config.bind_address, config.port)
         lock = Lock(config.root)
-        making = Making(config, lock)
+        provisioning = Provisioning(config, lock)
     except (flags.UsageError, StartError) as error:
         return _refuse(str(error))
     except OSError as error:
@@ -61,11 +61,11 @@ def run(call: CommandLine) -> int | None:
     gc.disable()  # what is imported now stays; `run` lets the collector in again
     code = 0
     try:
-        _serve(config, making, call.started, unclean=lock.unclean)
+        _serve(config, provisioning, call.started, unclean=lock.unclean)
     except StartError as error:
         code = _refuse(str(error))
     finally:
-        making.end()
+        provisioning.end()
         if code and lock.unclean:
             lock.leave()  # whoever comes next is to look as closely
         else:
@@ -73,13 +73,15 @@ def run(call: CommandLine) -> int | None:
     return code
 
 
-def _serve(config: flags.Config, making: Making, started: float, *, unclean: bool) -> None:
+def _serve(
+    config: flags.Config, provisioning: Provisioning, started: float, *, unclean: bool
+) -> None:
     """Load the server and run it; StartError if it cannot be loaded, or does not start."""
     try:
         from kcpfast.server.run import run as serve  # noqa: PLC0415 - the help needs none of it
     except ImportError as error:
         raise StartError(f"a library that the server needs cannot be used: {error}") from None
-    serve(config, making, started, unclean=unclean)
+    serve(config, provisioning, started, unclean=unclean)
 
 
 def _refuse(reason: str) -> int:

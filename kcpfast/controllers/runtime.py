@@ -97,7 +97,7 @@ class Runtime:
         """Queue the work items that a commit set; nothing before the start and after the end."""
         if self._stopped:
             return
-        for key in batch.stamps:
+        for key in batch.revision_keys:
             if key.startswith(index.WORK_ITEMS):
                 self._enqueue(key)
         if self._reading and self._looking is None:

@@ -50,13 +50,13 @@ class WorkspaceController:
     """Reconciles Workspaces and LogicalClusters that are being deleted or initialized."""
 
     def __init__(
-        self, objects: Objects, kinds: Exported, making: Workspaces, deletions: Deletions
+        self, objects: Objects, kinds: Exported, workspaces: Workspaces, deletions: Deletions
     ) -> None:
-        """Work on the registry; `making` completes what was born without all its bindings."""
+        """Work on the registry; `workspaces` completes what was born without all its bindings."""
         self._objects = objects
         self._deleter = deletions.by("logicalcluster-deletion")
         self._kinds = kinds
-        self._making = making
+        self._workspaces = workspaces
 
     # ------------------------------------------------------------------------- Workspace
 
@@ -89,8 +89,8 @@ class WorkspaceController:
                 if not is_waiting(old):
                     return Change(old)
                 new, more = copy_json(old), list[Write]()
-                if self._making.has_shard(old):
-                    more = self._making.schedule_late(workspace_target.cluster, new)
+                if self._workspaces.has_shard(old):
+                    more = self._workspaces.schedule_late(workspace_target.cluster, new)
             if not more:  # woken by the Shard, the type, or what its owner may
                 outcome = Again(_UNSCHEDULED, notes.basis())
             return Change(new, more)
@@ -134,7 +134,7 @@ class WorkspaceController:
         """Bind what the type asks for, once all of it can be had."""
         annotations = logical["metadata"]["annotations"]
         path, _, name = annotations[TYPE_ANNOTATION].rpartition(":")
-        kind = self._making.types.at(path, name)
+        kind = self._workspaces.types.at(path, name)
         own = annotations.get(PATH_ANNOTATION) or cluster
         if kind is None:
             return Again(_BIND_RETRY)
@@ -157,11 +157,11 @@ class WorkspaceController:
         that are not bound yet, and whether an export is missing."""
         incomplete, missing = [], False
         try:
-            exports = self._making.default_bindings(kind)
+            exports = self._workspaces.default_bindings(kind)
         except TypeRefused:
             return [], True
         for export in exports:
-            asked = self._making.ask_for(cluster, own, export)
+            asked = self._workspaces.ask_for(cluster, own, export)
             missing = missing or asked.is_missing
             if asked.writes:
                 with contextlib.suppress(Conflict):  # somebody made it meanwhile

@@ -1,6 +1,6 @@
 """Makes the certificates and keys that a root directory lacks.
 
-A process of its own does this beside the start of the server (see `making`).
+A process of its own does this beside the start of the server (see `provisioning`).
 What is there already is used and never replaced.
 """
 

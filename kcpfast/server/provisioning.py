@@ -24,7 +24,7 @@ _SAID = 512
 _Step = Callable[[], None]
 
 
-class Making:
+class Provisioning:
     """What is being made: at first what the server shows, then what it verifies others by."""
 
     def __init__(self, config: Config, lock: Lock) -> None:

@@ -29,7 +29,7 @@ from kcpfast.server.files import admin_tokens, kubeconfig
 from kcpfast.server.flags import Config
 from kcpfast.server.lock import StartError
 from kcpfast.server.maintenance import Maintenance
-from kcpfast.server.provisioning import Making
+from kcpfast.server.provisioning import Provisioning
 from kcpfast.store.contract import Corrupted, StoreError
 from kcpfast.store.lmdb import LmdbStore
 from kcpfast.store.opening import look_through
@@ -49,7 +49,9 @@ _BACKLOG = 1024
 _LEAST_SPACE = 64 * 1024
 
 
-def run(config: Config, making: Making, started: float, *, unclean: bool = False) -> None:
+def run(
+    config: Config, provisioning: Provisioning, started: float, *, unclean: bool = False
+) -> None:
     """Run a server until it is told to stop; StartError if it cannot begin, or cannot go on.
 
     `started` is when the process was started, as time.monotonic tells; `unclean` says that the
@@ -60,7 +62,7 @@ def run(config: Config, making: Making, started: float, *, unclean: bool = False
     # A damaged page of LMDB's own ends the process by a signal: it shall say where it was.
     faulthandler.enable()
     try:
-        uvloop.run(_serve(config, making, started, unclean))
+        uvloop.run(_serve(config, provisioning, started, unclean))
     except (OSError, StoreError) as error:
         raise StartError(f"cannot work on {config.root}: {_why(error, config.root)}") from None
     finally:
@@ -88,13 +90,13 @@ def _why(error: Exception, root: Path) -> str:
     return f"no space left on the disk ({error})" if full else str(error)
 
 
-async def _serve(config: Config, making: Making, started: float, unclean: bool) -> None:
+async def _serve(config: Config, provisioning: Provisioning, started: float, unclean: bool) -> None:
     heap, store, listener = memory.Heap(), _open_store(config.root, unclean), _Listener()
     try:
         tokens = admin_tokens(config.token_store)
         if config.token_file is not None:
             tokens |= _read_tokens(config.token_file)
-        making.wait_for_certificate()
+        provisioning.wait_for_certificate()
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
@@ -125,7 +127,7 @@ async def _serve(config: Config, making: Making, started: float, unclean: bool) 
             _announce(config, url, time.monotonic() - started)
             gc.freeze()
             gc.enable()
-            await making.finish()
+            await provisioning.finish()
             _trust(context, config)
             _advise(config)
             await stop.wait()

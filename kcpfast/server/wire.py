@@ -142,7 +142,7 @@ def server(parts: Core, settings: Settings) -> Running:
     accounts = ServiceAccountTokens(settings.account_key, objects)
     authenticator = Authenticator(settings.tokens, accounts)
     kinds = Exported(catalog)
-    making = Workspaces(clusters, kinds, authorizer, settings.base_url)
+    provisioner = Workspaces(clusters, kinds, authorizer, settings.base_url)
     binders, marked = Binders(clusters, authorizer), Claims(store)
     dynamic = Dynamic(objects, catalog, store, authorizer.decide, owned.kept)
     plugins = [
@@ -153,7 +153,7 @@ def server(parts: Core, settings: Settings) -> Running:
         *Escalation(authorizer, objects.aside).plugins(),
         *limits.plugins(),
         *Parameters(objects, catalog, authorizer).plugins(),
-        *making.plugins(),
+        *provisioner.plugins(),
         *schemas.plugins(parts.catalog.is_static),
         *admit_exports.plugins(binders),
         *tenancy.plugins(binders),
@@ -171,7 +171,7 @@ def server(parts: Core, settings: Settings) -> Running:
         kcpfast.__version__,
         {
             **reviews.handlers(authorizer),
-            **home.handlers(making, clusters),
+            **home.handlers(provisioner, clusters),
             ("", "serviceaccounts", "token", "create"): request_token,
         },
     )
@@ -179,11 +179,11 @@ def server(parts: Core, settings: Settings) -> Running:
     seen = views.ViewDependencies(
         objects, catalog, clusters, authorizer, policies, views.remembered(store)
     )
-    services = views.services(seen, view, clusters, making.types)
+    services = views.services(seen, view, clusters, provisioner.types)
     pages = openid.pages(accounts, settings.base_url)
     front = Front(clusters, authenticator, authorizer, view, services, pages)
     deletions = Deletions(api.admission, catalog, objects.aside, dynamic.looks_at_deletion)
-    work = _reconcilers(parts, settings, making, marked, deletions)
+    work = _reconcilers(parts, settings, provisioner, marked, deletions)
     controllers = Runtime(store, work)
     seats = Seats(settings.limits)
     metrics.IN_FLIGHT.read, metrics.QUEUED.read = seats.taken, seats.queued
@@ -227,14 +227,14 @@ def _builtin(catalog: Catalog) -> Iterator[tuple[str, str]]:
 def _reconcilers(
     parts: Core,
     settings: Settings,
-    making: Workspaces,
+    provisioner: Workspaces,
     marked: Claims,
     deletions: Deletions,
 ) -> Mapping[str, Reconcile]:
     """Return who works through which marks."""
     _, objects, catalog, clusters = parts
     kinds = Exported(catalog)
-    ending = WorkspaceController(objects, kinds, making, deletions)
+    ending = WorkspaceController(objects, kinds, provisioner, deletions)
     binding = BindingController(objects, catalog, clusters, marked, deletions)
     exporting = ExportController(objects, clusters, kinds, settings.base_url)
     spaces = NamespaceController(objects, settings.ca, deletions)

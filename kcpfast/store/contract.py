@@ -159,7 +159,7 @@ class PutRevision(NamedTuple):
 
 
 class ForgetRevision(NamedTuple):
-    """Deletes a stamp, unless it is newer than `seen` (then it stays, without an error)."""
+    """Deletes a revision that was put; one newer than `seen` stays, without an error."""
 
     key: bytes
     seen: int
@@ -260,13 +260,13 @@ class Changes(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What subscribers are told after a commit: object events, and stamps that were set.
+    """What subscribers are told after a commit: events, and the keys whose revision was put.
 
     `writes` are all that the commit was asked to write, whether it changed anything or not.
     """
 
     events: Sequence[Event]
-    stamps: Sequence[bytes]
+    revision_keys: Sequence[bytes]
     writes: Sequence[Write] = ()
 
 
@@ -377,10 +377,10 @@ class Store(Protocol):
 
 
 def number(value: bytes | None) -> int:
-    """Return a counter or stamp as read from the index; 0 where there is none."""
+    """Return a counter or revision as read from the index; 0 where there is none."""
     return int.from_bytes(value, "big", signed=True) if value else 0
 
 
 def number_bytes(value: int) -> bytes:
-    """Return the 8 bytes of a counter, stamp or revision; they sort as the numbers do."""
+    """Return the 8 bytes of a counter or revision; they sort as the numbers do."""
     return value.to_bytes(8, "big", signed=True)

@@ -192,10 +192,10 @@ class MemoryStore:
         if events:
             self._revision += 1
             self._times.append((self.clock(), self._revision))
-        stamps = [write.key for write in writes if self._write_index(write)]
+        revision_keys = [write.key for write in writes if self._write_index(write)]
         self._events += events
         if writes:
-            self._subscribers.tell(Batch(events, stamps, writes))
+            self._subscribers.tell(Batch(events, revision_keys, writes))
         return self._revision
 
     def _check(self, writes: Sequence[Write]) -> None:
@@ -226,7 +226,7 @@ class MemoryStore:
         return Event(revision, write.key, write.value, old.value if old else None)
 
     def _write_index(self, write: Write) -> bool:
-        """Write into the index; tell whether a stamp was set."""
+        """Write into the index; tell whether a revision was put."""
         if isinstance(write, Index):
             self._set_index(write.key, write.value)
         elif isinstance(write, Clear):

@@ -60,8 +60,8 @@ LAYOUT: dict[type, tuple[int, int, int]] = {
     Index: (kernel.INDEX, 1, 0),
     Clear: (kernel.CLEAR, 0, 0),
     Count: (kernel.COUNT, 0, 1),
-    PutRevision: (kernel.STAMP, 1, 0),
-    ForgetRevision: (kernel.UNSTAMP, 0, 1),
+    PutRevision: (kernel.PUT_REVISION, 1, 0),
+    ForgetRevision: (kernel.FORGET_REVISION, 0, 1),
 }
 # Errors of one commit: it is too large, or its keys are; the system is out of memory. Any other
 # error of a transaction is about the file or the disk, and nobody knows what it has become.
@@ -273,7 +273,7 @@ class StoreWriter:
             return Outcome(commit.future, StoreFailed(self._failed), _NOTHING)
 
     def _outcome(self, commit: Commit, result: kernel._Result) -> Outcome:
-        revision, failed, seen, replaced, stamped = result
+        revision, failed, seen, replaced, put = result
         writes = commit.writes
         if failed >= 0:
             return Outcome(commit.future, self._refusal(writes[failed].key, seen), _NOTHING)
@@ -282,7 +282,7 @@ class StoreWriter:
             write = cast("Put | Discard", writes[at])
             value = write.value if isinstance(write, Put) else None
             events.append(Event(revision, write.key, value, old))
-        batch = Batch(events, [writes[at].key for at in stamped], writes)
+        batch = Batch(events, [writes[at].key for at in put], writes)
         return Outcome(commit.future, revision, batch)
 
     def _refusal(self, key: bytes, seen: int) -> StoreError:

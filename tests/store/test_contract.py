@@ -137,7 +137,11 @@ async def test_writes_at_the_edge_come_to_the_same(
     disk = LmdbStore(tmp_path)
     for each in (disk, MemoryStore()):
         told: list[object] = []
-        each.subscribe(lambda batch, told=told: told.append((list(batch.events), [*batch.stamps])))  # type: ignore[misc]
+
+        def note(batch: Batch, told: list[object] = told) -> None:
+            told.append((list(batch.events), [*batch.revision_keys]))
+
+        each.subscribe(note)
         done = [await asyncio.gather(each.commit(some), return_exceptions=True) for some in commits]
         snapshots = [list(each.scan(b"", at=at).items) for at in range(1, each.revision() + 1)]
         shown = [[type(one) if isinstance(one, Conflict) else one for one in row] for row in done]
@@ -357,7 +361,7 @@ async def test_a_range_of_the_index_is_cleared(store: Store) -> None:
 
 async def test_a_stamp_may_depend_on_what_there_is(store: Store) -> None:
     heard: list[bytes] = []
-    store.subscribe(lambda batch: heard.extend(batch.stamps))
+    store.subscribe(lambda batch: heard.extend(batch.revision_keys))
     await store.commit([Put(b"a", b"1"), PutRevision(b"no", b"list\0"), Index(b"list\0x", b"")])
     await store.commit([Put(b"a", b"2"), PutRevision(b"yes", b"list\0")])
     await store.commit([Index(b"list\0x", None), PutRevision(b"late", b"list\0")])
@@ -371,7 +375,7 @@ async def test_subscribers_hear_in_order_before_the_writer_does(store: Store) ->
 
     def listen(batch: Batch) -> None:
         heard.extend(event.revision for event in batch.events)
-        stamps.extend(batch.stamps)
+        stamps.extend(batch.revision_keys)
 
     store.subscribe(listen)
 

@@ -259,5 +259,5 @@ async def test_ages_are_found_without_reading_the_log(disk: LmdbStore) -> None:
 
 
 def test_every_write_has_a_layout() -> None:
-    names = ("PUT", "CHECK", "EMPTY", "PRESENT", "BELOW", "INDEX", "CLEAR", "COUNT", "STAMP")
+    names = ("PUT", "CHECK", "EMPTY", "PRESENT", "BELOW", "INDEX", "CLEAR", "COUNT", "PUT_REVISION")
     assert len({getattr(kernel, name) for name in names}) == len(names)

@@ -27,7 +27,9 @@ _UNFINISHED = ("", "Scheduling", "Initializing")  # phases of a home that cannot
 _SHOWN_STATUS = ("conditions", "initializers", "phase")
 
 
-def handlers(making: Workspaces, clusters: Clusters) -> dict[tuple[str, str, str, str], Handler]:
+def handlers(
+    workspaces: Workspaces, clusters: Clusters
+) -> dict[tuple[str, str, str, str], Handler]:
     """Return what serves a get of workspaces, homes included."""
 
     async def get_workspace(api: Api, call: Call) -> Response | Stream:
@@ -38,9 +40,9 @@ def handlers(making: Workspaces, clusters: Clusters) -> dict[tuple[str, str, str
         cluster = home_name(call.user.name)
         logical_cluster = clusters.logical_cluster(cluster)
         if logical_cluster is None:
-            _check_may_create(making, call)
+            _check_may_create(workspaces, call)
             with contextlib.suppress(Conflict):  # another request of the user was faster
-                await api.objects.store.commit(making.home(cluster, call.user))
+                await api.objects.store.commit(workspaces.home(cluster, call.user))
             logical_cluster = clusters.logical_cluster(cluster)
         if _is_of_another(clusters, cluster, call.user):
             raise _not_permitted()
@@ -62,9 +64,9 @@ def _is_of_another(clusters: Clusters, cluster: str, user: User) -> bool:
     return owner != user.name or state.is_home_of_another(user)
 
 
-def _check_may_create(making: Workspaces, call: Call) -> None:
+def _check_may_create(workspaces: Workspaces, call: Call) -> None:
     attributes = Attributes("create", _GROUP, "v1alpha1", _PLURAL, name=HOME_NAME)
-    if not making.authorizer.allows(call.user, ROOT, attributes):
+    if not workspaces.authorizer.allows(call.user, ROOT, attributes):
         raise _not_permitted()
 
 

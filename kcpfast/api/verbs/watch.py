@@ -116,7 +116,7 @@ def ending(hub: Hub) -> Callable[[Batch], None]:
     bindings = prefix(api_bindings().storage)
 
     def on_commit(batch: Batch) -> None:
-        if any(stamp.startswith(definitions) for stamp in batch.stamps):
+        if any(key.startswith(definitions) for key in batch.revision_keys):
             hub.end_dead()
         for event in batch.events:
             key, old, new = event.key, event.previous, event.value
