@@ -87,7 +87,7 @@ FIELDS = (
 
 def twin(node: Any, module: ModuleType) -> Any:
     """Return a compiled schema's tree, made of another module's nodes."""
-    made = module.Node()
+    made = module.SchemaNode()
     for name in FIELDS:
         setattr(made, name, getattr(node, name))
     made.properties = {key: twin(each, module) for key, each in node.properties.items()}

@@ -61,6 +61,7 @@ def test_object(benchmark: Any) -> None:
     """An object of 2 KB pruned, defaulted and validated."""
     obj = copy_json(OBJECT)
     assert 1600 < len(json.dumps(obj)) < 2400
+    PROGRAM.prune(obj)
 
     def run() -> Any:
         return PROGRAM.prune(obj) + PROGRAM.validate(obj)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,6 +14,17 @@ from bench.__main__ import micro_rows, scaled
 from bench.compare import better
 from bench.row import Row
 from bench.table import BEGIN, END, paste
+
+
+def test_every_benchmark_runs() -> None:
+    """Once each and untimed: a name that moved is found here, not when figures are wanted."""
+    files = map(str, sorted(Path(row.__file__).parent.glob("bench_*.py")))
+    words = ["-m", "pytest", *files, "-p", "no:xdist", "--benchmark-disable", "-q"]
+    root = Path(row.__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, *words], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_pieces_end_at_powers_of_ten() -> None:
