@@ -59,6 +59,9 @@ _BLOCK = 512  # bytes that st_blocks counts in, whatever the file system
 _CHUNK, _CHUNK_BYTES = 1000, 1 << 20
 # So much of the log is looked through to learn whether a range has changed.
 _LOOKED = 2000
+# kube-apiserver numbers its etcd clusters so (k8s.io/apiserver/pkg/storage/etcd3/metrics): a
+# dashboard that picks out "etcd-0" reads this store, which is the only one.
+_STORAGE_CLUSTER = "etcd-0"
 _Object = tuple[bytes, int, bytes]
 
 
@@ -84,7 +87,7 @@ class LmdbStore:
         self._writer = StoreWriter(self._env, space, self.clock, self._grow, self._deliver)
         self.commit = self._writer.commit
         self.when_failed = self._writer.when_failed
-        STORE_BYTES.read = lambda: [((), data.stat().st_blocks * _BLOCK)]
+        STORE_BYTES.read = lambda: [((_STORAGE_CLUSTER,), data.stat().st_blocks * _BLOCK)]
 
     # ------------------------------------------------------------------------------ reading
 
@@ -106,51 +109,58 @@ class LmdbStore:
         with self._mapped, _Held(self._env):
             yield
 
-    def get(self, key: bytes, at: int = 0) -> Record | None:
+    def get(self, key: bytes, at_revision: int = 0) -> Record | None:
         """Return an object, now or at a revision."""
-        if at:
+        if at_revision:
             with self._mapped, _Held(self._env):
-                self._check(at)
-                row = self._at(key, self._env.record(self._objects, key), at)
+                self._check(at_revision)
+                row = self._at(key, self._env.record(self._objects, key), at_revision)
         else:
             row = self._env.record(self._objects, key)
         return None if row is None else Record(*row)
 
-    def _check(self, at: int) -> None:
+    def _check(self, at_revision: int) -> None:
         """Raise Compacted for what is no longer kept; only while the environment is held.
 
         What is held was there before anything that is forgotten later than this was asked.
         """
-        if at < self._compacted:
-            raise Compacted(f"revision {at} is below {self._compacted}")
+        if at_revision < self._compacted:
+            raise Compacted(f"revision {at_revision} is below {self._compacted}")
 
-    def _at(self, key: bytes, row: tuple[int, bytes] | None, at: int) -> tuple[int, bytes] | None:
-        if row is not None and row[0] <= at:
+    def _at(
+        self, key: bytes, row: tuple[int, bytes] | None, at_revision: int
+    ) -> tuple[int, bytes] | None:
+        if row is not None and row[0] <= at_revision:
             return row
-        start = key + b"\0" + number_bytes(at + 1)
+        start = key + b"\0" + number_bytes(at_revision + 1)
         for mark, revision, value in self._env.records(self._history, start, key + b"\0", 1):
-            if len(mark) == len(start) and revision <= at:
+            if len(mark) == len(start) and revision <= at_revision:
                 return revision, value
         return None
 
     def scan(
-        self, prefix: bytes, after: bytes = b"", limit: int = 0, at: int = 0, budget: int = 0
+        self,
+        prefix: bytes,
+        after: bytes = b"",
+        limit: int = 0,
+        at_revision: int = 0,
+        budget: int = 0,
     ) -> Page:
         """Return a range of objects, now or at a revision."""
         start = after + b"\1" if after else prefix
         with self._mapped, _Held(self._env):
             revision = self.revision()
-            if at:
-                self._check(at)
-            if at and at < revision:
-                old = self._replaced_after(start, prefix, at)
-                merged = _snapshot(self._rows(self._objects, start, prefix), old, at)
+            if at_revision:
+                self._check(at_revision)
+            if at_revision and at_revision < revision:
+                old = self._replaced_after(start, prefix, at_revision)
+                merged = _snapshot(self._rows(self._objects, start, prefix), old, at_revision)
                 rows = list(_within(budget, islice(merged, limit or None)))
             else:
                 rows = self._env.records(self._objects, start, prefix, limit, budget)
         items = list(map(Item._make, rows))
         stopped = (limit and len(rows) == limit) or (budget and _size(rows) >= budget)
-        return Page(at or revision, items, items[-1].key if stopped else b"")
+        return Page(at_revision or revision, items, items[-1].key if stopped else b"")
 
     def join(
         self,
@@ -168,8 +178,8 @@ class LmdbStore:
                 return None
             revision = self.revision()
             around = form.around(revision)
-            found = self._env.splice(start, prefix, limit, form.known, form.head, *around, budget)
-            return None if found is None else Joined(revision, *found)
+            spliced = self._env.splice(start, prefix, limit, form.known, form.head, *around, budget)
+            return None if spliced is None else Joined(revision, *spliced)
 
     def _may_differ(self, prefix: bytes, since: int) -> bool:
         """Tell whether a range was written to behind a revision; True also if it takes long."""
@@ -184,7 +194,7 @@ class LmdbStore:
             yield from chunk
             start = chunk[-1][0] + b"\0"
 
-    def _replaced_after(self, start: bytes, prefix: bytes, at: int) -> Iterator[_Object]:
+    def _replaced_after(self, start: bytes, prefix: bytes, at_revision: int) -> Iterator[_Object]:
         """Yield for each key of a range the first thing that was replaced after a revision.
 
         Of all else that was replaced only keys are read: it may be hundreds of megabytes.
@@ -194,7 +204,7 @@ class LmdbStore:
             marks = self._env.keys(self._history, start, prefix, _CHUNK)
             for mark in marks:
                 key = mark[:-9]
-                if number(mark[-8:]) > at and key != last:
+                if number(mark[-8:]) > at_revision and key != last:
                     last = key
                     record = self._env.record(self._history, mark)
                     assert record is not None
@@ -289,8 +299,8 @@ class LmdbStore:
     async def probe(self) -> None:
         """Write a number durably and read it back."""
         self._probes += 1
-        wanted = number_bytes(self._probes)
-        await self._writer.do(lambda writer: writer.put(self._meta, [(b"probe", wanted)]))
+        written = number_bytes(self._probes)
+        await self._writer.do(lambda writer: writer.put(self._meta, [(b"probe", written)]))
         if number(self._env.get(self._meta, b"probe")) < self._probes:
             raise StoreError("what was written is not what is read")
 
@@ -371,7 +381,7 @@ def _within(budget: int, rows: Iterable[_Object]) -> Iterator[_Object]:
 
 
 def _snapshot(
-    current: Iterator[_Object], replaced: Iterator[_Object], at: int
+    current: Iterator[_Object], replaced: Iterator[_Object], at_revision: int
 ) -> Iterator[_Object]:
     """Merge two ranges in key order; where both have a key, the replaced value is the truth."""
     now, old = next(current, None), next(replaced, None)
@@ -383,5 +393,5 @@ def _snapshot(
         else:
             assert now is not None
             row, now = now, next(current, None)
-        if row[1] <= at:
+        if row[1] <= at_revision:
             yield row

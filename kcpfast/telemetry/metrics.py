@@ -213,7 +213,11 @@ TERMINATED_WATCHES = Counter(
     "group",
     "resource",
 )
-STORE_BYTES = Gauge("apiserver_storage_size_bytes", "Size of the store's file on disk.")
+STORE_BYTES = Gauge(
+    "apiserver_storage_size_bytes",
+    "Size of the store's file on disk.",
+    "storage_cluster_id",
+)
 HISTORY = Gauge(
     "kcpfast_store_history_revisions", "Revisions whose changes a watch can still begin at."
 )

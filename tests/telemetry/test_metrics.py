@@ -190,8 +190,9 @@ async def test_commits_are_timed_and_the_file_is_measured(tmp_path: Path) -> Non
     before = sum(map(sum, metrics.COMMITS_TOGETHER.rows.values()))
     await store.commit([Index(b"a\0", b"b")])
     assert metrics.STORE_BYTES.read is not None
-    ((_, size),) = metrics.STORE_BYTES.read()
+    ((labels, size),) = metrics.STORE_BYTES.read()
     store.close()
     assert sum(map(sum, metrics.COMMITS_TOGETHER.rows.values())) == before + 2
     assert metrics.COMMIT_SECONDS.rows[()][-1] > 0
+    assert labels == ("etcd-0",)
     assert size >= 4096
