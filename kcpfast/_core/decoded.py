@@ -1,78 +1,86 @@
-"""What every write asks about decoded JSON: is it the same, is its metadata plainly right.
+"""What every write asks about decoded JSON: whether it is equal, whether its metadata is valid.
 
-The rules and their texts are in kcpfast.meta and kcpfast.registry.strategies. Here is answered only
-whether there is nothing to be said: "no" sends the caller to the rules.
+The rules and their messages are in kcpfast.meta and kcpfast.registry.strategies. The functions here
+only shorten the common case: False means "not known to be valid", and the caller then applies the
+rules, which find the message.
+
+Law: a True from here must never contradict the rules. tests/meta/test_plain.py compares both.
 """
 
 import cython
 
 from kcpfast._core._turn import turn
 
-_MAX_DEPTH: cython.int = 450  # the C stack has no end of its own that could be caught
-_STRIDE: cython.int = 2048  # values between two moments without the interpreter lock
+# A C function that calls itself overruns the C stack without an exception: the depth is counted.
+_MAX_DEPTH: cython.int = 450
+# Values that are compared before the interpreter lock is offered to other threads.
+_STRIDE: cython.int = 2048
+# k8s.io/apimachinery/pkg/util/validation/validation.go: DNS1123LabelMaxLength (also the limit of
+# the name part of a qualified name) and DNS1123SubdomainMaxLength.
 _MAX_PART: cython.Py_ssize_t = 63
 _MAX_NAME: cython.Py_ssize_t = 253
+# k8s.io/apimachinery/pkg/api/validation/objectmeta.go: TotalAnnotationSizeLimitB.
 _MAX_ANNOTATIONS: cython.Py_ssize_t = 256 * 1024
 
 
 @cython.ccall
 @cython.returns(cython.bint)
-def same(one: object, other: object) -> object:
+def same(left: object, right: object) -> object:
     """Tell whether two values are the same JSON: true is not 1, but 1.0 is.
 
     RecursionError for what is nested too deeply.
     """
-    found: cython.bint = _same(one, other, 0)
-    return found
+    equal: cython.bint = _same(left, right, 0)
+    return equal
 
 
 @cython.cfunc
 @cython.returns(cython.bint)
-def _same(one: object, other: object, depth: cython.int):  # type: ignore[no-untyped-def]
-    if one is other:
+def _same(left: object, right: object, depth: cython.int):  # type: ignore[no-untyped-def]
+    if left is right:
         return True
-    kind: object = type(one)
-    if kind is not type(other):
+    kind: object = type(left)
+    if kind is not type(right):
         numbers: cython.bint = (kind is int or kind is float) and (
-            type(other) is int or type(other) is float
+            type(right) is int or type(right) is float
         )
-        return numbers and one == other
+        return numbers and left == right
     if depth > _MAX_DEPTH:
         raise RecursionError
     if kind is dict:
-        return _same_members(one, other, depth)
+        return _same_members(left, right, depth)
     if kind is list:
-        return _same_items(one, other, depth)
-    return one == other
+        return _same_items(left, right, depth)
+    return left == right
 
 
 @cython.cfunc
 @cython.returns(cython.bint)
-def _same_members(one: dict, other: dict, depth: cython.int):  # type: ignore[no-untyped-def, type-arg]
-    if len(one) != len(other):
+def _same_members(left: dict, right: dict, depth: cython.int):  # type: ignore[no-untyped-def, type-arg]
+    if len(left) != len(right):
         return False
-    left: cython.int = _STRIDE
-    for key, item in one.items():
-        left -= 1
-        if not left:
-            left = _STRIDE
+    until_turn: cython.int = _STRIDE
+    for key, item in left.items():
+        until_turn -= 1
+        if not until_turn:
+            until_turn = _STRIDE
             turn()
-        if key not in other or not _same(item, other[key], depth + 1):
+        if key not in right or not _same(item, right[key], depth + 1):
             return False
     return True
 
 
 @cython.cfunc
 @cython.returns(cython.bint)
-def _same_items(one: list, other: list, depth: cython.int):  # type: ignore[no-untyped-def, type-arg]
-    count: cython.Py_ssize_t = len(one)
-    if count != len(other):
+def _same_items(left: list, right: list, depth: cython.int):  # type: ignore[no-untyped-def, type-arg]
+    count: cython.Py_ssize_t = len(left)
+    if count != len(right):
         return False
-    at: cython.Py_ssize_t
-    for at in range(count):
-        if at % _STRIDE == 0:
+    index: cython.Py_ssize_t
+    for index in range(count):
+        if index % _STRIDE == 0:
             turn()
-        if not _same(one[at], other[at], depth + 1):
+        if not _same(left[index], right[index], depth + 1):
             return False
     return True
 
@@ -104,42 +112,49 @@ def _is_between(letter: cython.Py_UCS4):  # type: ignore[no-untyped-def]
 @cython.returns(cython.bint)
 def _is_labels(text: str, end: cython.Py_ssize_t, dots: cython.bint):  # type: ignore[no-untyped-def]
     """Tell whether a text up to `end` is a DNS label, or with `dots` some of them."""
-    between: cython.bint = False  # a letter may stand here, nothing else
-    at: cython.Py_ssize_t
-    for at in range(end):
-        letter: cython.Py_UCS4 = ord(text[at])
+    # False at the start of a label, where only a letter or a digit may stand.
+    may_end_label: cython.bint = False
+    index: cython.Py_ssize_t
+    for index in range(end):
+        letter: cython.Py_UCS4 = ord(text[index])
         if _is_small(letter):
-            between = True
+            may_end_label = True
         elif letter == ord("-"):
-            if not between:
+            if not may_end_label:
                 return False
         elif letter == ord(".") and dots:
-            if not between or text[at - 1] == "-":
+            if not may_end_label or text[index - 1] == "-":
                 return False
-            between = False
+            may_end_label = False
         else:
             return False
-    return between and text[end - 1] != "-"
+    return may_end_label and text[end - 1] != "-"
+
+
+@cython.cfunc
+@cython.returns(cython.bint)
+def _is_dns_name(value: object, limit: cython.Py_ssize_t, dots: cython.bint):  # type: ignore[no-untyped-def]
+    """Tell whether a value is a text of at most `limit` characters and of DNS labels."""
+    if not isinstance(value, str):
+        return False
+    size: cython.Py_ssize_t = len(value)
+    return size <= limit and _is_labels(value, size, dots)
 
 
 @cython.ccall
 @cython.returns(cython.bint)
 def is_label(value: object) -> object:
     """Tell whether a value is an RFC 1123 label of up to 63 characters."""
-    found: cython.bint = (
-        isinstance(value, str) and len(value) <= _MAX_PART and _is_labels(value, len(value), False)
-    )
-    return found
+    valid: cython.bint = _is_dns_name(value, _MAX_PART, False)
+    return valid
 
 
 @cython.ccall
 @cython.returns(cython.bint)
 def is_subdomain(value: object) -> object:
     """Tell whether a value is an RFC 1123 subdomain of up to 253 characters."""
-    found: cython.bint = (
-        isinstance(value, str) and len(value) <= _MAX_NAME and _is_labels(value, len(value), True)
-    )
-    return found
+    valid: cython.bint = _is_dns_name(value, _MAX_NAME, True)
+    return valid
 
 
 @cython.cfunc
@@ -149,9 +164,9 @@ def _is_part(text: str, start: cython.Py_ssize_t):  # type: ignore[no-untyped-de
     end: cython.Py_ssize_t = len(text)
     if not 0 < end - start <= _MAX_PART:
         return False
-    at: cython.Py_ssize_t
-    for at in range(start, end):
-        if not _is_between(ord(text[at])):
+    index: cython.Py_ssize_t
+    for index in range(start, end):
+        if not _is_between(ord(text[index])):
             return False
     return _is_alphanumeric(ord(text[start])) and _is_alphanumeric(ord(text[end - 1]))
 
@@ -175,8 +190,8 @@ def _is_qualified(key: object):  # type: ignore[no-untyped-def]
 def is_plain(meta: dict) -> object:  # type: ignore[type-arg]
     """Tell whether labels and annotations are right, and neither owners nor finalizers are there.
 
-    Rules: k8s.io/apimachinery/pkg/api/validation/objectmeta.go. Of keys of annotations those with
-    capitals in their prefix are right as well, and not known here.
+    Rules: k8s.io/apimachinery/pkg/api/validation/objectmeta.go. Annotation keys with
+    capitals in their prefix are valid upstream, too, but not recognised here: the answer is False.
     """
     if meta.get("ownerReferences") or meta.get("finalizers"):
         return False
@@ -221,7 +236,7 @@ def _are_annotations(annotations: object):  # type: ignore[no-untyped-def]
 def text_size(texts: dict, keys: cython.bint) -> cython.Py_ssize_t:  # type: ignore[type-arg]
     """Return the bytes of all values as UTF-8, with `keys` those of the keys, too.
 
-    UnicodeEncodeError for halves of characters.
+    UnicodeEncodeError for a lone surrogate.
     """
     size: cython.Py_ssize_t = 0
     for key, value in texts.items():
@@ -256,8 +271,8 @@ def _is_config_key(name: object):  # type: ignore[no-untyped-def]
     count: cython.Py_ssize_t = len(key)
     if not 0 < count <= _MAX_NAME or key == "." or (count > 1 and key[:2] == ".."):
         return False
-    at: cython.Py_ssize_t
-    for at in range(count):
-        if not _is_between(ord(key[at])):
+    index: cython.Py_ssize_t
+    for index in range(count):
+        if not _is_between(ord(key[index])):
             return False
     return True

@@ -1,4 +1,4 @@
-"""What names, labels, annotations and finalizers may look like, and what is said if they do not.
+"""The syntax of names, labels, annotations and finalizers, and the messages for violations.
 
 Rules and texts: k8s.io/apimachinery/pkg/util/validation and pkg/api/validation.
 """
@@ -53,43 +53,52 @@ def _too_long(limit: int) -> str:
     return f"must be no more than {limit} bytes"
 
 
+def _violations(value: str, limit: int, pattern: re.Pattern[str], message: str) -> list[str]:
+    """Return the messages for a value that is longer than `limit` or does not match a pattern."""
+    messages = []
+    # As upstream, both may be wrong at once, and the length is told first.
+    if len(value) > limit:
+        messages.append(_too_long(limit))
+    if not pattern.fullmatch(value):
+        messages.append(message)
+    return messages
+
+
 def dns_label(value: str) -> list[str]:
-    """Return what is wrong with a value as an RFC 1123 label."""
+    """Return the messages for a value that is not an RFC 1123 label."""
+    # The kernel says the same without building a match object: nearly all names are valid.
     if is_label(value):
         return []
-    wrong = [_too_long(63)] if len(value) > 63 else []
-    return wrong if _LABEL.fullmatch(value) else [*wrong, _LABEL_TEXT]
+    return _violations(value, 63, _LABEL, _LABEL_TEXT)
 
 
 def dns_1035_label(value: str) -> list[str]:
-    """Return what is wrong with a value as an RFC 1035 label, which begins with a letter."""
-    wrong = [_too_long(63)] if len(value) > 63 else []
-    return wrong if _LABEL_1035.fullmatch(value) else [*wrong, _LABEL_1035_TEXT]
+    """Return the messages for a value that is not an RFC 1035 label, which begins with a letter."""
+    return _violations(value, 63, _LABEL_1035, _LABEL_1035_TEXT)
 
 
 def dns_subdomain(value: str) -> list[str]:
-    """Return what is wrong with a value as an RFC 1123 subdomain."""
+    """Return the messages for a value that is not an RFC 1123 subdomain."""
     if is_subdomain(value):
         return []
-    wrong = [_too_long(253)] if len(value) > 253 else []
-    return wrong if _SUBDOMAIN.fullmatch(value) else [*wrong, _SUBDOMAIN_TEXT]
+    return _violations(value, 253, _SUBDOMAIN, _SUBDOMAIN_TEXT)
 
 
 def path_segment(value: str) -> list[str]:
-    """Return what is wrong with a value as one segment of a URL path."""
+    """Return the messages for a value that is not one segment of a URL path."""
     if value in (".", ".."):
         return [f"may not be '{value}'"]
     return [f"may not contain '{part}'" for part in ("/", "%") if part in value]
 
 
 def qualified_name(value: str) -> list[str]:
-    """Return what is wrong with a label key, an annotation key or a finalizer."""
+    """Return the messages for an invalid label key, annotation key or finalizer."""
     return list(_qualified_name(value))
 
 
 @kept_if_short(4096, 128)
 def _qualified_name(value: str) -> Iterable[str]:
-    """See qualified_name: the same few are used again and again."""
+    """Do the work of qualified_name; kept, since clients use the same few keys all the time."""
     prefix, slash, name = value.rpartition("/")
     if "/" in prefix:
         return [
@@ -110,13 +119,14 @@ def _qualified_name(value: str) -> Iterable[str]:
 
 
 def label_value(value: str) -> list[str]:
-    """Return what is wrong with the value of a label."""
-    wrong = [_too_long(63)] if len(value) > 63 else []
-    return wrong if not value or _QUALIFIED.fullmatch(value) else [*wrong, _LABEL_VALUE_TEXT]
+    """Return the messages for an invalid label value; the empty text is valid."""
+    if not value:
+        return []
+    return _violations(value, 63, _QUALIFIED, _LABEL_VALUE_TEXT)
 
 
 def config_key(value: str) -> list[str]:
-    """Return what is wrong with a key of a ConfigMap or Secret."""
+    """Return the messages for an invalid key of a ConfigMap or Secret."""
     wrong = [_too_long(253)] if len(value) > 253 else []
     if not _CONFIG_KEY.fullmatch(value):
         wrong.append(
@@ -132,7 +142,10 @@ def config_key(value: str) -> list[str]:
 
 
 def generated(rule: NameRule) -> NameRule:
-    """Return the rule for a generateName prefix: a dash at its end is not held against it."""
+    """Return the rule for a generateName prefix, which may end with a dash.
+
+    Source: maskTrailingDash in k8s.io/apimachinery/pkg/api/validation/generic.go.
+    """
     return lambda value: rule(value[:-1] + "a" if value.endswith("-") else value)
 
 
@@ -142,7 +155,7 @@ def check_labels(labels: Mapping[str, Any], field: str) -> list[Cause]:
     for key, value in labels.items():
         causes += [field_invalid(field, key, text) for text in qualified_name(key)]
         causes += [field_invalid(field, value, text) for text in label_value(value)]
-        if len(causes) > MAX_CAUSES:  # nobody is told of more
+        if len(causes) > MAX_CAUSES:  # the answer holds no more
             break
     return causes
 
