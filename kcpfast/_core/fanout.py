@@ -30,19 +30,19 @@ class Fanout:
 
     def find(self, key: bytes) -> list:  # type: ignore[type-arg]
         """Return the watches filed under any prefix of an object's key (four parts, three NULs)."""
-        found: list = []  # type: ignore[type-arg]
+        matching: list = []  # type: ignore[type-arg]
         if not self._filed:
-            return found
-        at: cython.Py_ssize_t = 0
+            return matching
+        prefix_end: cython.Py_ssize_t = 0
         end: cython.Py_ssize_t = len(key)
         while True:
-            at = key.find(b"\0", at)
-            at = end if at < 0 else at + 1
-            watches: object = self._filed.get(key[:at])
+            prefix_end = key.find(b"\0", prefix_end)
+            prefix_end = end if prefix_end < 0 else prefix_end + 1
+            watches: object = self._filed.get(key[:prefix_end])
             if watches is not None:
-                found.extend(watches)  # type: ignore[arg-type]
-            if at == end:
-                return found
+                matching.extend(watches)  # type: ignore[arg-type]
+            if prefix_end == end:
+                return matching
 
     def all(self) -> list:  # type: ignore[type-arg]
         """Return every watch."""

@@ -23,8 +23,8 @@ def all_fields(value: object, node: object, listed: object) -> dict:  # type: ig
     `listed(items, node)` returns the place of an associative list. RecursionError for what is
     nested too deeply.
     """
-    found: dict = _all(value, node, listed, 0)  # type: ignore[type-arg]
-    return found
+    managed: dict = _all(value, node, listed, 0)  # type: ignore[type-arg]
+    return managed
 
 
 @cython.ccall
@@ -44,8 +44,8 @@ def _all(value: object, node: object, listed: object, depth: cython.int) -> dict
         _members(value, node, listed, out, False, depth + 1)
         return out
     if type(value) is list and node.associative:  # type: ignore[attr-defined]
-        found: dict = listed(value, node)  # type: ignore[type-arg, operator]
-        return found
+        managed: dict = listed(value, node)  # type: ignore[type-arg, operator]
+        return managed
     return LEAF
 
 
@@ -113,25 +113,25 @@ def in_order(words: list) -> list:  # type: ignore[type-arg]
 
 
 @cython.cfunc
-def _merged(one: list, other: list) -> list:  # type: ignore[type-arg]
+def _merged(left: list, right: list) -> list:  # type: ignore[type-arg]
     out: list = []  # type: ignore[type-arg]
-    at: cython.Py_ssize_t = 0
-    beside: cython.Py_ssize_t = 0
+    left_index: cython.Py_ssize_t = 0
+    right_index: cython.Py_ssize_t = 0
     mine: str
     theirs: str
-    while at < len(one) and beside < len(other):
-        mine = one[at]
-        theirs = other[beside]
+    while left_index < len(left) and right_index < len(right):
+        mine = left[left_index]
+        theirs = right[right_index]
         if theirs < mine:
             out.append(theirs)
-            beside += 1
+            right_index += 1
         else:
             out.append(mine)
-            at += 1
-        if (at + beside) % _RUN == 0:
+            left_index += 1
+        if (left_index + right_index) % _RUN == 0:
             turn()
-    out.extend(one[at:])
-    out.extend(other[beside:])
+    out.extend(left[left_index:])
+    out.extend(right[right_index:])
     return out
 
 

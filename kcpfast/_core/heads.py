@@ -49,38 +49,38 @@ def cut(data: bytes) -> FastRequest | None:
     end: cython.Py_ssize_t = data.find(b" ")
     if end < 3 or data[:end] not in _METHODS:
         return None
-    at: cython.Py_ssize_t = end + 1
+    position: cython.Py_ssize_t = end + 1
     size: cython.Py_ssize_t = len(data)
     slash: cython.Py_ssize_t = -1
     question: cython.Py_ssize_t = -1
     text: cython.p_const_uchar = data
     char: cython.uchar = 0
-    while at < size:
-        char = text[at]
+    while position < size:
+        char = text[position]
         if char == 32:
             break
         if question >= 0:
             if char <= 32 or char >= 127 or char == 35:
                 return None
         elif char == 47:
-            slash = at
+            slash = position
         elif char == 63:
-            question = at
+            question = position
         elif not _is_plain(char):
             return None
-        at += 1
-    if slash < 0 or text[end + 1] != 47 or data[at : at + 11] != _VERSION:
+        position += 1
+    if slash < 0 or text[end + 1] != 47 or data[position : position + 11] != _VERSION:
         return None
-    found: FastRequest = FastRequest()
-    if not _frame(found, data, at + 9):
+    request: FastRequest = FastRequest()
+    if not _frame(request, data, position + 9):
         return None
-    last: cython.Py_ssize_t = question if question >= 0 else at
-    found.method = data[:end].decode("ascii")
-    found.line = data[: slash + 1]
-    found.name = data[slash + 1 : last]
-    found.path = data[end + 1 : last].decode("ascii")
-    found.query = data[last + 1 : at]
-    return found
+    last: cython.Py_ssize_t = question if question >= 0 else position
+    request.method = data[:end].decode("ascii")
+    request.line = data[: slash + 1]
+    request.name = data[slash + 1 : last]
+    request.path = data[end + 1 : last].decode("ascii")
+    request.query = data[last + 1 : position]
+    return request
 
 
 @cython.cfunc
@@ -94,7 +94,7 @@ def _is_plain(char: cython.uchar):  # type: ignore[no-untyped-def]
 
 @cython.cfunc
 @cython.returns(cython.bint)
-def _frame(found: FastRequest, data: bytes, head: cython.Py_ssize_t):  # type: ignore[no-untyped-def]
+def _frame(request: FastRequest, data: bytes, head: cython.Py_ssize_t):  # type: ignore[no-untyped-def]
     """Find headers (they begin with the line break at `head`) and body; False without both."""
     stop: cython.Py_ssize_t = data.find(b"\r\n\r\n", head)
     if stop < 0:
@@ -102,22 +102,22 @@ def _frame(found: FastRequest, data: bytes, head: cython.Py_ssize_t):  # type: i
     stop += 4
     size: cython.Py_ssize_t = len(data)
     if stop == size:
-        found.block = data[head:]
-        found.body = b""
+        request.block = data[head:]
+        request.body = b""
         return True
     mark: cython.Py_ssize_t = data.find(_LENGTH, head, stop)
     if mark < 0:
         return False
     text: cython.p_const_uchar = data
     first: cython.Py_ssize_t = mark + len(_LENGTH)
-    at: cython.Py_ssize_t = first
+    position: cython.Py_ssize_t = first
     length: cython.Py_ssize_t = 0
-    while at < first + 8 and 48 <= text[at] <= 57:
-        length = length * 10 + text[at] - 48
-        at += 1
-    if at == first or text[at] != 13 or stop + length != size:
+    while position < first + 8 and 48 <= text[position] <= 57:
+        length = length * 10 + text[position] - 48
+        position += 1
+    if position == first or text[position] != 13 or stop + length != size:
         return False
-    found.block = data[head:mark] + data[at:stop]
-    found.body = data[stop:]
-    found.sized = True
+    request.block = data[head:mark] + data[position:stop]
+    request.body = data[stop:]
+    request.sized = True
     return True

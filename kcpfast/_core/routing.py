@@ -53,7 +53,7 @@ def route(path: str) -> Route:
 
     ValueError if a percent escape hides a slash or a NUL or is broken, or half a name is missing.
     """
-    found: Route = Route()
+    parsed: Route = Route()
     if "%" in path:
         if "%2f" in path or "%2F" in path:
             raise ValueError("a path segment may not hold a slash")
@@ -61,88 +61,88 @@ def route(path: str) -> Route:
     if "\0" in path:  # it parts the keys of the store
         raise ValueError("a path holds no NUL")
     parts: list = path.split("/")  # type: ignore[type-arg]
-    at: cython.Py_ssize_t = 1
+    index: cython.Py_ssize_t = 1
     end: cython.Py_ssize_t = len(parts)
     if end > 1 and parts[1] == "services":
-        at = 2
-        while at < end and parts[at] != "clusters":
-            at += 1
-        found.service = tuple(parts[2:at])
-    if at < end and parts[at] == "clusters":
-        found.cluster = parts[at + 1] if at + 1 < end else ""
-        at += 2
-    found.rest = "/" + "/".join(parts[at:])
-    if end > at and parts[end - 1] == "":
+        index = 2
+        while index < end and parts[index] != "clusters":
+            index += 1
+        parsed.service = tuple(parts[2:index])
+    if index < end and parts[index] == "clusters":
+        parsed.cluster = parts[index + 1] if index + 1 < end else ""
+        index += 2
+    parsed.rest = "/" + "/".join(parts[index:])
+    if end > index and parts[end - 1] == "":
         end -= 1
-    if at >= end:
-        return found
-    first: str = parts[at]
+    if index >= end:
+        return parsed
+    first: str = parts[index]
     if first == "api":
-        if end - at < 2:
-            return found
-        found.version = parts[at + 1]
-        at += 2
+        if end - index < 2:
+            return parsed
+        parsed.version = parts[index + 1]
+        index += 2
     elif first == "apis":
-        if end - at < 3:
-            return found
-        found.group = parts[at + 1]
-        found.version = parts[at + 2]
-        at += 3
+        if end - index < 3:
+            return parsed
+        parsed.group = parts[index + 1]
+        parsed.version = parts[index + 2]
+        index += 3
     else:
-        return found
-    _resource(found, parts, at, end)
-    if ":" in found.plural:
-        found.plural, _, found.identity = found.plural.partition(":")
-        if not found.plural or not found.identity:
+        return parsed
+    _resource(parsed, parts, index, end)
+    if ":" in parsed.plural:
+        parsed.plural, _, parsed.identity = parsed.plural.partition(":")
+        if not parsed.plural or not parsed.identity:
             raise ValueError("a resource is named by its plural, or by plural:identity")
-    return found
+    return parsed
 
 
 @cython.cfunc
 @cython.returns(cython.void)
-def _resource(found: Route, parts: list, at: cython.Py_ssize_t, end: cython.Py_ssize_t):  # type: ignore[no-untyped-def, type-arg]
-    if end - at > 1 and parts[at] == "watch":  # deprecated, still spoken
-        found.watch = True
-        at += 1
-    if at >= end:
+def _resource(parsed: Route, parts: list, index: cython.Py_ssize_t, end: cython.Py_ssize_t):  # type: ignore[no-untyped-def, type-arg]
+    if end - index > 1 and parts[index] == "watch":  # deprecated, still spoken
+        parsed.watch = True
+        index += 1
+    if index >= end:
         return
-    left: cython.Py_ssize_t = end - at
-    if parts[at] == "namespaces" and found.group == "" and left > 1:
+    left: cython.Py_ssize_t = end - index
+    if parts[index] == "namespaces" and parsed.group == "" and left > 1:
         if left == 2:
-            found.plural = "namespaces"
-            found.name = found.namespace = parts[at + 1]
+            parsed.plural = "namespaces"
+            parsed.name = parsed.namespace = parts[index + 1]
             return
-        if left == 3 and parts[at + 2] in ("status", "finalize"):
-            found.plural = "namespaces"
-            found.name = found.namespace = parts[at + 1]
-            found.subresource = parts[at + 2]
+        if left == 3 and parts[index + 2] in ("status", "finalize"):
+            parsed.plural = "namespaces"
+            parsed.name = parsed.namespace = parts[index + 1]
+            parsed.subresource = parts[index + 2]
             return
-    if parts[at] == "namespaces" and left > 2:
-        found.namespace = parts[at + 1]
-        at += 2
+    if parts[index] == "namespaces" and left > 2:
+        parsed.namespace = parts[index + 1]
+        index += 2
         left -= 2
-    found.plural = parts[at]
+    parsed.plural = parts[index]
     if left > 1:
-        found.name = parts[at + 1]
+        parsed.name = parts[index + 1]
     if left > 2:
-        found.subresource = "/".join(parts[at + 2 : end])
+        parsed.subresource = "/".join(parts[index + 2 : end])
 
 
 @cython.ccall
 def renamed(pattern: Route, name: str) -> Route:
     """Return the route of a path that differs in nothing but the object's name."""
-    found: Route = Route.__new__(Route)
+    copy: Route = Route.__new__(Route)
     behind: str = "/" + pattern.subresource if pattern.subresource else ""
     before: cython.Py_ssize_t = len(pattern.rest) - len(pattern.name) - len(behind)
-    found.service = pattern.service
-    found.cluster = pattern.cluster
-    found.rest = pattern.rest[:before] + name + behind
-    found.group = pattern.group
-    found.version = pattern.version
-    found.namespace = pattern.namespace
-    found.plural = pattern.plural
-    found.identity = pattern.identity
-    found.name = name
-    found.subresource = pattern.subresource
-    found.watch = pattern.watch
-    return found
+    copy.service = pattern.service
+    copy.cluster = pattern.cluster
+    copy.rest = pattern.rest[:before] + name + behind
+    copy.group = pattern.group
+    copy.version = pattern.version
+    copy.namespace = pattern.namespace
+    copy.plural = pattern.plural
+    copy.identity = pattern.identity
+    copy.name = name
+    copy.subresource = pattern.subresource
+    copy.watch = pattern.watch
+    return copy

@@ -257,8 +257,8 @@ def run(node: SchemaNode, value: object, report: Report) -> object:
 @cython.returns(cython.bint)
 def deeper(value: object, most: cython.int) -> object:
     """Tell whether a decoded value is nested more than `most` levels deep; a scalar has none."""
-    found: cython.bint = _is_deeper(value, most, Report(False, False, False))
-    return found
+    is_deeper: cython.bint = _is_deeper(value, most, Report(False, False, False))
+    return is_deeper
 
 
 @cython.cfunc
@@ -350,7 +350,7 @@ def _check(node: SchemaNode, value: object, report: Report):  # type: ignore[no-
     _check_all(node.checks, value, report.errors)
     if report.decodes and len(report.errors) > before:
         report.errors[before:] = [
-            found for found in report.errors[before:] if found[1] in _OF_DECODERS
+            error for error in report.errors[before:] if error[1] in _OF_DECODERS
         ]
 
 
@@ -367,7 +367,7 @@ def _stop_if_enough(report: Report):  # type: ignore[no-untyped-def]
 def _visit_object(node: SchemaNode, value: dict, report: Report, depth: cython.int):  # type: ignore[no-untyped-def, type-arg]
     properties: dict = node.properties  # type: ignore[type-arg]
     child: SchemaNode
-    known: object
+    declared: object
     dropped: list | None = None  # type: ignore[type-arg]
     if report.default and node.defaults:
         for name, (make, size) in node.defaults.items():
@@ -380,16 +380,16 @@ def _visit_object(node: SchemaNode, value: dict, report: Report, depth: cython.i
                 raise Overgrown
             value[name] = make()
     for name, item in value.items():
-        known = properties.get(name)
-        if known is None:
-            known = node.additional
-            if known is None:
+        declared = properties.get(name)
+        if declared is None:
+            declared = node.additional
+            if declared is None:
                 if not node.keep_unknown and report.prune:
                     if dropped is None:
                         dropped = []
                     dropped.append(name)
                 continue
-        child = known  # type: ignore[assignment]
+        child = declared  # type: ignore[assignment]
         if child is node.additional and child.typed and child.type == STRING:
             if item is None:
                 value[name] = ""  # as Go reads a null in a map of strings
@@ -441,8 +441,8 @@ def _descend(child: SchemaNode, name: str, item: object, report: Report, depth: 
     _visit(child, item, report, depth + 1)
     index: cython.Py_ssize_t
     for index in range(errors, len(report.errors)):
-        found: list = report.errors[index]  # type: ignore[type-arg]
-        found[0] = _join(name, found[0])
+        error: list = report.errors[index]  # type: ignore[type-arg]
+        error[0] = _join(name, error[0])
     for index in range(unknown, len(report.unknown)):
         report.unknown[index] = _join(name, report.unknown[index])
 
@@ -468,7 +468,7 @@ def _visit_items(child: SchemaNode, value: list, report: Report, depth: cython.i
         unknown = len(report.unknown)
         _visit(child, value[position], report, depth + 1)
         for index in range(errors, len(report.errors)):
-            found: list = report.errors[index]  # type: ignore[type-arg]
-            found[0] = _join("[" + str(position) + "]", found[0])
+            error: list = report.errors[index]  # type: ignore[type-arg]
+            error[0] = _join("[" + str(position) + "]", error[0])
         for index in range(unknown, len(report.unknown)):
             report.unknown[index] = _join("[" + str(position) + "]", report.unknown[index])

@@ -43,18 +43,18 @@ class Bounded(Generic[T]):
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return the entry of a key, made if it is not kept."""
-        found = self.find(key)
-        if found is None:
-            found = make()
-            self.keep(key, found)
-        return found
+        value = self.find(key)
+        if value is None:
+            value = make()
+            self.keep(key, value)
+        return value
 
     def find(self, key: Hashable) -> T | None:
         """Return the entry of a key if it is kept."""
-        found = self._kept.pop(key, None)
-        if found is not None:
-            self._kept[key] = found  # at the end: the first is the one not used for longest
-        return found
+        value = self._kept.pop(key, None)
+        if value is not None:
+            self._kept[key] = value  # at the end: the first is the one not used for longest
+        return value
 
     def keep(self, key: Hashable, entry: T) -> None:
         """Keep an entry, and forget others if there is no room for all."""
@@ -65,9 +65,9 @@ class Bounded(Generic[T]):
             self._drop(next(iter(self._kept)))
 
     def _drop(self, key: Hashable) -> None:
-        found = self._kept.pop(key, None)
-        if found is not None:
-            self.size -= self._weight(found)
+        value = self._kept.pop(key, None)
+        if value is not None:
+            self.size -= self._weight(value)
 
     def __len__(self) -> int:
         """Return how many entries are kept."""
@@ -86,11 +86,11 @@ def kept_if_short(
     """
 
     def decorate(make: Callable[Concatenate[str, P], T]) -> Callable[Concatenate[str, P], T]:
-        known = cast("Callable[Concatenate[str, P], T]", lru_cache(maxsize=most)(make))
+        cached = cast("Callable[Concatenate[str, P], T]", lru_cache(maxsize=most)(make))
 
         @wraps(make)
         def get(text: str, /, *args: P.args, **kwargs: P.kwargs) -> T:
-            return (known if len(text) <= length else make)(text, *args, **kwargs)
+            return (cached if len(text) <= length else make)(text, *args, **kwargs)
 
         return get
 
@@ -104,9 +104,9 @@ class Noted(bytes):
 
     def __new__(cls, value: bytes) -> Noted:
         """Take a copy, with nothing noted."""
-        made = super().__new__(cls, value)
-        made.notes = {}
-        return made
+        text = super().__new__(cls, value)
+        text.notes = {}
+        return text
 
 
 def noted(value: bytes, what: Hashable, read: Callable[[bytes], T]) -> T:
@@ -115,5 +115,5 @@ def noted(value: bytes, what: Hashable, read: Callable[[bytes], T]) -> T:
         return read(value)
     if what not in value.notes:
         value.notes[what] = read(value)
-    found: T = value.notes[what]
-    return found
+    note: T = value.notes[what]
+    return note

@@ -21,15 +21,15 @@ def nanoseconds(text: str) -> int:
     """Return a duration as Go writes it (`1h30m`, `-1.5ms`); ValueError if it is none."""
     sign = -1 if text[:1] == "-" else 1
     rest = text[1:] if text[:1] in ("-", "+") else text
-    total, at = 0, 0
-    while at < len(rest) and rest != "0":
-        part = _PART.match(rest, at) if len(rest) <= _LONGEST_TEXT else None
+    total, position = 0, 0
+    while position < len(rest) and rest != "0":
+        part = _PART.match(rest, position) if len(rest) <= _LONGEST_TEXT else None
         if part is None or not (part.group(1) or part.group(2)):
             raise ValueError(f"invalid duration {text[:50]!r}")
         unit, fraction = _UNITS[part.group(3)], part.group(2) or ""
         total += int(part.group(1) or 0) * unit
         total += int(fraction or 0) * unit // 10 ** len(fraction)
-        at = part.end()
+        position = part.end()
     if not rest or not _LEAST <= sign * total <= _MOST:
         raise ValueError(f"invalid duration {text[:50]!r}")
     return sign * total

@@ -143,9 +143,9 @@ def already_exists(resource: str, group: str, name: str) -> ApiError:
     return ApiError("AlreadyExists", message, details=_named(resource, group, name))
 
 
-def conflict(resource: str, group: str, name: str, why: str) -> ApiError:
+def conflict(resource: str, group: str, name: str, detail: str) -> ApiError:
     """409 for a write against an outdated state; `why` completes the sentence."""
-    message = f'Operation cannot be fulfilled on {qualified(resource, group)} "{name}": {why}'
+    message = f'Operation cannot be fulfilled on {qualified(resource, group)} "{name}": {detail}'
     return ApiError("Conflict", message, details=_named(resource, group, name))
 
 
@@ -154,13 +154,13 @@ MODIFIED = (
 )
 
 
-def forbidden(resource: str, group: str, name: str, why: str) -> ApiError:
+def forbidden(resource: str, group: str, name: str, detail: str) -> ApiError:
     """403 by admission or authorization; `why` completes the sentence."""
     if not resource:
-        return ApiError("Forbidden", f"forbidden: {why}", details={})
+        return ApiError("Forbidden", f"forbidden: {detail}", details={})
     subject = qualified(resource, group) + (f' "{name}"' if name else "")
     details = _named(resource, group, name)
-    return ApiError("Forbidden", f"{subject} is forbidden: {why}", details=details)
+    return ApiError("Forbidden", f"{subject} is forbidden: {detail}", details=details)
 
 
 def invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> ApiError:
@@ -273,8 +273,8 @@ OMITTED = object()
 
 def field_invalid(field: str, value: object, detail: str) -> Cause:
     """A value is not acceptable; `detail` says why."""
-    shown = "" if value is OMITTED else f" {go_value(value)}:"
-    return Cause("FieldValueInvalid", f"Invalid value:{shown} {detail}", field)
+    quoted = "" if value is OMITTED else f" {go_value(value)}:"
+    return Cause("FieldValueInvalid", f"Invalid value:{quoted} {detail}", field)
 
 
 def field_type_invalid(field: str, value: object, detail: str) -> Cause:
@@ -289,13 +289,13 @@ def field_forbidden(field: str, detail: str) -> Cause:
 
 def field_duplicate(field: str, value: object) -> Cause:
     """A value stands twice in a set or map list."""
-    shown = "" if value is OMITTED else f": {go_value(value)}"
-    return Cause("FieldValueDuplicate", f"Duplicate value{shown}", field)
+    quoted = "" if value is OMITTED else f": {go_value(value)}"
+    return Cause("FieldValueDuplicate", f"Duplicate value{quoted}", field)
 
 
 def field_not_supported(field: str, value: object, supported: Sequence[str]) -> Cause:
     """A value is outside an enumeration."""
-    listed = ", ".join(json.dumps(each, ensure_ascii=False) for each in supported)
+    listed = ", ".join(json.dumps(choice, ensure_ascii=False) for choice in supported)
     message = f"Unsupported value: {go_value(value)}: supported values: {listed}"
     return Cause("FieldValueNotSupported", message, field)
 

@@ -39,16 +39,16 @@ def compile_path(path: str) -> tuple[PathStep, ...]:
     steps: list[PathStep] = []
     position = 0
     while position < len(text):
-        found = _STEP.match(text, position)
-        if found is None:
+        match = _STEP.match(text, position)
+        if match is None:
             raise JsonPathError(f"unsupported JSON path: {path}")
-        steps.append(_step(found))
-        position = found.end()
+        steps.append(_step(match))
+        position = match.end()
     return tuple(steps)
 
 
-def _step(found: re.Match[str]) -> PathStep:
-    groups = found.groupdict()
+def _step(match: re.Match[str]) -> PathStep:
+    groups = match.groupdict()
     if groups["index"] is not None:
         return _index(int(groups["index"]))
     if groups["star"] is not None:
@@ -88,8 +88,8 @@ def _filter(left: str, equal: bool, right: str) -> PathStep:
 
     def step(value: Any) -> Iterator[Any]:
         for item in value if isinstance(value, list) else ():
-            found = any(text(each) == literal for each in find(path, item))
-            if found is equal:
+            holds = any(text(operand) == literal for operand in find(path, item))
+            if holds is equal:
                 yield item
 
     return step
@@ -97,10 +97,10 @@ def _filter(left: str, equal: bool, right: str) -> PathStep:
 
 def find(path: tuple[PathStep, ...], value: Any) -> list[Any]:
     """Return everything a path leads to."""
-    found = [value]
+    values = [value]
     for step in path:
-        found = [result for each in found for result in step(each)]
-    return found
+        values = [result for parent in values for result in step(parent)]
+    return values
 
 
 def text(value: Any) -> str:

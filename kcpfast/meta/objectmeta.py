@@ -81,8 +81,8 @@ def check_meta(
     causes = []
     name, prefix = meta.get("name", ""), meta.get("generateName", "")
     if prefix:
-        where = f"{field}.generateName"
-        causes += [field_invalid(where, prefix, text) for text in generated(rule)(prefix)]
+        path = f"{field}.generateName"
+        causes += [field_invalid(path, prefix, text) for text in generated(rule)(prefix)]
     if not name:
         causes.append(field_required(f"{field}.name", "name or generateName is required"))
     else:
@@ -105,8 +105,8 @@ def _check_common(meta: Mapping[str, Any], field: str) -> list[Cause]:
     causes = []
     generation = meta.get("generation") or 0
     if isinstance(generation, int) and generation < 0:
-        why = "must be greater than or equal to 0"
-        causes.append(field_invalid(f"{field}.generation", generation, why))
+        detail = "must be greater than or equal to 0"
+        causes.append(field_invalid(f"{field}.generation", generation, detail))
     for name, check in _PARTS:
         part = meta.get(name)
         if part:
@@ -134,8 +134,8 @@ def check_owners(owners: Any, field: str) -> list[Cause]:
         if owner.get("apiVersion") in ("v1", "events.k8s.io/v1") and owner.get("kind") == "Event":
             causes.append(field_invalid(field, owner, "is disallowed from being an owner"))
     if sum(bool(owner.get("controller")) for owner in owners) > 1:
-        why = 'Only one reference can have Controller set to true. Found "true" in references'
-        causes.append(field_invalid(field, list(owners), why))
+        detail = 'Only one reference can have Controller set to true. Found "true" in references'
+        causes.append(field_invalid(field, list(owners), detail))
     return causes
 
 
@@ -146,13 +146,13 @@ def check_finalizers(finalizers: Any, field: str) -> list[Cause]:
         wrong = qualified_name(name)
         causes += [field_invalid(f"{field}[{index}]", name, text) for text in wrong]
         if not wrong and "/" not in name and name not in STANDARD_FINALIZERS:
-            why = "name is neither a standard finalizer name nor is it fully qualified"
-            causes.append(field_invalid(f"{field}[{index}]", name, why))
+            detail = "name is neither a standard finalizer name nor is it fully qualified"
+            causes.append(field_invalid(f"{field}[{index}]", name, detail))
         if len(causes) > MAX_CAUSES:  # nobody is told of more
             return causes
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
-        why = "finalizer orphan and foregroundDeletion cannot be both set"
-        causes.append(field_invalid(field, list(finalizers), why))
+        detail = "finalizer orphan and foregroundDeletion cannot be both set"
+        causes.append(field_invalid(field, list(finalizers), detail))
     return causes
 
 
@@ -177,15 +177,15 @@ def check_meta_update(
 def _check_kept(meta: Mapping[str, Any], old: Mapping[str, Any], field: str) -> list[Cause]:
     causes = []
     if old.get("deletionTimestamp"):
-        known = set(old.get("finalizers") or ())
-        added = [name for name in meta.get("finalizers") or () if name not in known]
+        old_finalizers = set(old.get("finalizers") or ())
+        added = [name for name in meta.get("finalizers") or () if name not in old_finalizers]
         if added:
-            why = f"no new finalizers can be added if the object is being deleted, found new \
+            detail = f"no new finalizers can be added if the object is being deleted, found new \
 finalizers {_go_list(added)}"
-            causes.append(field_forbidden(f"{field}.finalizers", why))
+            causes.append(field_forbidden(f"{field}.finalizers", detail))
     if (meta.get("generation") or 0) < (old.get("generation") or 0):
-        why = "must not be decremented"
-        causes.append(field_invalid(f"{field}.generation", meta.get("generation") or 0, why))
+        detail = "must not be decremented"
+        causes.append(field_invalid(f"{field}.generation", meta.get("generation") or 0, detail))
     causes += [
         field_invalid(f"{field}.{key}", meta.get(key), IMMUTABLE)
         for key in _IMMUTABLE_FIELDS

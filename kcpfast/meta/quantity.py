@@ -27,14 +27,14 @@ class QuantityError(ValueError):
 
 def parse(text: str) -> tuple[Decimal, str]:
     """Return the value of a quantity and its suffix; QuantityError if it is none."""
-    found = _QUANTITY.fullmatch(text) if len(text) <= _LONGEST else None
-    if found is None:
+    match = _QUANTITY.fullmatch(text) if len(text) <= _LONGEST else None
+    if match is None:
         raise QuantityError(
             "quantities must match the regular expression "
             "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
         )
-    suffix = found["suffix"] or ""
-    number = Decimal(found["sign"] + found["number"])
+    suffix = match["suffix"] or ""
+    number = Decimal(match["sign"] + match["number"])
     if suffix in _BINARY:
         return number * (1 << _BINARY[suffix]), suffix
     exponent = _DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:])
@@ -58,7 +58,7 @@ def canonical(text: str) -> str:
         whole, exponent = whole // 1000, exponent + 3
     if scientific:
         return f"{sign}{whole}" + (f"e{exponent}" if exponent else "")
-    name = next(name for name, each in _DECIMAL.items() if each == exponent)
+    name = next(name for name, power in _DECIMAL.items() if power == exponent)
     return f"{sign}{whole}{name}"
 
 

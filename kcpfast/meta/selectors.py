@@ -62,8 +62,8 @@ LabelSelector = tuple[Requirement, ...]
 
 def matches(selector: Iterable[Requirement], labels: Mapping[str, str] | None) -> bool:
     """Tell whether labels satisfy all terms."""
-    found = labels or {}
-    return all(requirement.matches(found) for requirement in selector)
+    present = labels or {}
+    return all(requirement.matches(present) for requirement in selector)
 
 
 def labels_test(selector: LabelSelector) -> Callable[[Mapping[str, str]], bool]:
@@ -135,9 +135,9 @@ def parse_labels(text: str) -> LabelSelector:
         raise SelectorError(f"selector is longer than {_MAX_SELECTOR} characters")
     if not text.strip():
         return ()
-    found = tuple(_Parser(_tokens(text)).selector())
-    _check_number(len(found))
-    return found
+    requirements = tuple(_Parser(_tokens(text)).selector())
+    _check_number(len(requirements))
+    return requirements
 
 
 def _check_number(terms: int) -> None:
@@ -150,11 +150,11 @@ def _tokens(text: str) -> list[str]:
     tokens, position = [], 0
     text = text.rstrip()
     while position < len(text):
-        found = _TOKEN.match(text, position)
-        if found is None:
+        match = _TOKEN.match(text, position)
+        if match is None:
             raise SelectorError(f"unable to parse requirement: found '{text[position]}'")
-        tokens.append(found.group(1))
-        position = found.end()
+        tokens.append(match.group(1))
+        position = match.end()
     return tokens
 
 
@@ -265,13 +265,13 @@ def from_object(selector: Mapping[str, Any] | None) -> LabelSelector:
         Requirement(key, "in", frozenset([value]))
         for key, value in (selector.get("matchLabels") or {}).items()
     ]
-    for each in selector.get("matchExpressions") or ():
-        wanted = each.get("operator") or ""
-        operator = _EXPRESSION_OPERATORS.get(wanted)
+    for expression in selector.get("matchExpressions") or ():
+        operator_name = expression.get("operator") or ""
+        operator = _EXPRESSION_OPERATORS.get(operator_name)
         if operator is None:
-            raise SelectorError(f'"{wanted}" is not a valid label selector operator')
-        values = frozenset(each.get("values") or ())
-        terms.append(Requirement(each.get("key") or "", operator, values))
+            raise SelectorError(f'"{operator_name}" is not a valid label selector operator')
+        values = frozenset(expression.get("values") or ())
+        terms.append(Requirement(expression.get("key") or "", operator, values))
     return tuple(terms)
 
 
@@ -282,11 +282,11 @@ def check_object(selector: Mapping[str, Any], field: str) -> list[Cause]:
         return [field_too_many(field, terms, _MAX_TERMS)]
     causes = []
     for key, value in (selector.get("matchLabels") or {}).items():
-        where = f"{field}.matchLabels"
-        causes += [field_invalid(where, key, text) for text in qualified_name(key)]
-        causes += [field_invalid(where, value, text) for text in label_value(str(value))]
-    for index, each in enumerate(selector.get("matchExpressions") or ()):
-        causes += _check_expression(each, f"{field}.matchExpressions[{index}]")
+        path = f"{field}.matchLabels"
+        causes += [field_invalid(path, key, text) for text in qualified_name(key)]
+        causes += [field_invalid(path, value, text) for text in label_value(str(value))]
+    for index, expression in enumerate(selector.get("matchExpressions") or ()):
+        causes += _check_expression(expression, f"{field}.matchExpressions[{index}]")
     return causes
 
 
@@ -295,18 +295,18 @@ def _check_expression(expression: Mapping[str, Any], field: str) -> list[Cause]:
     values = expression.get("values") or ()
     causes = []
     if operator in ("In", "NotIn") and not values:
-        why = "must be specified when `operator` is 'In' or 'NotIn'"
-        causes.append(field_required(f"{field}.values", why))
+        detail = "must be specified when `operator` is 'In' or 'NotIn'"
+        causes.append(field_required(f"{field}.values", detail))
     elif operator in ("Exists", "DoesNotExist") and values:
-        why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-        causes.append(field_forbidden(f"{field}.values", why))
+        detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+        causes.append(field_forbidden(f"{field}.values", detail))
     elif operator not in _EXPRESSION_OPERATORS:
         causes.append(field_invalid(f"{field}.operator", operator, "not a valid selector operator"))
     key = expression.get("key", "")
     causes += [field_invalid(f"{field}.key", key, text) for text in qualified_name(key)]
     for index, value in enumerate(values):
-        where = f"{field}.values[{index}]"
-        causes += [field_invalid(where, value, text) for text in label_value(value)]
+        path = f"{field}.values[{index}]"
+        causes += [field_invalid(path, value, text) for text in label_value(value)]
     return causes
 
 
@@ -328,9 +328,9 @@ def parse_fields(text: str) -> FieldSelector:
     """Parse the `fieldSelector` of a query."""
     if len(text) > _MAX_SELECTOR:
         raise SelectorError(f"selector is longer than {_MAX_SELECTOR} characters")
-    found = tuple(_field_term(part) for part in _split_terms(text) if part)
-    _check_number(len(found))
-    return found
+    terms = tuple(_field_term(part) for part in _split_terms(text) if part)
+    _check_number(len(terms))
+    return terms
 
 
 def _split_terms(text: str) -> list[str]:
@@ -339,8 +339,8 @@ def _split_terms(text: str) -> list[str]:
 
 def _field_term(text: str) -> FieldTerm:
     for sign, equal in (("!=", False), ("==", True), ("=", True)):
-        field, found, value = text.partition(sign)
-        if found:
+        field, separator, value = text.partition(sign)
+        if separator:
             return FieldTerm(field, re.sub(r"\\([\\,=])", r"\1", value), equal)
     raise SelectorError(f"invalid selector: '{text}'; can't understand '{text}'")
 
@@ -360,9 +360,9 @@ def fields_test(selector: FieldSelector) -> Callable[[Callable[[str], str]], boo
     }
 
     def test(read: Callable[[str], str]) -> bool:
-        for field, (wanted, unwanted) in fields.items():
+        for field, (allowed, excluded) in fields.items():
             text = read(field)
-            if text in unwanted or (wanted and wanted != {text}):
+            if text in excluded or (allowed and allowed != {text}):
                 return False
         return True
 

@@ -43,8 +43,8 @@ def unsigned(text: str) -> int:
 
 
 def _refused(function: str, text: str, syntax: re.Pattern[str]) -> ValueError:
-    why = "value out of range" if syntax.fullmatch(text) else "invalid syntax"
-    return ValueError(f'strconv.{function}: parsing "{text[:_SHOWN]}": {why}')
+    reason = "value out of range" if syntax.fullmatch(text) else "invalid syntax"
+    return ValueError(f'strconv.{function}: parsing "{text[:_SHOWN]}": {reason}')
 
 
 def embedded(text: str, kind: type[T]) -> T | None:

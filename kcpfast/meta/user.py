@@ -48,14 +48,14 @@ class User(NamedTuple):
 
     def info(self) -> dict[str, Any]:
         """Return the UserInfo object."""
-        found: dict[str, Any] = {"username": self.name}
+        user_info: dict[str, Any] = {"username": self.name}
         if self.uid:
-            found["uid"] = self.uid
+            user_info["uid"] = self.uid
         if self.groups:
-            found["groups"] = list(self.groups)
+            user_info["groups"] = list(self.groups)
         if self.extra:
-            found["extra"] = {key: list(values) for key, values in self.extra}
-        return found
+            user_info["extra"] = {key: list(values) for key, values in self.extra}
+        return user_info
 
 
 def user_of(info: Mapping[str, Any]) -> User:
@@ -98,5 +98,5 @@ def split_service_account(user: str) -> tuple[str, str] | None:
     """Return namespace and name of a service account's user name, None for other users."""
     if not user.startswith(SERVICE_ACCOUNT):
         return None
-    namespace, found, name = user[len(SERVICE_ACCOUNT) :].partition(":")
-    return (namespace, name) if found and namespace and name and ":" not in name else None
+    namespace, separator, name = user[len(SERVICE_ACCOUNT) :].partition(":")
+    return (namespace, name) if separator and namespace and name and ":" not in name else None

@@ -12,9 +12,9 @@ _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?", re.ASCII)
 
 def version_order(version: str) -> tuple[int, int, int, str]:
     """Return the sort key of a version: v2, v1, v1beta2, v1beta1, v1alpha1, others."""
-    found = _VERSION.fullmatch(version)
-    if found is None:
+    match = _VERSION.fullmatch(version)
+    if match is None:
         return (9, 0, 0, version)
-    major, stage, minor = found.groups()
+    major, stage, minor = match.groups()
     rank = {None: 0, "beta": 1, "alpha": 2}[stage]
     return (rank, -int(major), -int(minor or 0), "")

@@ -21,14 +21,14 @@ _TIME = re.compile(
 @kept_if_short(4096, 64)
 def parse_time(text: str) -> float | None:
     """Return an RFC 3339 time as Unix seconds, None if it is not one."""
-    found = _TIME.fullmatch(text)
-    if found is None:
+    match = _TIME.fullmatch(text)
+    if match is None:
         return None
-    year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
+    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
     seconds = calendar.timegm((year, month, day, hour, minute, second))
-    if found.group(7):
-        offset = (int(found.group(8)) * 60 + int(found.group(9))) * 60
-        seconds -= offset if found.group(7) == "+" else -offset
+    if match.group(7):
+        offset = (int(match.group(8)) * 60 + int(match.group(9))) * 60
+        seconds -= offset if match.group(7) == "+" else -offset
     return float(seconds)
 
 

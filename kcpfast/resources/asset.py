@@ -16,5 +16,5 @@ _FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "assets")
 def asset(name: str) -> dict[str, Any]:
     """Return what an asset holds; callers keep it."""
     loader: Any = __spec__.loader
-    found: dict[str, Any] = msgspec.json.decode(loader.get_data(os.path.join(_FOLDER, name)))
-    return found
+    decoded: dict[str, Any] = msgspec.json.decode(loader.get_data(os.path.join(_FOLDER, name)))
+    return decoded

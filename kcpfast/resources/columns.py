@@ -52,15 +52,15 @@ def _count_in_spec(name: str) -> Cell:
 
 
 def _param_kind(obj: Object) -> str:
-    found = (obj.get("spec") or {}).get("paramKind")
-    return f"{found['apiVersion']}/{found['kind']}" if found else "<unset>"
+    param_kind = (obj.get("spec") or {}).get("paramKind")
+    return f"{param_kind['apiVersion']}/{param_kind['kind']}" if param_kind else "<unset>"
 
 
 def _param_ref(obj: Object) -> str:
-    found = (obj.get("spec") or {}).get("paramRef")
-    if not found:
+    param_ref = (obj.get("spec") or {}).get("paramRef")
+    if not param_ref:
         return "<unset>"
-    name, namespace = found.get("name") or "*", found.get("namespace")
+    name, namespace = param_ref.get("name") or "*", param_ref.get("namespace")
     return f"{namespace}/{name}" if namespace else f"{name}"
 
 
@@ -70,10 +70,12 @@ def _role(obj: Object) -> str:
 
 def _subjects(kind: str) -> Cell:
     def cell(obj: Object) -> str:
-        found = [each for each in obj.get("subjects") or () if each.get("kind") == kind]
+        subjects = [subject for subject in obj.get("subjects") or () if subject.get("kind") == kind]
         if kind == "ServiceAccount":
-            return ", ".join(f"{each.get('namespace', '')}/{each['name']}" for each in found)
-        return ", ".join(each["name"] for each in found)
+            return ", ".join(
+                f"{subject.get('namespace', '')}/{subject['name']}" for subject in subjects
+            )
+        return ", ".join(subject["name"] for subject in subjects)
 
     return cell
 
@@ -132,7 +134,7 @@ def _csr_duration(obj: Object) -> str:
 
 def _csr_condition(obj: Object) -> str:
     status = obj.get("status") or {}
-    types = [each.get("type") for each in status.get("conditions") or ()]
+    types = [condition.get("type") for condition in status.get("conditions") or ()]
     words = [word for word in ("Approved", "Denied") if word in types] or ["Pending"]
     words += ["Failed"] if "Failed" in types else []
     return ",".join(words + (["Issued"] if status.get("certificate") else []))

@@ -38,9 +38,9 @@ def complete(obj: Object) -> None:
 
 def to_core(obj: Object) -> Object:
     """Return an event of events.k8s.io/v1 as core/v1."""
-    found = {_BACK.get(name, name): value for name, value in obj.items()}
-    complete(found)
-    return found
+    converted = {_BACK.get(name, name): value for name, value in obj.items()}
+    complete(converted)
+    return converted
 
 
 def from_core(obj: Object) -> Object:

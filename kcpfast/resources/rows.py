@@ -74,7 +74,7 @@ def _reader(columns: tuple[Column, ...]) -> _Reader:
 
 def partials(items: bytes, version: str) -> list[Partial]:
     """Return the metadata of objects, given as a JSON array, in a version of meta.k8s.io."""
-    return [_partial(version, each.metadata) for each in _only_metadata.decode(items)]
+    return [_partial(version, obj.metadata) for obj in _only_metadata.decode(items)]
 
 
 def _partial(version: str, metadata: _Raw) -> Partial:
@@ -93,21 +93,25 @@ def rows(
     if columns:
         cells = zip(*([column.cell(obj) for obj in objects] for column in columns), strict=True)
     if include == "None":
-        return [TableRow(each) for each in cells]
+        return [TableRow(row_cells) for row_cells in cells]
     if include == "Object":
-        return [TableRow(each, obj) for each, obj in zip(cells, _raws.decode(items), strict=True)]
+        return [
+            TableRow(row_cells, obj)
+            for row_cells, obj in zip(cells, _raws.decode(items), strict=True)
+        ]
     return [
-        TableRow(each, _partial(version, meta)) for each, meta in zip(cells, metadata, strict=True)
+        TableRow(row_cells, _partial(version, meta))
+        for row_cells, meta in zip(cells, metadata, strict=True)
     ]
 
 
 def _read(reader: _Reader, items: bytes) -> tuple[list[Object], list[_Raw]]:
     """Return objects as far as they are read, and the text of their metadata."""
     if reader.objects is None or len(items) > _LONG:
-        metadata = [each.metadata for each in _only_metadata.decode(items)]
+        metadata = [obj.metadata for obj in _only_metadata.decode(items)]
         return pieces.decode(items), metadata
     objects, read = reader.objects.decode(items), reader.metadata.decode
-    metadata = [each["metadata"] for each in objects]
-    for each, text in zip(objects, metadata, strict=True):
-        each["metadata"] = read(text)
+    metadata = [obj["metadata"] for obj in objects]
+    for obj, text in zip(objects, metadata, strict=True):
+        obj["metadata"] = read(text)
     return objects, metadata

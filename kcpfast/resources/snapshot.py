@@ -36,7 +36,7 @@ def crd_to_api_resource_schema(crd: Mapping[str, Any], prefix: str) -> Object:
             "group": spec.get("group") or "",
             "names": _names(spec.get("names") or {}),
             "scope": spec.get("scope") or "",
-            "versions": [_version(each) for each in spec.get("versions") or ()],
+            "versions": [_version(version) for version in spec.get("versions") or ()],
         },
     }
 

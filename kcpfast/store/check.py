@@ -120,8 +120,8 @@ def _unlike(env: tree.Environment, tables: dict[bytes, int]) -> Iterator[str]:
         written.add((key, revision))
         if revision > newest:
             yield f"the log tells of revision {revision}, the newest is {newest}"
-        told = revision > compacted and entry[:1] != b"c"
-        if told and env.record(history, key + b"\0" + number_bytes(revision)) is None:
+        replaces = revision > compacted and entry[:1] != b"c"
+        if replaces and env.record(history, key + b"\0" + number_bytes(revision)) is None:
             yield f"history does not tell what revision {revision} of {key!r} replaced"
     for table in (objects, history):
         for key, _ in _all(env, table):

@@ -31,11 +31,11 @@ class Conflict(StoreError):
         self.current = current
 
 
-def fails(expect: int | None, found: int) -> bool:
-    """Tell whether an object at revision `found` (0 = none) is not as expected."""
+def fails(expect: int | None, actual: int) -> bool:
+    """Tell whether an object at revision `actual` (0 = none) is not as expected."""
     if expect is None:
         return False
-    return not found if expect == EXISTS else found != expect
+    return not actual if expect == EXISTS else actual != expect
 
 
 class Compacted(StoreError):
@@ -283,16 +283,21 @@ class Store(Protocol):
         """Return the newest revision that subscribers were told of; `changes` ends there."""
 
     def compacted(self) -> int:
-        """Return the oldest revision that `at` and `changes` can still serve."""
+        """Return the oldest revision that reads `at_revision` and `changes` can still serve."""
 
     def hold(self) -> AbstractContextManager[None]:
         """Let all reads see one state while a `with` lasts, which must not wait for anything."""
 
-    def get(self, key: bytes, at: int = 0) -> Record | None:
-        """Return an object now, or as it was `at` a revision (Compacted if too old)."""
+    def get(self, key: bytes, at_revision: int = 0) -> Record | None:
+        """Return an object now (0), or as it was `at_revision`; Compacted if that is too old."""
 
     def scan(
-        self, prefix: bytes, after: bytes = b"", limit: int = 0, at: int = 0, budget: int = 0
+        self,
+        prefix: bytes,
+        after: bytes = b"",
+        limit: int = 0,
+        at_revision: int = 0,
+        budget: int = 0,
     ) -> Page:
         """Return objects in key order: with `prefix`, behind `after`, `limit` (0 = all).
 

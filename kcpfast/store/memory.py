@@ -102,21 +102,26 @@ class MemoryStore:
         """Do nothing: what does not wait sees one state anyway."""
         return nullcontext()
 
-    def get(self, key: bytes, at: int = 0) -> Record | None:
+    def get(self, key: bytes, at_revision: int = 0) -> Record | None:
         """Return an object, now or at a revision."""
-        if at and at < self._compacted:
-            raise Compacted(f"revision {at} is below {self._compacted}")
+        if at_revision and at_revision < self._compacted:
+            raise Compacted(f"revision {at_revision} is below {self._compacted}")
         for revision, value in reversed(self._versions.get(key, ())):
-            if not at or revision <= at:
+            if not at_revision or revision <= at_revision:
                 return None if value is None else Record(revision, value)
         return None
 
     def scan(
-        self, prefix: bytes, after: bytes = b"", limit: int = 0, at: int = 0, budget: int = 0
+        self,
+        prefix: bytes,
+        after: bytes = b"",
+        limit: int = 0,
+        at_revision: int = 0,
+        budget: int = 0,
     ) -> Page:
         """Return a range of objects, now or at a revision."""
         keys = sorted(key for key in self._versions if key.startswith(prefix) and key > after)
-        records = ((key, self.get(key, at)) for key in keys)
+        records = ((key, self.get(key, at_revision)) for key in keys)
         items: list[Item] = []
         size = 0
         for key, record in records:
@@ -125,8 +130,8 @@ class MemoryStore:
             items.append(Item(key, *record))
             size += len(key) + 8 + len(record.value)
             if (limit and len(items) == limit) or (budget and size >= budget):
-                return Page(at or self._revision, items, key)
-        return Page(at or self._revision, items)
+                return Page(at_revision or self._revision, items, key)
+        return Page(at_revision or self._revision, items)
 
     def join(
         self,
@@ -138,15 +143,15 @@ class MemoryStore:
         since: int = 0,
     ) -> Joined | None:
         """Return a range of objects as JSON."""
-        known, head, around = form
-        later = [each.key for each in self._events if each.revision > since]
+        start, head, around = form
+        later = [event.key for event in self._events if event.revision > since]
         if since and (since < self._compacted or any(key.startswith(prefix) for key in later)):
             return None
         page = self.scan(prefix, after, limit, 0, budget)
         items = page.items
-        if not all(item.value.startswith(known) for item in items):
+        if not all(item.value.startswith(start) for item in items):
             return None
-        parts = [b"%b%d%b" % (head, item.revision, item.value[len(known) :]) for item in items]
+        parts = [b"%b%d%b" % (head, item.revision, item.value[len(start) :]) for item in items]
         last = page.last if page.last and self.scan(prefix, page.last, 1).items else b""
         before, behind = around(page.revision)
         return Joined(page.revision, before + b",".join(parts) + behind, len(parts), last)
@@ -159,8 +164,8 @@ class MemoryStore:
         self, prefix: bytes, after: bytes = b"", limit: int = 0
     ) -> Sequence[tuple[bytes, bytes]]:
         """Return a range of the index."""
-        found = sorted(p for p in self._index.items() if p[0].startswith(prefix) and p[0] > after)
-        return found[:limit] if limit else found
+        entries = sorted(p for p in self._index.items() if p[0].startswith(prefix) and p[0] > after)
+        return entries[:limit] if limit else entries
 
     def changes(self, after: int, limit: int = 0, prefix: bytes = b"", budget: int = 0) -> Changes:
         """Return logged events."""
@@ -168,15 +173,19 @@ class MemoryStore:
             raise Compacted(f"revision {after} is below {self._compacted}")
         events = [event for event in self._events if event.revision > after]
         upto = events[limit - 1].revision if 0 < limit < len(events) else max(self._revision, after)
-        found: list[Event] = []
-        for each in events:
-            if each.revision > upto:
+        matching: list[Event] = []
+        for change in events:
+            if change.revision > upto:
                 break
-            if budget and sum(map(event_size, found)) >= budget and found[-1].revision != each[0]:
-                return Changes(found[-1].revision, found)
-            if each.key.startswith(prefix):
-                found.append(each)
-        return Changes(upto, found)
+            if (
+                budget
+                and sum(map(event_size, matching)) >= budget
+                and matching[-1].revision != change[0]
+            ):
+                return Changes(matching[-1].revision, matching)
+            if change.key.startswith(prefix):
+                matching.append(change)
+        return Changes(upto, matching)
 
     async def commit(self, writes: Sequence[Write]) -> int:
         """Write all or nothing."""
@@ -202,10 +211,10 @@ class MemoryStore:
         for write in writes:
             if isinstance(write, Put | Check | Discard):
                 record = self.get(write.key)
-                found = record.revision if record else 0
+                actual = record.revision if record else 0
                 # Nothing is ever damaged here.
-                if isinstance(write, Discard) or fails(write.expect, found):
-                    raise Conflict(write.key, found)
+                if isinstance(write, Discard) or fails(write.expect, actual):
+                    raise Conflict(write.key, actual)
             elif isinstance(write, Empty) and self.index_scan(write.key, limit=1):
                 raise Conflict(write.key, EXISTS)
             elif isinstance(write, Present) and write.key not in self._index:

@@ -107,8 +107,8 @@ def open_store(directory: Path, map_size: int) -> Opened:
         return Opened(env, tables)
     except (LookupError, OSError, ValueError) as error:
         env.close()
-        why = f"{DATA} is damaged: a table cannot be opened ({error})"
-        raise StoreError(f"cannot open the store in {directory}: {why}") from error
+        reason = f"{DATA} is damaged: a table cannot be opened ({error})"
+        raise StoreError(f"cannot open the store in {directory}: {reason}") from error
     except BaseException:
         env.close()
         raise
@@ -159,10 +159,10 @@ def _meta_at(head: bytes) -> _Meta | None:
 
 def _disagreement(first: _Meta, second: _Meta) -> str:
     """Return what is wrong with two meta pages ("" = nothing); transactions write them by turns."""
-    for at, meta in enumerate((first, second)):
-        sound = meta.number == at and meta.flags == _META_FLAG and meta.magic == _MAGIC
+    for index, meta in enumerate((first, second)):
+        sound = meta.number == index and meta.flags == _META_FLAG and meta.magic == _MAGIC
         if not sound or meta.version != _VERSION or meta.page_size != first.page_size:
-            return f"its meta page {at} is none"
+            return f"its meta page {index} is none"
     even, odd = first.transaction, second.transaction
     if (even, odd) != (0, 0) and (even % 2 or not odd % 2 or abs(even - odd) != 1):
         return f"its meta pages are of transactions {even} and {odd}, which cannot be"

@@ -278,11 +278,11 @@ class StoreWriter:
         if failed >= 0:
             return Outcome(commit.future, self._refusal(writes[failed].key, seen), _NOTHING)
         events = []
-        for at, old in replaced:
-            write = cast("Put | Discard", writes[at])
+        for index, old in replaced:
+            write = cast("Put | Discard", writes[index])
             value = write.value if isinstance(write, Put) else None
             events.append(Event(revision, write.key, value, old))
-        batch = Batch(events, [writes[at].key for at in put], writes)
+        batch = Batch(events, [writes[index].key for index in put], writes)
         return Outcome(commit.future, revision, batch)
 
     def _refusal(self, key: bytes, seen: int) -> StoreError:

@@ -43,9 +43,9 @@ async def test_a_snapshot_reads_only_the_values_that_it_shows(tmp_path: Path) ->
         await store.commit([Put(b"a\0c\0n\0a", text * 400)])
     spoil(tmp_path, b"one" * 400)
     spoil(tmp_path, b"three" * 400)
-    assert [item.value for item in store.scan(b"a\0", at=2).items] == [b"two" * 400]
+    assert [item.value for item in store.scan(b"a\0", at_revision=2).items] == [b"two" * 400]
     with pytest.raises(Corrupted):
-        store.scan(b"a\0", at=3)
+        store.scan(b"a\0", at_revision=3)
     store.close()
 
 
@@ -54,5 +54,5 @@ async def test_a_snapshot_of_many_that_changed_often(store: Store) -> None:
     for _ in range(400):  # more than is looked at in one go
         await store.commit([Put(key, b"v") for key in keys])
     for at in (1, 200, 399):
-        items = store.scan(b"a\0", at=at).items
+        items = store.scan(b"a\0", at_revision=at).items
         assert [(item.key, item.revision) for item in items] == [(key, at) for key in keys]

@@ -46,7 +46,7 @@ async def test_commit_gives_all_its_writes_one_revision(store: Store) -> None:
     assert await store.commit([Put(b"a", b"3"), Put(b"b", None)]) == 2
     assert store.get(b"a") == (2, b"3")
     assert store.get(b"b") is None
-    assert store.get(b"b", at=1) == (1, b"2")
+    assert store.get(b"b", at_revision=1) == (1, b"2")
     assert store.revision() == store.published() == 2
 
 
@@ -143,7 +143,9 @@ async def test_writes_at_the_edge_come_to_the_same(
 
         each.subscribe(note)
         done = [await asyncio.gather(each.commit(some), return_exceptions=True) for some in commits]
-        snapshots = [list(each.scan(b"", at=at).items) for at in range(1, each.revision() + 1)]
+        snapshots = [
+            list(each.scan(b"", at_revision=at).items) for at in range(1, each.revision() + 1)
+        ]
         shown = [[type(one) if isinstance(one, Conflict) else one for one in row] for row in done]
         seen.append((shown, told, snapshots, [*each.index_scan(b"")], [*each.changes(0).events]))
     disk.close()
@@ -180,7 +182,7 @@ async def test_an_older_snapshot_is_exact(store: Store) -> None:
         5: [b"a3", b"bb2", b"c1"],
     }
     for at, want in expected.items():
-        page = store.scan(b"k\0", at=at)
+        page = store.scan(b"k\0", at_revision=at)
         assert [item.key[2:] + item.value for item in page.items] == want
         assert page.revision == at
         assert [i.key for i in store.scan(b"k\0", b"k\0a", 1, at).items] == [
@@ -303,14 +305,14 @@ async def test_compaction_forgets_the_past_and_nothing_else(store: Store) -> Non
         await store.commit([Put(b"a", value)])
     await store.compact(2)
     assert store.compacted() == 2
-    assert store.get(b"a", at=2) == (2, b"2")
+    assert store.get(b"a", at_revision=2) == (2, b"2")
     assert store.get(b"a") == (4, b"4")
     assert [event.revision for event in store.changes(2).events] == [3, 4]
-    for read in (lambda: store.changes(1), lambda: store.get(b"a", at=1)):
+    for read in (lambda: store.changes(1), lambda: store.get(b"a", at_revision=1)):
         with pytest.raises(Compacted):
             read()
     with pytest.raises(Compacted):
-        store.scan(b"a", at=1)
+        store.scan(b"a", at_revision=1)
 
 
 async def test_the_log_knows_when_it_was_written(store: Store) -> None:

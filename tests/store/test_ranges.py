@@ -23,7 +23,7 @@ async def test_ranges_are_one_list(
         found = scan_within(store, ranges, after, limit, at)
         wanted = [
             item
-            for item in store.scan(b"s\0", after, at=at).items
+            for item in store.scan(b"s\0", after, at_revision=at).items
             if item.key.startswith(tuple(ranges))
         ]
         assert (found.revision, found.items) == (at or 2, wanted[: limit or None])

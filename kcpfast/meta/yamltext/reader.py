@@ -245,8 +245,8 @@ class _Builder:
         name = key_name(key)
         if self._repeated is not None:
             if name in members:
-                shown = f'"{_escaped(key)}"' if isinstance(key, str) else name
-                self._repeated.append(f"line {line}: key {shown} already set in map")
+                quoted = f'"{_escaped(key)}"' if isinstance(key, str) else name
+                self._repeated.append(f"line {line}: key {quoted} already set in map")
             if self._merges:
                 self._lines.setdefault(id(members), {})[name] = line
         members[name] = value

@@ -178,8 +178,8 @@ def key_name(value: Any) -> str:
         return _float_name(value)
     if isinstance(value, int) and value < _INT64:
         return str(value)
-    shown = "null" if value is None else value
-    raise YamlError(f"unsupported map key: {shown}")
+    quoted = "null" if value is None else value
+    raise YamlError(f"unsupported map key: {quoted}")
 
 
 def _float_name(value: float) -> str:

@@ -37,36 +37,36 @@ def _by_number(message: str) -> dict[int, MessageField]:
 # ------------------------------------------------------------------------- wire format
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def _varint(data: bytes, position: int) -> tuple[int, int]:
     value = shift = 0
     while True:
-        if at >= len(data) or shift > 63:
+        if position >= len(data) or shift > 63:
             raise ValueError("truncated or oversized varint")
-        byte = data[at]
-        at += 1
+        byte = data[position]
+        position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value, at
+            return value, position
         shift += 7
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
     """Yield field numbers with their raw values: int, or bytes."""
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
+    position = 0
+    while position < len(data):
+        key, position = _varint(data, position)
         kind = key & 7
         if kind == 0:
-            value, at = _varint(data, at)
+            value, position = _varint(data, position)
             yield key >> 3, value
         elif kind in (1, 2, 5):
             size = {1: 8, 5: 4}.get(kind, 0)
             if kind == 2:
-                size, at = _varint(data, at)
-            if at + size > len(data):
+                size, position = _varint(data, position)
+            if position + size > len(data):
                 raise ValueError("truncated field")
-            yield key >> 3, data[at : at + size]
-            at += size
+            yield key >> 3, data[position : position + size]
+            position += size
         else:
             raise ValueError(f"wire type {kind} is not used by Kubernetes")
 
@@ -111,23 +111,23 @@ def _message(name: str, data: bytes, depth: int) -> Any:
     if special is not None:
         return special(data, depth)
     table, needed = _by_number(name), required(name)
-    found: dict[str, Any] = {}
+    message: dict[str, Any] = {}
     for number, raw in _fields(data):
         field = table.get(number)
         if field is None:
             continue
         if field.type.startswith("map "):
             key, value = _entry(field.type[4:], raw, depth)
-            found.setdefault(field.name, {})[key] = value
+            message.setdefault(field.name, {})[key] = value
             continue
         value = _value(field.type, raw, depth)
         if field.repeated:
-            found.setdefault(field.name, []).append(value)
+            message.setdefault(field.name, []).append(value)
         elif not field.name:
-            found |= value
+            message |= value
         elif value or field.name in needed:
-            found[field.name] = value
-    return found
+            message[field.name] = value
+    return message
 
 
 def _entry(kind: str, raw: bytes, depth: int) -> tuple[str, Any]:

@@ -56,8 +56,8 @@ class ListWriter:
 
     def items(self, text: bytes) -> bytes:
         """Return objects that are given as JSON, joined by commas."""
-        found = pieces.decode(b"[%b]" % text)
-        return b"".join([_delimited(2, _message(self._item, each)) for each in found])
+        objects = pieces.decode(b"[%b]" % text)
+        return b"".join([_delimited(2, _message(self._item, obj)) for obj in objects])
 
     def envelope(self, size: int) -> tuple[bytes, bytes]:
         """Return what stands before and behind metadata and objects of so many bytes."""
@@ -67,7 +67,7 @@ class ListWriter:
 
 def _list(item: str, obj: Mapping[str, Any]) -> bytes:
     parts = [_delimited(1, _message(META + "ListMeta", obj.get("metadata") or {}))]
-    parts += [_delimited(2, _message(item, each)) for each in obj.get("items") or ()]
+    parts += [_delimited(2, _message(item, element)) for element in obj.get("items") or ()]
     return b"".join(parts)
 
 
@@ -105,15 +105,15 @@ def _message(name: str, value: Any) -> bytes:
     special = _SPECIAL.get(name)
     if special is not None:
         return special(value)
-    known, inlined = _plan(name)
+    writers, inlined = _plan(name)
     parts = []
-    for key, each in value.items():
-        write = known.get(key)
-        if write is not None and each is not None:
-            parts.append(write(each))
+    for key, member in value.items():
+        write = writers.get(key)
+        if write is not None and member is not None:
+            parts.append(write(member))
     for number, inner in inlined:
         names = _names(inner)
-        part = {key: each for key, each in value.items() if key in names}
+        part = {key: member for key, member in value.items() if key in names}
         parts.append(_delimited(number, _message(inner, part)))
     return b"".join(parts)
 
@@ -129,8 +129,8 @@ def _plan(name: str) -> tuple[Mapping[str, WriteField], tuple[tuple[int, str], .
 @cache
 def _names(name: str) -> frozenset[str]:
     """Return the JSON names of a message's fields, those inlined in it too."""
-    known, inlined = _plan(name)
-    return frozenset(known).union(*[_names(inner) for _, inner in inlined])
+    writers, inlined = _plan(name)
+    return frozenset(writers).union(*[_names(inner) for _, inner in inlined])
 
 
 def _writer(field: MessageField) -> WriteField:
@@ -139,7 +139,7 @@ def _writer(field: MessageField) -> WriteField:
     write, kind = _scalar(field.type)
     key = _key(field.number, kind)
     if field.repeated:
-        return lambda values: b"".join([key + write(each) for each in values])
+        return lambda values: b"".join([key + write(element) for element in values])
     return lambda value: key + write(value)
 
 
@@ -153,7 +153,7 @@ def _map_writer(number: int, kind: str) -> WriteField:
         return outer + _varint(len(data)) + data
 
     def write_map(value: Mapping[str, Any]) -> bytes:
-        return b"".join([entry(name, each) for name, each in value.items()])
+        return b"".join([entry(name, member) for name, member in value.items()])
 
     return write_map
 
@@ -191,7 +191,7 @@ def _int_or_string(value: Any) -> bytes:
 
 
 def _strings(value: Any) -> bytes:
-    return b"".join([_delimited(1, each.encode()) for each in value])
+    return b"".join([_delimited(1, element.encode()) for element in value])
 
 
 def _schema_or_more(value: Any) -> bytes:
@@ -200,8 +200,10 @@ def _schema_or_more(value: Any) -> bytes:
         return _delimited(1, _message(_SCHEMA, value))
     return b"".join(
         [
-            _delimited(2, each.encode() if isinstance(each, str) else _message(_SCHEMA, each))
-            for each in value
+            _delimited(
+                2, element.encode() if isinstance(element, str) else _message(_SCHEMA, element)
+            )
+            for element in value
         ]
     )
 
