@@ -12,15 +12,15 @@ import cython
 from kcpfast._core._turn import turn
 
 # A C function that calls itself overruns the C stack without an exception: the depth is counted.
-_MAX_DEPTH: cython.int = 450
+_MAX_DEPTH = cython.declare(cython.int, 450)
 # Values that are compared before the interpreter lock is offered to other threads.
-_STRIDE: cython.int = 2048
+_STRIDE = cython.declare(cython.int, 2048)
 # k8s.io/apimachinery/pkg/util/validation/validation.go: DNS1123LabelMaxLength (also the limit of
 # the name part of a qualified name) and DNS1123SubdomainMaxLength.
-_MAX_PART: cython.Py_ssize_t = 63
-_MAX_NAME: cython.Py_ssize_t = 253
+_MAX_PART = cython.declare(cython.Py_ssize_t, 63)
+_MAX_NAME = cython.declare(cython.Py_ssize_t, 253)
 # k8s.io/apimachinery/pkg/api/validation/objectmeta.go: TotalAnnotationSizeLimitB.
-_MAX_ANNOTATIONS: cython.Py_ssize_t = 256 * 1024
+_MAX_ANNOTATIONS = cython.declare(cython.Py_ssize_t, 256 * 1024)
 
 
 @cython.ccall

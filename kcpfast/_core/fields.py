@@ -10,9 +10,12 @@ import cython
 from kcpfast._core._turn import turn
 
 _SELF: str = "."
-_MAX_DEPTH: cython.int = 450  # the C stack has no end of its own that could be caught
-_MAX_OUTLINE: cython.int = 128  # entries, and characters of a key
-_RUN: cython.Py_ssize_t = 4096  # strings that are sorted within a millisecond
+# the C stack has no end of its own that could be caught
+_MAX_DEPTH = cython.declare(cython.int, 450)
+# entries, and characters of a key
+_MAX_OUTLINE = cython.declare(cython.int, 128)
+# strings that are sorted within a millisecond
+_RUN = cython.declare(cython.Py_ssize_t, 4096)
 LEAF: dict = {}  # type: ignore[type-arg]
 
 

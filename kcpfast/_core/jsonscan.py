@@ -12,7 +12,7 @@ from kcpfast._core._turn import turn
 
 MAX_FOUND = 100  # as sigs.k8s.io/json: so many strict errors are kept, each once
 # Texts, numbers and brackets between two moments in which others may have the interpreter lock.
-_STRIDE: cython.int = 4096
+_STRIDE = cython.declare(cython.int, 4096)
 
 
 @cython.ccall

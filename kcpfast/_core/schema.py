@@ -28,7 +28,8 @@ MAX_SCHEMA_ERRORS = 1000
 # into one object. etcd, and so Kubernetes, takes no object of half of it.
 MAX_DEFAULTS = 4 * 1024 * 1024
 MAX_UNKNOWN = 100  # as sigs.k8s.io/json: so many strict errors are kept
-_STRIDE: cython.int = 2048  # values between two moments without the lock
+# values between two moments without the lock
+_STRIDE = cython.declare(cython.int, 2048)
 _AN_INTEGER = ("integer", "")
 _OF_DECODERS = (TYPE, FORMAT, RANGE, TOO_DEEP)
 

@@ -181,11 +181,9 @@ async def saved(api: Api, call: Call, shape: Shape, stored: Saved, status: int) 
     return _saved(call, shape, stored, status)
 
 
-async def read(api: Api, call: Call, shape: Shape, revision: int, value: bytes) -> Response:
-    """Return the answer to a read of one object, as it is stored."""
-    if len(value) > SMALL:
-        return await _large(api, call, shape, Saved({}, revision, value), 200)
-    return respond(call, shape.form, 200, shape.one(revision, value))
+async def read_large(api: Api, call: Call, shape: Shape, revision: int, value: bytes) -> Response:
+    """Return the answer to a read of one object of more than SMALL bytes, as it is stored."""
+    return await _large(api, call, shape, Saved({}, revision, value), 200)
 
 
 async def _large(api: Api, call: Call, shape: Shape, stored: Saved, status: int) -> Response:

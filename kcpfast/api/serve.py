@@ -68,7 +68,8 @@ class Server:
         """Answer a request; whatever goes wrong below becomes a Status here. It raises nothing."""
         progress = Progress()
         answer: Response | Stream
-        begun = understood_at = perf_counter()
+        begun = perf_counter()
+        understood_at = 0.0
         try:
             # A small body may be YAML whose aliases make it large.
             if len(request.body) > LARGE_BODY or b"*" in request.body:
@@ -81,12 +82,12 @@ class Server:
             else:
                 progress.stage = understood
             request.holder.join(understood.flow)
-            understood_at = perf_counter()
             if isinstance(understood, Call) and understood.handler is get:
                 answer = await get(self._api, understood)  # it waits for nothing: no seat
             elif isinstance(understood, Settled):
                 answer = understood.answer
             else:
+                understood_at = perf_counter()
                 answer = await self._in_its_turn(understood)
             # OpenAPI documents come compressed as they are kept, or not at all.
             if (
@@ -98,7 +99,7 @@ class Server:
             answer = finish(understood, answer)
         except Exception as error:
             answer = refuse(request, progress.stage, error)
-        self._observe(request, progress.stage, answer, (begun, understood_at))
+        self._observe(request, progress.stage, answer, (begun, understood_at or begun))
         return answer
 
     def _observe(

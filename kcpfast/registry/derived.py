@@ -52,7 +52,9 @@ class Derived(Generic[K, V]):
         entry = self._entries.get(key)
         if entry is None or not entry.basis.holds():
             return None
-        self._reader.rely_on(entry.basis)
+        noting = self._reader.notes
+        if noting is not None:
+            noting.parts.append(entry.basis)
         return entry.value
 
     def get(self, key: K, compute: Callable[[], V]) -> V:
@@ -63,7 +65,7 @@ class Derived(Generic[K, V]):
         """
         entry = self._entries.get(key)
         if entry is not None and entry.basis.holds():
-            noting = self._reader.notes  # as rely_on; this is asked ten times for a write
+            noting = self._reader.notes
             if noting is not None:
                 noting.parts.append(entry.basis)
             return entry.value

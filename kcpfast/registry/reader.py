@@ -103,11 +103,6 @@ class Reader:
 
     # ------------------------------------------------------------------------- notes
 
-    def rely_on(self, basis: Basis) -> None:
-        """Note that something was known already."""
-        if self.notes is not None:
-            self.notes.parts.append(basis)
-
     def _note(self, name: int) -> None:
         assert self.notes is not None
         self.notes.names.add(name)

@@ -20,8 +20,10 @@ _SHARE = 4
 _SMALLEST = 128 << 20
 # Half of what there is is counted out to clients: the other half is what allocation wastes.
 _LEAST = 32 << 20
-# Larger blocks are the system's again once they are free; one heap is enough, as one thread works.
-_MAPPED, _TOP, _ARENAS = 128 * 1024, 128 * 1024, 1
+# Larger blocks are the system's again once they are free, and so is what is free at the heap's end.
+# Smaller ones stay: to have a page again that was given back costs more than to read a list into
+# it. One heap is enough, as one thread works.
+_MAPPED, _TOP, _ARENAS = 1 << 20, 2 << 20, 1
 # Growth of so much is looked through for what is free.
 _SLACK = 8 << 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")

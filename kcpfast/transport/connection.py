@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from kcpfast._core.heads import FastRequest, HeaderBlock, cut
 from kcpfast.transport.eager import AT_ONCE, begin
 from kcpfast.transport.heads import head, line
+from kcpfast.transport.known import keep
 from kcpfast.transport.messages import (
     NO_PEER,
     Refuse,
@@ -38,10 +39,7 @@ _LINGER_SECONDS = 0.5
 # Requests that wait behind another: more are not read before their turn.
 _MAX_WAITING, _MAX_WAITING_BYTES = 16, 1024 * 1024
 _REQUEST = 2048
-_MAX_KNOWN = 512
 _MAX_BLOCK = 4096
-# Headers that are about this message or this connection: they are looked at each time.
-_NOT_KEPT = (b"connection", b"expect", b"trailer", b"transfer-encoding", b"upgrade")
 # A longer body is not copied to stand behind its head.
 _JOINED = 128 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -197,13 +195,7 @@ class Connection:
         if alone.block != self._last_block:
             self._last_block = alone.block
             return
-        if any(name in fields for name in _NOT_KEPT):
-            return
-        understood = self.service.known
-        if len(understood) >= _MAX_KNOWN:
-            understood.clear()
-        left = {name: value for name, value in fields.items() if name != b"content-length"}
-        understood[alone.block + self._who] = HeaderBlock(left)
+        keep(self.service.known, alone.block + self._who, fields)
 
     def pause_writing(self) -> None:
         """Hear that the client does not read."""
@@ -317,17 +309,23 @@ class Connection:
             self._expect_within(seconds)
             self._offer_to_continue()
             return
-        was_full, following = self._is_full(), self._waiting.pop(0)
-        if isinstance(following, Request) and self._waiting_bytes:
-            self._waiting_bytes = max(self._waiting_bytes - following.held, 0)
-        if was_full and not self._is_full() and self.transport:
-            self.transport.resume_reading()
+        # Nothing is charged with waiting if there is nothing but what came just now.
+        following = self._take_charged() if self._waiting_bytes else self._waiting.pop(0)
         self._task = AT_ONCE
         if isinstance(following, Request):
             self._running = following
         waiting = begin(self._loop, self._answer(following))
         if waiting is not None:
             self._task = waiting
+
+    def _take_charged(self) -> Request | MalformedRequest:
+        """Take the first of what waits, and read on if there is room for more."""
+        was_full, following = self._is_full(), self._waiting.pop(0)
+        if isinstance(following, Request):
+            self._waiting_bytes = max(self._waiting_bytes - following.held, 0)
+        if was_full and not self._is_full() and self.transport:
+            self.transport.resume_reading()
+        return following
 
     async def _answer(self, request: Request | MalformedRequest) -> None:
         if isinstance(request, MalformedRequest):

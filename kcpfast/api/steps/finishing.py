@@ -98,8 +98,11 @@ def _api_error(request: Request, error: Exception) -> ApiError:
 
 def count_request(stage: Received, answer: Response | Stream, seconds: float) -> None:
     """Count a request: under its group only if that is of something served."""
-    verb = _COUNTED_VERBS.get(verb_of(stage), "OTHER")
-    group = stage.resource.group if isinstance(stage, Resolved) else ""
+    if isinstance(stage, Resolved):
+        verb, group = stage.attributes.verb, stage.served.resource.group
+    else:
+        verb, group = verb_of(stage), ""
+    verb = _COUNTED_VERBS.get(verb, "OTHER")
     ANSWERED_REQUESTS.add(verb, group, _status(answer))
     REQUEST_SECONDS.observe(seconds, verb, group)
 

@@ -7,6 +7,7 @@ from kcpfast.api.context import Api, Call
 from kcpfast.api.listing import check_not_ahead, check_version
 from kcpfast.meta.errors import not_found
 from kcpfast.transport.messages import Response
+from kcpfast.work.aside import SMALL
 
 
 async def get(api: Api, call: Call) -> Response:
@@ -21,4 +22,6 @@ async def get(api: Api, call: Call) -> Response:
     record = api.objects.store.get(key)
     if record is None or not call.sees(key, record.value):
         raise not_found(resource.plural, resource.group, call.route.name)
-    return await answer.read(api, call, shape, *record)
+    if len(record.value) > SMALL:
+        return await answer.read_large(api, call, shape, *record)
+    return answer.respond(call, shape.form, 200, shape.one(*record))
