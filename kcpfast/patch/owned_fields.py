@@ -11,6 +11,7 @@ whatever was not there before, structs included.
 
 from __future__ import annotations
 
+from itertools import chain, filterfalse
 from typing import Any
 
 from kcpfast._core import fields as core
@@ -184,7 +185,8 @@ def _compare_lists(
     after = items_by_element(new, node)
     item_node = node.other
     outs = (changed, removed)
-    for element in before | after:
+    # Not `before | after`: of hundreds of thousands of items that is one long step.
+    for element in chain(before, filterfalse(before.__contains__, after)):
         old_items, new_items = before.get(element, []), after.get(element, [])
         if len(old_items) > 1 and len(new_items) > 1:
             if not same(old_items, new_items):
