@@ -1,5 +1,7 @@
-"""Caches that are bounded in bytes: by what they weigh, by keeping nothing that is long, or by
-living no longer than what they are about.
+"""Caches whose memory is bounded, in three ways.
+
+`Bounded` adds up the bytes of its entries; `kept_if_short` keeps a number of entries, none of them
+long; `Noted` keeps what was read from a value for as long as the value itself lives.
 """
 
 from __future__ import annotations
@@ -10,29 +12,34 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 T = TypeVar("T")
+# Bytes that an entry takes beside its own: its key, its place in the dictionary.
 _OVERHEAD = 256
-# What all caches of this process come to at most, if there is room for all.
+# The sum of the limits of all caches of this process, in bytes.
 _ALL = 768 << 20
 
 
 class _Share:
-    """The part of its limit that each cache may take."""
+    """The part of its limit that each cache may take: 1.0 is all of it."""
 
     of_all = 1.0
 
 
 def fit(room: int) -> None:
-    """Have all caches, those that there are and those to come, take no more than `room` bytes."""
+    """Shrink the limits of all caches, present and future, so that they sum up to `room` bytes."""
     _Share.of_all = min(room / _ALL, 1.0)
 
 
 def allowed(limit: int) -> float:
-    """Return what of its limit a cache may take, where there is not room for all."""
+    """Return the bytes that a cache with this limit may take now."""
     return limit * _Share.of_all
 
 
 class Bounded(Generic[T]):
-    """Keeps what it made up to a number of bytes; `size_of` tells the bytes of an entry."""
+    """A cache that forgets what was used longest ago once its entries exceed `limit` bytes.
+
+    `size_of` returns the bytes of an entry. Law: an entry must keep its size, since the same is
+    subtracted when it goes.
+    """
 
     def __init__(self, limit: int, size_of: Callable[[T], int]) -> None:
         """Begin with nothing kept."""
@@ -53,7 +60,7 @@ class Bounded(Generic[T]):
         """Return the entry of a key if it is kept."""
         value = self._kept.pop(key, None)
         if value is not None:
-            self._kept[key] = value  # at the end: the first is the one not used for longest
+            self._kept[key] = value  # moved to the end: the first is the one not used for longest
         return value
 
     def keep(self, key: Hashable, entry: T) -> None:
@@ -61,6 +68,7 @@ class Bounded(Generic[T]):
         self._drop(key)
         self._kept[key] = entry
         self.size += self._weight(entry)
+        # The newest entry stays even if it is larger than the limit: it is in use anyway.
         while self.size > allowed(self._limit) and len(self._kept) > 1:
             self._drop(next(iter(self._kept)))
 
@@ -80,7 +88,7 @@ class Bounded(Generic[T]):
 def kept_if_short(
     most: int, length: int = 256
 ) -> Callable[[Callable[Concatenate[str, P], T]], Callable[Concatenate[str, P], T]]:
-    """Keep what a function made of its last `most` texts, but of none above `length` characters.
+    """Cache the results of a function for its last `most` texts of up to `length` characters.
 
     For functions of texts that anybody may send: a count alone would not bound the memory.
     """
@@ -90,7 +98,9 @@ def kept_if_short(
 
         @wraps(make)
         def get(text: str, /, *args: P.args, **kwargs: P.kwargs) -> T:
-            return (cached if len(text) <= length else make)(text, *args, **kwargs)
+            if len(text) <= length:
+                return cached(text, *args, **kwargs)
+            return make(text, *args, **kwargs)
 
         return get
 
@@ -98,15 +108,15 @@ def kept_if_short(
 
 
 class Noted(bytes):
-    """Bytes that many will look into: what was read from them is noted while they live."""
+    """Bytes that remember what was read from them, for values that many readers look into."""
 
     notes: dict[Hashable, Any]
 
     def __new__(cls, value: bytes) -> Noted:
         """Take a copy, with nothing noted."""
-        text = super().__new__(cls, value)
-        text.notes = {}
-        return text
+        copy = super().__new__(cls, value)
+        copy.notes = {}
+        return copy
 
 
 def noted(value: bytes, what: Hashable, read: Callable[[bytes], T]) -> T:

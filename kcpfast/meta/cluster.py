@@ -55,8 +55,9 @@ def _digits(number: int, base: int) -> str:
 
 def base36(data: bytes) -> str:
     """Encode bytes in base 36, one leading 0 for each leading zero byte."""
-    zeros = len(data) - len(data.lstrip(b"\0"))
-    return "0" * zeros + _digits(int.from_bytes(data, "big"), 36)
+    stripped = data.lstrip(b"\0")
+    zeros = len(data) - len(stripped)
+    return "0" * zeros + _digits(int.from_bytes(stripped, "big"), 36)
 
 
 def base62(data: bytes) -> str:
@@ -71,7 +72,8 @@ def sha224(text: str) -> bytes:
 
 def new_name() -> str:
     """Return the name of a new logical cluster: 16 random characters, as in kcp."""
-    return base36(hashlib.sha224(os.urandom(32)).digest())[:16]
+    digest = hashlib.sha224(os.urandom(32)).digest()
+    return base36(digest)[:16]
 
 
 def home_name(user: str) -> str:
@@ -80,7 +82,7 @@ def home_name(user: str) -> str:
 
 
 def shard_hash(shard: str) -> str:
-    """Return what stands for a shard in annotations."""
+    """Return the short form of a shard's name in annotations: 8 characters of its hash."""
     return base36(sha224(shard))[:8]
 
 
@@ -91,18 +93,22 @@ def export_hash(cluster: str, export: str) -> str:
 
 def claim_hash(claim: dict[str, Any]) -> str:
     """Return the label value of a permission claim: its group, resource and identity."""
-    text: dict[str, Any] = {}
+    # kcp hashes the JSON that Go writes of the claim: this order of fields, no empty ones, no
+    # spaces. Another order would be another hash, and bindings would not be found.
+    hashed: dict[str, Any] = {}
     if claim.get("group"):
-        text["group"] = claim["group"]
-    text["resource"] = claim["resource"]
+        hashed["group"] = claim["group"]
+    hashed["resource"] = claim["resource"]
     if claim.get("identityHash"):
-        text["identityHash"] = claim["identityHash"]
-    return base62(sha224(json.dumps(text, separators=(",", ":"))))
+        hashed["identityHash"] = claim["identityHash"]
+    as_json = json.dumps(hashed, separators=(",", ":"))
+    return base62(sha224(as_json))
 
 
 def default_binding_name(cluster: str, path: str, export: str) -> str:
     """Return the name of a default APIBinding in a cluster for the export at a path."""
     suffix = base62(sha224(f"{cluster}|{path}|{export}")).lower()[:5]
+    # A name ends at 253 characters, six of which are the dash and the suffix.
     return f"{export[:247]}-{suffix}"
 
 

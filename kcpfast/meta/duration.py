@@ -1,38 +1,66 @@
-"""Durations as Go writes them. The plugins load this, so it loads next to nothing.
+"""Durations as Go writes them. The kubectl plugins load this module: keep its imports few.
 
-Rules: Go's time.ParseDuration.
+Rules: Go's time.ParseDuration (src/time/format.go).
 """
 
 from __future__ import annotations
 
 import re
 
-# In nanoseconds; Go takes both signs for micro.
+# In nanoseconds. Go accepts both characters for micro: U+00B5 and the Greek letter U+03BC.
 _UNITS = {
     "h": 3_600_000_000_000, "m": 60_000_000_000, "s": 1_000_000_000, "ms": 1_000_000,
     "us": 1000, "\u00b5s": 1000, "\u03bcs": 1000, "ns": 1,
 }  # fmt: skip
 _PART = re.compile(r"([0-9]*)(?:\.([0-9]*))?(h|ms|m|ns|s|us|\u00b5s|\u03bcs)")
+# Go has no such limit. Python's int() takes quadratic time for long digits, hence one here.
 _LONGEST_TEXT = 200
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 
 
 def nanoseconds(text: str) -> int:
     """Return a duration as Go writes it (`1h30m`, `-1.5ms`); ValueError if it is none."""
-    sign = -1 if text[:1] == "-" else 1
-    rest = text[1:] if text[:1] in ("-", "+") else text
-    total, position = 0, 0
-    while position < len(rest) and rest != "0":
-        part = _PART.match(rest, position) if len(rest) <= _LONGEST_TEXT else None
-        if part is None or not (part.group(1) or part.group(2)):
-            raise ValueError(f"invalid duration {text[:50]!r}")
-        unit, fraction = _UNITS[part.group(3)], part.group(2) or ""
-        total += int(part.group(1) or 0) * unit
-        total += int(fraction or 0) * unit // 10 ** len(fraction)
+    try:
+        return _parse(text)
+    except ValueError:
+        raise ValueError(f"invalid duration {text[:50]!r}") from None
+
+
+def _parse(text: str) -> int:
+    """Do the work of `nanoseconds`, with a ValueError that has no message."""
+    magnitude = text
+    if text.startswith(("-", "+")):
+        magnitude = text[1:]
+    if magnitude == "0":  # the only number that needs no unit
+        return 0
+    total = _sum_of_parts(magnitude)
+    if text.startswith("-"):
+        total = -total
+    if not _LEAST <= total <= _MOST:
+        raise ValueError
+    return total
+
+
+def _sum_of_parts(text: str) -> int:
+    """Return the nanoseconds of `1h30m`, without a sign; ValueError if it is no duration."""
+    if not 0 < len(text) <= _LONGEST_TEXT:
+        raise ValueError
+    total = 0
+    position = 0
+    while position < len(text):
+        part = _PART.match(text, position)
+        if part is None:
+            raise ValueError
+        whole, fraction, unit_name = part.groups(default="")
+        if not whole and not fraction:
+            raise ValueError
+        unit = _UNITS[unit_name]
+        if whole:
+            total += int(whole) * unit
+        if fraction:
+            total += int(fraction) * unit // 10 ** len(fraction)
         position = part.end()
-    if not rest or not _LEAST <= sign * total <= _MOST:
-        raise ValueError(f"invalid duration {text[:50]!r}")
-    return sign * total
+    return total
 
 
 def parse_duration(text: str) -> float:

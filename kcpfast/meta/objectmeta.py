@@ -1,4 +1,4 @@
-"""ObjectMeta: what a client may say of an object's identity, and what the server says.
+"""ObjectMeta: the fields that the server fills in, and the rules for those that clients send.
 
 Checks and texts: k8s.io/apimachinery/pkg/api/validation/objectmeta.go.
 """
@@ -29,6 +29,7 @@ from kcpfast.meta.names import (
     qualified_name,
 )
 
+# No vowels and no digits that look like letters: k8s.io/apimachinery/pkg/util/rand/rand.go.
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 IMMUTABLE = "field is immutable"
@@ -40,8 +41,8 @@ _IMMUTABLE_FIELDS = (
     "deletionTimestamp",
     "deletionGracePeriodSeconds",
 )
-
-
+# The bits of a UUID that its version and its variant take (RFC 9562, section 5.4): four at bit 76,
+# two at bit 62. All others are random.
 _FREE = ~(0xF << 76 | 0x3 << 62)
 _VERSION_4 = 0x4 << 76 | 0x2 << 62
 
@@ -59,25 +60,36 @@ def _text(seconds: int) -> str:
 def now_micro() -> str:
     """Return the time as metav1.MicroTime."""
     seconds = time.time()
-    fraction = int(seconds % 1 * 1_000_000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{fraction:06d}Z"
+    micros = int(seconds % 1 * 1_000_000)
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{text}.{micros:06d}Z"
 
 
 def new_uid() -> str:
-    """Return a random UUID (RFC 9562, version 4): unique, but nobody's secret."""
-    text = f"{random.getrandbits(128) & _FREE | _VERSION_4:032x}"
+    """Return a random UUID (RFC 9562, version 4).
+
+    Danger: it is unique, but can be guessed by who has seen enough of them; never a secret.
+    """
+    number = random.getrandbits(128) & _FREE | _VERSION_4
+    text = f"{number:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def generate_name(prefix: str) -> str:
-    """Return a prefix with five random characters, cut so that 63 are not exceeded."""
+    """Return a prefix, cut to 58 characters, with five random ones behind it.
+
+    Source: k8s.io/apiserver/pkg/storage/names/generate.go.
+    """
     return prefix[:58] + "".join(random.choices(_SUFFIX, k=5))
 
 
 def check_meta(
     meta: Mapping[str, Any], rule: NameRule, *, namespaced: bool, field: str = "metadata"
 ) -> list[Cause]:
-    """Check metadata of an object to be created; `rule` is what its kind wants of a name."""
+    """Return what is wrong with the metadata of a new object.
+
+    `rule` is the naming rule of its kind, `field` the path of the metadata in its object.
+    """
     causes = []
     name, prefix = meta.get("name", ""), meta.get("generateName", "")
     if prefix:
@@ -100,6 +112,7 @@ def check_meta(
 
 
 def _check_common(meta: Mapping[str, Any], field: str) -> list[Cause]:
+    # The kernel knows most metadata to be valid without going through the rules.
     if type(meta) is dict and is_plain(meta):
         return []
     causes = []
@@ -114,7 +127,7 @@ def _check_common(meta: Mapping[str, Any], field: str) -> list[Cause]:
     return causes
 
 
-# The garbage collector looks at all of them for each.
+# Ours, not upstream's: the garbage collector looks at all owners of an object for each of them.
 MOST_OWNERS = 1000
 
 
@@ -126,21 +139,23 @@ def check_owners(owners: Any, field: str) -> list[Cause]:
     for owner in owners:
         if not owner.get("apiVersion"):
             causes.append(field_invalid(f"{field}.apiVersion", "", "version must not be empty"))
-        causes += [
-            field_invalid(f"{field}.{key}", "", "must not be empty")
-            for key in ("kind", "name", "uid")
-            if not owner.get(key)
-        ]
-        if owner.get("apiVersion") in ("v1", "events.k8s.io/v1") and owner.get("kind") == "Event":
+        missing = [key for key in ("kind", "name", "uid") if not owner.get(key)]
+        causes += [field_invalid(f"{field}.{key}", "", "must not be empty") for key in missing]
+        if _is_event(owner):
             causes.append(field_invalid(field, owner, "is disallowed from being an owner"))
-    if sum(bool(owner.get("controller")) for owner in owners) > 1:
+    controllers = [owner for owner in owners if owner.get("controller")]
+    if len(controllers) > 1:
         detail = 'Only one reference can have Controller set to true. Found "true" in references'
         causes.append(field_invalid(field, list(owners), detail))
     return causes
 
 
+def _is_event(owner: Mapping[str, Any]) -> bool:
+    return owner.get("kind") == "Event" and owner.get("apiVersion") in ("v1", "events.k8s.io/v1")
+
+
 def check_finalizers(finalizers: Any, field: str) -> list[Cause]:
-    """Check that finalizers are qualified, and not both ways of deletion at once."""
+    """Check that finalizers are qualified names, and not those of two ways of deletion at once."""
     causes = []
     for index, name in enumerate(finalizers):
         wrong = qualified_name(name)
@@ -148,7 +163,7 @@ def check_finalizers(finalizers: Any, field: str) -> list[Cause]:
         if not wrong and "/" not in name and name not in STANDARD_FINALIZERS:
             detail = "name is neither a standard finalizer name nor is it fully qualified"
             causes.append(field_invalid(f"{field}[{index}]", name, detail))
-        if len(causes) > MAX_CAUSES:  # nobody is told of more
+        if len(causes) > MAX_CAUSES:  # the answer holds no more
             return causes
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         detail = "finalizer orphan and foregroundDeletion cannot be both set"
@@ -169,31 +184,39 @@ def check_meta_update(
 ) -> list[Cause]:
     """Check metadata of an update against what is stored.
 
-    What may not change is said twice, as upstream does: once for all kinds, once by each kind.
+    Each cause about an immutable field comes twice, as upstream: rest.BeforeUpdate checks the
+    metadata of all kinds, and the strategy of each kind checks it again.
     """
     return 2 * _check_kept(meta, old, field) + _check_common(meta, field)
 
 
 def _check_kept(meta: Mapping[str, Any], old: Mapping[str, Any], field: str) -> list[Cause]:
+    """Check what an update must keep or may only change in one direction."""
     causes = []
-    if old.get("deletionTimestamp"):
-        old_finalizers = set(old.get("finalizers") or ())
-        added = [name for name in meta.get("finalizers") or () if name not in old_finalizers]
-        if added:
-            detail = f"no new finalizers can be added if the object is being deleted, found new \
-finalizers {_go_list(added)}"
-            causes.append(field_forbidden(f"{field}.finalizers", detail))
-    if (meta.get("generation") or 0) < (old.get("generation") or 0):
-        detail = "must not be decremented"
-        causes.append(field_invalid(f"{field}.generation", meta.get("generation") or 0, detail))
-    causes += [
-        field_invalid(f"{field}.{key}", meta.get(key), IMMUTABLE)
-        for key in _IMMUTABLE_FIELDS
-        if meta.get(key) != old.get(key)
-    ]
+    # What is being deleted must get rid of its finalizers: a new one could hold it for ever.
+    added = _added_finalizers(meta, old) if old.get("deletionTimestamp") else []
+    if added:
+        detail = (
+            "no new finalizers can be added if the object is being deleted, found new finalizers "
+            f"{_go_list(added)}"
+        )
+        causes.append(field_forbidden(f"{field}.finalizers", detail))
+    generation, old_generation = meta.get("generation") or 0, old.get("generation") or 0
+    if generation < old_generation:
+        causes.append(field_invalid(f"{field}.generation", generation, "must not be decremented"))
+    for key in _IMMUTABLE_FIELDS:
+        value = meta.get(key)
+        if value != old.get(key):
+            causes.append(field_invalid(f"{field}.{key}", value, IMMUTABLE))
     return causes
 
 
+def _added_finalizers(meta: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
+    old_finalizers = set(old.get("finalizers") or ())
+    return [name for name in meta.get("finalizers") or () if name not in old_finalizers]
+
+
 def _go_list(values: list[str]) -> str:
+    """Return a list of finalizers, which hold no spaces, as Go's %#v prints it."""
     quoted = " ".join(f'"{value}"' for value in values)
     return "[]string{" + quoted.replace(" ", ", ") + "}"

@@ -19,14 +19,17 @@ from kcpfast.meta.errors import (
 from kcpfast.meta.names import label_value, qualified_name
 from kcpfast.meta.texts import signed
 
+# One token: an operator of two characters goes before its own first character.
 _TOKEN = re.compile(r"\s*(==|=|!=|[!<>(),]|[^\s=!<>(),]+)")
+# Bounds of our own: a selector is looked at for each object of a list or of a watch.
 _MAX_SELECTOR = 64 * 1024
 _MAX_TERMS = 500
+# The operators of a query, and what a Requirement calls them.
 _BINARY = {"=": "in", "==": "in", "!=": "notin", "in": "in", "notin": "notin", "<": "<", ">": ">"}
 
 
 class SelectorError(ValueError):
-    """A selector cannot be parsed; the text is what the client is told."""
+    """A selector cannot be parsed; its text is the message for the client."""
 
 
 class Requirement(NamedTuple):
@@ -50,11 +53,15 @@ class Requirement(NamedTuple):
         return self._compares(value)
 
     def _compares(self, value: str | None) -> bool:
+        """Compare integers; a label that holds none satisfies neither > nor <."""
+        (bound_text,) = self.values
         try:
-            number, bound = signed(value or ""), signed(next(iter(self.values)))
+            number, bound = signed(value or ""), signed(bound_text)
         except ValueError:
             return False
-        return number > bound if self.operator == ">" else number < bound
+        if self.operator == ">":
+            return number > bound
+        return number < bound
 
 
 LabelSelector = tuple[Requirement, ...]
@@ -67,11 +74,12 @@ def matches(selector: Iterable[Requirement], labels: Mapping[str, str] | None) -
 
 
 def labels_test(selector: LabelSelector) -> Callable[[Mapping[str, str]], bool]:
-    """Return what tells whether labels satisfy all terms.
+    """Return a test of whether labels satisfy all terms.
 
-    The terms are sorted by their keys once, so that an object costs what its own labels are, and
-    not what the terms are: a selector may have hundreds, and look at many thousands of objects.
+    The terms are merged by key once, so that the test takes time for the labels of an object and
+    not for the terms: a selector may have hundreds, and be put to many thousands of objects.
     """
+    # Terms that a missing label satisfies are not needed; a label that is there must pass all.
     needed = frozenset(term.key for term in selector if term.operator not in ("absent", "notin"))
     by_key: dict[str, list[Requirement]] = {}
     for term in selector:
@@ -88,7 +96,11 @@ def labels_test(selector: LabelSelector) -> Callable[[Mapping[str, str]], bool]:
 
 
 class _Merged(NamedTuple):
-    """All terms about one key: a value that is there must pass them."""
+    """All terms about one key, for a label that is there; None means no such bound.
+
+    `allowed` is the intersection of all `in` terms (empty for `absent`), `denied` the union of all
+    `notin` terms.
+    """
 
     allowed: frozenset[str] | None
     denied: frozenset[str]
@@ -100,12 +112,16 @@ class _Merged(NamedTuple):
             return False
         if self.above is None and self.below is None:
             return True
+        return self._is_between(value)
+
+    def _is_between(self, value: str) -> bool:
         try:
             number = signed(value)
         except ValueError:
             return False
-        above = self.above is None or number > self.above
-        return above and (self.below is None or number < self.below)
+        if self.above is not None and number <= self.above:
+            return False
+        return self.below is None or number < self.below
 
 
 def _merged(terms: Iterable[Requirement]) -> _Merged:
@@ -130,7 +146,7 @@ def _merged(terms: Iterable[Requirement]) -> _Merged:
 
 
 def parse_labels(text: str) -> LabelSelector:
-    """Parse the `labelSelector` of a query; SelectorError with upstream's kind of text."""
+    """Parse the `labelSelector` of a query; SelectorError with upstream's message."""
     if len(text) > _MAX_SELECTOR:
         raise SelectorError(f"selector is longer than {_MAX_SELECTOR} characters")
     if not text.strip():
@@ -141,7 +157,7 @@ def parse_labels(text: str) -> LabelSelector:
 
 
 def _check_number(terms: int) -> None:
-    """Bound the work that a selector makes for each object looked at."""
+    """Raise SelectorError for a selector that would cost too much for each object."""
     if terms > _MAX_TERMS:
         raise SelectorError(f"selector has more than {_MAX_TERMS} terms")
 
@@ -159,16 +175,24 @@ def _tokens(text: str) -> list[str]:
 
 
 class _Parser:
+    """A parser by recursive descent, as in k8s.io/apimachinery/pkg/labels/selector.go.
+
+    "" is the token at the end.
+    """
+
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens
-        self._at = 0
+        self._next = 0
 
     def _peek(self) -> str:
-        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+        if self._next == len(self._tokens):
+            return ""
+        return self._tokens[self._next]
 
     def _take(self) -> str:
         token = self._peek()
-        self._at += 1
+        if token:
+            self._next += 1
         return token
 
     def selector(self) -> Iterable[Requirement]:
@@ -211,14 +235,19 @@ class _Parser:
         return key
 
     def _value(self) -> str:
-        return "" if self._peek() in ("", ",") else self._take()
+        # `key=` compares with the empty text.
+        if self._peek() in ("", ","):
+            return ""
+        return self._take()
 
     def _values(self) -> frozenset[str]:
         if self._take() != "(":
             raise SelectorError("unable to parse requirement: expected: '('")
         values = set()
         while True:
-            values.add("" if self._peek() in (",", ")") else self._take())
+            # `in (a,,b)` has the empty text among its values.
+            value = "" if self._peek() in (",", ")") else self._take()
+            values.add(value)
             token = self._take()
             if token == ")":
                 return frozenset(values)
@@ -257,14 +286,12 @@ _EXPRESSION_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "Does
 def from_object(selector: Mapping[str, Any] | None) -> LabelSelector:
     """Turn a meta/v1 LabelSelector into terms; an empty one matches everything.
 
-    SelectorError for an operator that there is not.
+    SelectorError for an unknown operator.
     """
     if not selector:
         return ()
-    terms = [
-        Requirement(key, "in", frozenset([value]))
-        for key, value in (selector.get("matchLabels") or {}).items()
-    ]
+    labels = selector.get("matchLabels") or {}
+    terms = [Requirement(key, "in", frozenset([value])) for key, value in labels.items()]
     for expression in selector.get("matchExpressions") or ():
         operator_name = expression.get("operator") or ""
         operator = _EXPRESSION_OPERATORS.get(operator_name)
@@ -276,16 +303,21 @@ def from_object(selector: Mapping[str, Any] | None) -> LabelSelector:
 
 
 def check_object(selector: Mapping[str, Any], field: str) -> list[Cause]:
-    """Check a LabelSelector as ValidateLabelSelector does; one of too many terms is none."""
-    terms = len(selector.get("matchLabels") or ()) + len(selector.get("matchExpressions") or ())
+    """Return what is wrong with a LabelSelector, too many terms included.
+
+    Rules: ValidateLabelSelector in k8s.io/apimachinery/pkg/apis/meta/v1/validation/validation.go.
+    """
+    labels = selector.get("matchLabels") or {}
+    expressions = selector.get("matchExpressions") or ()
+    terms = len(labels) + len(expressions)
     if terms > _MAX_TERMS:
         return [field_too_many(field, terms, _MAX_TERMS)]
     causes = []
-    for key, value in (selector.get("matchLabels") or {}).items():
-        path = f"{field}.matchLabels"
+    path = f"{field}.matchLabels"
+    for key, value in labels.items():
         causes += [field_invalid(path, key, text) for text in qualified_name(key)]
         causes += [field_invalid(path, value, text) for text in label_value(str(value))]
-    for index, expression in enumerate(selector.get("matchExpressions") or ()):
+    for index, expression in enumerate(expressions):
         causes += _check_expression(expression, f"{field}.matchExpressions[{index}]")
     return causes
 
@@ -325,9 +357,10 @@ FieldSelector = tuple[FieldTerm, ...]
 
 
 def parse_fields(text: str) -> FieldSelector:
-    """Parse the `fieldSelector` of a query."""
+    """Parse the `fieldSelector` of a query; SelectorError with upstream's message."""
     if len(text) > _MAX_SELECTOR:
         raise SelectorError(f"selector is longer than {_MAX_SELECTOR} characters")
+    # Empty terms are passed over, as upstream does.
     terms = tuple(_field_term(part) for part in _split_terms(text) if part)
     _check_number(len(terms))
     return terms
@@ -338,31 +371,36 @@ def _split_terms(text: str) -> list[str]:
 
 
 def _field_term(text: str) -> FieldTerm:
+    # `!=` and `==` first: both of them contain `=`.
     for sign, equal in (("!=", False), ("==", True), ("=", True)):
         field, separator, value = text.partition(sign)
         if separator:
-            return FieldTerm(field, re.sub(r"\\([\\,=])", r"\1", value), equal)
+            unescaped = re.sub(r"\\([\\,=])", r"\1", value)
+            return FieldTerm(field, unescaped, equal)
     raise SelectorError(f"invalid selector: '{text}'; can't understand '{text}'")
 
 
 def fields_test(selector: FieldSelector) -> Callable[[Callable[[str], str]], bool]:
-    """Return what tells whether an object satisfies all terms.
+    """Return a test of whether an object satisfies all terms.
 
-    It is given what returns the text of a field, and asks once for each field, however many terms.
+    The test takes a function that returns the text of a field. It is called once for each field,
+    however many terms are about it.
     """
-    equal: dict[str, set[str]] = {}
-    other: dict[str, set[str]] = {}
-    for term in selector:
-        (equal if term.equal else other).setdefault(term.field, set()).add(term.value)
-    fields = {
-        field: (equal.get(field, set()), other.get(field, set()))
-        for field in dict.fromkeys(term.field for term in selector)
-    }
+    fields: dict[str, tuple[set[str], set[str]]] = {}
+    for field, value, equal in selector:
+        allowed, excluded = fields.setdefault(field, (set(), set()))
+        if equal:
+            allowed.add(value)
+        else:
+            excluded.add(value)
 
     def test(read: Callable[[str], str]) -> bool:
         for field, (allowed, excluded) in fields.items():
             text = read(field)
-            if text in excluded or (allowed and allowed != {text}):
+            if text in excluded:
+                return False
+            # Two different values that it should equal are never satisfied.
+            if allowed and allowed != {text}:
                 return False
         return True
 

@@ -1,9 +1,10 @@
-"""What clients write into texts: whole numbers, and JSON.
+"""Whole numbers and JSON in texts that clients write.
 
-Numbers are read as Go's strconv reads them: Python's int() takes digits of every alphabet,
-underscores, spaces and numbers of any size, and what one party understands as a number and the next
-does not is refused here. JSON in a text (an annotation, a warrant, a path element) becomes a value
-of a type that is named, or nothing: no text can make a decoder fail, nor what reads its result.
+Numbers are read as Go's strconv reads them. Python's int() also takes digits of every alphabet,
+underscores, spaces and numbers of any size; two parties that disagree on what a number is are a
+danger, so these are refused. JSON in a text (an annotation, a warrant, a path element) becomes a
+value of the type that the caller names, or None: no text makes a decoder raise, and what reads the
+result can rely on its type.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ T = TypeVar("T")
 _SIGNED = re.compile(r"[+-]?[0-9]+")
 _UNSIGNED = re.compile(r"[0-9]+")
 _MOST_SIGNED, _MOST_UNSIGNED = (1 << 63) - 1, (1 << 64) - 1
-# No number of 64 bits has more digits; leading zeros count, which Go would take.
+# Characters of a number of 64 bits, with room for leading zeros. Go accepts any number of those;
+# a limit keeps int() from quadratic time.
 _DIGITS = 32
+# Characters of a refused text that the message repeats.
 _SHOWN = 64
 
 
@@ -43,6 +46,7 @@ def unsigned(text: str) -> int:
 
 
 def _refused(function: str, text: str, syntax: re.Pattern[str]) -> ValueError:
+    # The words of Go's strconv.ErrRange and ErrSyntax.
     reason = "value out of range" if syntax.fullmatch(text) else "invalid syntax"
     return ValueError(f'strconv.{function}: parsing "{text[:_SHOWN]}": {reason}')
 

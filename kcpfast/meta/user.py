@@ -1,4 +1,4 @@
-"""Who makes a request, and what it is that they want: the values authorization speaks in."""
+"""The values of authorization: the user of a request, and the attributes of what is requested."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ WARRANT_EXTRA = "authorization.kcp.io/warrant"
 
 
 def is_privileged(group: str) -> bool:
-    """Tell whether a group may do what no RBAC of a workspace grants: nobody becomes its member by
-    what a tenant writes."""
+    """Tell whether a group has rights that no RBAC of a workspace grants.
+
+    Danger: membership must never follow from what a tenant writes (a token request, a webhook, an
+    impersonation header that RBAC allows); whoever adds groups to a user asks this first.
+    """
     return group in _PRIVILEGED or group.startswith(LIFECYCLE_GROUPS)
 
 
@@ -37,14 +40,21 @@ class User(NamedTuple):
     extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def extras(self, key: str) -> tuple[str, ...]:
-        """Return the values of one extra key."""
-        return next((values for name, values in self.extra if name == key), ())
+        """Return the values of one extra key, none if the user does not have it."""
+        for name, values in self.extra:
+            if name == key:
+                return values
+        return ()
 
     def lasting(self) -> User:
-        """Return what may be written down of a user: not the warrants, whose rights end with the
-        request that they came with."""
+        """Return the user without warrants, for what is stored.
+
+        A warrant gives rights for one request; a stored one would give them for ever.
+        """
+        if not self.extras(WARRANT_EXTRA):
+            return self
         extra = tuple(pair for pair in self.extra if pair[0] != WARRANT_EXTRA)
-        return self if len(extra) == len(self.extra) else self._replace(extra=extra)
+        return self._replace(extra=extra)
 
     def info(self) -> dict[str, Any]:
         """Return the UserInfo object."""
@@ -60,20 +70,23 @@ class User(NamedTuple):
 
 def user_of(info: Mapping[str, Any]) -> User:
     """Return the user of a UserInfo object (or of a SubjectAccessReview's spec)."""
-    extra = info.get("extra") or {}
-    return User(
-        info.get("username") or info.get("user") or "",
-        info.get("uid") or "",
-        tuple(info.get("groups") or ()),
-        tuple((key, tuple(values)) for key, values in extra.items()),
-    )
+    extras = info.get("extra") or {}
+    # UserInfo says `username`, the spec of a SubjectAccessReview `user`.
+    name = info.get("username") or info.get("user") or ""
+    uid = info.get("uid") or ""
+    groups = tuple(info.get("groups") or ())
+    extra = tuple((key, tuple(values)) for key, values in extras.items())
+    return User(name, uid, groups, extra)
 
 
 ANONYMOUS_USER = User(ANONYMOUS, groups=(UNAUTHENTICATED,))
 
 
 class Attributes(NamedTuple):
-    """What a request wants: a verb on a resource, or on a path (`resource` empty)."""
+    """What is requested: a verb on a resource, or on a URL path (`resource` is empty then).
+
+    As authorizer.Attributes in k8s.io/apiserver/pkg/authorization/authorizer/interfaces.go.
+    """
 
     verb: str
     group: str = ""
@@ -98,5 +111,7 @@ def split_service_account(user: str) -> tuple[str, str] | None:
     """Return namespace and name of a service account's user name, None for other users."""
     if not user.startswith(SERVICE_ACCOUNT):
         return None
-    namespace, separator, name = user[len(SERVICE_ACCOUNT) :].partition(":")
-    return (namespace, name) if separator and namespace and name and ":" not in name else None
+    namespace, _, name = user[len(SERVICE_ACCOUNT) :].partition(":")
+    if not namespace or not name or ":" in name:
+        return None
+    return namespace, name

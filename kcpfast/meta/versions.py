@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 
 _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?", re.ASCII)
+# Which stage comes first; what is no version of this form comes last, in order of its text.
+_RANKS = {None: 0, "beta": 1, "alpha": 2}
+_LAST = 9
 
 
 def version_order(version: str) -> tuple[int, int, int, str]:
     """Return the sort key of a version: v2, v1, v1beta2, v1beta1, v1alpha1, others."""
     match = _VERSION.fullmatch(version)
     if match is None:
-        return (9, 0, 0, version)
+        return (_LAST, 0, 0, version)
     major, stage, minor = match.groups()
-    rank = {None: 0, "beta": 1, "alpha": 2}[stage]
-    return (rank, -int(major), -int(minor or 0), "")
+    # Negative, since the higher number comes first.
+    return (_RANKS[stage], -int(major), -int(minor or 0), "")
