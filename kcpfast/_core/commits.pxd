@@ -36,5 +36,5 @@ cdef struct Commit:
 
 cdef int apply_commits(
     void* env, Tables* tables, Shapes shapes, Commit* commits, Py_ssize_t count, int64_t clock,
-    bint spare, Py_ssize_t* reached) noexcept nogil
+    bint spare, Py_ssize_t* reached, double* disk_seconds) noexcept nogil
 cdef int set_number(void* txn, unsigned int table, Val* key, int64_t value) noexcept nogil

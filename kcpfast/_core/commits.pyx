@@ -9,6 +9,7 @@ cannot take back a part of a transaction.
 from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from kcpfast._core.engine cimport (
     APPEND, BAD_SIZE, C_SET_RANGE, DAMAGED, FULL, MAX_KEY, NO_MEMORY, NOTFOUND, SEAL, Tables, Val,
@@ -383,10 +384,24 @@ cdef int _commit_one(
     return 0
 
 
+cdef double _monotonic() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return now.tv_sec + now.tv_nsec * 1e-9
+
+
 cdef int apply_commits(
         void* env, Tables* tables, Shapes shapes, Commit* commits, Py_ssize_t count, int64_t clock,
-        bint spare, Py_ssize_t* reached) noexcept nogil:
-    """Write a batch in one transaction; `reached` is the commit at which an error code arose."""
+        bint spare, Py_ssize_t* reached, double* disk_seconds) noexcept nogil:
+    """Write a batch in one transaction; `reached` is the commit at which an error code arose.
+
+    `disk_seconds` is how long mdb_txn_commit took: LMDB writes the changed pages, calls
+    fdatasync(2), and writes its meta page through a descriptor that was opened with O_DSYNC.
+    """
+    # fdatasync alone cannot be timed. With MDB_NOSYNC the caller syncs, with mdb_env_sync, but LMDB
+    # writes the meta page before that, and lmdb.h warns of the order that the disk may give them: a
+    # power cut could leave a meta page that points at pages which were never written.
+    cdef double begun
     cdef void* txn
     cdef char head[16]
     cdef Position position
@@ -412,7 +427,10 @@ cdef int apply_commits(
     if code:
         lib.txn_abort(txn)
     else:
+        begun = _monotonic()
         code = lib.txn_commit(txn)
+        disk_seconds[0] = _monotonic() - begun
     if code:
+        # The shapes that were learned in this transaction went with it.
         shapes.forget(shaped)
     return code

@@ -34,6 +34,10 @@ class Writer:
     CHECK, ...) and where its value stands and its number, 0 for none.
     """
 
+    @property
+    def disk_seconds(self) -> float:
+        """How long LMDB's commit of the last batch took: pages, fdatasync, meta page."""
+
     def __new__(cls, tree: Environment, layout: dict[type, tuple[int, int, int]]) -> Self: ...
     def tables(self, names: Sequence[bytes]) -> list[int]: ...
     def grow(self, map_size: int) -> None: ...

@@ -121,6 +121,7 @@ cdef class Writer:
 
     cdef Environment tree
     cdef dict layout
+    cdef readonly double disk_seconds
 
     def __cinit__(self, Environment tree, dict layout):
         self.tree = tree
@@ -172,7 +173,9 @@ cdef class Writer:
             for i in range(count):
                 _read_ops(batch[i], self.layout, &commits[i])
             with nogil:
-                code = apply_commits(env, tables, shapes, commits, count, clock, spare, &reached)
+                code = apply_commits(
+                    env, tables, shapes, commits, count, clock, spare, &reached,
+                    &self.disk_seconds)
             if code == K_DAMAGED and commits[reached].failed >= 0:
                 raise self.tree.damaged(batch[reached][commits[reached].failed][0])
             self.tree._fail(code, b"revision")
@@ -206,7 +209,7 @@ cdef class Writer:
     def forget(self, int64_t upto, Py_ssize_t step):
         """Delete at most `step` entries of the log up to a revision, and what they replaced.
 
-        Returns whether exists may be more.
+        Returns whether there may be more.
         """
         cdef int code
         cdef bint more = True

@@ -44,7 +44,7 @@ from kcpfast.store.contract import (
     Write,
 )
 from kcpfast.store.space import Space
-from kcpfast.telemetry.metrics import COMMIT_SECONDS, COMMITS_TOGETHER
+from kcpfast.telemetry.metrics import COMMIT_SECONDS, COMMITS_TOGETHER, DISK_SECONDS
 
 LOG = logging.getLogger("kcpfast.store")
 _BATCH = 512
@@ -224,6 +224,7 @@ class StoreWriter:
                 failure = self._meaning(error)
                 return [Outcome(commit.future, failure, _NOTHING) for commit in batch]
             COMMIT_SECONDS.observe(time.perf_counter() - begun)
+            DISK_SECONDS.observe(self._kernel.disk_seconds)
             COMMITS_TOGETHER.observe(len(batch))
             return [self._told(*pair) for pair in zip(batch, results, strict=True)]
 

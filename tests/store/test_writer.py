@@ -89,6 +89,8 @@ async def test_what_was_written_and_cannot_be_told_is_the_end(disk: LmdbStore) -
     whole = disk._writer._kernel
 
     class Senseless:
+        disk_seconds = 0.0
+
         def apply(self, *arguments: Any) -> list[object]:
             return [None for _ in whole.apply(*arguments)]
 
