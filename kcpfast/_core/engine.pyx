@@ -7,6 +7,9 @@ digest is XXH64 (https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md)
 of a microsecond for 1 KB, everywhere; the CRC instructions of processors are not everywhere.
 """
 
+# The functions from `write_number` on take pointers into LMDB's map, or into bytes that a caller
+# holds: they run without the GIL, and must create no Python object and raise nothing.
+
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
@@ -21,12 +24,13 @@ cdef bint loaded = False
 
 
 cdef void* _symbol(void* library, bytes name) except NULL:
-    cdef void* found
+    cdef void* address
+    # Wheels rename the functions of their LMDB 0.9; other builds may keep the plain names.
     for prefix in (b"mdb09_", b"mdb_"):
         whole = prefix + name
-        found = dlsym(library, PyBytes_AS_STRING(whole))
-        if found != NULL:
-            return found
+        address = dlsym(library, PyBytes_AS_STRING(whole))
+        if address != NULL:
+            return address
     raise ImportError(
         f"the installed lmdb lacks the function mdb_{name.decode()} in its compiled module: "
         "install the version that kcpfast requires, as a wheel or built with its own LMDB"
@@ -81,18 +85,20 @@ cdef int check(int code) except -1:
 
 
 cdef void write_number(char* data, int64_t value) noexcept nogil:
+    """Write a number as eight bytes, highest first: keys are then in the order of numbers."""
     cdef uint64_t left = <uint64_t>value
-    cdef int at
-    for at in range(8):
-        data[7 - at] = <char>(left & 255)
+    cdef int index
+    for index in range(8):
+        data[7 - index] = <char>(left & 255)
         left >>= 8
 
 
 cdef Val val(bytes data):
-    cdef Val found
-    found.size = PyBytes_GET_SIZE(data)
-    found.data = PyBytes_AS_STRING(data)
-    return found
+    """Return a pointer to bytes, which the caller must keep alive as long as it is used."""
+    cdef Val view
+    view.size = PyBytes_GET_SIZE(data)
+    view.data = PyBytes_AS_STRING(data)
+    return view
 
 
 # ----------------------------------------------------------------------- digests
@@ -113,9 +119,9 @@ cdef inline uint64_t _turn(uint64_t value, int bits) noexcept nogil:
 
 
 cdef inline uint64_t _word(const char* data) noexcept nogil:
-    cdef uint64_t found
-    memcpy(&found, data, 8)
-    return found
+    cdef uint64_t word
+    memcpy(&word, data, 8)
+    return word
 
 
 cdef inline uint64_t _round(uint64_t lane, uint64_t word) noexcept nogil:
@@ -172,15 +178,18 @@ def digest(bytes data, uint64_t seed=0):
 
 
 cdef inline uint64_t _seed(Val* key) noexcept nogil:
-    """Return a number that differs wherever keys do, nearly: what they are digested with."""
-    cdef uint64_t found = P5 + key.size
-    cdef size_t at = 0
+    """Return the seed of an entry's digest, made of its key: a value under a wrong key fails.
+
+    The last eight bytes may overlap those before: quicker than a loop over single bytes.
+    """
+    cdef uint64_t digest = P5 + key.size
+    cdef size_t position = 0
     if key.size < 8:
         return _digest(key.data, key.size, 0)
-    while at + 8 < key.size:
-        found = _round(found, _word(key.data + at))
-        at += 8
-    return _round(found, _word(key.data + key.size - 8))
+    while position + 8 < key.size:
+        digest = _round(digest, _word(key.data + position))
+        position += 8
+    return _round(digest, _word(key.data + key.size - 8))
 
 
 cdef inline uint32_t _seal_of(Val* key, const char* data, size_t size) noexcept nogil:
@@ -189,19 +198,19 @@ cdef inline uint32_t _seal_of(Val* key, const char* data, size_t size) noexcept 
 
 cdef bint unseal(Val* key, Val* data) noexcept nogil:
     """Tell whether an entry is as it was written; let `data` begin behind the seal."""
-    cdef uint32_t found
+    cdef uint32_t seal
     if data.size < SEAL:
         return False
-    memcpy(&found, data.data, SEAL)
+    memcpy(&seal, data.data, SEAL)
     data.data += SEAL
     data.size -= SEAL
-    return found == _seal_of(key, data.data, data.size)
+    return seal == _seal_of(key, data.data, data.size)
 
 
 cdef void seal(Val* key, Val* data) noexcept nogil:
     """Write the seal of what now stands in the room of an entry, in front of it."""
-    cdef uint32_t found = _seal_of(key, data.data, data.size)
-    memcpy(data.data - SEAL, &found, SEAL)
+    cdef uint32_t digest = _seal_of(key, data.data, data.size)
+    memcpy(data.data - SEAL, &digest, SEAL)
 
 
 def sound(bytes key, bytes value):
@@ -239,9 +248,10 @@ cdef bint sound_at(Val* key, Val* data) noexcept nogil:
     return True
 
 
-cdef bint _less(Val* one, Val* other) noexcept nogil:
-    cdef int order = memcmp(one.data, other.data, min(one.size, other.size))
-    return order < 0 or (order == 0 and one.size < other.size)
+# The order of keys in LMDB without a comparison function of one's own: bytes, then length.
+cdef bint _less(Val* left, Val* right) noexcept nogil:
+    cdef int order = memcmp(left.data, right.data, min(left.size, right.size))
+    return order < 0 or (order == 0 and left.size < right.size)
 
 
 cdef int missing(void* txn, unsigned int table, Val* key) noexcept nogil:
@@ -317,6 +327,8 @@ cdef int fetch(void* txn, unsigned int table, Val* key, Val* data) noexcept nogi
     return missing(txn, table, key) if code == NOTFOUND else code
 
 
+# MDB_RESERVE: LMDB returns a place in its page for the value. lmdb.h: it must be filled before the
+# next write of the transaction, which may move the page.
 cdef int make_room(
         void* txn, unsigned int table, Val* key, size_t size, unsigned int flags,
         Val* room) noexcept nogil:

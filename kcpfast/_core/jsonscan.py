@@ -1,7 +1,10 @@
-"""Looks at JSON before or beside its decoder: fields that stand twice, where a text may be cut.
+"""Scans JSON texts for what no decoder tells: repeated fields, and places where a text can be cut.
 
-Decoders keep the last of two equal keys and say nothing; Kubernetes warns or refuses (field
-validation, KEP-2885). The text must be valid JSON: a decoder has seen it before.
+Decoders keep the last of two equal keys without an error; Kubernetes warns or refuses (field
+validation, KEP-2885).
+
+Danger: `duplicates` checks no bounds inside a text value. What it gets must be valid JSON, which a
+decoder has read before; `cuts` and `container_end` take any bytes.
 """
 
 import json
@@ -19,47 +22,47 @@ _STRIDE = cython.declare(cython.int, 4096)
 def duplicates(text: bytes) -> list:  # type: ignore[type-arg]
     """Return the path of each field that repeats an earlier one, e.g. `spec.ports[0].name`.
 
-    Each is told once, and no more than MAX_FOUND.
+    Each path is returned once, and at most MAX_FOUND of them.
     """
-    found: list = []  # type: ignore[type-arg]
-    seen: list = []  # type: ignore[type-arg]
+    paths: list = []  # type: ignore[type-arg]
+    outer_keys: list = []  # type: ignore[type-arg]
     names: list = []  # type: ignore[type-arg]
     keys: dict | None = None  # type: ignore[type-arg]
     count: cython.int = 0
-    at: cython.Py_ssize_t = 0
+    position: cython.Py_ssize_t = 0
     end: cython.Py_ssize_t = len(text)
     start: cython.Py_ssize_t
     expects_key: cython.bint = False
     escaped: cython.bint
     char: cython.uchar
     data: cython.p_const_uchar = text
-    while at < end:
-        char = data[at]
+    while position < end:
+        char = data[position]
         if char == 34:  # "
-            at += 1
-            start = at
+            position += 1
+            start = position
             escaped = False
-            while data[at] != 34:
-                if data[at] == 92:
+            while data[position] != 34:
+                if data[position] == 92:
                     escaped = True
-                    at += 1
-                at += 1
+                    position += 1
+                position += 1
             if expects_key:
-                key: object = text[start:at]
+                key: object = text[start:position]
                 if escaped:
-                    key = json.loads(b'"' + text[start:at] + b'"').encode()
+                    key = json.loads(b'"' + text[start:position] + b'"').encode()
                 names[-1] = key
-                _note(keys, key, names, found)  # type: ignore[arg-type]
-                if len(found) >= MAX_FOUND:
-                    return found
+                _note(keys, key, names, paths)  # type: ignore[arg-type]
+                if len(paths) >= MAX_FOUND:
+                    return paths
                 expects_key = False
         elif char == 123 or char == 91:  # { [
-            seen.append(keys)
+            outer_keys.append(keys)
             expects_key = char == 123
             keys = {} if expects_key else None
             names.append(b"" if expects_key else 0)
         elif char == 125 or char == 93:  # } ]
-            keys = seen.pop()
+            keys = outer_keys.pop()
             names.pop()
             expects_key = False
         elif char == 44:  # ,
@@ -67,22 +70,25 @@ def duplicates(text: bytes) -> list:  # type: ignore[type-arg]
                 names[-1] = names[-1] + 1
             else:
                 expects_key = True
-        at += 1
+        position += 1
         count += 1
         if count % _STRIDE == 0:
             turn()
-    return found
+    return paths
 
 
 @cython.cfunc
 @cython.returns(cython.void)
-def _note(keys: dict, key: object, names: list, found: list):  # type: ignore[no-untyped-def, type-arg]
-    """Note a key of an object; tell it when it comes for the second time."""
-    told: object = keys.get(key)
-    if told is None:
+def _note(keys: dict, key: object, names: list, paths: list):  # type: ignore[no-untyped-def, type-arg]
+    """Note a key of an object; add its path when it comes for the second time.
+
+    `keys` says of each key of the object whether its path was added already.
+    """
+    is_told: object = keys.get(key)
+    if is_told is None:
         keys[key] = False
-    elif told is False:
-        found.append(_path(names))
+    elif is_told is False:
+        paths.append(_path(names))
         keys[key] = True
 
 
@@ -100,30 +106,30 @@ def cuts(text: bytes, start: cython.Py_ssize_t, step: cython.Py_ssize_t) -> list
     data: cython.p_const_uchar = text
     if start >= end or (data[start] != 91 and data[start] != 123):
         return []
-    at: cython.Py_ssize_t = start + 1
-    last: cython.Py_ssize_t = at  # where the present piece began
-    begun: cython.Py_ssize_t = at  # where the present item began
+    position: cython.Py_ssize_t = start + 1
+    last: cython.Py_ssize_t = position  # where the present piece began
+    begun: cython.Py_ssize_t = position  # where the present item began
     while True:
         with cython.nogil:
             # Through all items of a piece: to let go of the lock for each of a million would make
             # whoever waits for it wait a million times.
-            at = _item_end(data, at, end)
-            while at < end and data[at] == 44 and at - last <= step:
-                begun = at + 1
-                at = _item_end(data, begun, end)
-        if at >= end:
+            position = _item_end(data, position, end)
+            while position < end and data[position] == 44 and position - last <= step:
+                begun = position + 1
+                position = _item_end(data, begun, end)
+        if position >= end:
             return []
-        if at - last > step and begun > last:
+        if position - last > step and begun > last:
             places.append(begun)
             last = begun
-        if data[at] != 44:
-            places.append(at)
+        if data[position] != 44:
+            places.append(position)
             return places
-        at += 1
-        if at - begun > step:
-            places.append(at)
-            last = at
-        begun = at
+        position += 1
+        if position - begun > step:
+            places.append(position)
+            last = position
+        begun = position
 
 
 @cython.ccall
@@ -145,26 +151,26 @@ def container_end(text: bytes, start: cython.Py_ssize_t) -> cython.Py_ssize_t:
 @cython.nogil
 @cython.exceptval(check=False)
 def _item_end(
-    data: cython.p_const_uchar, at: cython.Py_ssize_t, end: cython.Py_ssize_t
+    data: cython.p_const_uchar, position: cython.Py_ssize_t, end: cython.Py_ssize_t
 ) -> cython.Py_ssize_t:
     """Return where the comma or bracket behind an item is, `end` if there is none."""
     depth: cython.Py_ssize_t = 0
     char: cython.uchar
-    while at < end:
-        char = data[at]
+    while position < end:
+        char = data[position]
         if char == 34:  # "
-            at += 1
-            while at < end and data[at] != 34:
-                at += 2 if data[at] == 92 else 1
+            position += 1
+            while position < end and data[position] != 34:
+                position += 2 if data[position] == 92 else 1
         elif char == 44 and depth == 0:
-            return at
+            return position
         elif char == 123 or char == 91:
             depth += 1
         elif char == 125 or char == 93:
             if depth == 0:
-                return at
+                return position
             depth -= 1
-        at += 1
+        position += 1
     return end
 
 

@@ -38,7 +38,7 @@ cdef class Shapes:
     cdef int learn(self, int family, Val* value) noexcept nogil
     cdef void forget(self, int count) noexcept nogil
     cdef size_t pack(self, Val* value, int family, char* out, int* shape) noexcept nogil
-    cdef int read(self, Val* key, Val* data, Record* found) noexcept nogil
-    cdef int parts(self, Val* data, Record* found) noexcept nogil
+    cdef int read(self, Val* key, Val* data, Record* record) noexcept nogil
+    cdef int parts(self, Val* data, Record* record) noexcept nogil
     cdef bint starts(self, Record* record, Val* mark) noexcept nogil
     cdef int unpack(self, Record* record, char* out) noexcept nogil

@@ -41,6 +41,8 @@ cdef extern from * nogil:
     int fallocate(int handle, int mode, int64_t offset, int64_t size)
     int FALLOC_FL_KEEP_SIZE
 
+# lmdb.h. NOTLS: a read transaction belongs to no thread, so that whoever has the GIL may use it.
+# No MDB_WRITEMAP: a stray pointer in this process must not be able to change the file.
 cdef enum:
     NORDAHEAD = 0x800000
     NOTLS = 0x200000
@@ -130,10 +132,14 @@ cdef class Environment:
 
     # ------------------------------------------------------------------- reading
 
+    # Reads keep the GIL: they share one transaction, and `held` is counted without a lock. A read
+    # takes microseconds; to give the GIL up and wait for it again would take longer.
+
     cdef int _begin(self) except -1:
         if self.env == NULL or self.lost:
             raise OSError(22, "the store is closed")
         if self.held == 0:
+            # To renew a transaction that was reset costs no system call and no lock.
             if self.reader == NULL:
                 check(lib.txn_begin(self.env, NULL, RDONLY, &self.reader))
             else:
@@ -156,12 +162,12 @@ cdef class Environment:
 
     def get(self, unsigned int table, bytes key):
         """Return a value, None if there is none."""
-        cdef Val k = val(key), found
+        cdef Val k = val(key), stored
         self._begin()
-        cdef int code = engine.fetch(self.reader, table, &k, &found) if k.size else NOTFOUND
+        cdef int code = engine.fetch(self.reader, table, &k, &stored) if k.size else NOTFOUND
         cdef object value = None
         if code == 0:
-            value = PyBytes_FromStringAndSize(found.data, found.size)
+            value = PyBytes_FromStringAndSize(stored.data, stored.size)
         self._end()
         if code != NOTFOUND:
             self._fail(code, key)
@@ -179,30 +185,30 @@ cdef class Environment:
 
     def keys(self, unsigned int table, bytes start, bytes prefix, Py_ssize_t limit):
         """Return keys from `start` on, while they have the prefix; values are not looked at."""
-        cdef list found = []
+        cdef list present = []
         cdef void* cursor
-        cdef Val first = val(start), key, data, wanted = val(prefix)
+        cdef Val first = val(start), key, data, common = val(prefix)
         cdef int code
         self._begin()
         try:
             check(lib.cursor_open(self.reader, table, &cursor))
             code = engine.seek(cursor, &first, &key, &data)
-            while code == 0 and begins(&key, &wanted) and len(found) < limit:
-                found.append(PyBytes_FromStringAndSize(key.data, key.size))
+            while code == 0 and begins(&key, &common) and len(present) < limit:
+                present.append(PyBytes_FromStringAndSize(key.data, key.size))
                 code = lib.cursor_get(cursor, &key, &data, C_NEXT)
             lib.cursor_close(cursor)
         finally:
             self._end()
         if code and code != NOTFOUND:
             self._fail(code, start)
-        return found
+        return present
 
     cdef list _range(
             self, unsigned int table, bytes start, bytes prefix, Py_ssize_t limit,
             Py_ssize_t budget, bint sealed):
-        cdef list found = []
+        cdef list entries = []
         cdef void* cursor
-        cdef Val first = val(start), key = first, data, wanted = val(prefix)
+        cdef Val first = val(start), key = first, data, common = val(prefix)
         cdef int code
         cdef Py_ssize_t size = 0
         cdef bytes place = start
@@ -214,16 +220,16 @@ cdef class Environment:
             else:
                 code = lib.cursor_get(cursor, &key, &data, C_SET_RANGE if key.size else C_FIRST)
             while code == 0:
-                if not begins(&key, &wanted):
+                if not begins(&key, &common):
                     code = engine.end_at(&key, &data) if sealed else 0
                     break
                 place = PyBytes_FromStringAndSize(key.data, key.size)
                 if sealed and not unseal(&key, &data):
                     code = DAMAGED
                     break
-                found.append((place, PyBytes_FromStringAndSize(data.data, data.size)))
+                entries.append((place, PyBytes_FromStringAndSize(data.data, data.size)))
                 size += key.size + data.size
-                if len(found) == limit or budget and size >= budget:
+                if len(entries) == limit or budget and size >= budget:
                     break
                 code = lib.cursor_get(cursor, &key, &data, C_NEXT)
             lib.cursor_close(cursor)
@@ -231,7 +237,7 @@ cdef class Environment:
             self._end()
         if code != NOTFOUND:
             self._fail(code, place)
-        return found
+        return entries
 
     cdef object _value(self, Record* record):
         """Return the value of a record; None if it has no sense."""
@@ -263,9 +269,9 @@ cdef class Environment:
             self, unsigned int table, bytes start, bytes prefix, Py_ssize_t limit,
             Py_ssize_t budget=0):
         """Return (key, revision, value) from `start` on, while keys have the prefix."""
-        cdef list found = []
+        cdef list objects = []
         cdef void* cursor
-        cdef Val first = val(start), key, data, wanted = val(prefix)
+        cdef Val first = val(start), key, data, common = val(prefix)
         cdef Record record
         cdef int code
         cdef Py_ssize_t size = 0
@@ -275,7 +281,7 @@ cdef class Environment:
             check(lib.cursor_open(self.reader, table, &cursor))
             code = engine.seek(cursor, &first, &key, &data)
             while code == 0:
-                if not begins(&key, &wanted):
+                if not begins(&key, &common):
                     code = engine.end_at(&key, &data)
                     break
                 place = PyBytes_FromStringAndSize(key.data, key.size)
@@ -286,9 +292,9 @@ cdef class Environment:
                 if value is None or not unseal(&key, &data):
                     code = DAMAGED
                     break
-                found.append((place, record.revision, value))
+                objects.append((place, record.revision, value))
                 size += key.size + 8 + record.size
-                if len(found) == limit or budget and size >= budget:
+                if len(objects) == limit or budget and size >= budget:
                     break
                 code = lib.cursor_get(cursor, &key, &data, C_NEXT)
             lib.cursor_close(cursor)
@@ -296,7 +302,7 @@ cdef class Environment:
             self._end()
         if code != NOTFOUND:
             self._fail(code, place)
-        return found
+        return objects
 
     def splice(
             self, bytes start, bytes prefix, Py_ssize_t limit, bytes known, bytes head,
@@ -343,7 +349,7 @@ cdef class Environment:
             Val* mark) except? -1:
         """Find the objects of a range, and what they come to as JSON without their heads."""
         cdef void* cursor
-        cdef Val first = val(start), key, data, wanted = val(prefix)
+        cdef Val first = val(start), key, data, common = val(prefix)
         cdef Record record
         cdef Py_ssize_t read = 0
         cdef char digits[24]
@@ -351,7 +357,7 @@ cdef class Environment:
         span.key = first
         cdef int code = engine.seek(cursor, &first, &key, &data)
         while code == 0:
-            if not begins(&key, &wanted):
+            if not begins(&key, &common):
                 code = engine.end_at(&key, &data)
                 break
             span.key = key
