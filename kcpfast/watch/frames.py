@@ -1,4 +1,4 @@
-"""How an event is told: to whom it matters, as what, in which form, and what of that takes long."""
+"""How an event becomes the frame of a watch: whether it matches, its type, its form, its cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def json_line(kind: bytes, obj: bytes) -> bytes:
 
 
 def _is_plain(_value: bytes) -> bool:
-    """Tell that nothing is decoded to show a value."""
+    """Say that showing a value decodes nothing."""
     return True
 
 
@@ -38,12 +38,12 @@ class FrameForm(NamedTuple):
 
 
 class Interest(NamedTuple):
-    """What a watch looks at: a key prefix, and a test for what is below it.
+    """The objects that a watch is about: a key prefix, and a test for the keys below it.
 
-    `test(key, value)` None lets everything through. `alive()` tells whether it is still served as
-    it was (None: it always is). `clusters(name)` tells of a watch over all clusters whether it
-    shows one of them (None: it may); also a view's watch of one cluster has it. What is large takes
-    its turn as that of `who`.
+    `test(key, value)` None lets everything through. `alive()` tells whether the resource is still
+    served as it was (None: it always is). `clusters(name)` tells whether a watch over all clusters
+    shows one of them (None: it shows all); a view's watch of one cluster has it, too. Work for a
+    large event is queued under `who`.
     """
 
     prefix: bytes
@@ -54,14 +54,14 @@ class Interest(NamedTuple):
 
 
 class Told(Protocol):
-    """Who is told of events: a watch, or a group of such as are told the same."""
+    """A receiver of events: a watch, or a group of watches that get the same bytes."""
 
     form: FrameForm
     interest: Interest
 
 
 def is_long(event: Event, listeners: Iterable[Told]) -> bool:
-    """Tell whether it takes long to tell somebody of an event: it is large, and is looked into."""
+    """Tell whether an event is large and must be decoded or tested for one of the listeners."""
     value, previous = event.value or b"", event.previous or b""
     if len(value) <= LARGE and len(previous) <= LARGE:
         return False
@@ -72,7 +72,7 @@ def is_long(event: Event, listeners: Iterable[Told]) -> bool:
 
 
 def made_frame(event: Event, form: FrameForm, test: Callable[[bytes, bytes], bool] | None) -> bytes:
-    """Return an event as somebody reads it, nothing if it is not for them."""
+    """Return the frame of an event in a form, empty if the test does not match."""
     kind = change_of(event, test)
     if kind is None:
         return b""
@@ -80,9 +80,10 @@ def made_frame(event: Event, form: FrameForm, test: Callable[[bytes, bytes], boo
 
 
 def make_frames(event: Event, frames: dict[Hashable, bytes], listeners: Sequence[Told]) -> None:
-    """Note what tests read of a large event, and render it in all the forms asked for.
+    """Render a large event in the forms of all listeners, into `frames`.
 
-    Whoever cannot be told is found out again when their turn comes.
+    Tests note what they read of the value. An exception is dropped here: the listener whose form
+    or test raised it fails when its turn comes, and is ended then.
     """
     for listener in listeners:
         with contextlib.suppress(Exception):
@@ -96,7 +97,7 @@ def make_frames(event: Event, frames: dict[Hashable, bytes], listeners: Sequence
 
 
 def frame_of(event: Event, group: Told, frames: dict[Hashable, bytes]) -> bytes | None:
-    """Return an event as a group reads it, None if it is not for it; `frames` are made already."""
+    """Return the frame of an event for a group, None if it does not match; `frames` is a cache."""
     kind = change_of(event, group.interest.test)
     if kind is None:
         return None
@@ -109,7 +110,10 @@ def frame_of(event: Event, group: Told, frames: dict[Hashable, bytes]) -> bytes 
 
 
 def change_of(event: Event, test: Callable[[bytes, bytes], bool] | None) -> bytes | None:
-    """Return what an event is to a watch: what begins or ceases to match comes or goes."""
+    """Return the type of an event for a watch, None if it does not match.
+
+    As upstream, an object that begins to match is ADDED, and one that ceases to is DELETED.
+    """
     before, after = event.previous, event.value
     was = before is not None and (test is None or test(event.key, before))
     now = after is not None and (test is None or test(event.key, after))

@@ -1,15 +1,16 @@
 """Hands committed events to open watches.
 
-Watches of one place and form are a group: an event is rendered once for all of them, and what has
-gathered goes out as the same bytes to each. What gathers is written at once if it is quiet, else
-after a pause as long as the last writing took, three times over: so however many watch, they take
-a quarter of the time, and the busier it is the more events share a write.
+Watches of one key prefix and form are a group: an event is rendered once for all of them, and the
+frames that have gathered go out to each as the same bytes. They are written at once when it is
+quiet, else after a pause of three times what the last writing took. So watches take at most a
+quarter of the loop's time however many there are, and the busier it is the more events share a
+write.
 
-Where many watches have tests of their own, an event is put to some of them at a time, with others'
-turns in between; `published` is the newest revision that all were told of.
+Where many watches have selectors of their own, an event is tested against some of them at a time,
+with other work of the loop in between; `published` is the newest revision that all were sent.
 
-A watch whose reader does not keep up is told so (410 Expired) and ended: it will list again;
-nothing is left out silently.
+Law: no event is left out silently. A watch whose reader does not keep up gets a last event, an
+ERROR with 410 Expired, and is ended; its client lists again. Everything here runs on the loop.
 """
 
 from __future__ import annotations
@@ -33,15 +34,17 @@ from kcpfast.watch.rights import Right, Rights
 from kcpfast.work.aside import LONG, Aside
 
 LOG = logging.getLogger("kcpfast.watch")
+# Bytes that wait for one reader before its watch is ended.
 MAX_PENDING = 4 * 1024 * 1024
+# Just below kube-apiserver's minute (defaultBookmarkFrequency in its storage/cacher/cacher.go).
 BOOKMARK_SECONDS = 50.0
 TICK_SECONDS = 1.0
 _PAUSE = 3.0  # times what the last writing took
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.001, 0.01  # a timer keeps no shorter one
-# So many are written to, and so much, before others have their turn.
+# Watches that are written to, and bytes, before other work of the loop has its turn.
 _SLICE, _SLICE_BYTES = 256, 1 << 20
-# So many groups are asked at once whether they want an event, and for so long before others have
-# their turn; a backlog of so much is none that a selector may make everybody wait for.
+# Groups that are asked at once whether an event matches; seconds for which more of them are asked
+# before other work has its turn; bytes of events that may wait until slow selectors are given up.
 _AT_ONCE, _TURN_SECONDS, _BACKLOG = 32, 0.005, 16 * 1024 * 1024
 
 
@@ -91,12 +94,15 @@ class Watch:
 
 
 class Group:
-    """Watches that are told the same: of one place and form, and up to the same revision."""
+    """Watches that get the same bytes: of one prefix and form, and from the same revision on."""
 
     __slots__ = ("_frames", "after", "form", "interest", "key", "watches")
 
     def __init__(self, key: Hashable, first: Watch) -> None:
-        """Begin as the first watch is; it is not in it yet. `key` None: nobody may join."""
+        """Take form, interest and revision of the first watch, which is added by the caller.
+
+        `key` is what later watches find the group by; None if none may join.
+        """
         self.key = key
         self.form = first.form
         self.interest = first.interest
@@ -132,11 +138,11 @@ class Hub:
         self._dirty: list[Group] = []
         self._outgoing: deque[tuple[Watch, bytes]] = deque()
         self._spent = self._resume = self._gathering = 0.0
-        # Who is due for a bookmark when, in that order; who has ended meanwhile is passed over.
+        # When each watch is due for a bookmark, in that order; ended ones are passed over then.
         self._due: deque[tuple[float, Watch]] = deque()
         self._mortal: dict[Watch, None] = {}
         self._rights: Rights[Watch] = Rights(self._refuse)
-        # Events that not all have been asked about, in their order, and the bytes of these.
+        # Events that were not put to all of their groups yet, oldest first, and their bytes.
         self._events: deque[Asking[Group]] = deque()
         self._backlog = 0
         self._ticker: asyncio.TimerHandle | None = None
@@ -147,22 +153,22 @@ class Hub:
         return [(("WATCH",), sum(len(group.watches) for group in self._fanout.all()))]
 
     def guard(self, watch: Watch, right: Right[Watch]) -> None:
-        """End a watch, from before it is fed, when what it is allowed by is withdrawn."""
+        """End a watch when the right it was opened by is withdrawn; called before it is fed."""
         watch.right = self._rights.enter(right, watch)
 
     def asks(self) -> bool:
-        """Tell whether watches are still to be asked about since the last commit."""
+        """Tell whether rights of watches are still to be checked since the last commit."""
         return self._rights.busy()
 
     def _refuse(self, watch: Watch, status: bytes) -> None:
-        """End a watch that is allowed no more; what gathers for it is not told any more."""
+        """End a watch whose right was withdrawn; frames that have gathered for it are dropped."""
         self.detach(watch)
         watch.fail(status)
 
     def open(self, watch: Watch, after: int, present: int, timeout: float) -> None:
-        """Attach a watch that was told everything up to `after`.
+        """Attach a watch that was sent everything up to the revision `after`.
 
-        `present` is the newest revision that subscribers were told of. After `timeout` seconds the
+        `present` is the newest revision that subscribers were given. After `timeout` seconds the
         watch gets a last bookmark and ends.
         """
         loop = asyncio.get_running_loop()
@@ -179,9 +185,9 @@ class Hub:
                 self._ticker = loop.call_later(TICK_SECONDS, self._on_tick)
 
     def _join(self, watch: Watch) -> None:
-        """Put a watch into a group that is where it is."""
+        """Add a watch to the group of its prefix and form, to a new one if it is ahead of all."""
         if self._dirty:
-            self._flush()  # what has gathered is for those before it
+            self._flush()  # these frames are for earlier members only
         interest, ahead = watch.interest, max(watch.after - self.published, 0)
         key = None if interest.test else (interest.prefix, watch.form.key)
         group = self._groups.get(key) if key and not ahead else None
@@ -245,7 +251,7 @@ class Hub:
                     self._end(watch)
 
     def expire_views(self, cluster: str) -> None:
-        """Cut off the watches of views that show what is in a cluster: they list again what they
+        """Expire the watches of views that show a cluster: their clients list again what they
         may see now."""
         for group in self._fanout.all():
             if group.interest.clusters is not None and _shows(group.interest, cluster):
@@ -254,7 +260,7 @@ class Hub:
     # ------------------------------------------------------------------------- events
 
     def on_commit(self, batch: Batch) -> None:
-        """Deliver a commit to whom it matters."""
+        """Deliver a commit to the groups whose prefix and test match; called by the store."""
         self._rights.on_commit()
         for event in batch.events:
             groups = self._fanout.find(event.key)
@@ -275,7 +281,7 @@ class Hub:
             return
         try:
             frame = frame_of(event, group, frames)
-        except Exception:  # the commit is done: nobody else may suffer from one form
+        except Exception:  # the commit is done, and others wait for it
             LOG.exception("watches of %r fail", group.interest.prefix)
             self._break(group, BROKEN)
         else:
@@ -317,7 +323,7 @@ class Hub:
         self._ask()
 
     def _give_up_tests(self) -> None:
-        """End the watches that the backlog is waiting for: it grows faster than they are told."""
+        """Expire the watches that the backlog waits for: it grows faster than they are tested."""
         for asking in self._events:
             slow = [
                 group
@@ -343,7 +349,7 @@ class Hub:
                 self._plan()
             self._dirty.append(group)
         if group.form.then is not None:
-            # Who joins later has the first event still before it.
+            # A watch that joins later has its first event still to come: another form.
             self._close_to_others(group)
             group.form = group.form.then
             for watch in group.watches:
@@ -352,7 +358,7 @@ class Hub:
     # ------------------------------------------------------------------------- writing
 
     def _plan(self) -> None:
-        """Have what gathers written: soon, or once the pause is over."""
+        """Schedule the writing of what gathers: soon, or when the pause is over."""
         loop, left = asyncio.get_running_loop(), self._resume - time.perf_counter()
         if left > 0:
             loop.call_later(left, self._flush)
@@ -375,7 +381,7 @@ class Hub:
         self._write()
 
     def _write(self) -> None:
-        """Write to some; the others follow after what else is to be done."""
+        """Write to some watches, and to the others after other work of the loop."""
         begun = time.perf_counter()
         self._write_to(min(_SLICE, len(self._outgoing)), _SLICE_BYTES)
         ended = time.perf_counter()
@@ -387,7 +393,7 @@ class Hub:
             self._resume = ended + pause if pause >= _SHORTEST_PAUSE else 0.0
 
     def _write_to(self, number: int, most: int) -> None:
-        """Write what is next: so many times, and no more than so many bytes and a bit."""
+        """Write to the next `number` watches, or until more than `most` bytes are written."""
         size = 0
         for _ in range(number):
             watch, data = self._outgoing.popleft()
@@ -403,7 +409,7 @@ class Hub:
                 return
 
     def _settle(self, watch: Watch) -> None:
-        """Write what there is for one watch, now: something else is to be written after it."""
+        """Write now what has gathered for one watch, whose last event is to follow it."""
         if self._dirty:
             self._flush()
         if not self._outgoing:
@@ -417,7 +423,7 @@ class Hub:
         self._outgoing = others
 
     def flush(self) -> None:
-        """Write all that there is to write, now."""
+        """Write everything that has gathered, now."""
         if self._dirty:
             self._flush()
         self._write_to(len(self._outgoing), 1 << 62)
@@ -425,11 +431,11 @@ class Hub:
     # ------------------------------------------------------------------------- bookmarks
 
     def _told(self, watch: Watch) -> int:
-        """Return the revision up to which a watch has been told."""
+        """Return the revision up to which a watch has been sent everything."""
         return max(self.published, watch.after)
 
     def _on_tick(self) -> None:
-        """Send the bookmarks that are due; a second later than that is early enough."""
+        """Send the bookmarks that are due; they may be a second late."""
         loop, due = asyncio.get_running_loop(), self._due
         now = loop.time()
         if self._dirty:
@@ -446,7 +452,7 @@ class Hub:
         self._ticker = loop.call_later(TICK_SECONDS, self._on_tick) if due else None
 
     def _remind(self, watch: Watch, bookmarks: dict[Hashable, bytes]) -> None:
-        """Send a bookmark; `made` are those of this moment, by whom they are for."""
+        """Send a bookmark; `bookmarks` are those of this tick, by group and revision."""
         revision = self._told(watch)
         key = (watch.group, revision)
         if key not in bookmarks:
@@ -480,7 +486,7 @@ def _count_terminated(watch: Watch) -> None:
 
 
 BROKEN = msgspec.json.encode(internal("the watch cannot show an object").status())
-# What a watch is told last that is cut off: it will list again.
+# The last events of watches that are ended early; 410 makes their clients list again.
 UNREADABLE_OBJECT = msgspec.json.encode(
     expired("an object that could not be read was deleted; list again").status()
 )

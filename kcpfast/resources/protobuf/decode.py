@@ -1,4 +1,4 @@
-"""Protobuf bodies of built-in kinds, to what JSON decodes to.
+"""Decodes protobuf bodies of built-in kinds to the values that their JSON would have.
 
 Typed Go clients send them by default. The envelope is `k8s\\0` and a runtime.Unknown:
 https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding-idl
@@ -50,6 +50,10 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
         shift += 7
 
 
+# Bytes of a value by its wire type.
+_FIXED_SIZES = {1: 8, 5: 4}
+
+
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
     """Yield field numbers with their raw values: int, or bytes."""
     position = 0
@@ -60,7 +64,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
             value, position = _varint(data, position)
             yield key >> 3, value
         elif kind in (1, 2, 5):
-            size = {1: 8, 5: 4}.get(kind, 0)
+            size = _FIXED_SIZES.get(kind, 0)
             if kind == 2:
                 size, position = _varint(data, position)
             if position + size > len(data):
@@ -71,13 +75,13 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
             raise ValueError(f"wire type {kind} is not used by Kubernetes")
 
 
-# How the object is written in the envelope, and what alone is understood: no encoding, protobuf. A
-# kube-apiserver does not look at these, and reads another object than was meant.
+# Fields of the envelope that say how the object is encoded, and the one value of each that is
+# understood. kube-apiserver ignores them, and would read another object than was meant.
 _ENVELOPE = {
     3: ("contentEncoding", ""),
     4: ("contentType", "application/vnd.kubernetes.protobuf"),
 }
-# What a field raises that holds something else than its type says.
+# Raised while a field is read whose bytes are not of its type.
 _MALFORMED = (AttributeError, OverflowError, TypeError, struct.error, msgspec.DecodeError)
 
 

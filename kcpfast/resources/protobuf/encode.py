@@ -1,6 +1,8 @@
-"""Built-in kinds, lists and Statuses to protobuf, for clients that accept nothing else.
+"""Encodes built-in kinds, lists and Statuses as protobuf, for clients that accept nothing else.
 
-A field is written as soon as the JSON has it: what Go writes empty reads the same when absent.
+A field is written if the JSON has it. Go also writes fields that are not pointers when they are
+empty; a reader takes an absent one for the same. Wire format:
+https://protobuf.dev/programming-guides/encoding/
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ from kcpfast.resources.protobuf.tables import CRD, MAGIC, META, MessageField, me
 from kcpfast.work import pieces
 
 WriteField = Callable[[Any], bytes]
+# Fields 3 and 4 of runtime.Unknown, contentEncoding and contentType, which Go writes empty.
 _ENDING = b"\x1a\0\x22\0"
+# Wire types: what follows a key is a number, eight bytes, or a length and as many bytes.
+_NUMBER, _FIXED64, _DELIMITED = 0, 1, 2
 
 
 def encode(obj: Mapping[str, Any]) -> bytes:
@@ -61,7 +66,7 @@ class ListWriter:
 
     def envelope(self, size: int) -> tuple[bytes, bytes]:
         """Return what stands before and behind metadata and objects of so many bytes."""
-        before = MAGIC + _delimited(1, self._words) + _key(2, 2) + _varint(size)
+        before = MAGIC + _delimited(1, self._words) + _key(2, _DELIMITED) + _varint(size)
         return before, _ENDING
 
 
@@ -80,6 +85,7 @@ _SHORT = [bytes((value,)) for value in range(0x80)]
 def _varint(value: int) -> bytes:
     if 0 <= value < 0x80:  # nearly always: numbers of fields, lengths of names
         return _SHORT[value]
+    # A negative number is sent as its 64 bits of two's complement: ten bytes.
     value &= (1 << 64) - 1
     out = bytearray()
     while value > 0x7F:
@@ -94,7 +100,7 @@ def _key(number: int, kind: int) -> bytes:
 
 
 def _delimited(number: int, data: bytes) -> bytes:
-    return _key(number, 2) + _varint(len(data)) + data
+    return _key(number, _DELIMITED) + _sized(data)
 
 
 def _sized(data: bytes) -> bytes:
@@ -145,12 +151,12 @@ def _writer(field: MessageField) -> WriteField:
 
 def _map_writer(number: int, kind: str) -> WriteField:
     write, wire = _scalar(kind)
-    outer, inner, key = _key(number, 2), _key(1, 2), _key(2, wire)
+    # A map is repeated messages of a key, field 1, and a value, field 2.
+    entry_key, name_key, value_key = _key(number, _DELIMITED), _key(1, _DELIMITED), _key(2, wire)
 
     def entry(name: str, value: Any) -> bytes:
-        text = name.encode()
-        data = inner + _varint(len(text)) + text + key + write(value)
-        return outer + _varint(len(data)) + data
+        pair = name_key + _sized(name.encode()) + value_key + write(value)
+        return entry_key + _sized(pair)
 
     def write_map(value: Mapping[str, Any]) -> bytes:
         return b"".join([entry(name, member) for name, member in value.items()])
@@ -161,14 +167,14 @@ def _map_writer(number: int, kind: str) -> WriteField:
 def _scalar(kind: str) -> tuple[WriteField, int]:
     """Return what writes a value of a type behind its key, and the wire type of it."""
     if kind in ("int32", "int64", "bool"):
-        return lambda value: _varint(int(value)), 0
+        return lambda value: _varint(int(value)), _NUMBER
     if kind == "double":
-        return lambda value: struct.pack("<d", value), 1
+        return lambda value: struct.pack("<d", value), _FIXED64
     if kind == "string":
-        return lambda value: _sized(str(value).encode()), 2
+        return lambda value: _sized(str(value).encode()), _DELIMITED
     if kind == "bytes":
-        return lambda value: _sized(b64decode(value)), 2
-    return lambda value: _sized(_message(kind, value)), 2
+        return lambda value: _sized(b64decode(value)), _DELIMITED
+    return lambda value: _sized(_message(kind, value)), _DELIMITED
 
 
 # ------------------------------------------------------------------------- special messages
@@ -176,8 +182,10 @@ def _scalar(kind: str) -> tuple[WriteField, int]:
 
 def _time(value: str) -> bytes:
     then = datetime.fromisoformat(value)
-    seconds, nanos = int(then.timestamp() // 1), then.microsecond * 1000
-    return _key(1, 0) + _varint(seconds) + _key(2, 0) + _varint(nanos)
+    # Rounded down, also before 1970: nanoseconds count upwards from there.
+    seconds = int(then.timestamp() // 1)
+    nanos = then.microsecond * 1000
+    return _key(1, _NUMBER) + _varint(seconds) + _key(2, _NUMBER) + _varint(nanos)
 
 
 def _raw_json(value: Any) -> bytes:
@@ -185,9 +193,10 @@ def _raw_json(value: Any) -> bytes:
 
 
 def _int_or_string(value: Any) -> bytes:
+    """Write an IntOrString: its type (0 a number, 1 a text), then the one or the other."""
     if isinstance(value, str):
-        return _key(1, 0) + _varint(1) + _delimited(3, value.encode())
-    return _key(1, 0) + _varint(0) + _key(2, 0) + _varint(value)
+        return _key(1, _NUMBER) + _varint(1) + _delimited(3, value.encode())
+    return _key(1, _NUMBER) + _varint(0) + _key(2, _NUMBER) + _varint(value)
 
 
 def _strings(value: Any) -> bytes:
@@ -198,20 +207,19 @@ def _schema_or_more(value: Any) -> bytes:
     """Write a schema, or a list of schemas or strings."""
     if not isinstance(value, list):
         return _delimited(1, _message(_SCHEMA, value))
-    return b"".join(
-        [
-            _delimited(
-                2, element.encode() if isinstance(element, str) else _message(_SCHEMA, element)
-            )
-            for element in value
-        ]
-    )
+    return b"".join([_delimited(2, _schema_or_text(element)) for element in value])
+
+
+def _schema_or_text(value: Any) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    return _message(_SCHEMA, value)
 
 
 def _schema_or_bool(value: Any) -> bytes:
     if isinstance(value, bool):
-        return _key(1, 0) + _varint(value)
-    return _key(1, 0) + _varint(1) + _delimited(2, _message(_SCHEMA, value))
+        return _key(1, _NUMBER) + _varint(value)
+    return _key(1, _NUMBER) + _varint(1) + _delimited(2, _message(_SCHEMA, value))
 
 
 _SCHEMA = CRD + "JSONSchemaProps"
