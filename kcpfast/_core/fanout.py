@@ -1,7 +1,7 @@
-"""Finds the watches that an event could matter to.
+"""Finds the watches that an event could be for.
 
-A watch is filed under the key prefix of what it looks at: a storage, one cluster of it, one
-namespace, or one object. So an event meets at most four entries, however many watches there are.
+A watch is filed under a key prefix: a storage, one cluster of it, one namespace, or one object. So
+an event takes four look-ups, however many watches there are.
 """
 
 import cython
@@ -36,6 +36,7 @@ class Fanout:
         prefix_end: cython.Py_ssize_t = 0
         end: cython.Py_ssize_t = len(key)
         while True:
+            # A prefix ends with its NUL, and the whole key is the prefix of a watch of one object.
             prefix_end = key.find(b"\0", prefix_end)
             prefix_end = end if prefix_end < 0 else prefix_end + 1
             watches: object = self._filed.get(key[:prefix_end])

@@ -1,8 +1,8 @@
-"""Recognizes requests whose headers were parsed before: a client repeats them with each request.
+"""Cuts requests whose headers were parsed before: a client repeats them with each request.
 
-Nothing passes here that an HTTP parser has not accepted before in the very same bytes. Only the
-request line and the length of the body vary, and both are taken in their plainest form alone.
-Whatever is not recognized goes to the parser.
+Law: headers pass here only if the HTTP parser has accepted the very same bytes before. Only the
+request line and the length of the body may differ, and both are recognised in their plainest form
+only. Whatever is not recognised goes to the parser, which decides on the errors.
 """
 
 import cython
@@ -60,6 +60,7 @@ def cut(data: bytes) -> FastRequest | None:
         if char == 32:
             break
         if question >= 0:
+            # In a query anything visible goes but #, which would begin a fragment.
             if char <= 32 or char >= 127 or char == 35:
                 return None
         elif char == 47:
@@ -69,6 +70,7 @@ def cut(data: bytes) -> FastRequest | None:
         elif not _is_plain(char):
             return None
         position += 1
+    # The path must begin with a slash; behind it comes HTTP/1.1 and nothing else.
     if slash < 0 or text[end + 1] != 47 or data[position : position + 11] != _VERSION:
         return None
     request: FastRequest = FastRequest()
@@ -95,7 +97,7 @@ def _is_plain(char: cython.uchar):  # type: ignore[no-untyped-def]
 @cython.cfunc
 @cython.returns(cython.bint)
 def _frame(request: FastRequest, data: bytes, head: cython.Py_ssize_t):  # type: ignore[no-untyped-def]
-    """Find headers (they begin with the line break at `head`) and body; False without both."""
+    """Set headers (from the line break at `head` on) and body; False if not all is there."""
     stop: cython.Py_ssize_t = data.find(b"\r\n\r\n", head)
     if stop < 0:
         return False
@@ -112,6 +114,7 @@ def _frame(request: FastRequest, data: bytes, head: cython.Py_ssize_t):  # type:
     first: cython.Py_ssize_t = mark + len(_LENGTH)
     position: cython.Py_ssize_t = first
     length: cython.Py_ssize_t = 0
+    # Eight digits: no overflow. The rest of a longer one fails below, as its end is no CR.
     while position < first + 8 and 48 <= text[position] <= 57:
         length = length * 10 + text[position] - 48
         position += 1

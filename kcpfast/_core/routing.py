@@ -1,4 +1,4 @@
-"""Splits a request path into what it names: cluster, group, version, resource, object.
+"""Splits a request path into cluster, group, version, resource and object.
 
 Paths: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris, below kcp's
 `/clusters/<cluster>` and the virtual workspaces' `/services/<view>/.../clusters/<cluster>`.
@@ -11,13 +11,13 @@ import cython
 
 @cython.cclass
 class Route:
-    """What a path names.
+    """The parts of a path.
 
     `service` holds the segments between `/services/` and `/clusters/`, () without a view;
-    `cluster` is None without `/clusters/`. For a path that names no resource, `plural` is "" and
-    `rest` is all there is to go by; `rest` always starts with a slash. Of `plural:identity`, as kcp
-    names what is bound from an export, `plural` is the first half and `identity` the other: nobody
-    behind knows the resource by another name.
+    `cluster` is None without `/clusters/`. `plural` is "" for a path that
+    names no resource; `rest`, which always starts with a slash, says what it is then. kcp names a
+    resource of an export `plural:identity`: the halves stand in `plural` and `identity`, so that
+    all code behind sees the plain name.
     """
 
     service = cython.declare(tuple, visibility="public")
@@ -33,7 +33,7 @@ class Route:
     watch = cython.declare(cython.bint, visibility="public")
 
     def __init__(self) -> None:
-        """Name nothing yet."""
+        """Begin with the route of `/`."""
         self.service = ()
         self.cluster = None
         self.rest = "/"
@@ -58,7 +58,7 @@ def route(path: str) -> Route:
         if "%2f" in path or "%2F" in path:
             raise ValueError("a path segment may not hold a slash")
         path = unquote(path, errors="strict")
-    if "\0" in path:  # it parts the keys of the store
+    if "\0" in path:  # it separates the parts of the store's keys
         raise ValueError("a path holds no NUL")
     parts: list = path.split("/")  # type: ignore[type-arg]
     index: cython.Py_ssize_t = 1
@@ -72,6 +72,7 @@ def route(path: str) -> Route:
         parsed.cluster = parts[index + 1] if index + 1 < end else ""
         index += 2
     parsed.rest = "/" + "/".join(parts[index:])
+    # A slash at the end names nothing more.
     if end > index and parts[end - 1] == "":
         end -= 1
     if index >= end:
@@ -107,6 +108,8 @@ def _resource(parsed: Route, parts: list, index: cython.Py_ssize_t, end: cython.
     if index >= end:
         return
     left: cython.Py_ssize_t = end - index
+    # A namespace is an object of its own at `namespaces/<name>`, with the subresources `status` and
+    # `finalize`; any third part else is the resource of a list in that namespace.
     if parts[index] == "namespaces" and parsed.group == "" and left > 1:
         if left == 2:
             parsed.plural = "namespaces"
@@ -130,7 +133,10 @@ def _resource(parsed: Route, parts: list, index: cython.Py_ssize_t, end: cython.
 
 @cython.ccall
 def renamed(pattern: Route, name: str) -> Route:
-    """Return the route of a path that differs in nothing but the object's name."""
+    """Return the route of a path that differs from another one's only in the object's name.
+
+    The caller must know that: nothing of the pattern is parsed again.
+    """
     copy: Route = Route.__new__(Route)
     behind: str = "/" + pattern.subresource if pattern.subresource else ""
     before: cython.Py_ssize_t = len(pattern.rest) - len(pattern.name) - len(behind)

@@ -1,4 +1,4 @@
-"""How an object's coordinates become a key, and back.
+"""Keys of objects: made of storage, cluster, namespace and name, and taken apart again.
 
 `<storage> NUL <cluster> NUL <namespace> NUL <name>`: the storage (`group/resource[:identity]`)
 comes first, so that a list over all workspaces is one range, and a list in one is a shorter one.
@@ -27,6 +27,7 @@ class ObjectPlace(NamedTuple):
 def storage_name(group: str, resource: str, identity: str = "") -> bytes:
     """Return the storage of a resource; `identity` is an APIExport's hash or `customresources`."""
     name = f"{group}/{resource}:{identity}" if identity else f"{group}/{resource}"
+    # The beginning stays readable; the digest keeps two long names apart.
     if len(name) > _MAX_STORAGE:
         digest = hashlib.sha256(name.encode()).hexdigest()
         name = f"{name[: _MAX_STORAGE - 65]}~{digest}"
@@ -36,6 +37,7 @@ def storage_name(group: str, resource: str, identity: str = "") -> bytes:
 def object_key(storage: bytes, cluster: str, namespace: str, name: str) -> bytes:
     """Return the key of one object; ValueError if it cannot be a key."""
     key = storage + f"\0{cluster}\0{namespace}\0{name}".encode()
+    # Danger: a NUL in a name would make it the key of an object somewhere else.
     if len(key) > MAX_KEY or key.count(0) != 3:
         raise ValueError("name is too long or holds a NUL")
     return key

@@ -51,25 +51,24 @@ _MAX_KEY = 511
 
 def refuse_odd(writes: Sequence[Write]) -> None:
     """Raise StoreError for what no store writes: an object twice, a key that cannot be one."""
-    puts = [write.key for write in writes if write.__class__ in (Put, Discard)]
-    if len(puts) > len(set(puts)) or (
-        len(puts) > 1 and any(isinstance(write, Discard) for write in writes)
-    ):
+    written = [write.key for write in writes if isinstance(write, Put | Discard)]
+    discards = any(isinstance(write, Discard) for write in writes)
+    if len(written) > len(set(written)) or (discards and len(written) > 1):
         raise StoreError("cannot write: an object is written twice")
-    sizes = list(map(len, [write.key for write in writes]))
-    long = max(sizes, default=0) > _MAX_KEY - 9
-    if 0 in sizes or (long and any(map(_is_too_long, writes))):
-        raise StoreError("cannot write: the key is empty or too long")
+    for write in writes:
+        if not write.key or _is_too_long(write):
+            raise StoreError("cannot write: the key is empty or too long")
 
 
 def _is_too_long(write: Write) -> bool:
     """Tell whether a write would leave an entry behind whose key cannot be one."""
     if isinstance(write, Put):
         return write.value is not None and len(write.key) > _MAX_KEY - 9
-    makes = isinstance(write, Count | PutRevision) or (
-        isinstance(write, Index) and bool(write.value)
-    )
-    return makes and len(write.key) > _MAX_KEY
+    if len(write.key) <= _MAX_KEY:
+        return False
+    if isinstance(write, Index):
+        return bool(write.value)
+    return isinstance(write, Count | PutRevision)
 
 
 class MemoryStore:
@@ -164,7 +163,8 @@ class MemoryStore:
         self, prefix: bytes, after: bytes = b"", limit: int = 0
     ) -> Sequence[tuple[bytes, bytes]]:
         """Return a range of the index."""
-        entries = sorted(p for p in self._index.items() if p[0].startswith(prefix) and p[0] > after)
+        keys = sorted(key for key in self._index if key.startswith(prefix) and key > after)
+        entries = [(key, self._index[key]) for key in keys]
         return entries[:limit] if limit else entries
 
     def changes(self, after: int, limit: int = 0, prefix: bytes = b"", budget: int = 0) -> Changes:
@@ -177,11 +177,9 @@ class MemoryStore:
         for change in events:
             if change.revision > upto:
                 break
-            if (
-                budget
-                and sum(map(event_size, matching)) >= budget
-                and matching[-1].revision != change[0]
-            ):
+            size = sum(map(event_size, matching))
+            # A commit is never cut in two: its events have one revision.
+            if budget and size >= budget and matching[-1].revision != change.revision:
                 return Changes(matching[-1].revision, matching)
             if change.key.startswith(prefix):
                 matching.append(change)

@@ -1,4 +1,4 @@
-"""Room on the disk: claimed before it is needed, so that a full disk is no surprise.
+"""Disk space, claimed before it is needed, so that a full disk is noticed ahead of a write.
 
 The blocks behind the end of the data file are claimed ahead of what is written (fallocate(2) with
 FALLOC_FL_KEEP_SIZE). While that works no commit can meet a full disk. When it does not work any
@@ -18,9 +18,13 @@ from pathlib import Path
 
 from kcpfast._core import tree
 
+# Bytes: claimed at least ahead of what is used, claimed beyond that at a time, kept for deletions.
 AHEAD, STEP, RESERVE = 8 << 20, 4 << 20, 4 << 20
+# While the disk is short, blocks are claimed again no more often than this.
 _AGAIN_SECONDS = 1.0
+# An input/output error with less space than this is taken for a full disk.
 _LEAST = 64 << 10
+# What fallocate(2) returns where the file system cannot claim blocks.
 _UNABLE = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -43,7 +47,10 @@ class Space:
         self.look()
 
     def look(self) -> None:
-        """See to it that there is room for the next writes, or find out that there is none."""
+        """Claim space for the next writes; set `short` and `full` if that fails.
+
+        Called before each transaction: it returns at once while enough is claimed.
+        """
         used = self._used()
         if used + AHEAD <= self._end and not self.short:
             return
@@ -57,7 +64,7 @@ class Space:
             self._measure(used)
 
     def _claim(self, used: int) -> None:
-        """Claim blocks behind what is used; `_end` becomes where they end."""
+        """Claim blocks behind the bytes that are used, and set `_end` to where they end."""
         target = used + AHEAD + STEP
         code = tree.claim(self._handle, used, target - used) if self._claims else errno.EOPNOTSUPP
         if code in _UNABLE:

@@ -1,9 +1,9 @@
 """The one owner of write transactions: a thread with a queue of everything that writes.
 
-Commits, forgetting, probes and whatever else writes wait in one queue; the map grows inside it.
-Nothing else may begin a write transaction. The thread ends only when it is told to stop: if it
-cannot go on (the disk returns errors, LMDB says that the environment is broken) it fails what
-waits and whatever comes later, each with the reason, and tells who wants to know.
+Commits, compaction and probes wait in one queue, and the map grows between them. Nothing else may
+begin a write transaction. The thread ends only when it is stopped. If it cannot go on (the disk
+returns errors, LMDB says that the environment is broken), what waits and whatever comes later fails
+with the reason, and the callbacks of `when_failed` are called.
 
 Law: the queue is worked through on the writer's thread, results are delivered on the event loop.
 """
@@ -47,9 +47,10 @@ from kcpfast.store.space import Space
 from kcpfast.telemetry.metrics import COMMIT_SECONDS, COMMITS_TOGETHER, DISK_SECONDS
 
 LOG = logging.getLogger("kcpfast.store")
+# Commits that share a transaction at most: an error about one makes all be written one by one.
 _BATCH = 512
 _NOTHING = Batch((), ())
-# What each write does, and where in it its value stands and its number (0 = it has none).
+# For each type of write: its kind, and the index of its value and of its number (0 = none).
 LAYOUT: dict[type, tuple[int, int, int]] = {
     Put: (kernel.PUT, 1, 2),
     Discard: (kernel.DISCARD, 0, 0),
@@ -63,8 +64,8 @@ LAYOUT: dict[type, tuple[int, int, int]] = {
     PutRevision: (kernel.PUT_REVISION, 1, 0),
     ForgetRevision: (kernel.FORGET_REVISION, 0, 1),
 }
-# Errors of one commit: it is too large, or its keys are; the system is out of memory. Any other
-# error of a transaction is about the file or the disk, and nobody knows what it has become.
+# Errors of one commit: it or its keys are too large, or memory is out. After any other error of a
+# transaction the state of the file or the disk is unknown, and no more is written.
 _OF_ONE = (kernel.TOO_LARGE, kernel.BAD_SIZE, kernel.NO_MEMORY)
 
 # What is raised before a transaction begins: about what was asked for, or memory.
@@ -74,7 +75,7 @@ _Result = TypeVar("_Result")
 
 
 class Commit(NamedTuple):
-    """Writes that wait to be made."""
+    """A commit in the queue, and the future of its revision."""
 
     writes: Sequence[Write]
     loop: asyncio.AbstractEventLoop
@@ -82,7 +83,7 @@ class Commit(NamedTuple):
 
 
 class _WriterJob(NamedTuple):
-    """Other work that writes; it returns what its future shall be."""
+    """Other work that writes, and the future of what it returns."""
 
     run: Callable[[], object]
     loop: asyncio.AbstractEventLoop
@@ -90,7 +91,7 @@ class _WriterJob(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a commit: its revision or its error, and what subscribers are to be told."""
+    """The result of a commit, its revision or its error, and the batch for subscribers."""
 
     future: asyncio.Future[int]
     result: int | Exception
@@ -98,7 +99,7 @@ class Outcome(NamedTuple):
 
 
 class StoreWriter:
-    """The thread that writes, and how to ask it."""
+    """The thread that writes, and the functions by which other threads give it work."""
 
     def __init__(
         self,
@@ -137,7 +138,7 @@ class StoreWriter:
             del future  # it knows its error, which knows this frame: they would keep each other
 
     async def do(self, work: Callable[[kernel.Writer], _Result]) -> _Result:
-        """Have other work done by the thread, which gets the kernel; return what it returns."""
+        """Run other work on the thread, with the kernel; return what it returns."""
         if self._closed:
             raise StoreError("the store is closed")
         loop = asyncio.get_running_loop()
@@ -153,7 +154,7 @@ class StoreWriter:
         return StoreState(self._failed, self._space.short, self._space.full)
 
     def when_failed(self, tell: Callable[[str], None]) -> None:
-        """Have `tell` called on this event loop with the reason, should the thread give up."""
+        """Call `tell` on this event loop with the reason if the thread gives up."""
         self._to_tell.append((asyncio.get_running_loop(), tell))
 
     def stop(self) -> None:
@@ -170,7 +171,10 @@ class StoreWriter:
             continue
 
     def _go_on(self) -> bool:
-        """Do what is next; False at the end. Nothing of it is held while the thread waits."""
+        """Do the next work; False when the thread is to stop.
+
+        A function of its own: its locals, whole batches, are not held while the thread waits.
+        """
         first = self._queue.get()
         if first is None:
             return False
@@ -219,7 +223,7 @@ class StoreWriter:
                 if _code(error) == kernel.MAP_FULL and self._grown():
                     continue
                 splits = self._space.is_out(_code(error)) or _is_of_one(error)
-                if splits and len(batch) > 1:  # one cannot be written: the others can
+                if splits and len(batch) > 1:  # some cannot be written, the others can
                     return [outcome for commit in batch for outcome in self.outcomes([commit])]
                 failure = self._meaning(error)
                 return [Outcome(commit.future, failure, _NOTHING) for commit in batch]
@@ -242,7 +246,7 @@ class StoreWriter:
         return True
 
     def _meaning(self, error: Exception) -> StoreError:
-        """Return what an error is to who waits; the end of all writing unless it is known."""
+        """Return the error for the callers that wait; an unknown one ends all writing."""
         if isinstance(error, StoreError):
             return error
         failure: StoreError
@@ -265,11 +269,11 @@ class StoreWriter:
             _on(loop, tell, self._failed)
 
     def _told(self, commit: Commit, result: kernel._Result) -> Outcome:
-        """Return what became of a commit; nobody waits for ever, whatever is wrong with it."""
+        """Return the outcome of a commit; whatever raises in it, its future gets a result."""
         try:
             return self._outcome(commit, result)
         except Exception as error:
-            # It is on the disk, and cannot be told: what subscribers know is true no more.
+            # It is on the disk, but subscribers cannot be given it: their state is wrong now.
             self._fail(error)
             return Outcome(commit.future, StoreFailed(self._failed), _NOTHING)
 
