@@ -51,10 +51,10 @@ class Writer:
 
         ValueError if a commit writes an object twice, or a number does not fit into 8 bytes.
 
-        A result is (revision, failed, found, events, put): `failed` is the write whose
-        expectation did not hold (-1: none), which then found `found`, or which is DAMAGED, or for
-        which the disk is too FULL; events are (write, the value it replaced); `put` the writes
-        that put a revision.
+        A result is (revision, failed, actual, events, put): `failed` is the write whose
+        expectation did not hold (-1: none), and `actual` what was there instead: a revision or a
+        number, DAMAGED, or FULL if the disk has no room for it; events are (write, the value that
+        it replaced); `put` are the writes that put a revision.
         """
 
     def put(

@@ -31,7 +31,7 @@ REASON_CODES = {
 }
 
 
-# More than this of one answer nobody reads: a body of megabytes may be wrong in each of its bytes.
+# Bounds of an answer, in causes and characters: a body of megabytes may be wrong in every byte.
 MAX_CAUSES = 1000
 MAX_TEXT = 512 * 1024
 
@@ -77,7 +77,7 @@ class ApiError(Exception):
         self.code = code or REASON_CODES[reason]
         self.headers = list(headers)
         self.continue_ = ""
-        # Some of kcp's answers are the text alone.
+        # kcp answers some requests with the message as plain text, without a Status.
         self.plain = False
 
     def status(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class ApiError(Exception):
 
 
 def readable(causes: Sequence[Cause]) -> list[Cause]:
-    """Return as many of the causes as are told, the first whatever its length."""
+    """Return the causes that fit into an answer; the first one always does."""
     kept: list[Cause] = []
     size = 0
     for cause in causes[:MAX_CAUSES]:
@@ -144,7 +144,7 @@ def already_exists(resource: str, group: str, name: str) -> ApiError:
 
 
 def conflict(resource: str, group: str, name: str, detail: str) -> ApiError:
-    """409 for a write against an outdated state; `why` completes the sentence."""
+    """409 for a write against an outdated state; `detail` completes the sentence."""
     message = f'Operation cannot be fulfilled on {qualified(resource, group)} "{name}": {detail}'
     return ApiError("Conflict", message, details=_named(resource, group, name))
 
@@ -155,7 +155,7 @@ MODIFIED = (
 
 
 def forbidden(resource: str, group: str, name: str, detail: str) -> ApiError:
-    """403 by admission or authorization; `why` completes the sentence."""
+    """403 by admission or authorization; `detail` completes the sentence."""
     if not resource:
         return ApiError("Forbidden", f"forbidden: {detail}", details={})
     subject = qualified(resource, group) + (f' "{name}"' if name else "")
@@ -171,13 +171,7 @@ def invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> ApiErr
     message = f'{qualified(kind, group)} "{name}" is invalid'
     if texts:
         message += f": {listed}"
-    details = {"name": name, "group": group, "kind": kind}
-    return ApiError(
-        "Invalid",
-        message,
-        details={key: value for key, value in details.items() if value},
-        causes=causes,
-    )
+    return ApiError("Invalid", message, details=_named(kind, group, name), causes=causes)
 
 
 def bad_request(message: str) -> ApiError:
@@ -188,11 +182,9 @@ def bad_request(message: str) -> ApiError:
 def method_not_allowed(verb: str = "") -> ApiError:
     """405: the resource exists but not this verb of it."""
     text = "the server does not allow this method on the requested resource"
-    return (
-        ApiError("MethodNotAllowed", text, details={})
-        if not verb
-        else ApiError("MethodNotAllowed", f"{verb} is not supported on this resource", details={})
-    )
+    if verb:
+        text = f"{verb} is not supported on this resource"
+    return ApiError("MethodNotAllowed", text, details={})
 
 
 def unauthorized() -> ApiError:
@@ -267,7 +259,7 @@ def field_required(field: str, detail: str = "") -> Cause:
     return Cause("FieldValueRequired", message, field)
 
 
-# In the place of a value: the error shows none.
+# Stands for a value that the message must not show.
 OMITTED = object()
 
 

@@ -1,13 +1,13 @@
-"""What open watches are allowed by: rights that are withdrawn end them.
+"""The rights of open watches: a right that is withdrawn ends its watches.
 
-A kube-apiserver asks once, when a watch begins. Here tenants that do not trust each other share a
-server: what was read to allow a watch is known, and once it has changed the request is asked about
-again. Watches of the same user at the same place have one right.
+kube-apiserver authorizes a watch once, when it begins. Here tenants that do not trust each other
+share a server: the keys that were read to authorize a watch are kept, and once one of them changes
+the request is authorized again. Watches of the same user on the same resource share one right.
 
-Nobody looks while nothing is committed. After a commit all rights are gone through, a part at a
-time, then there is a pause: so that takes two hundredths of the time at most. Those of which
-something has changed are asked about in turns, for no more than half of the time, and those of each
-user in turn: who has many that change all the time delays his own. A right that was withdrawn ends
+Nothing runs while nothing is committed. After a commit all rights are checked, some at a time, and
+then there is a pause of 50 times what that took: it takes 2 % of the time at most. Rights that may
+have changed are authorized again for at most half of the time, one of each user in turn: a user
+whose many rights change all the time delays only his own. A right that was withdrawn ends
 its watches within two seconds, usually within some milliseconds.
 """
 
@@ -28,24 +28,25 @@ LOG = logging.getLogger("kcpfast.watch")
 T = TypeVar("T", bound=Hashable)
 
 _TURN_SECONDS = 0.005
-_PAUSE = 50.0  # times what it took to go through all
+# Multiple of the time that checking all rights took.
+_PAUSE = 50.0
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 1.0
 _BROKEN = msgspec.json.encode(internal("the watch cannot be authorized").status())
 
 
 class Basis(Protocol):
-    """What something was made of; once it does not hold it never holds again."""
+    """What an answer was derived from; once it does not hold, it never holds again."""
 
     def holds(self) -> bool:
         """Tell whether nothing of it has changed."""
 
 
 class Right(Generic[T]):
-    """What watches of one user at one place are allowed by.
+    """The permission that watches of one user on one resource rest on.
 
-    `key` is equal for what is asked about in the same words. `owner` is whose turn it takes to ask
-    again, which it `waits` for. `basis` holds until something changes
-    that was read for the answer; `renew` asks again and returns the new one, or raises ApiError.
+    `key` is equal for requests that are authorized alike. `basis` holds until a key changes that
+    was read for the answer; `renew` authorizes again and returns the new basis, or raises ApiError.
+    That is done in the turn of `owner`; `waits` says that it is due.
     """
 
     __slots__ = ("basis", "key", "owner", "renew", "waits", "watches")
@@ -63,18 +64,18 @@ class Rights(Generic[T]):
     """The rights of all open watches, those that are being fed among them."""
 
     def __init__(self, end: Callable[[T, bytes], None]) -> None:
-        """Begin without any; `end` ends a watch and tells it a Status."""
+        """Begin without rights; `end` ends a watch with a Status as its last event."""
         self._end = end
         self._rights: dict[Hashable, Right[T]] = {}
-        # Those that are still to be looked at, and those that are to be asked about, by owner.
+        # Rights still to be checked, and those that are to be authorized again, by owner.
         self._unseen: deque[Right[T]] = deque()
         self._changed: dict[Hashable, deque[Right[T]]] = {}
-        # Whether all are or will be gone through, and whether something was committed since.
+        # Whether a check of all rights runs or is due, and whether a commit came since it began.
         self._planned = self._committed = False
         self._spent = self._resume = 0.0
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of rights."""
         return len(self._rights)
 
     def enter(self, right: Right[T], watch: T) -> Right[T]:
@@ -83,7 +84,7 @@ class Rights(Generic[T]):
         if not shared.basis.holds():
             shared.basis = right.basis
         shared.watches[watch] = None
-        if not shared.basis.holds():  # something was committed since it was asked
+        if not shared.basis.holds():  # a commit came after it was authorized
             self.on_commit()
         return shared
 
@@ -94,11 +95,11 @@ class Rights(Generic[T]):
             del self._rights[right.key]
 
     def busy(self) -> bool:
-        """Tell whether it is not known of all of them that they hold."""
+        """Tell whether some rights are still to be checked or authorized again."""
         return self._planned or bool(self._changed)
 
     def on_commit(self) -> None:
-        """Have the rights gone through: soon, or once the pause is over."""
+        """Have all rights checked: soon, or when the pause is over."""
         self._committed = True
         if not self._planned and self._rights:
             self._plan()
@@ -117,7 +118,7 @@ class Rights(Generic[T]):
         self._look()
 
     def _look(self) -> None:
-        """Look at rights until this turn is over."""
+        """Check rights until this turn is over."""
         self._spent += _in_turn(self._unseen, self._look_at_next)
         if self._unseen:
             asyncio.get_running_loop().call_soon(self._look)
@@ -138,13 +139,13 @@ class Rights(Generic[T]):
         self._changed.setdefault(right.owner, deque()).append(right)
 
     def _ask(self) -> None:
-        """Ask about rights that have changed until this turn is over."""
+        """Authorize rights that may have changed again, until this turn is over."""
         spent = _in_turn(self._changed, self._ask_about_next)
         if self._changed:
             asyncio.get_running_loop().call_later(spent, self._ask)
 
     def _ask_about_next(self) -> None:
-        """Ask about a right of the owner whose turn it is; end its watches if refused."""
+        """Authorize a right of the owner whose turn it is again; end its watches if refused."""
         owner = next(iter(self._changed))
         rest = self._changed.pop(owner)
         right = rest.popleft()

@@ -1,11 +1,10 @@
-"""The one place that decides what runs on the event loop and what beside it, and how.
+"""Decides what runs on the event loop and what on the one thread beside it.
 
-The loop serves everybody, so no step on it may take more than some milliseconds. What a step costs
-is known before it begins, by the bytes it goes over: up to SMALL it is called at once, and pays for
-no more than the question; above, it is a job of one thread beside the loop. One thread, because
+The loop serves everybody, so no step on it may take more than some milliseconds. The cost of a step
+is estimated before it begins, by the bytes that it reads: up to SMALL it is called at once, at the
+price of a comparison; above, it is a job of one thread beside the loop. One thread, because
 the interpreter runs one at a time anyway, and because then one large object is worked on at a time.
-Whoever asks takes turns with all others who do: a client with a thousand jobs waits for them
-alone.
+Users take turns: a client with a thousand jobs delays only itself.
 
 A job is pure: what it is given nobody else changes meanwhile, and it does not touch the store,
 whose reads belong to the loop's thread (`on_loop` asks it). It is one or many steps of Python, or
@@ -29,7 +28,7 @@ from typing import Any, ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# The dearest step takes some microseconds for a byte: this is a few milliseconds of the loop.
+# Bytes: the most expensive step goes over so many in a few milliseconds.
 SMALL = 16 * 1024
 # One of many things that are gone over in a turn, each of them small, is no more than this.
 LARGE = 64 * 1024
