@@ -7,7 +7,7 @@ import time
 from kcpfast._core.routing import Route
 from kcpfast.api.context import Call, PageRequest
 from kcpfast.api.steps.stages import Authenticated, Received, user_of, verb_of
-from kcpfast.meta.user import MASTERS
+from kcpfast.meta.user import MASTERS, MONITORING, User
 from kcpfast.telemetry.inspection import RequestRecord
 from kcpfast.transport.messages import Request, Response, Stream
 
@@ -45,8 +45,16 @@ def record_of(
         user_agent=request.header(b"user-agent"),
         status=answer.status if isinstance(answer, Response) else 200,
         trace=request.header(b"traceparent"),
-        trusted=user is not None and MASTERS in user.groups,
+        trusted=user is not None and may_continue_trace(user),
     )
+
+
+def may_continue_trace(user: User) -> bool:
+    """Tell whether a user decides which trace a request belongs to, and so whether it is sampled.
+
+    See notSystemPrivilegedGroup in k8s.io/apiserver/pkg/endpoints/filters/traces.go.
+    """
+    return MASTERS in user.groups or MONITORING in user.groups
 
 
 def _template(route: Route) -> str:
