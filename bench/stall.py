@@ -33,6 +33,7 @@ NASTY, NICE = "nasty", "nice"
 _TOKENS = "nasty,nasty,1\nnice,nice,2\nholder,holder,3\n"
 _PAUSE = 0.002
 _PATIENCE = 120.0
+_TOGETHER_SECONDS = 300.0
 http.client._MAXHEADERS = 1000  # type: ignore[attr-defined]
 
 
@@ -277,7 +278,7 @@ def prepare(to: Target) -> None:
 def run(
     place: Place, only: str, subject: str = "", *, quiet: bool = False
 ) -> list[tuple[str, Wait]]:
-    """Send the catalogue; return each row's longest wait, and that of all at once."""
+    """Send the catalogue row by row; return each row's longest wait."""
     prober, attacker = Prober(place), Attacker(place)
     rows = []
     attacker.one_by_one(nasty.setup())
@@ -298,18 +299,34 @@ def run(
                 f"{taken:7.2f} s  {_codes(made)}{_codes(codes)}",
                 flush=True,
             )
-    if len(listed) > 1:
-        prober.longest()
-        threads = [threading.Thread(target=attacker.send, args=(row,)) for row in listed]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        rows.append(("all at once", prober.longest()))
-        if not quiet:
-            print(line(*rows[-1], TOGETHER))
     prober.stop()
     return rows
+
+
+def run_together(place: Place, only: str, subject: str = "") -> Wait:
+    """Send the catalogue at once, a connection or more for each row; return the longest wait."""
+    prober, attacker = Prober(place), Attacker(place)
+    attacker.one_by_one(nasty.setup())
+    listed = [row for row in nasty.catalogue(subject) if only in row.name]
+    for row in listed:
+        attacker.one_by_one(row.before())
+    running = {
+        row.name: threading.Thread(target=attacker.send, args=(row,), daemon=True) for row in listed
+    }
+    prober.longest()
+    begun = time.perf_counter()
+    for thread in running.values():
+        thread.start()
+    for thread in running.values():
+        thread.join(max(begun + _TOGETHER_SECONDS - time.perf_counter(), 0))
+    wait = prober.longest()
+    left = [name for name, thread in running.items() if thread.is_alive()]
+    taken = time.perf_counter() - begun
+    print(line("all at once", wait, TOGETHER), f"{taken:7.2f} s  {len(listed)} rows", flush=True)
+    if left:
+        print(f"not answered to the end: {', '.join(left)}")
+    prober.stop()
+    return wait
 
 
 def _most(row: Nasty) -> float:
@@ -333,17 +350,21 @@ def main() -> None:
     parser.add_argument("--command", default=PROGRAM, help="what starts a server: dist/kcpfast")
     parser.add_argument("--only", default="", help="rows with this in their names")
     parser.add_argument("--subject", default="", help="rows of this module of bench/nasty")
+    parser.add_argument("--together", action="store_true", help="all at once, not one by one")
     parser.add_argument("--probe", nargs=4, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.probe:
         host, port, ca, pid = asked.probe
         probe(Place(host, int(port), ca, int(pid)))
         return
-    measure(asked.command, asked.only, asked.subject)
+    measure(asked.command, asked.only, asked.subject, together=asked.together)
 
 
-def measure(command: str, only: str = "", subject: str = "") -> None:
-    """Start a server, send the catalogue or a part of it, print the table."""
+def measure(command: str, only: str = "", subject: str = "", *, together: bool = False) -> None:
+    """Start a server, send the catalogue or a part of it, print the table.
+
+    `together` leaves out to send them one by one.
+    """
     with tempfile.TemporaryDirectory() as folder:
         tokens = Path(folder) / "tokens"
         tokens.write_text(_TOKENS)
@@ -353,7 +374,11 @@ def measure(command: str, only: str = "", subject: str = "") -> None:
             with target(server.kubeconfig, "base") as to:
                 prepare(to)
                 print("      wait   server worked")
-                run(Place(to.host, to.port, str(to.ca), server.process.pid), only, subject)
+                place = Place(to.host, to.port, str(to.ca), server.process.pid)
+                if not together:
+                    run(place, only, subject)
+                if not only or together:
+                    run_together(place, only, subject)
         finally:
             server.stop()
 

@@ -44,7 +44,7 @@ from kcpfast.store.contract import (
     Write,
 )
 from kcpfast.store.space import Space
-from kcpfast.telemetry.metrics import COMMIT_SECONDS, COMMITS_TOGETHER, DISK_SECONDS
+from kcpfast.telemetry.metrics import COMMIT_SECONDS, COMMITS_TOGETHER, DISK_SECONDS, FAULTS
 
 LOG = logging.getLogger("kcpfast.store")
 # Commits that share a transaction at most: an error about one makes all be written one by one.
@@ -204,7 +204,13 @@ class StoreWriter:
 
     def _write(self, batch: list[Commit]) -> None:
         """Write a batch and have its outcomes delivered, on the loop of who waits for them."""
-        outcomes = self.outcomes(batch)
+        try:
+            outcomes = self.outcomes(batch)
+        except Exception as error:
+            # A fault of this module: nobody knows what is on the disk. Nobody may wait for ever.
+            self._fail(error)
+            failure = StoreFailed(self._failed)
+            outcomes = [Outcome(commit.future, failure, _NOTHING) for commit in batch]
         if all(commit.loop is batch[0].loop for commit in batch):
             _on(batch[0].loop, self._deliver, outcomes)
             return
@@ -227,10 +233,18 @@ class StoreWriter:
                     return [outcome for commit in batch for outcome in self.outcomes([commit])]
                 failure = self._meaning(error)
                 return [Outcome(commit.future, failure, _NOTHING) for commit in batch]
-            COMMIT_SECONDS.observe(time.perf_counter() - begun)
-            DISK_SECONDS.observe(self._kernel.disk_seconds)
-            COMMITS_TOGETHER.observe(len(batch))
+            self._measure(time.perf_counter() - begun, len(batch))
             return [self._told(*pair) for pair in zip(batch, results, strict=True)]
+
+    def _measure(self, seconds: float, commits: int) -> None:
+        """Observe a transaction that is on the disk: no fault here may keep that from who waits."""
+        try:
+            COMMIT_SECONDS.observe(seconds)
+            DISK_SECONDS.observe(self._kernel.disk_seconds)
+            COMMITS_TOGETHER.observe(commits)
+        except Exception:
+            FAULTS.add("commit-metrics")
+            LOG.exception("a transaction that is not counted")
 
     def _look(self) -> None:
         if self._failed:

@@ -28,6 +28,7 @@ from kcpfast.store.contract import (
 from kcpfast.store.lmdb import LmdbStore
 from kcpfast.store.writer import Commit
 from kcpfast.telemetry.exposition import exposition
+from kcpfast.telemetry.metrics import COMMIT_SECONDS
 
 
 @pytest.fixture
@@ -100,6 +101,24 @@ async def test_what_was_written_and_cannot_be_told_is_the_end(disk: LmdbStore) -
     assert {type(each) for each in done} == {StoreFailed}
     assert disk.state().failed
     assert disk.index_get(b"n") in [number_bytes(each) for each in (1, 2, 3)]
+
+
+async def test_a_commit_that_cannot_be_counted_is_answered(
+    disk: LmdbStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(COMMIT_SECONDS, "observe", lambda _: 1 / 0)
+    assert [await disk.commit([Put(key, b"x")]) for key in (b"a", b"b")] == [1, 2]
+    assert not disk.state().failed
+
+
+async def test_a_fault_of_the_writer_is_the_end_and_no_silence(
+    disk: LmdbStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk._writer, "outcomes", lambda _: 1 / 0)
+    for _ in range(2):
+        with pytest.raises(StoreFailed, match="ZeroDivisionError"):
+            await asyncio.wait_for(disk.commit([Put(b"a", b"x")]), 10)
+    assert "ZeroDivisionError" in disk.state().failed
 
 
 async def test_no_room_is_no_end(disk: LmdbStore) -> None:
