@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,13 +13,13 @@ from kcpfast.api.body import check_type, drop_status, media_type, parse_json, pa
 from kcpfast.api.context import Api, Call
 from kcpfast.api.fields import reset_fields, writer
 from kcpfast.api.options import WriteOptions, write_options
-from kcpfast.api.verbs.create import check_open
 from kcpfast.api.verbs.pipeline import change_object, create_object
-from kcpfast.api.verbs.update import check_version
+from kcpfast.api.verbs.update import check_version, create_or_change
 from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import (
     ApiError,
     bad_request,
+    conflict,
     field_forbidden,
     field_invalid,
     field_required,
@@ -152,21 +153,16 @@ def _check_kept(resource: Resource, new: Object, old: Object) -> None:
 
 
 async def _apply(api: Api, call: Call, options: WriteOptions, shape: answer.Shape) -> Response:
-    target = call.target
-    for _ in range(2):
-        if call.route.subresource or api.objects.record(target) is not None:
-            saved = await _apply_to_existing(api, call, options)
-            return await answer.saved(api, call, shape, saved, 200)
-        call.check_may("create")
-        check_open(call)
-        try:
-            saved = await _apply_to_nothing(api, call, options)
-        except ApiError as error:
-            if error.reason != "AlreadyExists":
-                raise
-        else:
-            return await answer.saved(api, call, shape, saved, 201)
-    raise bad_request("the object comes and goes")
+    if call.route.subresource:
+        saved = await _apply_to_existing(api, call, options)
+        return await answer.saved(api, call, shape, saved, 200)
+    saved, code = await create_or_change(
+        api,
+        call,
+        partial(_apply_to_nothing, api, call, options),
+        partial(_apply_to_existing, api, call, options),
+    )
+    return await answer.saved(api, call, shape, saved, code)
 
 
 def _configuration(call: Call) -> Any:
@@ -223,6 +219,18 @@ async def _apply_to_nothing(api: Api, call: Call, options: WriteOptions) -> Save
         drop_status(resource, applied.object)
         unknown = conform(resource, applied.object)
         _report(call, options, [f'unknown field "{path}"' for path in unknown])
+        _check_no_uid(call, applied.object)
         return applied.object
 
     return await create_object(api, call, options, call.target, decode, applied=True)
+
+
+def _check_no_uid(call: Call, obj: Object) -> None:
+    """Check that an object which is not there is not meant to be a certain one: it is gone."""
+    uid = obj["metadata"].get("uid")
+    if uid:
+        message = (
+            f"uid mismatch: the provided object specified uid {uid}, and no existing object was "
+            f"found"
+        )
+        raise conflict(call.resource.plural, call.resource.group, call.route.name, message)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
+
 from kcpfast.api import answer
 from kcpfast.api.body import read_object
 from kcpfast.api.context import Api, Call
-from kcpfast.api.options import write_options
-from kcpfast.api.verbs.pipeline import change_object
-from kcpfast.meta.errors import MODIFIED, bad_request, conflict, field_invalid, invalid
+from kcpfast.api.options import WriteOptions, write_options
+from kcpfast.api.verbs.create import check_open
+from kcpfast.api.verbs.pipeline import change_object, create_object
+from kcpfast.meta.errors import MODIFIED, ApiError, bad_request, conflict, field_invalid, invalid
 from kcpfast.meta.texts import unsigned
+from kcpfast.registry.objects import Saved
+from kcpfast.registry.strategies import strategy
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.transport.messages import Response
 
@@ -16,11 +22,62 @@ from kcpfast.transport.messages import Response
 async def update(api: Api, call: Call) -> Response:
     """Replace an object by the one in the body, and answer 200 with it.
 
-    409 if the body carries a resourceVersion or uid that is not the stored one.
+    409 if the body carries a resourceVersion or uid that is not the stored one. Of some kinds an
+    object that is not there is created, and the answer is 201.
     """
     resource = call.resource
     shape = answer.shape(call, resource)
     options = write_options(call, "UpdateOptions")
+    if strategy(resource).created_by_update and not call.route.subresource:
+        saved, code = await create_or_change(
+            api, call, partial(_create, api, call, options), partial(_replace, api, call, options)
+        )
+        return await answer.saved(api, call, shape, saved, code)
+    saved = await _replace(api, call, options)
+    return await answer.saved(api, call, shape, saved, 200)
+
+
+async def create_or_change(
+    api: Api,
+    call: Call,
+    create: Callable[[], Awaitable[Saved]],
+    change: Callable[[], Awaitable[Saved]],
+) -> tuple[Saved, int]:
+    """Change the object that a call is about, or create it; return it with the status code.
+
+    Forbidden if the user may not create it. BadRequest if others create and delete it meanwhile.
+    """
+    for _ in range(2):
+        if api.objects.record(call.target) is not None:
+            return await change(), 200
+        call.check_may("create")
+        check_open(call)
+        try:
+            return await create(), 201
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+    raise bad_request("the object comes and goes")
+
+
+def _create(api: Api, call: Call, options: WriteOptions) -> Awaitable[Saved]:
+    resource = call.resource
+
+    def decode() -> Object:
+        obj = read_object(call, resource, options.validation, True)
+        _check_names(call, obj)
+        uid = obj["metadata"].get("uid")
+        if uid:  # kube-apiserver takes it for a precondition (registry/rest/update.go)
+            message = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
+            raise conflict(resource.plural, resource.group, call.route.name, message)
+        obj["metadata"].pop("resourceVersion", None)
+        return obj
+
+    return create_object(api, call, options, call.target, decode)
+
+
+def _replace(api: Api, call: Call, options: WriteOptions) -> Awaitable[Saved]:
+    resource = call.resource
 
     def replace(old: Object) -> Object:
         obj = read_object(call, resource, options.validation)
@@ -29,8 +86,7 @@ async def update(api: Api, call: Call) -> Response:
         check_version(resource, obj, old)
         return obj
 
-    saved = await change_object(api, call, options, replace)
-    return await answer.saved(api, call, shape, saved, 200)
+    return change_object(api, call, options, replace)
 
 
 def _check_names(call: Call, obj: Object) -> None:

@@ -35,6 +35,7 @@ class Strategy(NamedTuple):
     `prepare_status` is called for the status subresource, after all but status was put back;
     `prepare_delete` once the deletion has begun. `warn` returns what the client is told of a new
     object, or of a changed one and what it was. `owns` False: a deletion has no propagation policy.
+    `created_by_update` is upstream's AllowCreateOnUpdate: a PUT creates what is not there.
     """
 
     prepare_create: Callable[[Object], None] = _nothing
@@ -45,6 +46,7 @@ class Strategy(NamedTuple):
     validate_update: Callable[[Object, Object], list[Cause]] = _valid_change
     warn: Callable[[Object, Object | None], list[str]] = _silent
     owns: bool = True
+    created_by_update: bool = False
 
 
 DEFAULT_STRATEGY = Strategy()

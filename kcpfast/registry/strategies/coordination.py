@@ -38,5 +38,6 @@ STRATEGIES = {
         prepare_update=lambda new, _old: _prepare(new),
         validate=_check,
         validate_update=lambda new, _old: _check(new),
+        created_by_update=True,
     )
 }

@@ -105,8 +105,12 @@ STRATEGIES = {
         validate=_check_old,
         validate_update=lambda new, _old: _check_old(new),
         owns=False,
+        created_by_update=True,
     ),
     ("events.k8s.io", "events"): Strategy(
-        validate=_check_new, validate_update=_check_change, owns=False
+        validate=_check_new,
+        validate_update=_check_change,
+        owns=False,
+        created_by_update=True,
     ),
 }

@@ -147,6 +147,7 @@ def _binding_strategy(*, namespaced: bool) -> Strategy:
         validate_update=lambda new, old: (
             _check_binding(new, namespaced=namespaced) + _role_ref_kept(new, old)
         ),
+        created_by_update=True,
     )
 
 
@@ -157,6 +158,7 @@ STRATEGIES = {
         prepare_update=lambda new, _old: _prepare_role(new),
         validate=_check_cluster_role,
         validate_update=lambda new, _old: _check_cluster_role(new),
+        created_by_update=True,
     ),
     (RBAC_GROUP, "rolebindings"): _binding_strategy(namespaced=True),
     (RBAC_GROUP, "roles"): Strategy(
@@ -164,5 +166,6 @@ STRATEGIES = {
         prepare_update=lambda new, _old: _prepare_role(new),
         validate=_check_role,
         validate_update=lambda new, _old: _check_role(new),
+        created_by_update=True,
     ),
 }
