@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from kcpfast.meta.errors import Cause, invalid
-from kcpfast.meta.objectmeta import check_meta, check_meta_update
+from kcpfast.meta.objectmeta import (
+    check_kube_finalizers,
+    check_meta,
+    check_meta_update,
+    finalizer_warnings,
+)
 from kcpfast.registry.strategies import strategy
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.schema.program import Program
@@ -27,12 +32,14 @@ _NOT_CHECKED = Cause(
 
 def check_new(resource: Resource, obj: Object) -> list[str]:
     """Raise Invalid for a new object that is not valid; return warnings for one that is."""
-    causes = check_meta(obj["metadata"], resource.name_rule, namespaced=resource.namespaced)
+    meta = obj["metadata"]
+    causes = check_meta(meta, resource.name_rule, namespaced=resource.namespaced)
+    causes += _check_finalizers(resource, meta)
     body_causes, warnings = _check_body(resource, obj, None)
     causes += body_causes
     causes += strategy(resource).validate(obj)
     _raise(resource, obj, causes)
-    return warnings + strategy(resource).warn(obj, None)
+    return warnings + _warn(resource, obj, None)
 
 
 def check_changed(resource: Resource, obj: Object, old: Object) -> list[str]:
@@ -41,11 +48,26 @@ def check_changed(resource: Resource, obj: Object, old: Object) -> list[str]:
     What was wrong already and has not been touched is let through (KEP-4008, ratcheting).
     """
     causes = check_meta_update(obj["metadata"], old["metadata"])
+    causes += _check_finalizers(resource, obj["metadata"])
     body_causes, warnings = _check_body(resource, obj, old)
     causes += body_causes
     causes += strategy(resource).validate_update(obj, old)
     _raise(resource, obj, causes)
-    return warnings + strategy(resource).warn(obj, old)
+    return warnings + _warn(resource, obj, old)
+
+
+def _check_finalizers(resource: Resource, meta: Object) -> list[Cause]:
+    """Check the finalizers of a kind that is stricter than custom resources are."""
+    finalizers = meta.get("finalizers")
+    if not finalizers or not resource.builtin or not strategy(resource).qualified_finalizers:
+        return []
+    return check_kube_finalizers(finalizers, "metadata.finalizers")
+
+
+def _warn(resource: Resource, obj: Object, old: Object | None) -> list[str]:
+    if resource.builtin:
+        return strategy(resource).warn(obj, old)
+    return finalizer_warnings(obj["metadata"], old["metadata"] if old is not None else None)
 
 
 def _check_body(

@@ -155,20 +155,54 @@ def _is_event(owner: Mapping[str, Any]) -> bool:
 
 
 def check_finalizers(finalizers: Any, field: str) -> list[Cause]:
-    """Check that finalizers are qualified names, and not those of two ways of deletion at once."""
+    """Check that finalizers are names, and not those of two ways of deletion at once."""
     causes = []
     for index, name in enumerate(finalizers):
         wrong = qualified_name(name)
         causes += [field_invalid(f"{field}[{index}]", name, text) for text in wrong]
-        if not wrong and "/" not in name and name not in STANDARD_FINALIZERS:
-            detail = "name is neither a standard finalizer name nor is it fully qualified"
-            causes.append(field_invalid(f"{field}[{index}]", name, detail))
         if len(causes) > MAX_CAUSES:  # the answer holds no more
             return causes
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         detail = "finalizer orphan and foregroundDeletion cannot be both set"
         causes.append(field_invalid(field, list(finalizers), detail))
     return causes
+
+
+def check_kube_finalizers(finalizers: Any, field: str) -> list[Cause]:
+    """Check that finalizers are well known or have a domain in front of a slash.
+
+    Which kinds are so strict: those that pkg/apis/core/validation's ValidateObjectMeta checks.
+    """
+    detail = "name is neither a standard finalizer name nor is it fully qualified"
+    causes = []
+    for index, name in enumerate(finalizers):
+        if _is_unqualified(name):
+            causes.append(field_invalid(f"{field}[{index}]", name, detail))
+        if len(causes) > MAX_CAUSES:  # the answer holds no more
+            break
+    return causes
+
+
+def finalizer_warnings(meta: Mapping[str, Any], old: Mapping[str, Any] | None) -> list[str]:
+    """Return what who adds unqualified finalizers to a custom resource is warned of.
+
+    Source: apiextensions-apiserver/pkg/registry/customresource/validator.go.
+    """
+    if not meta.get("finalizers"):
+        return []
+    warnings = []
+    for name in sorted(set(_added_finalizers(meta, old or {}))):
+        if _is_unqualified(name):
+            path = " including a path (/)" if "." in name else ""
+            warnings.append(
+                f'metadata.finalizers: "{name}": prefer a domain-qualified finalizer name{path} '
+                f"to avoid accidental conflicts with other finalizer writers"
+            )
+    return warnings
+
+
+def _is_unqualified(name: str) -> bool:
+    return "/" not in name and name not in STANDARD_FINALIZERS
 
 
 _PARTS: tuple[tuple[str, Callable[[Any, str], list[Cause]]], ...] = (

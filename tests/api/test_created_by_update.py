@@ -19,7 +19,7 @@ NEW_EVENT = {
     "reportingController": "a.b/c", "reportingInstance": "d", "regarding": {"namespace": "default"},
 }  # fmt: skip
 # As upstream's strategies say (AllowCreateOnUpdate).
-CREATED = {
+CREATED: dict[tuple[str, str], tuple[str, str, object]] = {
     ("coordination.k8s.io", "leases"): ("v1", "Lease", {}),
     ("", "events"): ("v1", "Event", EVENT),
     ("events.k8s.io", "events"): ("v1", "Event", NEW_EVENT),
@@ -28,7 +28,7 @@ CREATED = {
     (RBAC, "clusterroles"): ("v1", "ClusterRole", {}),
     (RBAC, "clusterrolebindings"): ("v1", "ClusterRoleBinding", {"roleRef": ROLE}),
 }
-NOT_CREATED = {
+NOT_CREATED: dict[tuple[str, str], tuple[str, str, object]] = {
     ("", "configmaps"): ("v1", "ConfigMap", {}),
     ("", "secrets"): ("v1", "Secret", {}),
     ("", "serviceaccounts"): ("v1", "ServiceAccount", {}),

@@ -38,7 +38,8 @@ NEW: list[tuple[dict[str, Any], list[str]]] = [
     ({"ownerReferences": [{**OWNER, "kind": "Event"}]}, ["ownerReferences Invalid"]),
     ({"ownerReferences": [{**OWNER, "controller": True}] * 2}, ["ownerReferences Invalid"]),
     ({"finalizers": ["orphan", "x.io/a"]}, []),
-    ({"finalizers": ["plain"]}, ["finalizers[0] Invalid"]),
+    ({"finalizers": ["plain"]}, []),
+    ({"finalizers": ["no spaces"]}, ["finalizers[0] Invalid"]),
     ({"finalizers": ["orphan", "foregroundDeletion"]}, ["finalizers Invalid"]),
 ]  # fmt: skip
 

@@ -36,6 +36,7 @@ class Strategy(NamedTuple):
     `prepare_delete` once the deletion has begun. `warn` returns what the client is told of a new
     object, or of a changed one and what it was. `owns` False: a deletion has no propagation policy.
     `created_by_update` is upstream's AllowCreateOnUpdate: a PUT creates what is not there.
+    `qualified_finalizers`: finalizers need a domain in front (custom resources have no strategy).
     """
 
     prepare_create: Callable[[Object], None] = _nothing
@@ -47,6 +48,7 @@ class Strategy(NamedTuple):
     warn: Callable[[Object, Object | None], list[str]] = _silent
     owns: bool = True
     created_by_update: bool = False
+    qualified_finalizers: bool = True
 
 
 DEFAULT_STRATEGY = Strategy()

@@ -39,5 +39,6 @@ STRATEGIES = {
         validate=_check,
         validate_update=lambda new, _old: _check(new),
         created_by_update=True,
+        qualified_finalizers=False,
     )
 }

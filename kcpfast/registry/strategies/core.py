@@ -18,7 +18,7 @@ from kcpfast.meta.errors import (
     field_too_long,
 )
 from kcpfast.meta.names import config_key
-from kcpfast.meta.objectmeta import check_finalizers
+from kcpfast.meta.objectmeta import check_finalizers, check_kube_finalizers
 from kcpfast.registry.strategies.base import Strategy, default
 from kcpfast.resources.resource import Object
 
@@ -154,7 +154,8 @@ def _begin_namespace_end(new: Object, _old: Object) -> None:
 
 def _check_namespace(obj: Object) -> list[Cause]:
     finalizers = (obj.get("spec") or {}).get("finalizers") or ()
-    return check_finalizers(finalizers, "spec.finalizers")
+    field = "spec.finalizers"
+    return check_finalizers(finalizers, field) + check_kube_finalizers(finalizers, field)
 
 
 def _check_namespace_update(new: Object, _old: Object) -> list[Cause]:

@@ -425,6 +425,7 @@ def _unknown_formats(obj: Object) -> list[str]:
 
 STRATEGIES = {
     ("apiextensions.k8s.io", "customresourcedefinitions"): Strategy(
+        qualified_finalizers=False,
         prepare_create=_prepare,
         prepare_update=_prepare_update,
         prepare_delete=_prepare_delete,

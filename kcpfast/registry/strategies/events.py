@@ -106,6 +106,7 @@ STRATEGIES = {
         validate_update=lambda new, _old: _check_old(new),
         owns=False,
         created_by_update=True,
+        qualified_finalizers=False,
     ),
     ("events.k8s.io", "events"): Strategy(
         validate=_check_new,

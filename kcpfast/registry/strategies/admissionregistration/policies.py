@@ -297,24 +297,28 @@ def _check_mutating_binding(obj: Object) -> list[Cause]:
 
 STRATEGIES = {
     (ADMISSION_GROUP, "mutatingadmissionpolicies"): Strategy(
+        qualified_finalizers=False,
         prepare_create=_prepare,
         prepare_update=lambda new, _old: _prepare(new),
         validate=_check_mutating,
         validate_update=lambda new, _old: _check_mutating(new),
     ),
     (ADMISSION_GROUP, "mutatingadmissionpolicybindings"): Strategy(
+        qualified_finalizers=False,
         prepare_create=_prepare_binding,
         prepare_update=lambda new, _old: _prepare_binding(new),
         validate=_check_mutating_binding,
         validate_update=lambda new, _old: _check_mutating_binding(new),
     ),
     (ADMISSION_GROUP, "validatingadmissionpolicies"): Strategy(
+        qualified_finalizers=False,
         prepare_create=_prepare_validating,
         prepare_update=lambda new, _old: _prepare(new),
         validate=_check_validating,
         validate_update=lambda new, _old: _check_validating(new),
     ),
     (ADMISSION_GROUP, "validatingadmissionpolicybindings"): Strategy(
+        qualified_finalizers=False,
         prepare_create=_prepare_binding,
         prepare_update=lambda new, _old: _prepare_binding(new),
         validate=_check_validating_binding,

@@ -184,6 +184,7 @@ def _check_service(service: Spec, field: str) -> list[Cause]:
 
 def _strategy(*, mutates: bool) -> Strategy:
     return Strategy(
+        qualified_finalizers=False,
         prepare_create=lambda obj: _prepare(obj, mutates=mutates),
         prepare_update=lambda new, _old: _prepare(new, mutates=mutates),
         validate=_check,
