@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
-import select
+import selectors
 import ssl
 import subprocess
 import sys
@@ -241,15 +241,15 @@ def _send_all(sock: ssl.SSLSocket, data: bytes) -> None:
 
 
 def _drain(sockets: list[ssl.SSLSocket], stop: threading.Event) -> None:
-    for sock in sockets:
-        sock.setblocking(False)
-    while not stop.is_set():
-        if not sockets:
-            return
-        for sock in select.select(sockets, [], [], 0.05)[0]:
-            with contextlib.suppress(OSError):
-                while sock.recv(1 << 16):
-                    continue
+    with selectors.DefaultSelector() as selector:
+        for sock in sockets:
+            sock.setblocking(False)
+            selector.register(sock, selectors.EVENT_READ, sock)
+        while sockets and not stop.is_set():
+            for key, _ in selector.select(0.05):
+                with contextlib.suppress(OSError):
+                    while key.data.recv(1 << 16):
+                        continue
 
 
 # ------------------------------------------------------------------------- the table
