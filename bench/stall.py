@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
+import select
 import selectors
 import ssl
 import subprocess
