@@ -13,7 +13,7 @@ from kcpfast.patch.managed_fields import (
     keep_times,
     update_managers,
 )
-from kcpfast.patch.managers import FieldWriter
+from kcpfast.patch.managers import FieldWriter, sent_managers
 from kcpfast.registry.merging import node_of
 from kcpfast.resources.resource import Object, Resource
 
@@ -53,7 +53,35 @@ def manage(call: Call, new: Object, old: Object | None, options: WriteOptions) -
         meta["managedFields"] = entries
     else:
         meta.pop("managedFields", None)
-    if old is not None:
-        meta["managedFields"] = keep_times(old, new)["metadata"].get("managedFields")
-        if meta["managedFields"] is None:
+
+
+def keep_owners(new: Object, owners: Any) -> list[str]:
+    """Put the record of owners back if a webhook has left one that cannot be read.
+
+    `owners` is what it was before admission; return what the client is warned of. Source:
+    apiserver/pkg/endpoints/handlers/fieldmanager/admission.go.
+    """
+    meta = new["metadata"]
+    left = meta.get("managedFields")
+    if left == owners:
+        return []
+    try:
+        sent_managers(left or [])
+    except (ValueError, OverflowError, RecursionError) as error:
+        if owners:
+            meta["managedFields"] = owners
+        else:
             del meta["managedFields"]
+        return [
+            ".metadata.managedFields was in an invalid state after admission; this could be caused "
+            "by an outdated mutating admission controller; please fix your requests: "
+            f"{error}"
+        ]
+    return []
+
+
+def keep_time_of_owners(new: Object, old: Object) -> None:
+    """Leave the times in the record of owners alone, in place, if nothing else is different."""
+    kept = keep_times(old, new)
+    if kept is not new:
+        new["metadata"]["managedFields"] = kept["metadata"]["managedFields"]

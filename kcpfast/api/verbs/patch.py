@@ -26,7 +26,6 @@ from kcpfast.meta.errors import (
     invalid,
     unsupported_media_type,
 )
-from kcpfast.patch.managed_fields import keep_times
 from kcpfast.registry.merging import node_of
 from kcpfast.registry.objects import Saved
 from kcpfast.registry.typed import check_head, check_metadata, conform
@@ -197,7 +196,7 @@ async def _apply_to_existing(api: Api, call: Call, options: WriteOptions) -> Sav
         unknown = conform(resource, new)
         _report(call, options, [f'unknown field "{path}"' for path in unknown])
         check_version(resource, new, old)
-        return keep_times(old, new)
+        return new
 
     return await change_object(api, call, options, change, applied=True)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from kcpfast.admission.chain import CREATE, DELETE, UPDATE, Review, WriteRequest
 from kcpfast.api.context import Api, Call
-from kcpfast.api.fields import manage
+from kcpfast.api.fields import keep_owners, keep_time_of_owners, manage
 from kcpfast.api.options import DeleteOptions, WriteOptions
 from kcpfast.api.validation import check_changed, check_new
 from kcpfast.meta.cluster import CLUSTER_ANNOTATION
@@ -54,24 +54,30 @@ def create_object(
     run_aside, admission = api.aside.run, api.admission
     earlier_warnings = len(call.warnings)
 
-    def own_and_validate(obj: Object, owners: Any) -> list[str]:
+    def own(obj: Object) -> None:
         strategy(resource).prepare_create(obj)
         if not applied:
             manage(call, obj, None, options)
-        elif owners:
-            obj["metadata"]["managedFields"] = owners
-        return check_new(resource, obj)
+
+    def validate(review: Review, owners: Any) -> list[str]:
+        obj = review.obj
+        if not review.rewritten:
+            return check_new(resource, obj)
+        strategy(resource).prepare_create(obj)
+        return keep_owners(obj, owners) + check_new(resource, obj)
 
     async def attempt() -> Change:
         del call.warnings[earlier_warnings:]
         obj = await run_aside(weight, who, decode)
-        owners = obj["metadata"].get("managedFields")
         assign_identity(resource, obj, call.cluster, target.namespace)
         call.admit(obj, None)
+        # Before admission: what that sets belongs to nobody.
+        await run_aside(weight, who, own, obj)
+        owners = obj["metadata"].get("managedFields")
         request = _write_request(call, options)
         review = Review(CREATE, target, request, obj, None, len(call.request.body))
         await admission.mutate(review)
-        call.warnings += await run_aside(weight, who, own_and_validate, obj, owners)
+        call.warnings += await run_aside(weight, who, validate, review, owners)
         await admission.validate(review)
         return Change(obj, review.more, size=review.size)
 
@@ -91,16 +97,25 @@ def change_object(
     run_aside, admission, who = api.aside.run, api.admission, call.user.name
     earlier_warnings = len(call.warnings)
 
-    def own_and_validate(new: Object, old: Object) -> list[str]:
-        prepare = strategy(resource)
+    def prepare(new: Object, old: Object) -> None:
         if subresource:
-            prepare.prepare_status(new, old)
+            strategy(resource).prepare_status(new, old)
         else:
-            prepare.prepare_update(new, old)
-        count_generation(resource, new, old)
+            strategy(resource).prepare_update(new, old)
+
+    def own(new: Object, old: Object) -> None:
+        prepare(new, old)
         if not applied:
             manage(call, new, old, options)
-        return check_changed(resource, new, old)
+
+    def validate(review: Review, old: Object, owners: Any) -> list[str]:
+        new, warnings = review.obj, []
+        if review.rewritten:
+            prepare(new, old)
+            warnings = keep_owners(new, owners)
+        count_generation(resource, new, old)
+        keep_time_of_owners(new, old)
+        return warnings + check_changed(resource, new, old)
 
     async def attempt(old: Object, size: int) -> Change:
         del call.warnings[earlier_warnings:]
@@ -113,10 +128,12 @@ def change_object(
         always = _cluster_annotation(new) != _cluster_annotation(old)
         carry_over(resource, new, old)
         call.admit(new, old)
+        await run_aside(weight, who, own, new, old)
+        owners = new["metadata"].get("managedFields")
         request = _write_request(call, options)
         review = Review(UPDATE, target, request, new, old, size + len(call.request.body))
         await admission.mutate(review)
-        call.warnings += await run_aside(weight, who, own_and_validate, new, old)
+        call.warnings += await run_aside(weight, who, validate, review, old, owners)
         await admission.validate(review)
         return Change(new, review.more, always, review.size)
 
