@@ -18,6 +18,8 @@ from kcpfast.resources.definition import storage_of
 from kcpfast.resources.resource import Object, Origin
 from kcpfast.store.contract import Index, Present, PutRevision, Store, Write
 
+# The group and plural by which admission knows a binding (see Review.place).
+API_BINDINGS_PLACE = ("apis.kcp.io", "apibindings")
 BINDING_FINALIZER = "apis.kcp.io/apibinding-finalizer"
 EXPORT_LABEL = "internal.apis.kcp.io/export"
 # What stands in the index for a consumer that is not bound yet.

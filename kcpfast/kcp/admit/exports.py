@@ -13,7 +13,7 @@ from kcpfast.admission.chain import CREATE, UPDATE, Plugin, Review
 from kcpfast.kcp import claims, conversion
 from kcpfast.kcp.admit.schemas import suffix
 from kcpfast.kcp.authorizer import Authorizer, is_master
-from kcpfast.kcp.bindings import BINDING_FINALIZER, EXPORT_LABEL
+from kcpfast.kcp.bindings import API_BINDINGS_PLACE, BINDING_FINALIZER, EXPORT_LABEL
 from kcpfast.kcp.clusters import Clusters
 from kcpfast.kcp.kinds import api_bindings, api_exports
 from kcpfast.meta.cluster import PATH_ANNOTATION, export_hash
@@ -27,7 +27,6 @@ from kcpfast.resources.resource import Object
 
 APIS_GROUP = "apis.kcp.io"
 EXPORTS = (APIS_GROUP, "apiexports")
-API_BINDINGS_PLACE = ("apis.kcp.io", "apibindings")
 SLICES = (APIS_GROUP, "apiexportendpointslices")
 WORKSPACE_TYPES = ("tenancy.kcp.io", "workspacetypes")
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from kcpfast.admission.chain import CREATE, Plugin, Review
 from kcpfast.kcp.authorizer import is_member
+from kcpfast.kcp.bindings import API_BINDINGS_PLACE
 from kcpfast.kcp.claims import LABEL as CLAIMED
 from kcpfast.kcp.creation import DELETION_FINALIZER, TERMINATORS_FINALIZER
 from kcpfast.kcp.lifecycle import INITIALIZER_LABEL, PHASE_LABEL, TERMINATOR_LABEL
@@ -36,7 +37,6 @@ GroupResource = tuple[str, str]
 Values = dict[tuple[str, ...], Any]
 CLUSTERS: GroupResource = ("core.kcp.io", "logicalclusters")
 SPACES: GroupResource = ("tenancy.kcp.io", "workspaces")
-API_BINDINGS_PLACE: GroupResource = ("apis.kcp.io", "apibindings")
 SIGNING_REQUESTS: GroupResource = ("certificates.k8s.io", "certificatesigningrequests")
 _ALL: GroupResource = ("*", "*")
 # As in kcp, these stand for the server itself.
