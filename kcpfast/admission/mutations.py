@@ -41,12 +41,12 @@ class Trouble(NamedTuple):
 
     policy: Policy
     binding: PolicyBinding
-    why: str
+    message: str
 
     def text(self) -> str:
-        """Say so."""
+        """Return the message for the user: policy, binding and what failed."""
         named = f"policy '{self.policy.name}' with binding '{self.binding.name}'"
-        return f"{named} denied request: {self.why}"
+        return f"{named} denied request: {self.message}"
 
 
 class MutatingPolicies:
@@ -113,7 +113,7 @@ def _mutated(
     bindings: Mapping[str, object],
     budget: Budget,
 ) -> Object:
-    """Return what one mutation makes of the object; Failed if it cannot be made."""
+    """Return what one mutation makes of the object; EvaluationError if it cannot be made."""
     from kcpfast.schema.cel import CelError, plain  # noqa: PLC0415 - few have policies
 
     applies = mutation["patchType"] == "ApplyConfiguration"

@@ -82,13 +82,15 @@ class Policy(NamedTuple):
 
 
 class Hook(NamedTuple):
-    """A webhook; `found` as it is stored, `key` names it among all of the workspace.
+    """A webhook; `webhook` is its entry as stored in the configuration.
+
+    `key` is the configuration's name and the position of the entry: unique in a workspace.
 
     `weight` is that of its conditions, as of a Policy, and `cost` what it is to match it.
     """
 
     key: tuple[str, int]
-    found: Mapping[str, Any]
+    webhook: Mapping[str, Any]
     fails: bool
     criteria: Criteria
     conditions: tuple[Condition, ...]
@@ -98,7 +100,7 @@ class Hook(NamedTuple):
     @property
     def name(self) -> str:
         """The name that errors call it by."""
-        return str(self.found["name"])
+        return str(self.webhook["name"])
 
 
 class Registered(NamedTuple):
@@ -118,19 +120,20 @@ class Registered(NamedTuple):
 class Unmade:
     """What a workspace has, read and not yet made ready; `size` is what that costs (see Aside)."""
 
-    def __init__(self, cluster: str, found: dict[str, Sequence[Item]] | None) -> None:
-        """Take what is stored, by kind; None if that is too much."""
-        self.size = SMALL if found is None else stored_bytes(found)
+    def __init__(self, cluster: str, items: dict[str, Sequence[Item]] | None) -> None:
+        """Take the stored configurations by plural name; None if there are too many bytes."""
+        self.size = SMALL if items is None else stored_bytes(items)
         self.made: Registered | None = None
         self._cluster = cluster
-        self._found: dict[str, Sequence[Item]] | None = found
+        self._items: dict[str, Sequence[Item]] | None = items
 
     def make(self) -> Registered:
         """Return it ready to run; only the first who asks makes it. Forbidden if it is too much."""
-        found = self._found
-        if self.made is None and found is not None:
-            self.made = _made(self._cluster, found)
-        self._found = None
+        items = self._items
+        if self.made is None and items is not None:
+            self.made = _made(self._cluster, items)
+        # The stored bytes are needed no more: kept, they would be held beside their decoded form.
+        self._items = None
         if self.made is None:
             raise too_much()
         return self.made

@@ -145,7 +145,7 @@ class Webhooks:
                 _take(hook, review, verdict)
                 size = review.size if verdict.patch else 0
                 await self._aside.run(size, review.user.name, _patch, hook, looking, verdict)
-            seen.note(hook.key, hook.found.get("reinvocationPolicy"), review)
+            seen.note(hook.key, hook.webhook.get("reinvocationPolicy"), review)
 
     def _in_turns(
         self,
@@ -214,7 +214,7 @@ class Calls:
 
 async def _ask(hook: Hook, looking: Evaluation, calls: Calls) -> Verdict | None:
     """Ask one webhook; None if it cannot be asked and that does not matter."""
-    if looking.review.dry_run and hook.found.get("sideEffects") not in ("None", "NoneOnDryRun"):
+    if looking.review.dry_run and hook.webhook.get("sideEffects") not in ("None", "NoneOnDryRun"):
         raise bad_request(f'admission webhook "{hook.name}" does not support dry run')
     try:
         return await _call(hook, looking, calls)
@@ -227,19 +227,19 @@ async def _ask(hook: Hook, looking: Evaluation, calls: Calls) -> Verdict | None:
 
 
 async def _call(hook: Hook, looking: Evaluation, calls: Calls) -> Verdict:
-    client = hook.found["clientConfig"]
+    client = hook.webhook["clientConfig"]
     if client.get("url") is None:
         service = client.get("service") or {}
         place = f"{service.get('namespace')}/{service.get('name')}"
         raise CallFailed(f"failed to call webhook: there are no services: {place}")
-    known = [name for name in hook.found["admissionReviewVersions"] if name in VERSIONS]
+    known = [name for name in hook.webhook["admissionReviewVersions"] if name in VERSIONS]
     if not known:
         raise CallFailed("webhook does not accept known AdmissionReview versions (v1, v1beta1)")
     version = known[0]
     uid = new_uid()
     request = {"uid": uid, **looking.request, "object": looking.new, "oldObject": looking.old}
     sent = {"kind": _KIND, "apiVersion": f"{_GROUP}/{version}", "request": request}
-    seconds = hook.found.get("timeoutSeconds") or _USUAL_SECONDS
+    seconds = hook.webhook.get("timeoutSeconds") or _USUAL_SECONDS
     url = str(client["url"])
     try:
         context = trusting(b64decode(client.get("caBundle") or "").decode("ascii"))
