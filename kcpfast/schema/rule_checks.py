@@ -181,19 +181,22 @@ def _check_site(site: _RuleSite, costs: list[RuleCost]) -> list[Cause]:
         if rule.test is None:
             causes.append(field_invalid(f"{field}.rule", dict(rule.source), rule.error))
             continue
-        causes += _check_cost(rule.test, f"{field}.rule", "rule", times, costs)
-        causes += _check_message_expression(rule, f"{field}.messageExpression", costs)
+        most = _most(rule.test, kind)
+        causes += _check_cost(most * times, f"{field}.rule", "rule", costs)
+        causes += _check_message_expression(rule, f"{field}.messageExpression", kind, costs)
         causes += _check_old_self(rule, field, site)
     return causes
 
 
-def _check_message_expression(rule: CompiledRule, field: str, costs: list[RuleCost]) -> list[Cause]:
+def _check_message_expression(
+    rule: CompiledRule, field: str, kind: Any, costs: list[RuleCost]
+) -> list[Cause]:
     if rule.error:
         return [field_invalid(field, dict(rule.source), rule.error)]
     if rule.message is None:
         return []
     # It is evaluated once: after the first failure of its rule.
-    return _check_cost(rule.message, field, "messageExpression", 1, costs)
+    return _check_cost(_most(rule.message, kind), field, "messageExpression", costs)
 
 
 def _check_old_self(rule: CompiledRule, field: str, site: _RuleSite) -> list[Cause]:
@@ -210,15 +213,18 @@ def _check_old_self(rule: CompiledRule, field: str, site: _RuleSite) -> list[Cau
     return causes
 
 
-def _check_cost(
-    program: Any, field: str, name: str, times: int, costs: list[RuleCost]
-) -> list[Cause]:
-    """Check what `times` evaluations of a program may cost, and add it to `costs`."""
+def _most(program: Any, kind: Any) -> int:
+    """Return the most that one evaluation can cost over values of a CEL type."""
     from kcpfast.schema.cel import estimate_cost  # noqa: PLC0415 - few schemas have rules
+
+    return estimate_cost(program, kind)[1]
+
+
+def _check_cost(cost: int, field: str, name: str, costs: list[RuleCost]) -> list[Cause]:
+    """Check what all evaluations of an expression may cost, and add it to `costs`."""
     from kcpfast.schema.cel.estimate import RULE_LIMIT  # noqa: PLC0415
 
-    _, most = estimate_cost(program)
-    cost = min(most * times, _UNBOUNDED)
+    cost = min(cost, _UNBOUNDED)
     costs.append((cost, field))
     if cost <= RULE_LIMIT:
         return []

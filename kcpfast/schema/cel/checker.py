@@ -32,7 +32,7 @@ from .celtypes import (
 )
 from .library import times
 from .library.formatting import clauses, misfit
-from .signatures import NAMED_TYPES, overloads_of
+from .signatures import NAMED_TYPES, Overload, overloads_of
 from .syntax.nodes import (
     Bind,
     FunctionCall,
@@ -53,7 +53,7 @@ from .values import TypeValue
 _TYPE_NAMES = {
     name: (TypeValue(kind.name), type_of(kind))
     for name, kind in [
-        *((name, kind) for name, kind in SCALARS.items() if kind.name == kind.kind),
+        *((name, kind) for name, kind in SCALARS.items() if kind.name == kind.kind != "dyn"),
         ("google.protobuf.Duration", SCALARS["duration"]),
         ("google.protobuf.Timestamp", SCALARS["timestamp"]),
         ("list", list_of(DYN)),
@@ -210,13 +210,19 @@ class Checker:
             self._qualify(node)
         if node.target is not None:
             self.check(node.target)
-        node.overloads = list(overloads_of(node.function))
+        node.overloads = list(self._declared(node.function))
         if not node.overloads:
             self._undeclared(node, node.function)
             return ERROR
         result = self._resolve_overloads(node)
         self._check_literal(node)
         return result
+
+    def _declared(self, function: str) -> tuple[Overload, ...]:
+        """Return a function's overloads; those for JSON patches only where one may be made."""
+        if function.startswith("jsonpatch.") and "JSONPatch" not in self.types:
+            return ()
+        return overloads_of(function)
 
     def _qualify(self, node: FunctionCall) -> None:
         """Read `sets.contains(...)` as a function of that name, unless `sets` is a variable."""
@@ -225,7 +231,7 @@ class Checker:
         if prefix is None or prefix.split(".", 1)[0] in self._scope:
             return
         name = f"{prefix}.{node.function}"
-        if overloads_of(name):
+        if self._declared(name):
             node.function = name
             node.target = None
 
@@ -262,10 +268,13 @@ class Checker:
         if check is None or not node.args or not node.overloads:
             return
         last = node.args[-1]
-        if not isinstance(last, Literal) or not isinstance(last.value, str):
+        if not isinstance(last, Literal):
             return
         try:
-            check(last.value)
+            if node.function == "duration" and not isinstance(last.value, str):
+                raise CelError("no such conversion")
+            if isinstance(last.value, str):
+                check(last.value)
         except CelError:
             self.late.note(last.pos, f"invalid {node.function} argument")
 
@@ -286,6 +295,9 @@ class Checker:
                 if kind.kind not in verb.kinds and kind.kind not in ("dyn", "error"):
                     self.late.note(elements[used].pos, misfit(verb, describe(kind)))
                 used += 1
+            if used < len(elements):
+                few = "too many arguments supplied to string.format"
+                raise CelError(f"{few} (expected {used}, got {len(elements)})")
         except CelError as error:
             self.late.note(node.pos, error.message)
 
@@ -428,10 +440,9 @@ class Checker:
 
     def _bind(self, node: Bind) -> CelType:
         init = self.known.resolve(self.check(node.init))
-        if node.kind != "bind":
-            if not is_optional(init) and init.kind not in ("dyn", "error"):
-                self._note(node, _no_overload("hasValue", [init], method=True))
-            init = init.params[0] if is_optional(init) else DYN
+        if not is_optional(init) and init.kind not in ("dyn", "error"):
+            self._note(node, _no_overload("hasValue", [init], method=True))
+        init = init.params[0] if is_optional(init) else DYN
         before = self._scope
         node.slot = self._new_slot()
         self._scope = {**before, node.name: Variable(init, node.slot)}

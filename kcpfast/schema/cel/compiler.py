@@ -23,7 +23,6 @@ from .run.closures import (
     INT_ARITHMETIC,
     Block,
     Closure,
-    bind,
     bind_optional,
     boolean,
     call,
@@ -416,9 +415,6 @@ class Compiler:
         init, init_cost = self.block(node.init)
         body, body_cost = self.block(node.body)
         self._cost += init_cost
-        if node.kind == "bind":
-            self._cost += body_cost
-            return bind(node.slot, init, body)
         # cel-go evaluates the target twice: for hasValue() and for value().
         self._cost += 1
         wrap = node.kind == "optMap"

@@ -40,13 +40,9 @@ RARE: dict[str, tuple[str, ...]] = {
     "url": ("getEscapedPath", "getHost", "getHostname", "getPort", "getQuery", "getScheme",
             "isURL", "url"),
 }
-# Types that may be named in an expression, besides the standard ones: `type(x) == net.IP`.
-NAMED_TYPES = (
-    "kubernetes.NamedFormat", "kubernetes.Quantity", "kubernetes.Semver", "kubernetes.URL",
-    "kubernetes.authorization.Authorizer", "kubernetes.authorization.Decision",
-    "kubernetes.authorization.GroupCheck", "kubernetes.authorization.PathCheck",
-    "kubernetes.authorization.ResourceCheck", "net.CIDR", "net.IP",
-)
+# Types that may be named in an expression, besides the standard ones: `type(x) == net.IP`. Those
+# of Kubernetes that are object types upstream have no such names.
+NAMED_TYPES = ("net.CIDR", "net.IP")
 # fmt: on
 _PARTS = re.compile(r"[\w.]+|[(),]|->")
 

@@ -50,7 +50,6 @@ VALUES = {
     "l.transformMap(i, x, i + x)": {0: 3, 1: 2, 2: 4},
     "m.transformMapEntry(k, v, {v: k})": {"v": "k"},
     "l.sortBy(x, -x)": [3, 2, 1],
-    "cel.bind(x, l.size(), x * x)": 9,
     "l.map(l, l)": [3, 1, 2],
     # libraries
     "l.sort() == [1, 2, 3] && l.sum() == 6": True,

@@ -39,9 +39,9 @@ class CostRange(NamedTuple):
 
 
 def _scaled(value: int, factor: float) -> int:
-    if value and float(value) > UNBOUNDED / factor:
+    if value and factor and float(value) > UNBOUNDED / factor:
         return UNBOUNDED
-    return math.ceil(float(value) * factor)
+    return min(UNBOUNDED, math.ceil(float(value) * factor))
 
 
 def exactly(value: int) -> CostRange:

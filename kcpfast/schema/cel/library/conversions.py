@@ -106,6 +106,11 @@ def _text(value: Any) -> str:
     return str(int(value))
 
 
+def _no_duration(_value: int) -> Any:
+    """Refuse an int: cel-go declares the conversion, and has none."""
+    raise _no("int", "google.protobuf.Duration")
+
+
 # fmt: off
 ROWS: tuple[Row, ...] = (
     ("bool", "(bool) -> bool", identity),
@@ -117,6 +122,7 @@ ROWS: tuple[Row, ...] = (
     ("double", "(string) -> double", _double_of_text),
     ("double", "(uint) -> double", float),
     ("duration", "(duration) -> duration", identity),
+    ("duration", "(int) -> duration", _no_duration),
     ("duration", "(string) -> duration", parse_duration),
     ("int", "(double) -> int", _int_of_double),
     ("int", "(duration) -> int", int),

@@ -172,7 +172,6 @@ ROWS: tuple[Row, ...] = (
     ("isQuantity", "(string) -> bool", _is_quantity, "scan"),
     ("quantity", f"(string) -> {_T}", _quantity, "scan"),
     ("sign", f"({_T}) -> int", _sign),
-    ("sign", f"{_T}.() -> int", _sign),
     ("sub", f"{_T}.({_T}) -> {_T}", _minus),
     ("sub", f"{_T}.(int) -> {_T}", lambda left, right: left.plus(-right * NANO, 0, True)),
 )

@@ -237,7 +237,6 @@ _WHOLE = {
 
 # fmt: off
 ROWS: tuple[Row, ...] = (
-    ("-_", "(duration) -> duration", lambda span: _span(-int(span))),
     ("_+_", "(duration, duration) -> duration", add_duration),
     ("_+_", "(duration, timestamp) -> timestamp", lambda span, moment: _shift(moment, span)),
     ("_+_", "(timestamp, duration) -> timestamp", _shift),

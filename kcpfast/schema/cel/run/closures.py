@@ -172,16 +172,6 @@ def metered_call(
     return run
 
 
-def bind(slot: int, init: Closure, body: Closure) -> Closure:
-    """Return `body` with a variable set."""
-
-    def run(frame: Frame) -> Any:
-        frame[slot] = init(frame)
-        return body(frame)
-
-    return run
-
-
 def bind_optional(slot: int, init: Closure, body: Block, wrap: bool) -> Closure:
     """Return optMap (`wrap`) or optFlatMap: `body` of the value held, or none."""
     run_body, cost = body

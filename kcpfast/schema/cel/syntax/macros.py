@@ -1,7 +1,7 @@
 """The macros: calls that the parser turns into loops, bindings and presence tests.
 
-Rules: cel-spec, "Macros"; cel-go parser/macro.go, ext/comprehensions.go (two variables),
-ext/bindings.go and OptionalTypes of cel/library.go.
+Rules: cel-spec, "Macros"; cel-go parser/macro.go, ext/comprehensions.go (two variables)
+and OptionalTypes of cel/library.go. Which there are: environment/base.go of k8s.io/apiserver's cel.
 """
 
 from __future__ import annotations
@@ -101,22 +101,15 @@ def _sort_by(pos: int, target: Node, args: list[Node]) -> Node:
     return Loop(pos, "sortBy", target, [_name(variable)], (None, key))
 
 
-def _bind(pos: int, _target: Node, args: list[Node]) -> Node:
-    """Expand `cel.bind(name, init, body)`."""
-    variable, init, body = args
-    name = _name(variable, "cel.bind() variable names must be simple identifiers")
-    return Bind(pos, "bind", name.name, init, body)
-
-
 # One row per macro and number of arguments.
 METHODS: dict[tuple[str, int], Macro] = {
     ("all", 2): _test_loop("all"),
     ("all", 3): _test_loop2("all"),
     ("exists", 2): _test_loop("exists"),
     ("exists", 3): _test_loop2("exists"),
-    ("existsOne", 2): _test_loop("exists_one"),
     ("existsOne", 3): _test_loop2("exists_one"),
     ("exists_one", 2): _test_loop("exists_one"),
+    ("exists_one", 3): _test_loop2("exists_one"),
     ("filter", 2): _filter,
     ("map", 2): _map,
     ("map", 3): _map,
@@ -149,7 +142,4 @@ def expand_method(pos: int, function: str, target: Node, args: list[Node]) -> No
     macro = METHODS.get((function, len(args)))
     if macro is not None:
         return macro(pos, target, args)
-    on_cel = isinstance(target, Ident) and target.name == "cel"
-    if on_cel and function == "bind" and len(args) == 3:
-        return _bind(pos, target, args)
     return FunctionCall(pos, function, args, target)

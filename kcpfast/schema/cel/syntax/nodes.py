@@ -186,7 +186,7 @@ class Loop(Node):
 
 
 class Bind(Node):
-    """A name for a value within `body`: cel.bind, or optMap and optFlatMap by `kind`."""
+    """A name for a value within `body`: optMap or optFlatMap, by `kind`."""
 
     __slots__ = ("body", "init", "kind", "name", "slot")
 
