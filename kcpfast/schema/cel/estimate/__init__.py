@@ -275,7 +275,7 @@ class _Estimator:
         self._scope |= zip(node.names, variables, strict=True)
 
     def _sort_by(self, node: Loop) -> CostRange:
-        """Estimate source.@sortByAssociatedKeys(source.map(name, key)), the source computed once."""
+        """Estimate source.@sortByAssociatedKeys(source.map(name, key))."""
         # 10 for the binding; then `input` is read, as target of the call and as source of map().
         total = self.cost(node.source).plus(exactly(12))
         self._size(node.source)
