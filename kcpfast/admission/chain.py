@@ -224,9 +224,9 @@ class DeletionRefused(Exception):
     It is to be asked again, later and later: after `longest` seconds at last.
     """
 
-    def __init__(self, why: str, longest: float = 60.0) -> None:
+    def __init__(self, message: str, longest: float = 60.0) -> None:
         """Take what the refusal says."""
-        super().__init__(why)
+        super().__init__(message)
         self.longest = longest
 
 

@@ -82,7 +82,7 @@ class _Compiled(NamedTuple):
     size: int
 
 
-_PROGRAMS: Kept[_Compiled] = Kept(_KEPT_BYTES, lambda made: made.size)
+_PROGRAMS: Kept[_Compiled] = Kept(_KEPT_BYTES, lambda program: program.size)
 
 
 def compiled(source: str, results: tuple[str, ...], scope: ExpressionScope) -> CelProgram:
@@ -103,7 +103,7 @@ def _compiled(source: str, results: tuple[str, ...], scope: ExpressionScope) -> 
         params=scope.params, authorizer=scope.authorizer, computed=computed
     )
     types = tuple(expressions.result_type(name) for name in results)
-    program = expressions.compiled(source, declared, types, expressions.made())
+    program = expressions.compiled(source, declared, types, expressions.mutation_types())
     named = sum(len(name) + len(text) for name, text in scope.variables)
     return _Compiled(program, _GROWTH * len(source) + named)
 
@@ -357,19 +357,19 @@ class _Group(NamedTuple):
 
 class _Question(NamedTuple):
     asker: Asker
-    wanted: Attributes
+    attributes: Attributes
 
     def subresource(self, name: str) -> _Question:
         """Ask about a subresource."""
-        return self._replace(wanted=self.wanted._replace(subresource=name))
+        return self._replace(attributes=self.attributes._replace(subresource=name))
 
     def namespace(self, name: str) -> _Question:
         """Ask about a namespace."""
-        return self._replace(wanted=self.wanted._replace(namespace=name))
+        return self._replace(attributes=self.attributes._replace(namespace=name))
 
     def name(self, name: str) -> _Question:
         """Ask about one object."""
-        return self._replace(wanted=self.wanted._replace(name=name))
+        return self._replace(attributes=self.attributes._replace(name=name))
 
     def field_selector(self, _selector: str) -> _Question:
         """Narrow the question by fields: RBAC answers the wider one."""
@@ -381,7 +381,7 @@ class _Question(NamedTuple):
 
     def check(self, verb: str) -> _Decision:
         """Ask whether a verb is allowed."""
-        return self.asker.ask(self.wanted._replace(verb=verb))
+        return self.asker.ask(self.attributes._replace(verb=verb))
 
 
 class _Decision(NamedTuple):

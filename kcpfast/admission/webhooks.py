@@ -232,10 +232,10 @@ async def _call(hook: Hook, looking: Evaluation, calls: Calls) -> Verdict:
         service = client.get("service") or {}
         place = f"{service.get('namespace')}/{service.get('name')}"
         raise CallFailed(f"failed to call webhook: there are no services: {place}")
-    known = [name for name in hook.webhook["admissionReviewVersions"] if name in VERSIONS]
-    if not known:
+    accepted = hook.webhook["admissionReviewVersions"]
+    version = next((name for name in accepted if name in VERSIONS), "")
+    if not version:
         raise CallFailed("webhook does not accept known AdmissionReview versions (v1, v1beta1)")
-    version = known[0]
     uid = new_uid()
     request = {"uid": uid, **looking.request, "object": looking.new, "oldObject": looking.old}
     sent = {"kind": _KIND, "apiVersion": f"{_GROUP}/{version}", "request": request}

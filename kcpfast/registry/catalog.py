@@ -75,19 +75,20 @@ class Catalog:
         """Look in a store."""
         self._store = store
         self.system = tuple(system)
-        self._static = {
-            (each.group, each.version, each.plural): Served(each) for each in (*BUILTIN, *system)
-        }
-        self._places = {(each.group, each.plural) for each in (*BUILTIN, *system)}
+        # What every workspace has: by (group, version, plural), (group, plural) and kind.
+        self._static: dict[tuple[str, str, str], Served] = {}
         self._versions: dict[tuple[str, str], list[Resource]] = {}
-        for (group, _, plural), served in self._static.items():
-            self._versions.setdefault((group, plural), []).append(served.resource)
-        self._kinds = {
-            (each.resource.group, each.resource.version, kind): each
-            for each in self._static.values()
-            for kind in (each.resource.kind, each.resource.kind.lower())
-        }
-        self._made: Bounded[Made] = Bounded(_KEPT_BYTES, lambda made: made.size)
+        self._kinds: dict[tuple[str, str, str], Served] = {}
+        for resource in (*BUILTIN, *system):
+            group, version, plural, kind = (
+                resource.group, resource.version, resource.plural, resource.kind,
+            )  # fmt: skip
+            served = Served(resource)
+            self._static[group, version, plural] = served
+            self._versions.setdefault((group, plural), []).append(resource)
+            self._kinds[group, version, kind] = served
+            self._kinds[group, version, kind.lower()] = served
+        self._made: Bounded[Made] = Bounded(_KEPT_BYTES, lambda entry: entry.size)
 
     def static(self) -> Iterable[Resource]:
         """Return the resources that every workspace has."""
@@ -95,13 +96,13 @@ class Catalog:
 
     def is_static(self, group: str, plural: str) -> bool:
         """Tell whether every workspace has a resource: nothing else can bring it into one."""
-        return (group, plural) in self._places
+        return (group, plural) in self._versions
 
     def find(self, cluster: str, group: str, version: str, plural: str) -> Served | None:
         """Return a resource of a workspace in a version, None if it has none."""
-        found = self._static.get((group, version, plural))
-        if found is not None:
-            return found
+        static = self._static.get((group, version, plural))
+        if static is not None:
+            return static
         row = self.row(cluster, group, plural)
         if row is None:
             return None
@@ -126,9 +127,9 @@ class Catalog:
 
         A kind in lower case is taken too, as by client-go's discovery mapper.
         """
-        found = self._kinds.get((group, version, kind))
-        if found is not None:
-            return found
+        static = self._kinds.get((group, version, kind))
+        if static is not None:
+            return static
         for served in self.dynamic(cluster, group):
             resource = served.resource
             if resource.version == version and kind in (resource.kind, resource.kind.lower()):
@@ -142,11 +143,11 @@ class Catalog:
 
     def rows(self, cluster: str, group: str | None = None) -> list[tuple[str, str, CatalogRow]]:
         """Return (group, plural, row) of what CRDs and bindings bring, into one group or all."""
-        found = []
+        listed = []
         for key, data in self._store.index_scan(index.resource(cluster, group)):
             _, _, group, plural = key.decode().split("\0")
-            found.append((group, plural, CatalogRow.decode(data)))
-        return found
+            listed.append((group, plural, CatalogRow.decode(data)))
+        return listed
 
     def fingerprint(self, cluster: str) -> bytes:
         """Return bytes that are equal for workspaces that serve the same resources."""
@@ -192,7 +193,7 @@ def held_by(resource: Resource) -> int:
 
 def weight(data: bytes) -> int:
     """Return the bytes that a definition takes once it is compiled, about."""
-    rules = sum(found.end(1) - found.start(1) for found in _RULES.finditer(data))
+    rules = sum(rule.end(1) - rule.start(1) for rule in _RULES.finditer(data))
     patterns = data.count(b'"pattern":"')
     return _GROWTH * len(data) + _GROWTH_OF_RULES * rules + _PATTERN * patterns
 
@@ -205,8 +206,8 @@ def file_row(
     A definition that somebody uses already is not written again; that it is still there when
     the row is committed is part of the commit.
     """
-    found = store.index_get(index.resource(cluster, *place))
-    old = CatalogRow.decode(found) if found is not None else None
+    data = store.index_get(index.resource(cluster, *place))
+    old = CatalogRow.decode(data) if data is not None else None
     writes: list[Write] = [
         Index(index.resource(cluster, *place), row.encode()),
         PutRevision(index.work_item("quotas", cluster, ""), index.quotas(cluster)),
@@ -214,8 +215,8 @@ def file_row(
     if old is not None and old.shared.hash == row.shared.hash:
         return writes
     key = index.definition(row.shared.hash)
-    known = store.index_get(index.uses(row.shared.hash)) is not None
-    writes.append(Present(key) if known else Index(key, definition))
+    is_filed = store.index_get(index.uses(row.shared.hash)) is not None
+    writes.append(Present(key) if is_filed else Index(key, definition))
     writes.append(Count(index.uses(row.shared.hash), 1))
     return writes if old is None else writes + _disuse(old)
 

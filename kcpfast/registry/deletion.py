@@ -33,9 +33,9 @@ def deleted(resource: Resource, old: Object, propagation: str = "") -> Object | 
     return None if is_finished(new) else new
 
 
-def _set_finalizer(meta: dict[str, Any], wanted: str) -> None:
+def _set_finalizer(meta: dict[str, Any], finalizer: str) -> None:
     """Put the finalizer of a propagation policy in the place of any other's."""
     finalizers = [name for name in meta.get("finalizers") or () if name not in (ORPHAN, FOREGROUND)]
-    if wanted:
-        finalizers.append(wanted)
+    if finalizer:
+        finalizers.append(finalizer)
     set_finalizers(meta, finalizers)

@@ -32,10 +32,10 @@ _AT_ONCE = 1000
 def is_readable(objects: Objects, target: Target) -> bool:
     """Tell whether an object can be read; NotFound if it is not there."""
     try:
-        found = objects.record(target)
+        stored = objects.record(target)
     except Corrupted:
         return False
-    if found is None:
+    if stored is None:
         raise not_found(target.resource.plural, target.resource.group, target.name)
     return True
 
@@ -71,9 +71,9 @@ async def _naming(objects: Objects, target: Target) -> AsyncIterator[bytes]:
     key, store = target.key(), objects.store
     for table in ("owner", "subject"):
         start, after = f"{table}\0{target.cluster}\0".encode(), b""
-        while found := store.index_scan(start, after, _AT_ONCE):
-            for entry, value in found:
+        while page := store.index_scan(start, after, _AT_ONCE):
+            for entry, value in page:
                 if value == key:
                     yield entry
-            after = found[-1][0]
+            after = page[-1][0]
             await asyncio.sleep(0)

@@ -18,6 +18,6 @@ def node_of(resource: Resource) -> MergeNode:
 
 def _read_schema(resource: Resource) -> MergeNode:
     if isinstance(resource.schema, str):
-        known = definitions()
-        return merge_node(known[resource.schema], known)
+        schemas = definitions()
+        return merge_node(schemas[resource.schema], schemas)
     return merge_node(resource.schema)

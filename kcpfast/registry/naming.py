@@ -51,21 +51,24 @@ def conflicts(
     have."""
     plural = names.get("plural") or ""
 
-    def other(listed: Sequence[NameOwner]) -> NameOwner | None:
-        return next((each for each in listed if not each.is_of(source, plural)), None)
+    def other_owner(owners: Sequence[NameOwner]) -> NameOwner | None:
+        for owner in owners:
+            if not owner.is_of(source, plural):
+                return owner
+        return None
 
-    found = []
+    clashes = []
     for key in SINGLE:
         value = names.get(key) or ""
-        known = used.words if key in ("plural", "singular") else used.kinds
-        owner = other(known.get(value, ()))
+        owners_by_name = used.words if key in ("plural", "singular") else used.kinds
+        owner = other_owner(owners_by_name.get(value, ()))
         if value and owner is not None:
-            found.append((key, value, owner))
+            clashes.append((key, value, owner))
     for value in names.get("shortNames") or ():
-        owner = other(used.words.get(value, ()))
+        owner = other_owner(used.words.get(value, ()))
         if owner is not None:
-            found.append(("shortNames", value, owner))
-    return found
+            clashes.append(("shortNames", value, owner))
+    return clashes
 
 
 class Claimed:
@@ -76,14 +79,21 @@ class Claimed:
         self._words: set[tuple[str, str]] = set()
         self._kinds: set[tuple[str, str]] = set()
 
-    def take(self, wanted: Sequence[tuple[str, Mapping[str, Any]]]) -> bool:
-        """Take the names of (group, names of a kind); False, and none of them, if any is taken."""
+    def take(self, names_by_group: Sequence[tuple[str, Mapping[str, Any]]]) -> bool:
+        """Claim the names of several kinds, given as (group, `names` of the kind).
+
+        Return False, and claim none of them, if any name is claimed already.
+        """
         words: set[tuple[str, str]] = set()
         kinds: set[tuple[str, str]] = set()
-        for group, names in wanted:
-            listed = (names.get("plural"), names.get("singular"), *(names.get("shortNames") or ()))
-            words |= {(group, each) for each in listed if each}
-            kinds |= {(group, each) for each in (names.get("kind"), names.get("listKind")) if each}
+        for group, names in names_by_group:
+            short_names = names.get("shortNames") or ()
+            for word in (names.get("plural"), names.get("singular"), *short_names):
+                if word:
+                    words.add((group, word))
+            for kind in (names.get("kind"), names.get("listKind")):
+                if kind:
+                    kinds.add((group, kind))
         if words & self._words or kinds & self._kinds:
             return False
         self._words |= words

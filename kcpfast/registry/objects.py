@@ -114,9 +114,9 @@ class Objects:
 
     # ------------------------------------------------------------------------- reading
 
-    def record(self, target: Target, at: int = 0) -> Record | None:
-        """Return an object as stored."""
-        return self.store.get(target.key(), at)
+    def record(self, target: Target, revision: int = 0) -> Record | None:
+        """Return an object as it is stored, at a revision (0 = the newest); None if absent."""
+        return self.store.get(target.key(), revision)
 
     def find(self, target: Target) -> Object | None:
         """Return an object decoded, None if it does not exist."""
@@ -125,10 +125,10 @@ class Objects:
 
     def load(self, target: Target) -> Object:
         """Return an object decoded; NotFound if it does not exist."""
-        found = self.find(target)
-        if found is None:
+        obj = self.find(target)
+        if obj is None:
             raise not_found(target.resource.plural, target.resource.group, target.name)
-        return found
+        return obj
 
     def all(self, resource: Resource, cluster: str, namespace: str = "") -> list[Object]:
         """Return every object of a resource, decoded; for short lists only."""
@@ -425,11 +425,14 @@ def _waiting_writes(target: Target, old: Object, new: Object | None) -> Iterable
 
 def _owners(obj: Object | None) -> dict[str, bool]:
     """Return the digest of each owner's uid, and whether the object blocks its deletion."""
-    found: dict[str, bool] = {}
-    for each in (obj["metadata"].get("ownerReferences") or ()) if obj is not None else ():
-        uid = index.digest(each["uid"])
-        found[uid] = found.get(uid, False) or bool(each.get("blockOwnerDeletion"))
-    return found
+    blocks: dict[str, bool] = {}
+    if obj is None:
+        return blocks
+    for reference in obj["metadata"].get("ownerReferences") or ():
+        uid = index.digest(reference["uid"])
+        # Two references may name one uid; one that blocks is enough.
+        blocks[uid] = blocks.get(uid, False) or bool(reference.get("blockOwnerDeletion"))
+    return blocks
 
 
 def _owner_writes(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:

@@ -64,17 +64,17 @@ def is_copied(resource: Resource, value: bytes) -> bool:
 
 def render(resource: Resource, revision: int, value: bytes) -> bytes:
     """Return the JSON of a stored object as clients of this resource receive it."""
-    known = resource.compiled.header or header(resource)
-    if value.startswith(known) and resource.from_storage is None:
-        return b"%b%d%b" % (resource.head, revision, value[len(known) :])
+    own_header = resource.compiled.header or header(resource)
+    if value.startswith(own_header) and resource.from_storage is None:
+        return b"%b%d%b" % (resource.head, revision, value[len(own_header) :])
     return msgspec.json.encode(decode(resource, revision, value))
 
 
 def render_item(resource: Resource, revision: int, value: bytes) -> bytes:
     """Return the JSON of a stored object as an item of a list (built-in kinds leave out kind)."""
-    known = resource.compiled.header or header(resource)
-    if value.startswith(known) and resource.from_storage is None:
-        return b"%b%d%b" % (resource.item_head, revision, value[len(known) :])
+    own_header = resource.compiled.header or header(resource)
+    if value.startswith(own_header) and resource.from_storage is None:
+        return b"%b%d%b" % (resource.item_head, revision, value[len(own_header) :])
     obj = decode(resource, revision, value)
     if resource.builtin:
         del obj["kind"], obj["apiVersion"]
@@ -100,8 +100,8 @@ def metadata(value: bytes) -> dict[str, Any]:
     if len(tail) > _LARGE:
         meta: dict[str, Any] = pieces.decode(_only_metadata(tail))
     else:
-        found: _Only = _decode_metadata(b'{"metadata":{"resourceVersion":"' + tail)
-        meta = found.metadata
+        decoded: _Only = _decode_metadata(b'{"metadata":{"resourceVersion":"' + tail)
+        meta = decoded.metadata
     del meta["resourceVersion"]
     return meta
 
@@ -142,7 +142,7 @@ def labels(value: bytes) -> dict[str, str]:
     tail = value.partition(b"\0")[2]
     if len(tail) > _LARGE:
         return metadata(value).get("labels") or {}
-    found: dict[str, str] = _decode_labels(
+    decoded: dict[str, str] = _decode_labels(
         b'{"metadata":{"resourceVersion":"' + tail
     ).metadata.labels
-    return found
+    return decoded

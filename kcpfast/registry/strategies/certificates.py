@@ -6,7 +6,7 @@ Rules: k8s.io/kubernetes/pkg/apis/certificates/validation and pkg/registry/certi
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kcpfast.meta.errors import (
@@ -56,9 +56,12 @@ _LEGACY = "kubernetes.io/legacy-unknown"
 
 
 def conditions_of(request: Object, kind: str) -> list[dict[str, Any]]:
-    """Return the conditions of one type."""
-    listed = (request.get("status") or {}).get("conditions") or ()
-    return [each for each in listed if each.get("type") == kind]
+    """Return the conditions of one type in the status of a CertificateSigningRequest."""
+    return [condition for condition in _conditions(request) if condition.get("type") == kind]
+
+
+def _conditions(request: Object) -> Sequence[dict[str, Any]]:
+    return (request.get("status") or {}).get("conditions") or ()
 
 
 def organizations(encoded: str) -> list[str]:
@@ -76,10 +79,10 @@ def _parse(encoded: str) -> Any:
     data = b64decode(encoded or "")
     if b"-----BEGIN CERTIFICATE REQUEST-----" not in data:
         raise ValueError("PEM block type must be CERTIFICATE REQUEST")
-    found = x509.load_pem_x509_csr(data)
-    if not found.is_signature_valid:
+    request = x509.load_pem_x509_csr(data)
+    if not request.is_signature_valid:
         raise ValueError("the signature of the request is not valid")
-    return found
+    return request
 
 
 def _prepare(obj: Object) -> None:
@@ -93,16 +96,22 @@ def _prepare_update(new: Object, old: Object) -> None:
 
 
 def _prepare_status(new: Object, old: Object) -> None:
-    """Give conditions their times: transition when they turned, update when they were touched."""
-    before = {each.get("type"): each for each in (old.get("status") or {}).get("conditions") or ()}
-    for each in (new.get("status") or {}).get("conditions") or ():
-        was = before.get(each.get("type"))
-        if not each.get("lastUpdateTime"):
-            each["lastUpdateTime"] = now()
-        if not each.get("lastTransitionTime"):
-            same = was is not None and was.get("status") == each.get("status")
-            kept = was.get("lastTransitionTime") if same and was is not None else None
-            each["lastTransitionTime"] = kept or now()
+    """Fill in the times that the conditions of a changed status lack.
+
+    `lastTransitionTime` stays what it was where the status of a condition stays the same. Rule:
+    populateConditionTimestamps in pkg/registry/certificates/certificates/strategy.go.
+    """
+    before = {condition.get("type"): condition for condition in _conditions(old)}
+    for condition in _conditions(new):
+        if not condition.get("lastUpdateTime"):
+            condition["lastUpdateTime"] = now()
+        if condition.get("lastTransitionTime"):
+            continue
+        was = before.get(condition.get("type"))
+        kept = None
+        if was is not None and was.get("status") == condition.get("status"):
+            kept = was.get("lastTransitionTime")
+        condition["lastTransitionTime"] = kept or now()
 
 
 # ------------------------------------------------------------------------- validation
@@ -114,12 +123,12 @@ def _check(obj: Object) -> list[Cause]:
     causes += _check_usages(spec.get("usages") or ())
     causes += _check_signer(spec.get("signerName") or "", "spec.signerName")
     if spec.get("signerName") == _LEGACY:
-        why = "the legacy signerName is not allowed via this API version"
-        causes.append(field_invalid("spec.signerName", _LEGACY, why))
+        message = "the legacy signerName is not allowed via this API version"
+        causes.append(field_invalid("spec.signerName", _LEGACY, message))
     seconds = spec.get("expirationSeconds")
     if seconds is not None and seconds < _SHORTEST:
-        why = "may not specify a duration less than 600 seconds (10 minutes)"
-        causes.append(field_invalid("spec.expirationSeconds", seconds, why))
+        message = "may not specify a duration less than 600 seconds (10 minutes)"
+        causes.append(field_invalid("spec.expirationSeconds", seconds, message))
     return causes + _check_certificate(obj) + _check_conditions(obj)
 
 
@@ -166,13 +175,13 @@ def _check_signer(name: str, field: str) -> list[Cause]:
         return [field_required(field)]
     domain, _, path = name.partition("/")
     if not path or "/" in path:
-        why = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
-        return [field_invalid(field, name, why)]
+        message = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
+        return [field_invalid(field, name, message)]
     causes = [field_too_long(field, 253)] if len(domain) > 253 else []
     causes += _check_labels(domain, dns_label, field)
     if "." not in domain:
-        why = "should be a domain with at least two segments separated by dots"
-        causes.append(field_invalid(field, domain, why))
+        message = "should be a domain with at least two segments separated by dots"
+        causes.append(field_invalid(field, domain, message))
     return causes + _check_labels(path, dns_subdomain, field)
 
 
@@ -190,17 +199,17 @@ def _check_labels(value: str, rule: Callable[[str], list[str]], field: str) -> l
 def _check_conditions(obj: Object) -> list[Cause]:
     causes = []
     seen: set[str] = set()
-    for number, each in enumerate((obj.get("status") or {}).get("conditions") or ()):
+    for number, condition in enumerate(_conditions(obj)):
         field = f"status.conditions[{number}]"
-        kind, status = each.get("type") or "", each.get("status") or ""
+        kind, status = condition.get("type") or "", condition.get("status") or ""
         if not kind:
             causes.append(field_required(f"{field}.type"))
         allowed = ("True",) if kind in _DECISIONS else ("True", "False", "Unknown")
         if status not in allowed:
             causes.append(field_not_supported(f"{field}.status", status, allowed))
         if {kind, *seen} >= {"Approved", "Denied"}:
-            why = "Approved and Denied conditions are mutually exclusive"
-            causes.append(field_invalid(f"{field}.type", kind, why))
+            message = "Approved and Denied conditions are mutually exclusive"
+            causes.append(field_invalid(f"{field}.type", kind, message))
         if kind in seen:
             causes.append(field_duplicate(f"{field}.type", kind))
         seen.add(kind)

@@ -11,20 +11,20 @@ def _check(obj: Object) -> list[Cause]:
     spec = obj.get("spec") or {}
     causes = []
     if (spec.get("leaseDurationSeconds") or 1) <= 0 or spec.get("leaseDurationSeconds") == 0:
-        why = "must be greater than 0"
+        message = "must be greater than 0"
         value = spec["leaseDurationSeconds"]
-        causes.append(field_invalid("spec.leaseDurationSeconds", value, why))
+        causes.append(field_invalid("spec.leaseDurationSeconds", value, message))
     if (spec.get("leaseTransitions") or 0) < 0:
-        why = "must be greater than or equal to 0"
-        causes.append(field_invalid("spec.leaseTransitions", spec["leaseTransitions"], why))
+        message = "must be greater than or equal to 0"
+        causes.append(field_invalid("spec.leaseTransitions", spec["leaseTransitions"], message))
     causes += [
         field_invalid(f"spec.{name}", "", "must not be empty")
         for name in ("holderIdentity", "preferredHolder")
         if spec.get(name) == ""
     ]
     if spec.get("preferredHolder") and not spec.get("strategy"):
-        why = "may only be specified if `strategy` is defined"
-        causes.append(field_forbidden("spec.preferredHolder", why))
+        message = "may only be specified if `strategy` is defined"
+        causes.append(field_forbidden("spec.preferredHolder", message))
     return causes
 
 

@@ -159,22 +159,23 @@ def _check_namespace(obj: Object) -> list[Cause]:
 
 
 def _check_namespace_update(new: Object, _old: Object) -> list[Cause]:
-    ending = "deletionTimestamp" in new["metadata"]
-    phase, wanted = (
-        (new.get("status") or {}).get("phase", ""),
-        "Terminating" if ending else "Active",
-    )
+    phase = (new.get("status") or {}).get("phase", "")
     causes = _check_namespace(new)
-    if phase != wanted:
-        why = f"may only be '{wanted}' if `deletionTimestamp` is {'not ' if ending else ''}empty"
-        causes.append(field_invalid("status.Phase", phase, why))
+    ending = "deletionTimestamp" in new["metadata"]
+    # The field is spelt `status.Phase` by ValidateNamespaceStatusUpdate, too.
+    if ending and phase != "Terminating":
+        message = "may only be 'Terminating' if `deletionTimestamp` is not empty"
+        causes.append(field_invalid("status.Phase", phase, message))
+    if not ending and phase != "Active":
+        message = "may only be 'Active' if `deletionTimestamp` is empty"
+        causes.append(field_invalid("status.Phase", phase, message))
     return causes
 
 
 def _clean_references(obj: Object) -> None:
     """Keep only the names of a service account's secrets."""
     if obj.get("secrets"):
-        obj["secrets"] = [{"name": each.get("name") or ""} for each in obj["secrets"]]
+        obj["secrets"] = [{"name": reference.get("name") or ""} for reference in obj["secrets"]]
 
 
 STRATEGIES = {

@@ -35,22 +35,28 @@ def _check_old(obj: Object, reporting: str = "reportingComponent") -> list[Cause
     """Check what holds for events of all kinds; those without a time follow the oldest rules."""
     namespace = obj["metadata"].get("namespace", "")
     about = (obj.get("involvedObject") or {}).get("namespace", "")
-    where = "involvedObject.namespace"
+    namespace_field = "involvedObject.namespace"
     if not obj.get("eventTime"):
         fits = about == namespace if about else namespace in ("", "default")
-        causes = [] if fits else [field_invalid(where, about, "does not match event.namespace")]
+        causes = (
+            []
+            if fits
+            else [field_invalid(namespace_field, about, "does not match event.namespace")]
+        )
     else:
         causes = []
         if not about and namespace not in ("default", "kube-system"):
-            causes.append(field_invalid(where, about, "does not match event.namespace"))
+            causes.append(field_invalid(namespace_field, about, "does not match event.namespace"))
         causes += _check_reporter(obj, reporting)
-    return causes + [field_invalid("namespace", namespace, why) for why in dns_subdomain(namespace)]
+    return causes + [
+        field_invalid("namespace", namespace, message) for message in dns_subdomain(namespace)
+    ]
 
 
 def _check_reporter(obj: Object, reporting: str) -> list[Cause]:
     reporter = obj.get("reportingComponent") or ""
     causes = [] if reporter else [field_required(reporting)]
-    causes += [field_invalid(reporting, reporter, why) for why in qualified_name(reporter)]
+    causes += [field_invalid(reporting, reporter, message) for message in qualified_name(reporter)]
     for name, limit in _LIMITS:
         text = obj.get(name) or ""
         if not text and name != "message":

@@ -73,13 +73,13 @@ def _canonical(spec: dict[str, Any]) -> dict[str, Any]:
     hard = spec.get("hard")
     if not hard:
         return spec
-    found = {}
+    amounts = {}
     for name, amount in hard.items():
         try:
-            found[name] = canonical(str(amount))
+            amounts[name] = canonical(str(amount))
         except QuantityError:
-            found[name] = amount
-    return spec | {"hard": found}
+            amounts[name] = amount
+    return spec | {"hard": amounts}
 
 
 def _check(obj: Object) -> list[Cause]:
@@ -114,7 +114,7 @@ def _check_amount(name: str, amount: object, field: str) -> list[Cause]:
 
 
 def _check_scopes(
-    scopes: Iterable[str], spec: Mapping[str, Any], field: str, shown: object
+    scopes: Iterable[str], spec: Mapping[str, Any], field: str, value: object
 ) -> list[Cause]:
     wrong = []
     for scope in scopes:
@@ -129,7 +129,7 @@ def _check_scopes(
         wrong += ["unsupported scope applied to resource"] * len(outside)
     if any(set(pair) <= set(scopes) for pair in _CONTRARY):
         wrong.append("conflicting scopes")
-    return [field_invalid(field, shown, text) for text in wrong]
+    return [field_invalid(field, value, text) for text in wrong]
 
 
 def _check_selector(spec: Mapping[str, Any]) -> list[Cause]:
@@ -153,7 +153,8 @@ def _check_term(term: Mapping[str, Any], field: str) -> list[Cause]:
 
 def _check_update(new: Object, old: Object) -> list[Cause]:
     causes = _check(new)
-    before, after = ((each.get("spec") or {}).get("scopes") or [] for each in (old, new))
+    before = (old.get("spec") or {}).get("scopes") or []
+    after = (new.get("spec") or {}).get("scopes") or []
     if set(before) != set(after):
         causes.append(field_invalid("spec.scopes", after, IMMUTABLE))
     return causes

@@ -54,18 +54,18 @@ def _check_rule(rule: Mapping[str, Any], field: str, namespaced: bool) -> list[C
     urls = rule.get("nonResourceURLs") or ()
     if urls:
         if namespaced:
-            why = "namespaced rules cannot apply to non-resource URLs"
-            causes.append(field_invalid(f"{field}.nonResourceURLs", list(urls), why))
+            message = "namespaced rules cannot apply to non-resource URLs"
+            causes.append(field_invalid(f"{field}.nonResourceURLs", list(urls), message))
         if rule.get("apiGroups") or rule.get("resources") or rule.get("resourceNames"):
-            why = "rules cannot apply to both regular resources and non-resource URLs"
-            causes.append(field_invalid(f"{field}.nonResourceURLs", list(urls), why))
+            message = "rules cannot apply to both regular resources and non-resource URLs"
+            causes.append(field_invalid(f"{field}.nonResourceURLs", list(urls), message))
         return causes
     if not rule.get("apiGroups"):
-        why = "resource rules must supply at least one api group"
-        causes.append(field_required(f"{field}.apiGroups", why))
+        message = "resource rules must supply at least one api group"
+        causes.append(field_required(f"{field}.apiGroups", message))
     if not rule.get("resources"):
-        why = "resource rules must supply at least one resource"
-        causes.append(field_required(f"{field}.resources", why))
+        message = "resource rules must supply at least one resource"
+        causes.append(field_required(f"{field}.resources", message))
     return causes
 
 
@@ -80,8 +80,8 @@ def _check_cluster_role(obj: Object) -> list[Cause]:
         field = "aggregationRule.clusterRoleSelectors"
         selectors = aggregation.get("clusterRoleSelectors") or ()
         if not selectors:
-            why = "at least one clusterRoleSelector required if aggregationRule is non-nil"
-            causes.append(field_required(field, why))
+            message = "at least one clusterRoleSelector required if aggregationRule is non-nil"
+            causes.append(field_required(field, message))
         for index, selector in enumerate(selectors):
             causes += check_object(selector, f"{field}[{index}]")
     return causes

@@ -37,8 +37,8 @@ _NAMESPACE_META = {
 
 
 def _object(name: str, fields: Mapping[str, str], **more: cel.CelType) -> cel.CelType:
-    known = {key: cel.parse_type(text) for key, text in fields.items()}
-    return cel.object_of(f"kubernetes.{name}", known | more)
+    typed = {key: cel.parse_type(text) for key, text in fields.items()}
+    return cel.object_of(f"kubernetes.{name}", typed | more)
 
 
 @cache
@@ -75,26 +75,29 @@ def declared(
 ) -> dict[str, cel.CelType]:
     """Return the variables of an expression; `computed` are the policy's own, by name."""
     dyn = cel.parse_type("dyn")
-    found = {
+    variables = {
         "object": dyn,
         "oldObject": dyn,
         "request": _request(),
         "namespaceObject": _namespace(),
     }
     if params:
-        found["params"] = dyn
+        variables["params"] = dyn
     if authorizer:
-        found["authorizer"] = cel.opaque("kubernetes.authorization.Authorizer")
+        variables["authorizer"] = cel.opaque("kubernetes.authorization.Authorizer")
         check = cel.opaque("kubernetes.authorization.ResourceCheck")
-        found["authorizer.requestResource"] = check
+        variables["authorizer.requestResource"] = check
     if computed is not None:
-        found["variables"] = cel.object_of("kubernetes.variables", computed)
-    return found
+        variables["variables"] = cel.object_of("kubernetes.variables", computed)
+    return variables
 
 
 @cache
-def made() -> Mapping[str, cel.CelType]:
-    """Return the objects that a mutation may make: configurations to apply, JSON patches."""
+def mutation_types() -> Mapping[str, cel.CelType]:
+    """Return the types that the expression of a mutation may construct, by name.
+
+    These are `Object` (a configuration to apply) and `JSONPatch` (one operation of a JSON patch).
+    """
     fields = {"op": "string", "path": "string", "from": "string", "value": "dyn"}
     patch = cel.object_of("JSONPatch", {key: cel.parse_type(kind) for key, kind in fields.items()})
     return {"Object": cel.open_object("Object"), "JSONPatch": patch}
@@ -110,7 +113,7 @@ def compiled(
     expect = results[0] if len(results) == 1 else None
     program = cel.compile_expression(source, variables, expect=expect, types=types)
     if expect is None and results:
-        names = [each.name for each in results]
+        names = [result.name for result in results]
         if program.result_type.name not in names:
             raise cel.CelError(f"must evaluate to one of [{' '.join(names)}]")
     return program
@@ -124,9 +127,9 @@ def check(
     types: Mapping[str, cel.CelType] | None = None,
 ) -> list[Cause]:
     """Return what is wrong with an expression; `result` names the types it may have, by bars."""
-    wanted = tuple(result_type(name) for name in result.split("|"))
+    results = tuple(result_type(name) for name in result.split("|"))
     try:
-        compiled(source, variables, wanted, types)
+        compiled(source, variables, results, types)
     except cel.CelError as error:
         return [field_invalid(field, source, error.message)]
     return []
@@ -135,7 +138,7 @@ def check(
 def result_type(name: str) -> cel.CelType:
     """Return the type of a result by its name."""
     if name == "Object":
-        return made()["Object"]
+        return mutation_types()["Object"]
     if name == "list(JSONPatch)":
-        return cel.list_of(made()["JSONPatch"])
+        return cel.list_of(mutation_types()["JSONPatch"])
     return cel.parse_type(name)

@@ -76,23 +76,23 @@ def _check_common(spec: Spec, *, mutates: bool) -> tuple[list[Cause], dict[str, 
         causes += check_match(match, "spec.matchConstraints", mutates=mutates)
         if not match.get("resourceRules"):
             causes.append(field_required("spec.matchConstraints.resourceRules"))
-    where = "spec.matchConditions"
-    causes += check_conditions(spec.get("matchConditions"), where, params=params)
+    conditions_field = "spec.matchConditions"
+    causes += check_conditions(spec.get("matchConditions"), conditions_field, params=params)
     computed: dict[str, cel.CelType] = {}
-    for index, each in enumerate(spec.get("variables") or ()):
-        causes += _check_variable(each, f"spec.variables[{index}]", computed, params)
+    for index, variable in enumerate(spec.get("variables") or ()):
+        causes += _check_variable(variable, f"spec.variables[{index}]", computed, params)
     return causes, computed
 
 
-def _check_param_kind(found: Spec, field: str) -> list[Cause]:
-    version, kind = found.get("apiVersion") or "", found.get("kind") or ""
+def _check_param_kind(param_kind: Spec, field: str) -> list[Cause]:
+    version, kind = param_kind.get("apiVersion") or "", param_kind.get("kind") or ""
     causes = []
     group, _, name = version.rpartition("/")
     if not version:
         causes.append(field_required(f"{field}.apiVersion"))
     elif "/" in group:
-        why = f"unexpected GroupVersion string: {version}"
-        causes.append(field_invalid(f"{field}.apiVersion", version, why))
+        message = f"unexpected GroupVersion string: {version}"
+        causes.append(field_invalid(f"{field}.apiVersion", version, message))
     else:
         for value, wrong in ((group, dns_subdomain(group) if group else []),
                              (name, dns_1035_label(name))):  # fmt: skip
@@ -101,30 +101,30 @@ def _check_param_kind(found: Spec, field: str) -> list[Cause]:
     if not kind:
         causes.append(field_required(f"{field}.kind"))
     elif dns_1035_label(kind.lower()):
-        why = "may have mixed case, but should otherwise match: "
-        why += ",".join(dns_1035_label(kind.lower()))
-        causes.append(field_invalid(f"{field}.kind", kind, why))
+        message = "may have mixed case, but should otherwise match: "
+        message += ",".join(dns_1035_label(kind.lower()))
+        causes.append(field_invalid(f"{field}.kind", kind, message))
     return causes
 
 
 def _check_variable(
-    found: Spec, field: str, computed: dict[str, cel.CelType], params: bool
+    variable: Spec, field: str, computed: dict[str, cel.CelType], params: bool
 ) -> list[Cause]:
     """Check a variable, and add it to those that the following expressions may use."""
-    name, source = found.get("name") or "", found.get("expression") or ""
+    name, source = variable.get("name") or "", variable.get("expression") or ""
     causes = []
     if not name.strip():
         causes.append(field_required(f"{field}.name", "name is not specified"))
     elif not _IDENTIFIER.fullmatch(name) or name in _RESERVED:
         causes.append(field_invalid(f"{field}.name", name, "must be a valid CEL identifier"))
-    where = f"{field}.expression"
+    expression_field = f"{field}.expression"
     if not source.strip():
-        return [*causes, field_required(where, "expression is not specified")]
+        return [*causes, field_required(expression_field, "expression is not specified")]
     variables = expressions.declared(params=params, computed=computed)
     try:
         computed[name] = expressions.compiled(source, variables, ()).result_type
     except cel.CelError as error:
-        causes.append(field_invalid(where, source, error.message))
+        causes.append(field_invalid(expression_field, source, error.message))
     return causes
 
 
@@ -134,39 +134,43 @@ def _check_validating(obj: Object) -> list[Cause]:
     params = spec.get("paramKind") is not None
     validations, notes = spec.get("validations") or (), spec.get("auditAnnotations") or ()
     if not validations and not notes:
-        why = "validations or auditAnnotations must contain at least one item"
+        message = "validations or auditAnnotations must contain at least one item"
         causes += [
-            field_required(f"spec.{key}", why) for key in ("validations", "auditAnnotations")
+            field_required(f"spec.{key}", message) for key in ("validations", "auditAnnotations")
         ]
     variables = expressions.declared(params=params, computed=computed)
-    speechless = expressions.declared(params=params, authorizer=False, computed=computed)
-    for index, each in enumerate(validations):
-        causes += _check_validation(each, f"spec.validations[{index}]", variables, speechless)
+    # Message expressions may not ask the authorizer: upstream's validateMessageExpression compiles
+    # them with HasAuthorizer false.
+    without_authorizer = expressions.declared(params=params, authorizer=False, computed=computed)
+    for index, validation in enumerate(validations):
+        field = f"spec.validations[{index}]"
+        causes += _check_validation(validation, field, variables, without_authorizer)
     return causes + _check_annotations(obj, notes, "spec.auditAnnotations", variables)
 
 
 def _check_validation(
-    found: Spec,
+    validation: Spec,
     field: str,
     variables: Mapping[str, cel.CelType],
-    speechless: Mapping[str, cel.CelType],
+    without_authorizer: Mapping[str, cel.CelType],
 ) -> list[Cause]:
-    source, where = found.get("expression") or "", f"{field}.expression"
+    """Check one validation; `without_authorizer` are the variables of a message expression."""
+    source, source_field = validation.get("expression") or "", f"{field}.expression"
     if not source.strip():
-        causes = [field_required(where, "expression is not specified")]
+        causes = [field_required(source_field, "expression is not specified")]
     else:
-        causes = expressions.check(source, where, variables, "bool")
-    said, where = found.get("messageExpression") or "", f"{field}.messageExpression"
-    if said and not said.strip():
-        causes.append(field_invalid(where, said, "must be non-empty if specified"))
-    elif said:
-        causes += expressions.check(said, where, speechless, "string")
-    message, where = found.get("message") or "", f"{field}.message"
-    if message and not message.strip():
-        causes.append(field_invalid(where, message, "message must be non-empty if specified"))
-    elif re.search(r"[\n\r]", message.strip()):
-        causes.append(field_invalid(where, message, "message must not contain line breaks"))
-    return causes + one_of(found, "reason", _REASONS, field)
+        causes = expressions.check(source, source_field, variables, "bool")
+    spoken, spoken_field = validation.get("messageExpression") or "", f"{field}.messageExpression"
+    if spoken and not spoken.strip():
+        causes.append(field_invalid(spoken_field, spoken, "must be non-empty if specified"))
+    elif spoken:
+        causes += expressions.check(spoken, spoken_field, without_authorizer, "string")
+    text, text_field = validation.get("message") or "", f"{field}.message"
+    if text and not text.strip():
+        causes.append(field_invalid(text_field, text, "message must be non-empty if specified"))
+    elif re.search(r"[\n\r]", text.strip()):
+        causes.append(field_invalid(text_field, text, "message must not contain line breaks"))
+    return causes + one_of(validation, "reason", _REASONS, field)
 
 
 def _check_annotations(
@@ -177,21 +181,24 @@ def _check_annotations(
         causes.append(field_too_many(field, len(notes), _MAX_ANNOTATIONS))
     seen: set[str] = set()
     policy = obj["metadata"].get("name") or ""
-    for index, each in enumerate(notes):
-        where, key = f"{field}[{index}]", each.get("key") or ""
-        full = f"{policy}/{key}"
-        causes += [field_invalid(f"{where}.key", full, why) for why in qualified_name(full)]
+    for index, annotation in enumerate(notes):
+        key, key_field = annotation.get("key") or "", f"{field}[{index}].key"
+        # The key is recorded with the policy's name in front, so both together are checked.
+        full_key = f"{policy}/{key}"
+        causes += [field_invalid(key_field, full_key, text) for text in qualified_name(full_key)]
         if key in seen:
-            causes.append(field_duplicate(f"{where}.key", key))
+            causes.append(field_duplicate(key_field, key))
         seen.add(key)
-        source, where = (each.get("valueExpression") or "").strip(), f"{where}.valueExpression"
+        source = (annotation.get("valueExpression") or "").strip()
+        source_field = f"{field}[{index}].valueExpression"
         if not source:
-            causes.append(field_required(where, "valueExpression is not specified"))
+            causes.append(field_required(source_field, "valueExpression is not specified"))
         elif len(source) > _MAX_ANNOTATION:
-            why = f"must not exceed {_MAX_ANNOTATION} bytes in length"
-            causes.append(field_required(where, why))
+            # Upstream reports a text that is too long as a required one, too.
+            message = f"must not exceed {_MAX_ANNOTATION} bytes in length"
+            causes.append(field_required(source_field, message))
         else:
-            causes += expressions.check(source, where, variables, "string|null_type")
+            causes += expressions.check(source, source_field, variables, "string|null_type")
     return causes
 
 
@@ -200,34 +207,39 @@ def _check_mutating(obj: Object) -> list[Cause]:
     causes, computed = _check_common(spec, mutates=True)
     mutations = spec.get("mutations") or ()
     if not mutations:
-        why = "mutations must contain at least one item"
-        causes.append(field_required("spec.mutations", why))
+        message = "mutations must contain at least one item"
+        causes.append(field_required("spec.mutations", message))
     params = spec.get("paramKind") is not None
     variables = expressions.declared(params=params, computed=computed)
-    for index, each in enumerate(mutations):
-        causes += _check_mutation(each, f"spec.mutations[{index}]", variables)
+    for index, mutation in enumerate(mutations):
+        causes += _check_mutation(mutation, f"spec.mutations[{index}]", variables)
     return causes + needed_of(spec, "reinvocationPolicy", ("Never", "IfNeeded"), "spec")
 
 
-def _check_mutation(found: Spec, field: str, variables: Mapping[str, cel.CelType]) -> list[Cause]:
-    kind = found.get("patchType") or ""
+def _check_mutation(
+    mutation: Spec, field: str, variables: Mapping[str, cel.CelType]
+) -> list[Cause]:
+    kind = mutation.get("patchType") or ""
     if kind not in _PATCHES:
-        return needed_of(found, "patchType", tuple(_PATCHES), field)
+        return needed_of(mutation, "patchType", tuple(_PATCHES), field)
     causes = []
-    for other, (member, result) in _PATCHES.items():
-        where, value = f"{field}.{member}", found.get(member)
-        if other != kind:
-            if value is not None:
-                why = f"must not be specified when patchType is {kind}"
-                causes.append(field_invalid(where, f"{{{member}}}", why))
-        elif value is None:
-            causes.append(field_required(where, f"must be specified when patchType is {kind}"))
-        elif not (value.get("expression") or "").strip():
-            causes.append(field_required(f"{where}.expression", "expression is not specified"))
-        else:
-            made = expressions.made()
-            source, where = value["expression"], f"{where}.expression"
-            causes += expressions.check(source, where, variables, result, made)
+    for patch_type, (member, result) in _PATCHES.items():
+        patch, patch_field = mutation.get(member), f"{field}.{member}"
+        if patch_type != kind:
+            if patch is not None:
+                message = f"must not be specified when patchType is {kind}"
+                causes.append(field_invalid(patch_field, f"{{{member}}}", message))
+            continue
+        if patch is None:
+            message = f"must be specified when patchType is {kind}"
+            causes.append(field_required(patch_field, message))
+            continue
+        source, source_field = patch.get("expression") or "", f"{patch_field}.expression"
+        if not source.strip():
+            causes.append(field_required(source_field, "expression is not specified"))
+            continue
+        types = expressions.mutation_types()
+        causes += expressions.check(source, source_field, variables, result, types)
     return causes
 
 
@@ -243,43 +255,45 @@ def _check_binding(obj: Object, *, mutates: bool) -> list[Cause]:
     name = spec.get("policyName") or ""
     causes = [] if name else [field_required("spec.policyName")]
     if name:
-        causes += [field_invalid("spec.policyName", name, why) for why in dns_subdomain(name)]
+        causes += [
+            field_invalid("spec.policyName", name, message) for message in dns_subdomain(name)
+        ]
     causes += _check_param_ref(spec.get("paramRef"), "spec.paramRef")
     # The field is spelt so by Kubernetes, too.
-    where = "spec.matchResources" if mutates else "spec.matchResouces"
-    return causes + check_match(spec.get("matchResources"), where, mutates=mutates)
+    match_field = "spec.matchResources" if mutates else "spec.matchResouces"
+    return causes + check_match(spec.get("matchResources"), match_field, mutates=mutates)
 
 
-def _check_param_ref(found: Spec | None, field: str) -> list[Cause]:
-    if found is None:
+def _check_param_ref(param_ref: Spec | None, field: str) -> list[Cause]:
+    if param_ref is None:
         return []
-    name, selector = found.get("name") or "", found.get("selector")
+    name, selector = param_ref.get("name") or "", param_ref.get("selector")
     causes = []
     if name:
-        causes += [field_invalid(f"{field}.name", name, why) for why in path_segment(name)]
+        causes += [field_invalid(f"{field}.name", name, message) for message in path_segment(name)]
     if selector is not None:
         causes += check_object(selector, f"{field}.selector")
     if name and selector is not None:
-        why = "name and selector are mutually exclusive"
-        causes += [field_forbidden(f"{field}.{key}", why) for key in ("name", "selector")]
+        message = "name and selector are mutually exclusive"
+        causes += [field_forbidden(f"{field}.{key}", message) for key in ("name", "selector")]
     if not name and selector is None:
         causes.append(field_required(field, "one of name or selector must be specified"))
-    return causes + needed_of(found, "parameterNotFoundAction", ("Deny", "Allow"), field)
+    return causes + needed_of(param_ref, "parameterNotFoundAction", ("Deny", "Allow"), field)
 
 
 def _check_actions(actions: Sequence[Any], field: str) -> list[Cause]:
     causes = []
-    for index, each in enumerate(actions):
-        if each not in _ACTIONS:
-            causes.append(field_not_supported(f"{field}[{index}]", each, _ACTIONS))
-        if each in actions[:index]:
-            causes.append(field_duplicate(f"{field}[{index}]", each))
+    for index, action in enumerate(actions):
+        if action not in _ACTIONS:
+            causes.append(field_not_supported(f"{field}[{index}]", action, _ACTIONS))
+        if action in actions[:index]:
+            causes.append(field_duplicate(f"{field}[{index}]", action))
     if "Deny" in actions and "Warn" in actions:
-        why = (
+        message = (
             "must not contain both Deny and Warn (repeating the same validation failure "
             "information in the API response and headers serves no purpose)"
         )
-        causes.append(field_invalid(field, list(actions), why))
+        causes.append(field_invalid(field, list(actions), message))
     if not actions:
         causes.append(field_required(field, "at least one validation action is required"))
     return causes

@@ -23,19 +23,19 @@ _SCOPES = ("*", "Cluster", "Namespaced")
 _MAX_CONDITIONS = 64
 
 
-def one_of(found: Spec, key: str, supported: Sequence[str], field: str) -> list[Cause]:
+def one_of(spec: Spec, key: str, supported: Sequence[str], field: str) -> list[Cause]:
     """Check that a member, if it is there, has one of the values it may have."""
-    value = found.get(key)
+    value = spec.get(key)
     if value is None or value in supported:
         return []
     return [field_not_supported(f"{field}.{key}", value, supported)]
 
 
-def needed_of(found: Spec, key: str, supported: Sequence[str], field: str) -> list[Cause]:
+def needed_of(spec: Spec, key: str, supported: Sequence[str], field: str) -> list[Cause]:
     """Check that a member is there and has one of the values it may have."""
-    if not found.get(key):
+    if not spec.get(key):
         return [field_required(f"{field}.{key}")]
-    return one_of(found, key, supported, field)
+    return one_of(spec, key, supported, field)
 
 
 def default_rules(rules: Iterable[dict[str, Any]] | None) -> None:
@@ -49,125 +49,135 @@ def check_rule(rule: Spec, field: str) -> list[Cause]:
     operations = rule.get("operations") or ()
     causes = [] if operations else [field_required(f"{field}.operations")]
     causes += _alone(operations, f"{field}.operations", "operations")
-    causes += [
-        field_not_supported(f"{field}.operations[{index}]", each, _OPERATIONS)
-        for index, each in enumerate(operations)
-        if each not in _OPERATIONS
-    ]
-    for key, shown in (("apiGroups", "API groups"), ("apiVersions", "API versions")):
+    for index, operation in enumerate(operations):
+        if operation not in _OPERATIONS:
+            operation_field = f"{field}.operations[{index}]"
+            causes.append(field_not_supported(operation_field, operation, _OPERATIONS))
+    for key, noun in (("apiGroups", "API groups"), ("apiVersions", "API versions")):
         values = rule.get(key) or ()
         causes += [] if values else [field_required(f"{field}.{key}")]
-        causes += _alone(values, f"{field}.{key}", shown)
+        causes += _alone(values, f"{field}.{key}", noun)
     causes += [
         field_required(f"{field}.apiVersions[{index}]")
-        for index, each in enumerate(rule.get("apiVersions") or ())
-        if not each
+        for index, version in enumerate(rule.get("apiVersions") or ())
+        if not version
     ]
     causes += _check_resources(rule.get("resources") or (), f"{field}.resources")
     return causes + one_of(rule, "scope", _SCOPES, field)
 
 
-def _alone(values: Sequence[str], field: str, shown: str) -> list[Cause]:
+def _alone(values: Sequence[str], field: str, noun: str) -> list[Cause]:
     if len(values) > 1 and "*" in values:
-        why = f"if '*' is present, must not specify other {shown}"
-        return [field_invalid(field, list(values), why)]
+        message = f"if '*' is present, must not specify other {noun}"
+        return [field_invalid(field, list(values), message)]
     return []
 
 
 def _check_resources(resources: Sequence[str], field: str) -> list[Cause]:
     causes = [] if resources else [field_required(field)]
-    whole: set[str] = set()  # of x/*: x
-    everywhere: set[str] = set()  # of */x: x
-    for index, each in enumerate(resources):
-        resource, slash, sub = each.partition("/")
-        where = f"{field}[{index}]"
-        if not each:
-            causes.append(field_required(where))
+    # As upstream's validateResources, which looks back only: x/y is refused behind x/*, but x/* is
+    # not refused behind x/y.
+    of_all_subresources: set[str] = set()  # of x/*: x
+    of_all_resources: set[str] = set()  # of */x: x
+    for index, entry in enumerate(resources):
+        resource, slash, subresource = entry.partition("/")
+        entry_field = f"{field}[{index}]"
+        if not entry:
+            causes.append(field_required(entry_field))
         if not slash:
             continue
-        if resource in whole:
-            why = f"if '{resource}/*' is present, must not specify {each}"
-            causes.append(field_invalid(where, each, why))
-        if sub in everywhere:
-            why = f"if '*/{sub}' is present, must not specify {each}"
-            causes.append(field_invalid(where, each, why))
-        if sub == "*":
-            whole.add(resource)
+        if resource in of_all_subresources:
+            message = f"if '{resource}/*' is present, must not specify {entry}"
+            causes.append(field_invalid(entry_field, entry, message))
+        if subresource in of_all_resources:
+            message = f"if '*/{subresource}' is present, must not specify {entry}"
+            causes.append(field_invalid(entry_field, entry, message))
+        if subresource == "*":
+            of_all_subresources.add(resource)
         if resource == "*":
-            everywhere.add(sub)
+            of_all_resources.add(subresource)
     if len(resources) > 1 and "*/*" in resources:
-        why = "if '*/*' is present, must not specify other resources"
-        causes.append(field_invalid(field, list(resources), why))
-    if "*" in resources and any("/" not in each and each not in ("", "*") for each in resources):
-        why = "if '*' is present, must not specify other resources without subresources"
-        causes.append(field_invalid(field, list(resources), why))
+        message = "if '*/*' is present, must not specify other resources"
+        causes.append(field_invalid(field, list(resources), message))
+    named = [entry for entry in resources if "/" not in entry and entry not in ("", "*")]
+    if "*" in resources and named:
+        message = "if '*' is present, must not specify other resources without subresources"
+        causes.append(field_invalid(field, list(resources), message))
     return causes
 
 
-def check_conditions(found: Sequence[Spec] | None, field: str, *, params: bool) -> list[Cause]:
+def check_conditions(listed: Sequence[Spec] | None, field: str, *, params: bool) -> list[Cause]:
     """Check match conditions."""
-    conditions = found or ()
+    conditions = listed or ()
     causes = []
     if len(conditions) > _MAX_CONDITIONS:
         causes.append(field_too_many(field, len(conditions), _MAX_CONDITIONS))
     names: set[str] = set()
-    for index, each in enumerate(conditions):
-        where, name = f"{field}[{index}]", each.get("name") or ""
-        source = (each.get("expression") or "").strip()
+    for index, condition in enumerate(conditions):
+        condition_field, name = f"{field}[{index}]", condition.get("name") or ""
+        source = (condition.get("expression") or "").strip()
         if not source:
-            causes.append(field_required(f"{where}.expression"))
+            causes.append(field_required(f"{condition_field}.expression"))
         else:
             variables = expressions.declared(params=params)
-            causes += expressions.check(source, f"{where}.expression", variables, "bool")
+            causes += expressions.check(source, f"{condition_field}.expression", variables, "bool")
         if not name:
-            causes.append(field_required(f"{where}.name"))
+            causes.append(field_required(f"{condition_field}.name"))
             continue
-        causes += [field_invalid(f"{where}.name", name, why) for why in qualified_name(name)]
+        causes += [
+            field_invalid(f"{condition_field}.name", name, message)
+            for message in qualified_name(name)
+        ]
         if name in names:
-            causes.append(field_duplicate(f"{where}.name", name))
+            causes.append(field_duplicate(f"{condition_field}.name", name))
         names.add(name)
     return causes
 
 
-def default_match(found: dict[str, Any] | None) -> None:
+def default_match(match: dict[str, Any] | None) -> None:
     """Fill in match resources."""
-    if found is None:
+    if match is None:
         return
-    found.setdefault("matchPolicy", "Equivalent")
-    found.setdefault("namespaceSelector", {})
-    found.setdefault("objectSelector", {})
-    default_rules(found.get("resourceRules"))
-    default_rules(found.get("excludeResourceRules"))
+    match.setdefault("matchPolicy", "Equivalent")
+    match.setdefault("namespaceSelector", {})
+    match.setdefault("objectSelector", {})
+    default_rules(match.get("resourceRules"))
+    default_rules(match.get("excludeResourceRules"))
 
 
-def check_match(found: Spec | None, field: str, *, mutates: bool) -> list[Cause]:
-    """Check match resources; nothing can be changed by who sees it deleted."""
-    if found is None:
+def check_match(match: Spec | None, field: str, *, mutates: bool) -> list[Cause]:
+    """Check MatchResources; `mutates` is true for those of a MutatingAdmissionPolicy."""
+    if match is None:
         return []
-    causes = needed_of(found, "matchPolicy", ("Equivalent", "Exact"), field)
+    causes = needed_of(match, "matchPolicy", ("Equivalent", "Exact"), field)
     for key in ("namespaceSelector", "objectSelector"):
-        causes += check_object(found.get(key) or {}, f"{field}.{key}")
+        causes += check_object(match.get(key) or {}, f"{field}.{key}")
     for key in ("resourceRules", "excludeResourceRules"):
-        for index, rule in enumerate(found.get(key) or ()):
+        for index, rule in enumerate(match.get(key) or ()):
             causes += _check_named(rule, f"{field}.{key}[{index}]")
     if mutates:
-        supported = [each for each in _OPERATIONS if each != "DELETE"]
-        causes += [
-            field_not_supported(f"{field}.resourceRules.operations", each, supported)
-            for rule in found.get("resourceRules") or ()
-            for each in rule.get("operations") or ()
-            if each not in supported
-        ]
+        causes += _check_mutable(match.get("resourceRules") or (), f"{field}.resourceRules")
     return causes
+
+
+def _check_mutable(rules: Iterable[Spec], field: str) -> list[Cause]:
+    """Refuse rules about deletions: there is no new object that a mutation could change."""
+    supported = [operation for operation in _OPERATIONS if operation != "DELETE"]
+    return [
+        field_not_supported(f"{field}.operations", operation, supported)
+        for rule in rules
+        for operation in rule.get("operations") or ()
+        if operation not in supported
+    ]
 
 
 def _check_named(rule: Spec, field: str) -> list[Cause]:
     causes = []
     seen: set[str] = set()
     for index, name in enumerate(rule.get("resourceNames") or ()):
-        where = f"{field}.resourceNames[{index}]"
-        causes += [field_invalid(where, name, why) for why in path_segment(name)]
+        name_field = f"{field}.resourceNames[{index}]"
+        causes += [field_invalid(name_field, name, message) for message in path_segment(name)]
         if name in seen:
-            causes.append(field_duplicate(where, name))
+            causes.append(field_duplicate(name_field, name))
         seen.add(name)
     return causes + check_rule(rule, field)

@@ -64,13 +64,13 @@ def _check_hook(hook: Spec, field: str) -> list[Cause]:
     causes += one_of(hook, "failurePolicy", ("Fail", "Ignore"), field)
     causes += one_of(hook, "matchPolicy", ("Equivalent", "Exact"), field)
     if hook.get("sideEffects") is None:
-        why = f"must specify one of {', '.join(_NO_EFFECTS)}"
-        causes.append(field_required(f"{field}.sideEffects", why))
+        message = f"must specify one of {', '.join(_NO_EFFECTS)}"
+        causes.append(field_required(f"{field}.sideEffects", message))
     causes += one_of(hook, "sideEffects", _NO_EFFECTS, field)
     seconds = hook.get("timeoutSeconds", 10)
     if not 1 <= seconds <= 30:
-        why = "the timeout value must be between 1 and 30 seconds"
-        causes.append(field_invalid(f"{field}.timeoutSeconds", seconds, why))
+        message = "the timeout value must be between 1 and 30 seconds"
+        causes.append(field_invalid(f"{field}.timeoutSeconds", seconds, message))
     for key in ("namespaceSelector", "objectSelector"):
         causes += check_object(hook.get(key) or {}, f"{field}.{key}")
     causes += check_client(hook.get("clientConfig") or {}, f"{field}.clientConfig")
@@ -87,8 +87,8 @@ def _check_name(name: str, field: str) -> list[Cause]:
     if wrong:
         return [field_invalid(field, name, ",".join(wrong))]
     if name.count(".") < 2:
-        why = "should be a domain with at least three segments separated by dots"
-        return [field_invalid(field, name, why)]
+        message = "should be a domain with at least three segments separated by dots"
+        return [field_invalid(field, name, message)]
     return []
 
 
@@ -98,14 +98,16 @@ def _check_reviews(hook: Spec, field: str) -> list[Cause]:
         return [field_required(field, f"must specify one of {', '.join(_REVIEWS)}")]
     causes = []
     for index, version in enumerate(versions):
-        where = f"{field}[{index}]"
+        version_field = f"{field}[{index}]"
         if version in versions[:index]:
-            causes.append(field_invalid(where, version, "duplicate version"))
+            causes.append(field_invalid(version_field, version, "duplicate version"))
             continue
-        causes += [field_invalid(where, version, why) for why in dns_1035_label(version)]
+        causes += [
+            field_invalid(version_field, version, message) for message in dns_1035_label(version)
+        ]
     if not any(version in _REVIEWS for version in versions):
-        why = f"must include at least one of {', '.join(_REVIEWS)}"
-        causes.append(field_invalid(field, list(versions), why))
+        message = f"must include at least one of {', '.join(_REVIEWS)}"
+        causes.append(field_invalid(field, list(versions), message))
     return causes
 
 
@@ -136,8 +138,8 @@ def _check_url(url: str, field: str) -> list[Cause]:
         return [field_required(field, f"url must be a valid URL: {error}{_FORM}")]
     causes = []
     if parts.scheme != "https":
-        why = f"'https' is the only allowed URL scheme{_FORM}"
-        causes.append(field_invalid(field, parts.scheme, why))
+        message = f"'https' is the only allowed URL scheme{_FORM}"
+        causes.append(field_invalid(field, parts.scheme, message))
     if not parts.host:
         causes.append(field_invalid(field, "", f"host must be specified{_FORM}"))
     number = port(parts)
@@ -168,17 +170,19 @@ def _check_service(service: Spec, field: str) -> list[Cause]:
     if not 1 <= port <= _MOST_PORT:
         causes.append(field_invalid(f"{field}.port", port, _BAD_PORT))
     path = service.get("path") or "/"
-    where = f"{field}.path"
+    path_field = f"{field}.path"
     if not path.startswith("/"):
-        causes.append(field_invalid(where, path, "must start with a '/'"))
+        causes.append(field_invalid(path_field, path, "must start with a '/'"))
     if path == "/":
         return causes
     for index, step in enumerate(path[1:].removesuffix("/").split("/")):
         if not step:
-            causes.append(field_invalid(where, path, f"segment[{index}] may not be empty"))
+            causes.append(field_invalid(path_field, path, f"segment[{index}] may not be empty"))
             continue
         wrong = dns_subdomain(step)
-        causes += [field_invalid(where, path, f"segment[{index}]: {why}") for why in wrong]
+        causes += [
+            field_invalid(path_field, path, f"segment[{index}]: {message}") for message in wrong
+        ]
     return causes
 
 
