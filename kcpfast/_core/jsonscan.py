@@ -50,7 +50,8 @@ def duplicates(text: bytes) -> list:  # type: ignore[type-arg]
             if expects_key:
                 key: object = text[start:position]
                 if escaped:
-                    key = json.loads(b'"' + text[start:position] + b'"').encode()
+                    # Halves of characters stand in texts that were repaired for the decoder.
+                    key = json.loads(b'"' + text[start:position] + b'"').encode("utf-8", "replace")
                 names[-1] = key
                 _note(keys, key, names, paths)  # type: ignore[arg-type]
                 if len(paths) >= MAX_FOUND:

@@ -131,13 +131,20 @@ _SCALE = {
 }
 
 
+# The struct that Go's meta factory decodes a body into to learn what it is.
+_HEAD = (
+    'Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; '
+    'Kind string "json:\\"kind,omitempty\\"" }'
+)
+
+
 def check_head(obj: Any) -> tuple[str, str]:
     """Return apiVersion and kind of a decoded body, "" if absent; BadRequest if it has none.
 
     Texts: k8s.io/apimachinery/pkg/runtime/serializer/json.
     """
     if not isinstance(obj, dict):
-        raise _headless(f"cannot unmarshal {go_kind(obj)} into Go value of type struct")
+        raise _headless(f"cannot unmarshal {go_kind(obj)} into {_HEAD}")
     version, kind = obj.get("apiVersion"), obj.get("kind")
     if isinstance(version, str) and isinstance(kind, str):
         return version, kind

@@ -130,9 +130,13 @@ async def test_metadata_is_an_object(
     assert "into Go struct field ConfigMap.metadata of type ObjectMeta" in got.body["message"]
 
 
+HEAD = (
+    'Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; '
+    'Kind string "json:\\"kind,omitempty\\"" }'
+)
 HEADS: list[tuple[Any, str]] = [
-    ([], "cannot unmarshal array into Go value of type struct"),
-    ("a", "cannot unmarshal string into Go value of type struct"),
+    ([], f"cannot unmarshal array into {HEAD}"),
+    ("a", f"cannot unmarshal string into {HEAD}"),
     ({"apiVersion": 1}, "cannot unmarshal number into Go struct field .apiVersion of type string"),
     ({"kind": ["a"]}, "cannot unmarshal array into Go struct field .kind of type string"),
     ({"kind": {}}, "cannot unmarshal object into Go struct field .kind of type string"),
@@ -144,6 +148,11 @@ HEADS: list[tuple[Any, str]] = [
 async def test_a_body_says_what_it_is(inside: Inside, path: str, body: Any, text: str) -> None:
     got = await inside.send("POST", path, body)
     whole = f"couldn't get version/kind; json parse error: json: {text}"
+    kind = {CONFIG_MAPS: "ConfigMap", WORKSPACES: "Workspace"}.get(path)
+    if kind is not None:
+        sent = json.dumps(body).encode()
+        shown = sent.decode() if isinstance(body, dict) else sent.hex()
+        whole = f"the object provided is unrecognized (must be of type {kind}): {whole} ({shown})"
     assert (got.status, got.body["message"]) == (400, whole)
 
 

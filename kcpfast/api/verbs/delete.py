@@ -75,7 +75,7 @@ async def _options(api: Api, call: Call) -> DeleteOptions:
 def _read_options(call: Call) -> DeleteOptions:
     if not call.request.body:
         return delete_options(call, {})
-    body, _ = parse(call, protobuf=True)
+    body = parse(call, "DeleteOptions", protobuf=True).value
     check_head(body)
     conform_part(_OPTIONS, "DeleteOptions", "v1", body)
     return delete_options(call, dict(body))

@@ -9,7 +9,7 @@ import msgspec
 
 from kcpfast._core.jsonscan import duplicates
 from kcpfast.api import answer
-from kcpfast.api.body import check_type, drop_status, media_type, parse_json, parse_yaml
+from kcpfast.api.body import Parsed, check_type, drop_status, media_type, parse_json, read_yaml
 from kcpfast.api.context import Api, Call
 from kcpfast.api.fields import reset_fields, writer
 from kcpfast.api.options import WriteOptions, write_options
@@ -28,7 +28,7 @@ from kcpfast.meta.errors import (
 )
 from kcpfast.registry.merging import node_of
 from kcpfast.registry.objects import Saved
-from kcpfast.registry.typed import check_head, check_metadata, conform
+from kcpfast.registry.typed import check_depth, check_head, check_metadata, conform
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.transport.messages import Response
 
@@ -118,7 +118,7 @@ def _conformed(resource: Resource, new: Any) -> list[str]:
     Invalid, with the patched object in it, if it cannot be decoded any more.
     """
     try:
-        check_type(resource, new)
+        check_type(resource, new, b"")
         return conform(resource, new)
     except ApiError as error:
         if error.reason != "BadRequest":
@@ -164,8 +164,15 @@ async def _apply(api: Api, call: Call, options: WriteOptions, shape: answer.Shap
     return await answer.saved(api, call, shape, saved, code)
 
 
-def _configuration(call: Call) -> Any:
-    configuration = parse_yaml(call.request.body)
+def _configuration(call: Call, options: WriteOptions) -> tuple[Any, Parsed]:
+    """Return the configuration to apply, and the body that it was in."""
+    try:
+        parsed = read_yaml(call.request.body, strict=options.validation != "Ignore")
+    except ValueError as error:
+        message = f"error decoding YAML: error converting YAML to JSON: {error}"
+        raise bad_request(message) from None
+    configuration = parsed.value
+    check_depth(configuration)
     check_head(configuration)
     check_metadata(call.resource, configuration)
     name = configuration["metadata"].get("name") or ""
@@ -174,7 +181,15 @@ def _configuration(call: Call) -> Any:
             f"metadata.name must match the name on the URL: {name} != {call.route.name}"
         )
     configuration["metadata"]["name"] = call.route.name
-    return configuration
+    return configuration, parsed
+
+
+def _report_repeated(call: Call, options: WriteOptions, parsed: Parsed) -> None:
+    """Refuse or warn of fields of a configuration that stand twice, once it could be applied."""
+    if options.validation == "Strict" and parsed.errors:
+        text = f"error strict decoding YAML: error converting YAML to JSON: {parsed.errors[0]}"
+        raise bad_request(text)
+    call.warnings += parsed.repeated
 
 
 async def _apply_to_existing(api: Api, call: Call, options: WriteOptions) -> Saved:
@@ -183,9 +198,10 @@ async def _apply_to_existing(api: Api, call: Call, options: WriteOptions) -> Sav
     resource = call.resource
 
     def change(old: Object) -> Object:
+        configuration, parsed = _configuration(call, options)
         applied = apply(
             old,
-            _configuration(call),
+            configuration,
             node_of(resource),
             writer(call, options),
             kind=resource.kind,
@@ -193,6 +209,7 @@ async def _apply_to_existing(api: Api, call: Call, options: WriteOptions) -> Sav
             reset_fields=reset_fields(resource, call.route.subresource),
         )
         new = applied.object
+        _report_repeated(call, options, parsed)
         unknown = conform(resource, new)
         _report(call, options, [f'unknown field "{path}"' for path in unknown])
         check_version(resource, new, old)
@@ -207,15 +224,17 @@ async def _apply_to_nothing(api: Api, call: Call, options: WriteOptions) -> Save
     resource = call.resource
 
     def decode() -> Object:
+        configuration, parsed = _configuration(call, options)
         applied = apply(
             None,
-            _configuration(call),
+            configuration,
             node_of(resource),
             writer(call, options),
             kind=resource.kind,
             reset_fields=reset_fields(resource, ""),
         )
         drop_status(resource, applied.object)
+        _report_repeated(call, options, parsed)
         unknown = conform(resource, applied.object)
         _report(call, options, [f'unknown field "{path}"' for path in unknown])
         _check_no_uid(call, applied.object)

@@ -65,7 +65,8 @@ async def _write(api: Api, call: Call) -> Response:
     if patching:
         body = await api.aside.run(size, who, parse_json, call.request.body)
     else:
-        body, _ = await api.aside.run(size, who, parse, call, protobuf=False)
+        parsed = await api.aside.run(size, who, parse, call, "Scale", protobuf=False)
+        body = parsed.value
     paths = _paths(call)
 
     def change(old: Object) -> Object:

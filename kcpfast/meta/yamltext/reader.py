@@ -23,6 +23,7 @@ from kcpfast.meta.yamltext.scalars import (
     TIMESTAMP,
     YamlError,
     ambiguous,
+    go_syntax,
     json_value,
     key_name,
     resolve,
@@ -238,10 +239,13 @@ class _Builder:
             return self._scalar(event)
         key = self._node(parser, event)
         if isinstance(key, dict | list):
-            raise YamlError("yaml: invalid map key: it is no scalar")
+            raise YamlError(f"yaml: invalid map key: {go_syntax(key)}")
         return key
 
     def _set(self, members: dict[str, Any], key: Any, value: Any, line: int) -> None:
+        if key is None:
+            shown = go_syntax(value)
+            raise YamlError(f"unsupported map key of type: %!s(<nil>), key: <nil>, value: {shown}")
         name = key_name(key)
         if self._repeated is not None:
             if name in members:

@@ -58,6 +58,8 @@ _TIME = (
 )
 # What some reader of YAML (1.1, 1.2, PyYAML) may take for something else than text.
 _AMBIGUOUS = r"(?s)[-+.]?[0-9].*|[yYnN]|[oO](?:n|N|ff|FF)|[~<=]"
+# Characters of a value that an error shows.
+_SHOWN = 500
 _INT64, _UINT64 = 1 << 63, 1 << 64
 # More digits than any number of 64 bits has, so many that they are not worth converting.
 _MOST_DIGITS = 80
@@ -166,6 +168,20 @@ def _whole(value: float) -> int:
 
 def _unsupported(value: float) -> str:
     return "NaN" if math.isnan(value) else f"{'+' if value > 0 else '-'}Inf"
+
+
+def go_syntax(value: Any) -> str:
+    """Return a value as Go's %#v prints it, cut where it is long."""
+    if isinstance(value, dict):
+        members = (f"{go_syntax(key)}:{go_syntax(member)}" for key, member in value.items())
+        return f"map[interface {{}}]interface {{}}{{{', '.join(members)}}}"[:_SHOWN]
+    if isinstance(value, list):
+        return f"[]interface {{}}{{{', '.join(map(go_syntax, value))}}}"[:_SHOWN]
+    if value is None:
+        return "interface {}(nil)"
+    import json  # noqa: PLC0415 - for errors alone
+
+    return json.dumps(value)[:_SHOWN]
 
 
 def key_name(value: Any) -> str:
