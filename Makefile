@@ -13,7 +13,7 @@ SECONDS ?= 1800
 SEED ?= 1
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
-.PHONY: build start test fuzz doors bench bench-compare growth load soak lint binary wheel clean
+.PHONY: build start test differential fuzz doors bench bench-compare growth load soak lint binary wheel clean
 
 build: $(VENV)/built
 
@@ -22,6 +22,10 @@ start: build
 
 test: build $(VENV)/tools $(VENV)/kubectl
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Asks the servers of two kubeconfigs the same, A being right: make differential A=... B=...
+differential: build $(VENV)/tools
+	@$(BIN)/python -m tests.differential $(A) $(B) $(ARGS)
 
 # Every way to an object, asked by everybody, for some ten minutes; `make test` does it briefly.
 doors: build $(VENV)/tools

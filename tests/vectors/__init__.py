@@ -7,6 +7,7 @@
     judge       recorded against answered
     replay      the requests of a script, in order, against a server
     known       the cases that fail today; the list only shrinks
+    upstream    what a kube-apiserver answered (kubernetes/), sent to a server without sockets
 
 `python -m tests.vectors KUBECONFIG [WORD]` replays by hand and prints the differences.
 """
