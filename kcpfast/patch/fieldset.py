@@ -83,7 +83,7 @@ def _join(fields: FieldSet, other: FieldSet) -> FieldSet:
 
 
 def difference(fields: FieldSet, other: FieldSet) -> FieldSet:
-    """Return `one` without what is in `other`; what is below a place of `other` stays."""
+    """Return `fields` without what is in `other`; what is below a place of `other` stays."""
     if not fields or not other:
         return fields
     return _minus(fields, other) or {}
@@ -107,8 +107,10 @@ def _minus(fields: FieldSet, other: FieldSet) -> FieldSet | None:
 
 
 def recursive_difference(fields: FieldSet, other: FieldSet) -> FieldSet:
-    """Return `one` without what is in `other` and without anything below that."""
-    return _minus_deep(fields, other) or {} if fields and other else fields
+    """Return `fields` without what is in `other` and without anything below that."""
+    if not fields or not other:
+        return fields
+    return _minus_deep(fields, other) or {}
 
 
 def _minus_deep(fields: FieldSet, other: FieldSet) -> FieldSet | None:
@@ -128,7 +130,9 @@ def _minus_deep(fields: FieldSet, other: FieldSet) -> FieldSet | None:
 
 def intersection(fields: FieldSet, other: FieldSet) -> FieldSet:
     """Return what is in both sets."""
-    return _common(fields, other) or {} if fields and other else {}
+    if not fields or not other:
+        return {}
+    return _common(fields, other) or {}
 
 
 def _common(fields: FieldSet, other: FieldSet) -> FieldSet | None:
@@ -154,7 +158,8 @@ def paths(fields: FieldSet, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str,
     for element in _in_order(fields):
         if element == SELF:
             continue
-        below, path = fields[element], (*prefix, element)
+        below = fields[element]
+        path = (*prefix, element)
         if is_member(below):
             yield path
         yield from paths(below, path)
@@ -169,8 +174,13 @@ def with_named_fields(fields: FieldSet, node: MergeNode) -> FieldSet:
     """Return the set with each declared member that has members below it made a member too."""
     out: FieldSet = {}
     for element, below in fields.items():
-        declared = node.fields.get(element[2:]) if element.startswith("f:") else None
-        inner = with_named_fields(below, declared or node.other) if below else below
+        declared = None
+        if element.startswith("f:"):
+            declared = node.fields.get(element[2:])
+        inner = below
+        if below:
+            child = declared or node.other
+            inner = with_named_fields(below, child)
         if inner and declared and SELF not in inner:
             inner[SELF] = LEAF
         out[element] = inner

@@ -17,6 +17,7 @@ accepted as the default that it names, and no directive is ever stored.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from kcpfast.meta.copies import copy_json
@@ -46,29 +47,31 @@ def apply_strategic_patch(document: Object, patch: Any, node: MergeNode) -> Obje
 
 def _merge_map(current: Object, patch: Object, node: MergeNode) -> Object:
     """Return `current` after the patch; `current` may be changed for it."""
-    if _PATCH in patch:
-        directive = patch[_PATCH]
-        if directive == "delete":
-            return {}
-        if directive not in ("replace", "merge"):
-            raise _bad_directive(directive, patch)
-        if directive == "replace":
-            current = {}
+    directive = patch.get(_PATCH, "merge")
+    if directive == "delete":
+        return {}
+    if directive not in ("replace", "merge"):
+        raise _bad_directive(directive, patch)
+    if directive == "replace":
+        current = {}
     if _RETAIN in patch:
         _retain_keys(current, patch)
     deletions = _lists_under(patch, _DELETE_FROM, "invalid patch format of primitive list")
     orders = _lists_under(patch, _SET_ORDER, "invalid patch format of setElementOrder list")
-    members = [name for name in patch if not _is_directive(name)]
-    for name in dict.fromkeys([*orders, *members, *deletions]):
+    names = dict.fromkeys(orders)
+    names |= dict.fromkeys(name for name in patch if not _is_directive(name))
+    names |= dict.fromkeys(deletions)
+    for name in names:
         child = node.child(name)
         before = current.get(name, ABSENT)
         patched = patch.get(name, ABSENT)
         after = _merge_value(before, patched, child)
-        if name in orders and type(after) is list:
-            live = before if type(before) is list else []
-            after = _ordered(after, live, (patched, orders[name]), child)
-        if name in deletions and type(after) is list:
-            after = _without(after, deletions[name])
+        if type(after) is list:
+            if name in orders:
+                after = _ordered(after, before, (patched, orders[name]), child)
+            # Last: a value that the patch both adds and deletes is deleted.
+            if name in deletions:
+                after = _without(after, deletions[name])
         if after is ABSENT or _emptied(after, child):
             current.pop(name, None)
         else:
@@ -90,29 +93,39 @@ def _lists_under(patch: Object, prefix: str, error: str) -> dict[str, list[Any]]
     """Return the lists of the directive `prefix/<member>`, by member; 400 if one is malformed."""
     lists = {}
     for key, value in patch.items():
-        if key.startswith(prefix):
-            name = key[len(prefix) + 1 :]
-            if not key.startswith(prefix + "/") or not name or type(value) is not list:
-                raise bad_request(error)
-            lists[name] = value
+        if not key.startswith(prefix):
+            continue
+        _, slash, name = key.partition("/")
+        has_name = key.startswith(prefix + slash) and bool(name)
+        if not has_name or type(value) is not list:
+            raise bad_request(error)
+        lists[name] = value
     return lists
 
 
 def _retain_keys(current: Object, patch: Object) -> None:
     """Drop the members of `current` that `$retainKeys` does not list; it must list the patch's."""
     keys = patch[_RETAIN]
-    if type(keys) is not list or any(type(key) is not str for key in keys):
-        raise bad_request("invalid patch format of retainKeys")
+    malformed = bad_request("invalid patch format of retainKeys")
+    if type(keys) is not list:
+        raise malformed
+    if any(type(key) is not str for key in keys):
+        raise malformed
     retained = set(keys)
     for name, value in patch.items():
-        if value is not None and not _is_directive(name) and name not in retained:
-            raise bad_request("invalid patch format of retainKeys")
+        # A member that the patch sets to null is deleted in any case.
+        if value is None or name in retained or _is_directive(name):
+            continue
+        raise malformed
     for name in current.keys() - retained:
         del current[name]
 
 
 def _bad_directive(directive: Any, patch: Object) -> ApiError:
-    return bad_request(f"unknown patch type: {str(directive)[:100]} in map: {str(patch)[:200]}")
+    # Both texts are the client's and may be huge: an answer quotes only their beginnings.
+    named = str(directive)[:100]
+    excerpt = str(patch)[:200]
+    return bad_request(f"unknown patch type: {named} in map: {excerpt}")
 
 
 def _merge_value(current: Any, patch: Any, node: MergeNode) -> Any:
@@ -122,10 +135,15 @@ def _merge_value(current: Any, patch: Any, node: MergeNode) -> Any:
     if patch is None:
         return ABSENT
     if type(patch) is dict:
-        merges = type(current) is dict and "replace" not in node.patch_strategy
-        return _merge_map(current if merges else {}, patch, node)
+        is_replaced = "replace" in node.patch_strategy
+        if is_replaced or type(current) is not dict:
+            current = {}
+        return _merge_map(current, patch, node)
     if type(patch) is list and "merge" in node.patch_strategy:
-        return _merge_list(current if type(current) is list else [], patch, node)
+        if type(current) is not list:
+            current = []
+        return _merge_list(current, patch, node)
+    # A copy, since what is returned may be changed in place and the patch is the caller's.
     return copy_json(patch)
 
 
@@ -133,29 +151,52 @@ def _merge_value(current: Any, patch: Any, node: MergeNode) -> Any:
 
 
 def _merge_list(current: list[Any], patch: list[Any], node: MergeNode) -> list[Any]:
-    kinds = {_item_kind(item) for item in patch} | {_item_kind(item) for item in current}
+    """Return a list whose items are merged; 400 if they are of several kinds or have no key."""
+    kinds = {_item_kind(item) for item in patch}
+    kinds.update(_item_kind(item) for item in current)
     if list in kinds:
         raise ApiError("Invalid", "lists of lists are not supported", details={})
     if len(kinds) > 1:
         raise bad_request("list element types are not identical")
-    if dict not in kinds:
-        values = {_identity(item): item for item in [*current, *patch]}
-        return _interleave(values, [_identity(item) for item in patch], current, "")
+    if dict in kinds:
+        return _merge_objects(current, patch, node)
+    # A list of scalars is a set: a value that is there already is not added.
+    values = {_identity(item): item for item in current}
+    order = []
+    for item in patch:
+        identity = _identity(item)
+        values[identity] = item
+        order.append(identity)
+    return _interleave(values, order, current, "")
+
+
+def _merge_objects(current: list[Any], patch: list[Any], node: MergeNode) -> list[Any]:
+    """Merge a list of objects by their merge key; 400 if the list has none."""
     key = node.patch_merge_key
     if not key:
         raise bad_request("cannot merge lists without merge key")
     items, replaced = _apply_directives(current, patch, key)
-    content = [item for item in patch if item.get(_PATCH) in (None, "merge")]
-    merged = dict(zip(_identities(items, key), items, strict=True))
-    for item in content:
+    merged = _by_identity(items, key)
+    order = []
+    for item in patch:
+        if item.get(_PATCH) not in (None, "merge"):
+            continue
         identity = _key_of(item, key)
-        merged[identity] = _merge_map(merged.get(identity, {}), item, node.other)
-    order = [] if replaced else [_key_of(item, key) for item in content]
+        before = merged.get(identity, {})
+        merged[identity] = _merge_map(before, item, node.other)
+        order.append(identity)
+    if replaced:
+        # Nothing was left to merge with: the items stand as they came.
+        order = []
     return _interleave(merged, order, items, key)
 
 
 def _item_kind(item: Any) -> type:
-    """Return dict, list, or str for any scalar: only items of one kind can be merged."""
+    """Return dict, list, or str for any scalar: only items of one kind can be merged.
+
+    The scalars are told apart no further, so that 1 and "1" may stand in one list; upstream's
+    sliceElementType refuses that with a 500.
+    """
     kind = type(item)
     return kind if kind is dict or kind is list else str
 
@@ -164,6 +205,7 @@ def _apply_directives(current: list[Any], patch: list[Any], key: str) -> tuple[l
     """Return the current items that `$patch` items leave, and whether they replace the list."""
     deleted = set()
     replaced = False
+    # All directives are read before the list is: a malformed one after `replace` is refused too.
     for item in patch:
         directive = item.get(_PATCH)
         if directive == "delete":
@@ -174,7 +216,8 @@ def _apply_directives(current: list[Any], patch: list[Any], key: str) -> tuple[l
             raise _bad_directive(directive, item)
     if replaced:
         return [], True
-    return [item for item in current if _key_of(item, key) not in deleted], False
+    left = [item for item in current if _key_of(item, key) not in deleted]
+    return left, False
 
 
 # The key of an item: its scalar, with the scalar's type (true is not 1), and how many items before
@@ -183,18 +226,21 @@ _Identity = tuple[type, Any, int]
 
 
 def _identity(value: Any) -> _Identity:
-    if type(value) is dict or type(value) is list:
+    kind = type(value)
+    if kind is dict or kind is list:
         raise bad_request("a merge key must be a scalar")
-    return type(value), value, 0
+    return kind, value, 0
 
 
 def _key_of(item: Any, key: str) -> _Identity:
     """Return the identity of an item by its merge key, or of a scalar if `key` is ""."""
     if not key:
         return _identity(item)
-    if type(item) is not dict or item.get(key) is None:
-        raise bad_request(f"map: {str(item)[:200]} does not contain declared merge key: {key}")
-    return _identity(item[key])
+    value = item.get(key) if type(item) is dict else None
+    if value is None:
+        excerpt = str(item)[:200]
+        raise bad_request(f"map: {excerpt} does not contain declared merge key: {key}")
+    return _identity(value)
 
 
 def _identities(items: list[Any], key: str) -> list[_Identity]:
@@ -203,33 +249,51 @@ def _identities(items: list[Any], key: str) -> list[_Identity]:
     identities = []
     for item in items:
         first = _key_of(item, key)
-        count = counts[first] = counts.get(first, -1) + 1
-        identities.append((first[0], first[1], count))
+        count = counts.get(first, 0)
+        counts[first] = count + 1
+        kind, value, _ = first
+        identities.append((kind, value, count))
     return identities
 
 
+def _by_identity(items: list[Any], key: str) -> dict[_Identity, Any]:
+    identities = _identities(items, key)
+    return dict(zip(identities, items, strict=True))
+
+
 def _without(items: list[Any], values: list[Any]) -> list[Any]:
+    """Return the items without the scalars `values`; objects and lists among them stay."""
     deleted = {_identity(value) for value in values}
-    return [item for item in items if type(item) in (dict, list) or _identity(item) not in deleted]
+    kept = []
+    for item in items:
+        is_scalar = type(item) not in (dict, list)
+        if is_scalar and _identity(item) in deleted:
+            continue
+        kept.append(item)
+    return kept
 
 
 def _ordered(
-    items: list[Any], live: list[Any], patched: tuple[Any, list[Any]], node: MergeNode
+    items: list[Any], live: Any, patched: tuple[Any, list[Any]], node: MergeNode
 ) -> list[Any]:
     """Return the items in the order of `$setElementOrder`.
 
     `patched` holds the patch's own list, which must have its items in the same order (400), and
-    the list of the directive. `live` is the list as it is stored.
+    the list of the directive. `live` is the value as it is stored, a list or not. Items that
+    the patch deletes need no place in the order (upstream: validatePatchWithSetOrderList).
     """
     patch, order = patched
     key = node.patch_merge_key
-    wanted_order = [_key_of(item, key) for item in order]
-    by_identity = dict(zip(_identities(items, key), items, strict=True))
-    patch_order = [_key_of(item, key) for item in patch] if type(patch) is list else []
-    present = [identity for identity in patch_order if identity in by_identity]
-    if not _is_subsequence(present, wanted_order):
+    by_identity = _by_identity(items, key)
+    set_order = [_key_of(item, key) for item in order]
+    present = []
+    if type(patch) is list:
+        patch_order = [_key_of(item, key) for item in patch]
+        present = [identity for identity in patch_order if identity in by_identity]
+    if not _is_subsequence(present, set_order):
         raise bad_request(f"The order in patch list doesn't match {_SET_ORDER} list")
-    return _interleave(by_identity, wanted_order, live, key)
+    live_items = live if type(live) is list else []
+    return _interleave(by_identity, set_order, live_items, key)
 
 
 def _is_subsequence(identities: list[_Identity], order: list[_Identity]) -> bool:
@@ -244,19 +308,26 @@ def _interleave(
 
     The two sequences are merged by the live positions: one of the others comes before an ordered
     item if both are in `live` and stand that way round; otherwise the ordered item comes first.
+    (Upstream: mergeSortedSlice, which looks positions up anew for each comparison.)
     """
-    position = {identity: index for index, identity in enumerate(_identities(live, key))}
-    end = len(position)
+    live_identities = _identities(live, key)
+    end = len(live_identities)
+    position = dict(zip(live_identities, range(end), strict=True))
     ordered = {identity: None for identity in order if identity in items}
+
+    def live_position(identity: _Identity) -> int:
+        return position.get(identity, end)
+
     others = [identity for identity in items if identity not in ordered]
-    others.sort(key=lambda identity: position.get(identity, end))
+    others.sort(key=live_position)
+    waiting = deque(others)
     merged = []
-    taken = 0
     for identity in ordered:
+        # -1 for an item that is not in `live`: no other comes before it.
         limit = position.get(identity, -1)
-        while taken < len(others) and position.get(others[taken], end) < limit:
-            merged.append(items[others[taken]])
-            taken += 1
+        while waiting and live_position(waiting[0]) < limit:
+            other = waiting.popleft()
+            merged.append(items[other])
         merged.append(items[identity])
-    merged += [items[identity] for identity in others[taken:]]
+    merged += [items[other] for other in waiting]
     return merged

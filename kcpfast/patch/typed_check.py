@@ -46,16 +46,24 @@ def check_applied(applied: dict[str, Any], node: MergeNode) -> None:
 
 def _not_typed(applied: dict[str, Any], errors: list[str]) -> ApiError:
     metadata = applied.get("metadata") or {}
-    name = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
-    kind = f"{group_version(applied)}, Kind={applied.get('kind')}"
-    listed = errors[0] if len(errors) == 1 else "\n  ".join(["errors:", *errors])
-    return bad_request(f"failed to create typed patch object ({name}; {kind}): {listed}")
+    namespace = metadata.get("namespace", "")
+    name = metadata.get("name", "")
+    version = group_version(applied)
+    kind = applied.get("kind")
+    described = f"{namespace}/{name}; {version}, Kind={kind}"
+    # One error stands behind the colon, several are listed below it: ValidationErrors.Error.
+    listed = errors[0]
+    if len(errors) > 1:
+        listed = "\n  ".join(["errors:", *errors])
+    return bad_request(f"failed to create typed patch object ({described}): {listed}")
 
 
 def group_version(applied: dict[str, Any]) -> str:
     """Return an object's apiVersion as Go prints it: the core group has no name but a slash."""
     version = str(applied.get("apiVersion") or "")
-    return version if "/" in version else "/" + version
+    if "/" in version:
+        return version
+    return "/" + version
 
 
 def _check(value: Any, node: MergeNode, path: Path, errors: list[str]) -> None:
@@ -70,35 +78,44 @@ def _check(value: Any, node: MergeNode, path: Path, errors: list[str]) -> None:
     elif kind not in _SCALAR_TYPES[node.scalar]:
         container = "map" if node.is_map else "list"
         expected = _EXPECTED.get(node.scalar) or container
-        excerpt = json.dumps(value, ensure_ascii=False)[:100]
+        text = json.dumps(value, ensure_ascii=False)
+        # The value is the client's and may be of any size: the message quotes its beginning.
+        excerpt = text[:100]
         errors.append(f"{path_text(path)}: expected {expected}, got {excerpt}")
 
 
 def _check_members(value: dict[str, Any], node: MergeNode, path: Path, errors: list[str]) -> None:
-    fields, element = node.fields, node.element
+    fields = node.fields
+    element = node.element
     for key, item in value.items():
         child = fields.get(key) or element
         if child is None:
             member = path_text((*path, "f:" + key))
             errors.append(f"{member}: field not declared in schema")
-        elif type(item) not in _SCALAR_TYPES[child.scalar]:
-            _check(item, child, (*path, "f:" + key), errors)
+            continue
+        # Most members are scalars of the right type: they are passed without a path or a call.
+        if type(item) not in _SCALAR_TYPES[child.scalar]:
+            member_path = (*path, "f:" + key)
+            _check(item, child, member_path, errors)
 
 
 def _check_items(value: list[Any], node: MergeNode, path: Path, errors: list[str]) -> None:
     seen: set[str] = set()
     item_node = node.other
+    fitting = _SCALAR_TYPES[item_node.scalar]
     for index, item in enumerate(value):
         element = f"i:{index}"
         if node.associative:
             try:
                 element = item_element(item, node)
             except Unkeyed as unkeyed:
+                # Without keys nothing can be said of this list's other items, either.
                 errors.append(f"{path_text(path)}: element {index}: {unkeyed}")
                 return
             if element in seen:
                 key = element_text(element)
                 errors.append(f"{path_text(path)}: duplicate entries for key {key}")
             seen.add(element)
-        if type(item) not in _SCALAR_TYPES[item_node.scalar]:
-            _check(item, item_node, (*path, element), errors)
+        if type(item) not in fitting:
+            item_path = (*path, element)
+            _check(item, item_node, item_path, errors)

@@ -8,6 +8,7 @@ their arguments: the caller copies them before it changes any.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from kcpfast.patch.fieldset import SELF, FieldSet, is_member
@@ -15,23 +16,32 @@ from kcpfast.patch.merge_type import MergeNode
 from kcpfast.patch.owned_fields import items_by_element
 from kcpfast.patch.path_element import item_element
 
+Members = dict[str, Any]
+
 
 def merge_objects(live: Any, applied: Any, node: MergeNode) -> Any:
     """Return `live` with everything that `applied` holds; raises Unkeyed."""
-    kind = type(live) if live else type(applied)
-    if not _is_walked(kind, node) or not _fits(live, kind) or not _fits(applied, kind):
-        return applied
     if not live and not applied:
+        return applied
+    kind = type(live) if live else type(applied)
+    # What is atomic, or has changed its kind, is replaced whole.
+    if not _is_walked(kind, node):
+        return applied
+    if not _fits(live, kind) or not _fits(applied, kind):
         return applied
     if kind is list:
         return _merge_lists(live or [], applied or [], node)
-    merged = dict(live or ())
-    for key, value in (applied or {}).items():
+    return _merge_members(live or {}, applied or {}, node)
+
+
+def _merge_members(live: Members, applied: Members, node: MergeNode) -> Members:
+    merged = dict(live)
+    for key, value in applied.items():
         before = merged.get(key)
-        if type(before) is dict or type(before) is list:
-            merged[key] = merge_objects(before, value, node.child(key))
-        else:
-            merged[key] = value
+        is_container = type(before) is dict or type(before) is list
+        if is_container:
+            value = merge_objects(before, value, node.child(key))
+        merged[key] = value
     return merged
 
 
@@ -50,36 +60,39 @@ def _merge_lists(live: list[Any], applied: list[Any], node: MergeNode) -> list[A
 
     `pending` are the elements that both lists have, the next one in applied order at its end. A
     live item that is not the next one is passed over, and merged where the applied list has it.
+    The order that comes out is that of upstream's visitListItems (typed/merge.go).
     """
     live_names = [item_element(item, node) for item in live]
-    live_name_set = set(live_names)
-    # Duplicates in the live list cannot be merged with: the applied item replaces all of them.
-    live_items = {name: items[0] for name, items in _groups(live, live_names) if len(items) == 1}
+    live_items = _single_items(live, live_names)
     applied_items = {item_element(item, node): item for item in applied}
     names = list(applied_items)
-    pending = [name for name in reversed(names) if name in live_name_set]
+    shared = set(live_names).intersection(names)
+    pending = [name for name in reversed(names) if name in shared]
     merged: list[Any] = []
     done: set[str] = set()
     live_index = applied_index = 0
     while live_index < len(live) or applied_index < len(names):
+        has_applied = applied_index < len(names)
         if live_index < len(live):
             name = live_names[live_index]
             if name not in applied_items:
                 merged.append(live[live_index])
                 live_index += 1
                 continue
-            meets = applied_index < len(names) and name == names[applied_index]
+            meets = has_applied and name == names[applied_index]
             too_early = bool(pending) and pending[-1] != name
-            if applied_index < len(names) and not meets and too_early:
+            if has_applied and not meets and too_early:
                 live_index += 1
                 continue
             if meets or name in done:
                 live_index += 1
-        if applied_index < len(names):
+        if has_applied:
             name = names[applied_index]
             item = applied_items[name]
             before = live_items.get(name)
-            merged.append(item if before is None else merge_objects(before, item, node.other))
+            if before is not None:
+                item = merge_objects(before, item, node.other)
+            merged.append(item)
             done.add(name)
             applied_index += 1
             if pending and pending[-1] == name:
@@ -87,11 +100,14 @@ def _merge_lists(live: list[Any], applied: list[Any], node: MergeNode) -> list[A
     return merged
 
 
-def _groups(items: list[Any], names: list[str]) -> list[tuple[str, list[Any]]]:
-    groups: dict[str, list[Any]] = {}
-    for name, item in zip(names, items, strict=True):
-        groups.setdefault(name, []).append(item)
-    return list(groups.items())
+def _single_items(items: list[Any], names: list[str]) -> Members:
+    """Return by element the live items that an applied item is merged with.
+
+    Duplicates cannot be merged with: the applied item replaces all of them.
+    """
+    counts = Counter(names)
+    named_items = zip(names, items, strict=True)
+    return {name: item for name, item in named_items if counts[name] == 1}
 
 
 # ---------------------------------------------------------------- cutting
@@ -106,16 +122,19 @@ def remove_items(value: Any, fields: FieldSet, node: MergeNode) -> Any:
             if below is None:
                 kept_members[key] = item
             elif not is_member(below):
-                kept_members[key] = remove_items(item, below, node.child(key))
+                child = node.child(key)
+                kept_members[key] = remove_items(item, below, child)
         return kept_members
     if type(value) is list and node.associative:
         kept_items = []
         for item in value:
-            below = fields.get(item_element(item, node))
+            element = item_element(item, node)
+            below = fields.get(element)
             if below is None:
                 kept_items.append(item)
             elif not is_member(below):
-                kept_items.append(remove_items(item, below, node.other))
+                kept = remove_items(item, below, node.other)
+                kept_items.append(kept)
         return kept_items
     return value
 
@@ -133,11 +152,12 @@ def extract_items(value: Any, fields: FieldSet, node: MergeNode) -> Any:
             members[key] = item
         return members
     if type(value) is list and node.associative:
-        return [
-            _extract_item(items, fields[element], node)
-            for element, items in items_by_element(value, node).items()
-            if element in fields
-        ]
+        extracted = []
+        for element, items in items_by_element(value, node).items():
+            below = fields.get(element)
+            if below is not None:
+                extracted.append(_extract_item(items, below, node))
+        return extracted
     return value
 
 
@@ -146,8 +166,10 @@ def _has_members(fields: FieldSet) -> bool:
 
 
 def _extract_item(items: list[Any], fields: FieldSet, node: MergeNode) -> Any:
+    """Return the part of a list item that is in the set, the first of several with its element."""
     item = items[0]
     if type(item) is not dict or not _has_members(fields):
         return item
+    # Without its keys an item could not be recognized when it is applied again.
     keys = {key: item[key] for key in node.keys if key in item}
     return keys | extract_items(item, fields, node.other)
