@@ -1,6 +1,7 @@
 """Aggregated ClusterRoles: their rules are those of the roles that their selectors choose.
 
-See https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles
+See https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles; upstream
+it is k8s.io/kubernetes/pkg/controller/clusterroleaggregation.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from kcpfast.store.contract import Item
 from kcpfast.store.keys import place
 
 Selects = Callable[[Mapping[str, str]], bool]
-# What is read of the chosen roles; a role of more words than may be written is not made either.
+# How much of the chosen roles is read. Together they may hold far more than one role may: rules
+# beyond MOST_WORDS, the most that a client may write into one role, are left out as well.
 _MOST_BYTES = 3 * 1024 * 1024
 
 
@@ -46,28 +48,40 @@ class Aggregation:
 
     async def _aggregate(self, target: Target) -> None:
         async def change(old: Object) -> Change:
-            selectors = (old.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()
-            run, cluster = self._objects.aside.run, target.cluster
-            tests = [labels_test(from_object(selector)) for selector in selectors]
-            chosen: list[tuple[int, Item]] = []
-            for page in pages(self._objects, object_prefix(CLUSTER_ROLES, cluster)):
-                others = [item for item in page if item.key != target.key()]
-                chosen += await run(weight(others), cluster, _chosen, others, tests)
+            chosen = await self._choose(target, old)
             size = sum(len(item.value) for _, item in chosen)
-            rules = await run(size, cluster, _rules, chosen)
-            return Change(old if rules == (old.get("rules") or []) else old | {"rules": rules})
+            rules = await self._objects.aside.run(size, target.cluster, _rules, chosen)
+            before = old.get("rules") or []
+            if rules == before:
+                return Change(old)
+            return Change(old | {"rules": rules})
 
         await self._objects.adjust(target, change)
 
+    async def _choose(self, target: Target, role: Object) -> list[tuple[int, Item]]:
+        """Return the roles that an aggregated role's selectors choose, as `_chosen` does."""
+        aggregation = role.get("aggregationRule") or {}
+        selectors = aggregation.get("clusterRoleSelectors") or ()
+        tests = [labels_test(from_object(selector)) for selector in selectors]
+        own_key = target.key()
+        chosen: list[tuple[int, Item]] = []
+        for page in pages(self._objects, object_prefix(CLUSTER_ROLES, target.cluster)):
+            # A role that chose itself would keep every rule that it ever had.
+            others = [item for item in page if item.key != own_key]
+            size = weight(others)
+            chosen += await self._objects.aside.run(size, target.cluster, _chosen, others, tests)
+        return chosen
+
 
 def _chosen(items: Sequence[Item], tests: Sequence[Selects]) -> list[tuple[int, Item]]:
-    """Return the roles that selectors choose, and the place of the first that does."""
+    """Return the roles that selectors choose, each with the index of the first that does."""
     selected = []
     for item in items:
         role_labels = labels(item.value)
-        number = next((number for number, test in enumerate(tests) if test(role_labels)), None)
-        if number is not None:
-            selected.append((number, item))
+        for number, test in enumerate(tests):
+            if test(role_labels):
+                selected.append((number, item))
+                break
     return selected
 
 
@@ -83,9 +97,11 @@ def _rules(chosen: Sequence[tuple[int, Item]]) -> list[dict[str, Any]]:
         size += len(item.value)
         if size > _MOST_BYTES:
             break
-        for rule in decode(CLUSTER_ROLES, item.revision, item.value).get("rules") or ():
+        role = decode(CLUSTER_ROLES, item.revision, item.value)
+        for rule in role.get("rules") or ():
             text = msgspec.json.encode(rule, order="deterministic")
-            total += 0 if text in by_text else words(rule)
+            if text not in by_text:
+                total += words(rule)
             if total > MOST_WORDS:
                 return list(by_text.values())
             by_text[text] = rule

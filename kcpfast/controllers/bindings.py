@@ -1,7 +1,8 @@
 """Binds: brings what an export offers into a workspace, and takes it out again.
 
 The resources of a binding are rows of the workspace's catalog; who may bring which name is settled
-in the commit that files them (see clusters.lock_writes).
+in the commit that files them (see clusters.lock_writes). In kcp, these are
+pkg/reconciler/apis/apibinding, apibindingdeletion, permissionclaimlabel and extraannotationsync.
 
 What a round makes of a binding, by its phase:
 
@@ -57,7 +58,7 @@ Entries = Sequence[Mapping[str, Any]]
 
 
 class Source(NamedTuple):
-    """The export that a binding refers to, as far as it can be found.
+    """The export that a binding refers to, as far as it exists.
 
     `cluster` is "" if its path leads nowhere; `offers` is None if a schema is missing.
     """
@@ -75,7 +76,7 @@ class Source(NamedTuple):
 
     @property
     def place(self) -> tuple[str, str]:
-        """Cluster and name of an export that was found."""
+        """Cluster and name of an export that exists."""
         assert self.export is not None
         return self.cluster, self.export["metadata"]["name"]
 
@@ -125,11 +126,17 @@ class BindingController:
         with Notes(self._objects.store) as notes:
             source = self._source(cluster, binding)
         basis = notes.basis()
-        source = source._replace(offers=await self._offers(source))
+        offers = await self._offers(source)
+        source = source._replace(offers=offers)
+        # Read before the round changes the status: what is withdrawn is told from this.
         applied = _applied_claims(binding)
         await self._objects.transition(target, partial(self._follow, target, source))
         await self._apply_claims(target, source, applied)
-        return DONE if source.cluster else Again(_UNRESOLVED, basis)
+        if not source.cluster:
+            # No export files a binding whose path leads nowhere; what the path was resolved by
+            # wakes it, and now and then it is tried without that.
+            return Again(_UNRESOLVED, basis)
+        return DONE
 
     async def names(self, cluster: str, _name: str) -> Outcome:
         """Look again at bindings that wait for a name."""
@@ -140,11 +147,14 @@ class BindingController:
 
     def _source(self, cluster: str, binding: Object) -> Source:
         reference = bindings.reference(binding)
+        path = reference.get("path") or cluster
         try:
-            owner = self._clusters.resolve(reference.get("path") or cluster)
+            owner = self._clusters.resolve(path)
         except ApiError:
             return Source("", None)
-        return Source(owner, find_export(self._objects, owner, reference.get("name") or ""))
+        name = reference.get("name") or ""
+        export = find_export(self._objects, owner, name)
+        return Source(owner, export)
 
     async def _offers(self, source: Source) -> Sequence[Offer] | None:
         """Return what an export offers, None if it or one of its schemas is missing."""
@@ -178,44 +188,60 @@ class BindingController:
     def _replaced(self, target: Target, source: Source, binding: Object) -> Problem | None:
         if not self._is_replaced(target, source, binding):
             return None
-        text = f"APIExport {source.place[1]} is not the one that was bound: bind it anew"
+        _, export = source.place
+        text = f"APIExport {export} is not the one that was bound: bind it anew"
         return Problem(_VALID, "APIExportReplaced", text)
 
     def _naming_problem(self, target: Target, source: Source, binding: Object) -> Problem | None:
-        """Return the first name of an export's kinds that something else in the workspace has."""
+        """Return the first name of an export's kinds that something else in the workspace has.
+
+        The texts follow kcp's pkg/reconciler/apis/apibinding/conflict_checker.go.
+        """
         offers = source.offers or ()
         groups = dict.fromkeys(offer.group for offer in offers)
         used = {group: taken(self._catalog, target.cluster, group) for group in groups}
-        condition = _CURRENT if binding["status"]["phase"] == "Bound" else _INITIAL
+        is_bound = binding["status"]["phase"] == "Bound"
+        # The first binding is completed once and stays so, whatever conflicts come later.
+        condition = _CURRENT if is_bound else _INITIAL
+        own = ("binding", target.name)
         for offer in offers:
             names = offer.definition["names"]
-            for key, value, owner in conflicts(names, used[offer.group], ("binding", target.name)):
-                text = f"naming conflict with {_described(owner.row)}: "
-                text += f"spec.names.{key}={value} is forbidden"
+            for key, value, owner in conflicts(names, used[offer.group], own):
+                holder = _described(owner.row)
+                text = f"naming conflict with {holder}: spec.names.{key}={value} is forbidden"
                 return Problem(condition, "NamingConflicts", text)
         return None
 
     def _bind(self, target: Target, source: Source, binding: Object) -> list[Write]:
         """Bind what the export offers; a resource that it offers no more stays bound."""
-        offers, identity = source.offers or (), source.identity
+        offers = source.offers or ()
+        identity = source.identity
         before = binding["status"].get("boundResources") or ()
         bound = bindings.bound_resources(offers, identity, before)
         offered = {(offer.group, offer.plural) for offer in offers}
-        bound += [entry for entry in before if (entry["group"], entry["resource"]) not in offered]
+        for entry in before:
+            resource = (entry["group"], entry["resource"])
+            if resource not in offered:
+                bound.append(entry)
         bindings.mark_bound(binding, source.cluster, bound)
-        meta, export = binding["metadata"], source.place
-        meta["labels"] = (meta.get("labels") or {}) | bindings.labels(*export)
+        meta = binding["metadata"]
+        export = source.place
+        given = meta.get("labels") or {}
+        meta["labels"] = given | bindings.labels(*export)
         _sync_extra(meta, source.export or {})
         writes = self._file_resources(target, source)
         consumer = index.consumer(*export, target.cluster, target.name)
         if not self._objects.store.index_get(consumer):
-            writes += self._file_consumer(target, export, bindings.Terms(identity, []))
+            # Without claims at first: they are put in force when their objects have labels.
+            no_claims = bindings.Terms(identity, [])
+            writes += self._file_consumer(target, export, no_claims)
         _judge_claims(binding, source)
         return writes
 
     def _file_resources(self, target: Target, source: Source) -> list[Write]:
-        """Return what files the rows of a binding, and the locks on their names."""
-        cluster, offers = target.cluster, source.offers or ()
+        """Return the writes of a binding's catalog rows, and of the locks on their names."""
+        cluster = target.cluster
+        offers = source.offers or ()
         writes = bindings.row_writes(
             self._objects.store, cluster, target.name, source.place, offers, source.identity
         )
@@ -239,7 +265,7 @@ class BindingController:
         return bindings.file_consumer(store, export, target.cluster, target.name, terms)
 
     def _is_replaced(self, target: Target, source: Source, binding: Object) -> bool:
-        """Tell whether a binding that is bound finds another export by its reference.
+        """Tell whether the reference of a bound binding leads to another export by now.
 
         A workspace was made anew at the path, or an export with another identity: whoever did that
         is not whom the claims were granted. kcp follows the reference.
@@ -255,12 +281,13 @@ class BindingController:
         """Return the identity that a binding is bound to, "" if that is not known."""
         status = binding["status"]
         owner = status.get("apiExportClusterName") or ""
-        export = (owner, bindings.reference(binding)["name"])
-        key = index.consumer(*export, target.cluster, target.name)
+        export = bindings.reference(binding)["name"]
+        key = index.consumer(owner, export, target.cluster, target.name)
         entry = self._objects.store.index_get(key) or bindings.WAITING
         terms = bindings.terms_of(entry)
         if terms is not None and terms.identity:
             return terms.identity
+        # Entries of older versions hold no identity; all resources of a binding have the same.
         for bound in status.get("boundResources") or ():
             identity: str = bound["schema"]["identityHash"]
             return identity
@@ -282,7 +309,10 @@ class BindingController:
         agreement = self._agreement(target, source, binding)
         force = agreement.terms.claims
         kept = [claim for claim in force if claim in before]
-        changed = {claims.storage(claim) for claim in (*before, *force) if claim not in kept}
+        changed = set()
+        for claim in (*before, *force):
+            if claim not in kept:
+                changed.add(claims.storage(claim))
         if changed:
             withdraw = partial(self._withdraw, target, agreement, before, kept)
             await self._objects.transition(target, withdraw)
@@ -293,7 +323,8 @@ class BindingController:
     def _agreement(self, target: Target, source: Source, binding: Object) -> Agreement:
         if self._is_replaced(target, source, binding):
             # Nothing was agreed with the export of now; what was granted to the one before ends.
-            export = (binding["status"]["apiExportClusterName"], source.place[1])
+            _, name = source.place
+            export = (binding["status"]["apiExportClusterName"], name)
             identity = self._bound_identity(target, binding)
             return Agreement(export, bindings.Terms(identity, []))
         force = bindings.in_force(source.export or {}, binding)
@@ -324,7 +355,8 @@ class BindingController:
         bound = status.get("boundResources") or []
         if bound:
             remaining = Remaining()
-            contents = self._contents(bound, await self._adopted(target), target.cluster)
+            adopted = await self._adopted(target)
+            contents = self._contents(bound, adopted, target.cluster)
             await remove(self._objects, target.cluster, contents, remaining, self._deleter)
             if remaining.resources:
                 await self._objects.transition(target, partial(_show_remaining, remaining))
@@ -336,7 +368,10 @@ class BindingController:
     def _contents(
         self, bound: Entries, adopted: set[tuple[str, str, str]], cluster: str
     ) -> Iterable[StoredRange]:
-        """Yield the ranges to be deleted: not those that another binding is waiting to adopt."""
+        """Yield the ranges to be deleted: not those that another binding is waiting to adopt.
+
+        (kcp: pkg/reconciler/apis/apibindingdeletion/apibinding_adoption.go.)
+        """
         doomed = set()
         for entry in bound:
             identity, group, plural = _bound_key(entry)
@@ -351,23 +386,30 @@ class BindingController:
         """Return identity, group and plural of what other bindings of the workspace refer to."""
         adopted = set()
         for other in await self._objects.read_all(api_bindings(), target.cluster):
-            if other["metadata"]["name"] == target.name or "deletionTimestamp" in other["metadata"]:
+            meta = other["metadata"]
+            if meta["name"] == target.name or "deletionTimestamp" in meta:
                 continue
             source = self._source(target.cluster, other)
             for resource in resources(source.export or {}):
-                adopted.add((source.identity, resource.get("group") or "", resource["name"]))
+                group = resource.get("group") or ""
+                adopted.add((source.identity, group, resource["name"]))
         return adopted
 
     def _release(self, target: Target, bound: Entries, binding: Object) -> list[Write]:
         remove_finalizer(binding["metadata"], bindings.BINDING_FINALIZER)
-        locks = {f"{entry['resource']}.{entry['group']}": None for entry in bound}
+        locks: dict[str, Any] = {}
+        for entry in bound:
+            resource = f"{entry['resource']}.{entry['group']}"
+            locks[resource] = None
         return lock_writes(self._objects, target.cluster, locks)
 
 
 def _export_problem(binding: Object, source: Source) -> Problem | None:
     """Return why nothing can be bound from an export."""
     reference = bindings.reference(binding)
-    export = f"{reference.get('path', '')}:{reference.get('name', '')}".lstrip(":")
+    path = reference.get("path", "")
+    name = reference.get("name", "")
+    export = f"{path}:{name}".lstrip(":")
     if source.export is None:
         text = f"Error getting APIExport {export}: not found"
         return Problem(_VALID, "APIExportNotFound", text)
@@ -435,7 +477,9 @@ def _described(row: CatalogRow) -> str:
     if row.source == "crd":
         return f'CustomResourceDefinition "{row.name}"'
     origin = row.shared
-    return f'APIBinding "{row.name}" bound to APIExport "{origin.export_cluster}:{origin.export}"'
+    # kcp names the path that was bound; here the row knows the cluster that the path led to.
+    export = f"{origin.export_cluster}:{origin.export}"
+    return f'APIBinding "{row.name}" bound to APIExport "{export}"'
 
 
 def _claim_text(claim: Mapping[str, Any]) -> str:
@@ -446,7 +490,8 @@ def _claim_text(claim: Mapping[str, Any]) -> str:
 
 def _sync_extra(meta: dict[str, Any], export: Object) -> None:
     """Copy the annotations that an export passes on to all its bindings."""
-    given = (export.get("metadata") or {}).get("annotations") or {}
+    export_meta = export.get("metadata") or {}
+    given = export_meta.get("annotations") or {}
     own = meta.get("annotations") or {}
     kept = {key: value for key, value in own.items() if not key.startswith(EXTRA)}
     passed_on = {key: value for key, value in given.items() if key.startswith(EXTRA)}

@@ -1,4 +1,8 @@
-"""Keeps the labels of permission claims on the objects that were there before the claim."""
+"""Keeps the labels of permission claims on the objects that were there before the claim.
+
+Objects written later get theirs from admission (kcp/admit/claims.py). In kcp this is
+pkg/reconciler/apis/permissionclaimlabel.
+"""
 
 from __future__ import annotations
 
@@ -37,15 +41,15 @@ async def relabel(objects: Objects, marked: Claims, cluster: str, storage: bytes
 
 async def _relabel_page(objects: Objects, marked: Claims, items: Sequence[Item]) -> None:
     cluster = stored_target(items[0].key).cluster
-    writes, changed = await objects.aside.run(
-        weight(items), cluster, _relabelling, objects, marked, items
-    )
+    size = weight(items)
+    run = objects.aside.run
+    writes, changed = await run(size, cluster, _relabelling, objects, marked, items)
     if not writes:
         return
     try:
         await objects.store.commit(writes)
     except Conflict:
-        # Somebody changed one of them: now one by one.
+        # Somebody changed one of them, which failed the whole page: now one by one.
         for target in changed:
             await _relabel_one(objects, marked, target)
 
@@ -53,7 +57,11 @@ async def _relabel_page(objects: Objects, marked: Claims, items: Sequence[Item])
 def _relabelling(
     objects: Objects, marked: Claims, items: Sequence[Item]
 ) -> tuple[list[Write], list[Target]]:
-    """Return the writes that relabel objects, and whom they change."""
+    """Return the writes that relabel objects, and the objects that they change.
+
+    This may run outside of the loop, on values that are old by the time of the commit: each write
+    carries the revision that it was made from, and the commit refuses it if there is another.
+    """
     writes: list[Write] = []
     changed: list[Target] = []
     for item in items:
@@ -63,7 +71,8 @@ def _relabelling(
         if new is None:
             continue
         changed.append(target)
-        writes.append(Put(item.key, values.encode(target.resource, new, item.value), item.revision))
+        value = values.encode(target.resource, new, item.value)
+        writes.append(Put(item.key, value, item.revision))
         writes += objects.index_writes(target, old, new)
     return writes, changed
 
@@ -79,8 +88,10 @@ def _relabelled(objects: Objects, marked: Claims, target: Target, obj: Object) -
     """Return an object with the labels that are due, None if it has them."""
     given: dict[str, str] = obj["metadata"].get("labels") or {}
     own = own_labels(given)
-    due = objects.aside.on_loop(marked.labels, target.cluster, target.resource.storage, own)
-    if target.resource.storage == api_bindings().storage:
+    storage = target.resource.storage
+    due = objects.aside.on_loop(marked.labels, target.cluster, storage, own)
+    if storage == api_bindings().storage:
+        # A binding also carries the label by which its own export finds it.
         due = {key: value for key, value in given.items() if key.startswith(LABEL)} | due
     labels = own | due
     if labels == given:

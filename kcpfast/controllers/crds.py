@@ -1,4 +1,9 @@
-"""Establishes CustomResourceDefinitions, and takes their instances away with them."""
+"""Establishes CustomResourceDefinitions, and takes their instances away with them.
+
+Upstream these are three controllers of k8s.io/apiextensions-apiserver, pkg/controller: `status`
+accepts names, `establish` begins to serve, `finalizer` deletes the instances. Here names are
+accepted in the commit that begins to serve by them, so that two CRDs cannot both win a name.
+"""
 
 from __future__ import annotations
 
@@ -63,8 +68,9 @@ class CrdController:
     async def names(self, cluster: str, group: str) -> Outcome:
         """Look again at CRDs of a group that were refused: a name may have become free."""
         for crd in await self._objects.read_all(CRDS, cluster):
-            if crd["spec"]["group"] == group and not is_condition_true(crd, "NamesAccepted"):
-                await self.crd(cluster, crd["metadata"]["name"])
+            if crd["spec"]["group"] != group or is_condition_true(crd, "NamesAccepted"):
+                continue
+            await self.crd(cluster, crd["metadata"]["name"])
         return DONE
 
     async def _establish(self, target: Target) -> None:
@@ -76,7 +82,8 @@ class CrdController:
             used = taken(self._catalog, target.cluster, spec["group"])
             refused = conflicts(spec["names"], used, ("crd", target.name))
             _judge_names(new, refused)
-            # Its status is for clients to write: it takes a name that another has from nobody.
+            # Whether it is served is asked of the catalog, not of its status: clients may write
+            # the status, and could take names that are another's.
             if refused and not self._is_served(target, spec):
                 return Change(new)
             return Change(new, await self._file(target, new))
@@ -89,17 +96,23 @@ class CrdController:
         return row is not None and (row.source, row.name) == ("crd", target.name)
 
     async def _file(self, target: Target, crd: Object) -> list[Write]:
-        """Return what files the row of a CRD and its definition, nothing if they are filed."""
-        spec, cluster = crd["spec"], target.cluster
-        served = definition.definition(spec, crd["status"]["acceptedNames"], _schema_of)
-        size, run_aside = self._objects.size(target), self._objects.aside.run
+        """Return the writes of a CRD's catalog row and definition, none if they are there."""
+        spec = crd["spec"]
+        cluster = target.cluster
+        accepted = crd["status"]["acceptedNames"]
+        served = definition.definition(spec, accepted, _schema_of)
+        size = self._objects.size(target)
+        run_aside = self._objects.aside.run
         digest, data = await run_aside(size, cluster, definition.encode, served)
         row = CatalogRow("crd", target.name, Origin(digest, CUSTOM))
         place = (spec["group"], spec["names"]["plural"])
         if self._catalog.row(cluster, *place) == row:
             return []
         writes = file_row(self._objects.store, cluster, place, row, data)
-        return writes + lock_writes(self._objects, cluster, {target.name: {"c": True}})
+        # As kcp's Lock (pkg/reconciler/apis/apibinding/logical_cluster_lock.go): "c" is for a CRD,
+        # the entry of a binding holds its name as "n".
+        writes += lock_writes(self._objects, cluster, {target.name: {"c": True}})
+        return writes
 
     async def _end(self, target: Target, crd: Object) -> Outcome:
         """Delete the instances of a CRD, then let it go; DeletionRefused if admission keeps some.
@@ -123,7 +136,8 @@ class CrdController:
 
     def _instances(self, cluster: str, spec: Mapping[str, Any]) -> list[StoredRange]:
         """Return the ranges, one for each namespace, that hold instances of a CRD."""
-        storage = storage_name(spec["group"], spec["names"]["plural"], CUSTOM)
+        plural = spec["names"]["plural"]
+        storage = storage_name(spec["group"], plural, CUSTOM)
         ranges = []
         for key, _ in self._objects.store.index_scan(index.counts(cluster)):
             _, _, namespace, counted = key.split(b"\0", 3)
@@ -148,13 +162,15 @@ class CrdController:
     async def definition(self, _cluster: str, digest: str) -> Outcome:
         """Forget a definition that no workspace uses any more."""
         store = self._objects.store
-        if store.index_get(index.uses(digest)) is None:
-            try:
-                await store.commit(
-                    [Empty(index.uses(digest)), Index(index.definition(digest), None)]
-                )
-            except StoreError:
-                return DONE  # it is in use again
+        uses = index.uses(digest)
+        if store.index_get(uses) is not None:
+            return DONE
+        # Another workspace may begin to use it meanwhile: the commit checks once more.
+        writes: list[Write] = [Empty(uses), Index(index.definition(digest), None)]
+        try:
+            await store.commit(writes)
+        except StoreError:
+            return DONE  # it is in use again
         return DONE
 
 

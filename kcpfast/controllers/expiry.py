@@ -1,6 +1,7 @@
-"""Deletes events whose time has come: nothing is looked at before its minute has passed.
+"""Deletes events that have expired.
 
-`registry/expiry.py` files them by that minute.
+`registry/expiry.py` files each under the minute in which it expires, and nothing is looked at
+before that minute has passed. (kube-apiserver leaves this to etcd's leases: `--event-ttl`.)
 """
 
 from __future__ import annotations
@@ -15,14 +16,13 @@ _BATCH = 200
 
 
 async def expire(objects: Objects, now: int) -> None:
-    """Delete what has expired at a time of the store's clock."""
-    store, minute = objects.store, now // MINUTE
+    """Delete what has expired at `now`, a time of the store's clock."""
+    store = objects.store
+    minute = now // MINUTE
     while True:
-        due = [
-            (filed, key)
-            for filed, key in store.index_scan(index.EXPIRES, limit=_BATCH)
-            if index.expiry_minute(filed) < minute
-        ]
+        # The index is in the order of minutes: its first entries are the oldest.
+        entries = store.index_scan(index.EXPIRES, limit=_BATCH)
+        due = [entry for entry in entries if index.expiry_minute(entry[0]) < minute]
         if not due:
             return
         for filed, key in due:
@@ -33,12 +33,12 @@ async def _expire_one(objects: Objects, filed: bytes, key: bytes) -> None:
     store = objects.store
     writes: list[Write] = [Index(filed, None)]
     record = store.get(key)
+    expires = number(store.index_get(index.lives(key)))
     # An object that was written since then is filed under a later minute as well.
-    if record is not None and number(store.index_get(index.lives(key))) == index.expiry_minute(
-        filed
-    ):
+    if record is not None and expires == index.expiry_minute(filed):
         target = stored_target(key)
-        run, size = objects.aside.run, len(record.value)
+        run = objects.aside.run
+        size = len(record.value)
         old = await run(size, target.cluster, values.decode, target.resource, *record)
         writes += [Put(key, None, record.revision), *objects.index_writes(target, old, None)]
     try:

@@ -1,8 +1,9 @@
-"""Tells of owner references that lead into another namespace: the object is about to be deleted.
+"""Warns by an event of owner references into another namespace: the object will be deleted.
 
-Kubernetes' garbage collector knows where every uid is and warns of such references by an event.
-Here nobody knows; what can be found through the index is found: the object of that kind and name in
-another namespace, or the owner that others name by the same uid.
+Kubernetes' garbage collector holds all objects by uid in a graph and warns in this way
+(k8s.io/kubernetes/pkg/controller/garbagecollector, reportInvalidNamespaceOwnerRef). Here there is
+no index by uid. Looked for are the object of that kind and name in other namespaces, and the owner
+that other objects name by the same uid; an owner that neither finds is not reported.
 """
 
 from __future__ import annotations
@@ -39,14 +40,20 @@ class MisplacedOwners:
         """Record an event if an object's owner with this uid (digest) is in another namespace."""
         dependent = stored_target(key)
         dependent_object = await self._objects.read(dependent)
-        for reference in (dependent_object or {}).get("metadata", {}).get("ownerReferences") or ():
-            if index.digest(reference["uid"]) == uid and self._leads_astray(dependent, reference):
-                assert dependent_object is not None
+        if dependent_object is None:
+            return
+        references = dependent_object["metadata"].get("ownerReferences") or ()
+        for reference in references:
+            if index.digest(reference["uid"]) != uid:
+                continue
+            if self._leads_astray(dependent, reference):
                 await self._warn(dependent, dependent_object, reference)
 
     def _leads_astray(self, dependent: Target, reference: dict[str, Any]) -> bool:
         resource = self._resource(dependent, reference)
-        if resource is None or self._is_in(resource, dependent, dependent.namespace, reference):
+        if resource is None:
+            return False
+        if self._is_in(resource, dependent, dependent.namespace, reference):
             return False
         candidates = self._candidates(resource, dependent, reference)
         return any(self._is_in(*candidate) for candidate in candidates)
@@ -59,23 +66,31 @@ class MisplacedOwners:
     def _candidates(
         self, resource: Resource, dependent: Target, reference: dict[str, Any]
     ) -> Iterator[tuple[Resource, Target, str, dict[str, Any]]]:
-        """Yield where the owner may be: what to look for, for whom, in which namespace, as what."""
-        cluster, uid = dependent.cluster, reference["uid"]
+        """Yield where the owner may be, as arguments of `_is_in`.
+
+        Both scans are bounded: a warning is worth no long search.
+        """
+        cluster = dependent.cluster
+        uid = reference["uid"]
         scan = self._objects.store.index_scan
-        for _, key in scan(index.owner(cluster, index.digest(uid)), limit=_LOOKED_AT):
+        siblings = index.owner(cluster, index.digest(uid))
+        for _, key in scan(siblings, limit=_LOOKED_AT):
             sibling = stored_target(key)
             record = self._objects.store.get(key)
             if record is None or sibling.namespace == dependent.namespace:
                 continue
             for other in values.metadata(record.value).get("ownerReferences") or ():
+                if other["uid"] != uid:
+                    continue
                 kind = self._resource(sibling, other)
-                if other["uid"] == uid and kind is not None and kind.namespaced:
+                if kind is not None and kind.namespaced:
                     yield kind, dependent, sibling.namespace, other
-        if resource.namespaced:
-            for key, _ in scan(index.counts(cluster), limit=_LOOKED_AT):
-                _, _, namespace, storage = key.split(b"\0", 3)
-                if storage == resource.storage:
-                    yield resource, dependent, namespace.decode(), reference
+        if not resource.namespaced:
+            return
+        for key, _ in scan(index.counts(cluster), limit=_LOOKED_AT):
+            _, _, namespace, storage = key.split(b"\0", 3)
+            if storage == resource.storage:
+                yield resource, dependent, namespace.decode(), reference
 
     def _is_in(
         self, resource: Resource, dependent: Target, namespace: str, reference: dict[str, Any]
@@ -86,7 +101,10 @@ class MisplacedOwners:
             record = self._objects.record(target)
         except ApiError:
             return False  # nothing can have that name
-        return record is not None and values.metadata(record.value)["uid"] == reference["uid"]
+        if record is None:
+            return False
+        uid = values.metadata(record.value)["uid"]
+        return bool(uid == reference["uid"])
 
     async def _warn(self, dependent: Target, obj: Object, reference: dict[str, Any]) -> None:
         namespace = dependent.namespace or "default"
@@ -113,8 +131,11 @@ class MisplacedOwners:
 
 def warning(obj: Object, kind: tuple[str, str], reason: str, text: str) -> Object:
     """Return the event, as client-go's recorder makes it, that warns of an object."""
-    meta, time_now = obj["metadata"], now()
-    name = f"{meta['name'][:230]}.{time.time_ns():x}"
+    meta = obj["metadata"]
+    time_now = now()
+    # Cut so that the whole is a valid name; client-go (GenerateEventName) takes a UUID instead.
+    start = meta["name"][:230]
+    name = f"{start}.{time.time_ns():x}"
     about = {
         "kind": kind[1],
         "namespace": meta.get("namespace"),
@@ -123,11 +144,14 @@ def warning(obj: Object, kind: tuple[str, str], reason: str, text: str) -> Objec
         "apiVersion": kind[0],
         "resourceVersion": meta["resourceVersion"],
     }
+    involved = {key: value for key, value in about.items() if value}
+    # Events of cluster-scoped objects are in "default", as client-go's recorder has it.
+    namespace = meta.get("namespace") or "default"
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": name, "namespace": meta.get("namespace") or "default"},
-        "involvedObject": {key: value for key, value in about.items() if value},
+        "metadata": {"name": name, "namespace": namespace},
+        "involvedObject": involved,
         "reason": reason,
         "message": text,
         "source": {"component": SOURCE},
