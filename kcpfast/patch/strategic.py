@@ -106,17 +106,14 @@ def _lists_under(patch: Object, prefix: str, error: str) -> dict[str, list[Any]]
 def _retain_keys(current: Object, patch: Object) -> None:
     """Drop the members of `current` that `$retainKeys` does not list; it must list the patch's."""
     keys = patch[_RETAIN]
-    malformed = bad_request("invalid patch format of retainKeys")
-    if type(keys) is not list:
-        raise malformed
-    if any(type(key) is not str for key in keys):
-        raise malformed
+    if type(keys) is not list or any(type(key) is not str for key in keys):
+        raise bad_request("invalid patch format of retainKeys")
     retained = set(keys)
     for name, value in patch.items():
         # A member that the patch sets to null is deleted in any case.
         if value is None or name in retained or _is_directive(name):
             continue
-        raise malformed
+        raise bad_request("invalid patch format of retainKeys")
     for name in current.keys() - retained:
         del current[name]
 
