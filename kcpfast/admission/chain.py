@@ -121,7 +121,7 @@ class Review:
         return self.new
 
     def refuse(self, message: str) -> ApiError:
-        """Return the 403 with which admission refuses; `why` completes the sentence."""
+        """Return the 403 with which admission refuses; `message` completes its sentence."""
         group, plural = self.place
         return forbidden(plural, group, self.name, message)
 
@@ -280,7 +280,10 @@ class Deleter:
         return self._deletions.admission.guards(place) or self._deletions.registers(served)
 
     def must_ask_others(self, target: Target) -> bool:
-        """The same of what the workspace of a bound resource's export has registered."""
+        """Tell whether the workspace of an APIExport looks at deletions of a resource it exports.
+
+        False for resources that are not bound, and where export and binding share a workspace.
+        """
         if _BOUND.encode() not in target.resource.storage:
             return False
         served = self._deletions.served(target)
@@ -291,9 +294,10 @@ class Deleter:
     async def ask(
         self, target: Target, revision: int, value: bytes, propagation: str = ""
     ) -> list[Write]:
-        """Return what goes with the deletion of a stored object; Refused if it is not to be.
+        """Return the writes that belong to the commit of a deletion; DeletionRefused if denied.
 
-        A workspace whose webhooks keep many waiting is refused the next: they hold memory.
+        Also refused is a deletion in a workspace where `_ASKED_AT_ONCE` others wait for webhooks:
+        each of them holds a decoded object in memory.
         """
         parts, served = self._deletions, self._deletions.served(target)
         if parts.asking[target.cluster] >= _ASKED_AT_ONCE:

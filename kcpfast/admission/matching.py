@@ -31,7 +31,10 @@ class OperationRule(NamedTuple):
     names: frozenset[str]
 
     def covers(self, review: Review, resource: Resource) -> bool:
-        """Tell whether a request is covered, were it made to this resource."""
+        """Tell whether the rule covers a request, taken as one for `resource`.
+
+        Rule: Matcher in k8s.io/apiserver/pkg/admission/plugin/webhook/predicates/rules.
+        """
         return (
             _has(self.operations, review.operation)
             and _has(self.groups, resource.group)
@@ -128,7 +131,9 @@ class Matcher:
     ) -> Resource | None:
         if any(rule.covers(review, review.resource) for rule in rules):
             return review.resource
-        for other in self._equivalents(review.resource) if equivalent and rules else ():
+        if not (equivalent and rules):
+            return None
+        for other in self._equivalents(review.resource):
             if any(rule.covers(review, other) for rule in rules):
                 return other
         return None
@@ -145,11 +150,13 @@ class Matcher:
                 yield other
 
     def _selects_object(self, selects: Selects | None, review: Review) -> bool:
-        return selects is None or any(
-            selects(obj["metadata"].get("labels") or {})
-            for obj in (shown(review, review.new), shown(review, review.old))
-            if obj is not None
-        )
+        if selects is None:
+            return True
+        # Either state is enough, so that nobody escapes by removing a label.
+        for obj in (shown(review, review.new), shown(review, review.old)):
+            if obj is not None and selects(obj["metadata"].get("labels") or {}):
+                return True
+        return False
 
     def _selects_namespace(self, selects: Selects | None, review: Review) -> bool:
         if selects is None:

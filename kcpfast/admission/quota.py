@@ -117,16 +117,23 @@ class Quotas:
         limits = {name: min(int(parse(quota.hard[name])[0]), _MOST) for name in names}
         exceeded = sorted(name for name in names if used >= limits[name])
         if exceeded:
+            # Text: CheckRequest of k8s.io/apiserver/pkg/admission/plugin/resourcequota.
+            limited = ",".join(f"{name}={quota.hard[name]}" for name in exceeded)
             raise review.refuse(
                 f"exceeded quota: {quota.name}, requested: {_shown(exceeded, '1')}, "
                 f"used: {_shown(exceeded, canonical(str(used)))}, "
-                f"limited: {','.join(f'{name}={quota.hard[name]}' for name in exceeded)}"
+                f"limited: {limited}"
             )
+        # Requests that run at the same time all see room: the commit counts once more.
         review.more.append(Below(key, min(limits.values())))
 
 
 def _is_limited(review: Review) -> bool:
-    """Leave out what bootstraps a workspace, and what tells why it is full."""
+    """Tell whether an object counts towards the limit of its workspace.
+
+    Exempt are the objects that a workspace begins with, which creating it must not fail on, and
+    events, which tell its user why it is full.
+    """
     if review.resource.plural == UNCOUNTED_RESOURCE or review.resource.storage == EVENT_STORAGE:
         return False
     name = review.obj["metadata"].get("name")

@@ -208,8 +208,13 @@ class Registry:
         return read
 
     def limit(self, review: Review) -> None:
-        """Refuse what makes a workspace register too much; what makes it less is let through."""
-        new, old = (len(msgspec.json.encode(obj or {})) for obj in (review.new, review.old))
+        """Refuse a write after which a workspace would register more than MOST_BYTES.
+
+        One that makes a configuration smaller passes, so that a workspace over the limit can be
+        brought below it again.
+        """
+        new = len(msgspec.json.encode(review.new or {}))
+        old = len(msgspec.json.encode(review.old or {}))
         if new <= old:
             return
         read = self._read(review.target.cluster)

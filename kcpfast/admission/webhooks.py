@@ -258,7 +258,11 @@ async def _call(hook: Hook, looking: Evaluation, calls: Calls) -> Verdict:
 
 
 def _understood(body: bytes, uid: str, version: str) -> Verdict:
-    """Return what an answer says; CallFailed if it is none, or none to this request."""
+    """Decode an answer; CallFailed if it is no AdmissionReview, or answers another request.
+
+    Rules and texts: VerifyAdmissionResponse of k8s.io/apiserver/pkg/admission/plugin/webhook.
+    v1beta1 answers need neither a kind nor the uid.
+    """
     try:
         answer = _decode_answer(body)
         response, given = answer.response, (answer.version, answer.kind)
@@ -295,7 +299,10 @@ def _decoded_patch(response: _Response, version: str) -> Any:
 
 
 def _take(hook: Hook, review: Review, verdict: Verdict) -> None:
-    """Pass on warnings and annotations; raise the refusal, if it is one."""
+    """Pass on warnings and audit annotations; raise ApiError if the webhook denied the request.
+
+    Text: ToStatusErr of k8s.io/apiserver/pkg/admission/plugin/webhook/errors.
+    """
     review.warnings += verdict.warnings
     review.audit |= {f"{hook.name}/{key}": value for key, value in verdict.audit.items()}
     if verdict.allowed:

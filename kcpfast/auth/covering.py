@@ -1,10 +1,9 @@
 """Does one set of RBAC rules cover another: RBAC's escalation check, for roles of any length.
 
-kube-apiserver breaks the wanted rules down to single rights and compares each with every owned one
-(k8s.io/component-helpers/auth/rbac/validation): a product of products. Here owned rules are filed
-by the single rights that they are made of, and a right is found by a few look-ups; what grants too
-many to be filed is compared. Where the rules are of a kind that takes longer than a request may,
-they are refused, not compared to the end.
+kube-apiserver breaks the needed rules down to single rights and compares each with every owned rule
+(Covers in k8s.io/component-helpers/auth/rbac/validation), which takes the product of both. Here an
+owned rule that grants few single rights is filed by them, so that a right takes a few look-ups; a
+rule that grants many is compared. After MAX_STEPS of either, the check ends with TooManyRights.
 """
 
 from __future__ import annotations
@@ -74,9 +73,9 @@ class Covering:
             raise TooManyRights("the rules hold more rights than can be compared")
 
     def uncovered(self, needed: Iterable[PolicyRule]) -> list[PolicyRule]:
-        """Return single rights among the wanted that are not covered, as compact rules.
+        """Return the single rights of the needed rules that no owned rule covers, as rules.
 
-        No more than MAX_MISSING; TooManyRights if it cannot be told in time.
+        At most MAX_MISSING are returned. TooManyRights if the check takes more than MAX_STEPS.
         """
         missing: list[PolicyRule] = []
         for rule in needed:
@@ -154,7 +153,7 @@ def _within(needed: frozenset[str], owned: frozenset[str]) -> bool:
 
 
 def uncovered(owned: Sequence[PolicyRule], needed: Iterable[PolicyRule]) -> list[PolicyRule]:
-    """Return the single rights among `wanted` that `owned` does not cover; see Covering."""
+    """Return the single rights of `needed` that `owned` does not cover; see Covering."""
     return Covering(owned).uncovered(needed)
 
 

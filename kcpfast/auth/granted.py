@@ -1,7 +1,8 @@
-"""The rules of one role, filed so that a question is a few look-ups, however many there are.
+"""The rules of one role, filed so that a decision takes a few look-ups however many rules it has.
 
-Who writes roles in a workspace decides how many rules everybody's requests there are held against,
-and every other name that is asked for is another question.
+Whoever writes roles in a workspace decides how many rules the requests of all its users are checked
+against, so a scan over them could be made slow on purpose. A cache of decisions does not help: each
+object name that is asked for is another question.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""RBAC over the index of subjects: an authorization is a few point reads.
+"""RBAC over the index of role bindings by subject: a decision takes a few point reads.
 
-Decisions, and what somebody is granted, are remembered until a binding of theirs or a role that it
-names changes. The caches are bounded and hold only what was asked lately.
+Decisions and grants are cached until a binding of the user or a role that it refers to changes.
+The caches are bounded.
 """
 
 from __future__ import annotations
@@ -88,9 +88,8 @@ _decode_role = msgspec.json.Decoder(_Role).decode
 class Rbac:
     """Answers whether identities may do something in a cluster.
 
-    What is looked through for one question is bounded: bindings and roles of so many bytes, and
-    rules of so many words. What is granted beyond that does not count; what holds in the whole
-    workspace comes first.
+    One question reads bindings of at most MOST_BYTES and rules of at most MOST_WORDS. What is
+    granted beyond that does not count. Cluster-wide bindings are read first.
     """
 
     def __init__(self, objects: Objects, reader: Reader) -> None:
@@ -147,6 +146,7 @@ class Rbac:
             role = self._role_of(cluster, binding_place.namespace, binding.role) or _NOTHING
             size += binding.size
             words += _BINDING_WORDS + role.words
+            # Fails closed: grants behind the bound are ignored, never assumed.
             if size > MOST_BYTES or words > MOST_WORDS:
                 return
             yield Grant(binding_place.namespace, role)
@@ -154,8 +154,10 @@ class Rbac:
     def _binding_keys(
         self, cluster: str, identities: Iterable[Identity], namespace: str
     ) -> Iterable[bytes]:
-        """Return the bindings that name one of these and hold in a namespace: of the whole
-        workspace, then of the namespace."""
+        """Return the keys of bindings that name one of the identities, each once.
+
+        Those of the whole workspace come first, then those of the namespace.
+        """
         in_whole, in_namespace = (
             object_prefix(CLUSTER_ROLE_BINDINGS, cluster),
             object_prefix(ROLE_BINDINGS, cluster, namespace),
@@ -194,6 +196,8 @@ class Rbac:
 
     def _role_of(self, cluster: str, namespace: str, role: dict[str, str]) -> Granted | None:
         granted = self._role(cluster, namespace, role)
+        # kcp's bootstrap ClusterRoles are in system:admin only; pkg/authorization/
+        # local_authorizer.go merges them into those of each workspace.
         if granted is None and role["kind"] != "Role":
             granted = self._role(SYSTEM_ADMIN, "", role)
         return granted

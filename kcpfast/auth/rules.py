@@ -33,7 +33,7 @@ def _has_path(paths: Sequence[str], path_asked: str) -> bool:
 
 
 def allows(rule: PolicyRule, request: Attributes) -> bool:
-    """Tell whether one rule allows a request."""
+    """Tell whether one rule allows a request, as RuleAllows of the RBAC authorizer does."""
     if not _has(rule.get("verbs"), request.verb):
         return False
     if not request.resource:
@@ -43,6 +43,7 @@ def allows(rule: PolicyRule, request: Attributes) -> bool:
     if not _has_resource(rule, request.resource, request.subresource):
         return False
     names = rule.get("resourceNames")
+    # "*" is no wildcard for names: ResourceNameMatches compares them only.
     return not names or request.name in names
 
 

@@ -1,8 +1,8 @@
 """Which kinds a workspace has: built-in ones, kcp's own, and those of its CRDs and bindings.
 
-The last are rows of the index, written with the CRD or binding that brings them. A row names its
-definition by hash; the Resources made from a definition are shared by all workspaces and kept in
-a bounded cache, so a workspace adds nothing here.
+What CRDs and bindings bring is filed in the index, in rows that are written with the CRD or
+binding. A row names its definition by hash. The Resources compiled from a definition are shared by
+all workspaces and kept in a bounded cache, so one more workspace costs no memory here.
 """
 
 from __future__ import annotations
@@ -184,9 +184,9 @@ class Catalog:
 
 
 def held_by(resource: Resource) -> int:
-    """Return the bytes that a resource takes, about, which is kept though it is not here any more.
+    """Return about how many bytes a caller keeps alive that keeps a compiled resource.
 
-    What is built in is there anyway.
+    0 for a built-in resource, which exists anyway.
     """
     return _GROWTH * resource.size
 
@@ -203,8 +203,8 @@ def file_row(
 ) -> list[Write]:
     """Return the writes that file a row for a (group, plural), in place of the one there is.
 
-    A definition that somebody uses already is not written again; that it is still there when
-    the row is committed is part of the commit.
+    A definition that another row uses is not written again. The commit then requires that it still
+    exists: its last user may have gone, and the definition with it, in between.
     """
     data = store.index_get(index.resource(cluster, *place))
     old = CatalogRow.decode(data) if data is not None else None

@@ -20,9 +20,10 @@ _FINALIZERS = {"Orphan": ORPHAN, "Foreground": FOREGROUND, "Background": ""}
 
 
 def deleted(resource: Resource, old: Object, propagation: str = "") -> Object | None:
-    """Return what is left of an object once it is deleted, None if nothing is.
+    """Return the object that waits for its finalizers, None if it can be removed at once.
 
-    `propagation` is Orphan, Foreground, Background, or "" for what its finalizers say already.
+    `propagation` is Orphan, Foreground, Background, or "" to keep the finalizers that it has. Rule:
+    deletionFinalizersForGarbageCollection of upstream's store.go. `old` is not changed.
     """
     new = copy_json(old)
     rules = strategy(resource)

@@ -1,9 +1,9 @@
-"""What was worked out of the store, remembered until anything that was read for it changes.
+"""Caches of values computed from the store; a value holds until something read for it changes.
 
-A cache is a `Derived`: its user says how an answer is worked out, and nothing else. The reader
-notes what is read meanwhile, by whomever; answers that were taken from another cache bring along
-what those depend on. Nobody declares what makes an answer stale, stamps a commit or drops an entry.
-All caches of what is in the store are made of the classes here, so that one switch turns them off.
+The user of a `Derived` says only how a value is computed. The reader notes what is read meanwhile;
+a value taken from another cache brings its own dependencies along. Nobody declares what makes a
+value stale or drops an entry. All caches of stored data use the classes here, so that one switch
+(`Reader.remembers`) turns them off.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ class Derived(Generic[K, V]):
         return value
 
     def keep(self, key: K, value: V, notes: Notes) -> None:
-        """Remember a value that was worked out while these notes were taken.
+        """Remember a value that was computed while these notes were taken.
 
-        For who knows the key only then; the same holds for it as for `compute` of `get`.
+        For callers that know the key only afterwards. The rules for `compute` of `get` apply.
         """
         if not self._reader.remembers:
             return
@@ -97,10 +97,10 @@ class Derived(Generic[K, V]):
 
 
 class Shared(Generic[V]):
-    """Remembers what is made of contents by their fingerprint, bounded in bytes.
+    """Remembers values by the fingerprint of the content they are made of, bounded in bytes.
 
-    For what many workspaces have alike. Fingerprint and content are read of one state: a commit
-    between the two would file a content under what is no more, or is not yet.
+    For content that many workspaces have in common. Fingerprint and content are read from one state
+    of the store: a commit between the two would file a value under the fingerprint of another.
     """
 
     def __init__(self, reader: Reader, limit: int, size_of: Callable[[V], int]) -> None:
@@ -117,7 +117,10 @@ class Shared(Generic[V]):
 
 
 class Kept(Bounded[V]):
-    """Keeps what jobs beside the loop make as well as the loop itself: each what none has yet."""
+    """A Bounded cache that threads beside the event loop fill as well as the loop itself.
+
+    The lock does not cover the computing: two threads may compute one value, the later one stays.
+    """
 
     def __init__(self, limit: int, size_of: Callable[[V], int]) -> None:
         """Begin with nothing kept; see Bounded."""

@@ -1,8 +1,9 @@
-"""Deleting an object that cannot be read: nobody knows what it was, so what it carried is searched.
+"""Deletes an object whose stored bytes are damaged, and the index entries that can be found.
 
-A damaged object blocks every list that it is in, and can neither be changed nor deleted as others
-are. What follows from its key is undone (counters); entries of the index that name it are looked
-for; what only its content would tell stays: `kcpfast check` names it.
+A damaged object makes every list that contains it fail, and can neither be updated nor deleted in
+the usual way. Its counters follow from its key and are corrected. Entries by owner and by subject
+are searched for. Entries that only its content could name stay behind: `kcpfast check` reports
+them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from kcpfast.registry import index
 from kcpfast.registry.objects import UNCOUNTED_RESOURCE, Objects, Target, counting
 from kcpfast.store.contract import Conflict, Corrupted, Discard, Index, Write
 
-# By these the server knows what exists where: without one, what it stood for is left alone.
+# The server learns from these kinds what exists where. Discarding one leaves what it stood for
+# (the objects of a workspace, of a CRD) without anything that would ever clean it up.
 BREAKING = frozenset(
     (
         ("", "namespaces"),
@@ -56,7 +58,7 @@ async def discard(objects: Objects, target: Target) -> bool:
 
 
 def _entries(target: Target) -> list[bytes]:
-    """Return the entries of the index that its key tells of."""
+    """Return the keys of the index entries that follow from an object's key."""
     cluster, namespace, name, key = target.cluster, target.namespace, target.name, target.key()
     kind = (target.resource.group, target.resource.plural)
     if kind == ("tenancy.kcp.io", "workspaces"):
@@ -67,7 +69,10 @@ def _entries(target: Target) -> list[bytes]:
 
 
 async def _naming(objects: Objects, target: Target) -> AsyncIterator[bytes]:
-    """Yield the entries by which others find an object: as a dependent, as a role binding."""
+    """Yield the keys of entries that hold an object's key: by its owners, by its subjects.
+
+    These tables are keyed by digests, so all entries of the cluster are read, in pages.
+    """
     key, store = target.key(), objects.store
     for table in ("owner", "subject"):
         start, after = f"{table}\0{target.cluster}\0".encode(), b""

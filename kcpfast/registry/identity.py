@@ -36,15 +36,16 @@ def assign_identity(resource: Resource, obj: Object, cluster: str, namespace: st
 
 
 def mark_cluster(meta: dict[str, Any], cluster: str) -> None:
-    """Say which logical cluster an object is of; what a client says of it does not count."""
+    """Set the annotation that names an object's logical cluster, over what a client may claim."""
     annotations = meta.get("annotations") or {}
     meta["annotations"] = annotations | {CLUSTER_ANNOTATION: cluster}
 
 
 def carry_over(resource: Resource, new: Object, old: Object) -> None:
-    """Give an updated object what only the server may change, as it was."""
+    """Copy the metadata that only the server may change from the old object to the new one."""
     meta, was = new["metadata"], old["metadata"]
     meta["creationTimestamp"] = was["creationTimestamp"]
+    # A uid that the client sent is kept here, as by BeforeUpdate: it is compared later.
     meta["uid"] = meta.get("uid") or was["uid"]
     if "deletionTimestamp" in was:
         meta["deletionTimestamp"] = was["deletionTimestamp"]

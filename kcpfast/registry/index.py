@@ -1,4 +1,4 @@
-"""The keys of the index: what each index_hook of a write is filed under.
+"""The keys of the index: one function for each table of entries that writes carry along.
 
 Every key begins with a word for its table. A value is what the next reader needs and no more.
 
@@ -60,7 +60,7 @@ def owner(cluster: str, uid_digest: str, key: bytes = b"") -> bytes:
 
 
 def owner_entry(cluster: str, name: str) -> bytes:
-    """The same by its last two parts, as the mark of a dependent names it."""
+    """The same key from its last two parts, which are the name of a `dependent` work item."""
     return f"owner\0{cluster}\0{name}".encode()
 
 
@@ -165,7 +165,7 @@ _OF_CLUSTER = (
 
 
 def of_cluster(cluster: str) -> list[bytes]:
-    """The ranges that speak of nothing but what is in a cluster."""
+    """The ranges of all tables whose entries concern one cluster only: they go with it."""
     return [f"{table}\0{cluster}\0".encode() for table in _OF_CLUSTER]
 
 
@@ -192,6 +192,7 @@ def expiry_minute(key: bytes) -> int:
     return int.from_bytes(key[len(EXPIRES) : len(EXPIRES) + 8], "big")
 
 
+# Stored as `mark`: the word is in the data of existing stores and must not change.
 def work_item(controller: str, cluster: str, name: str) -> bytes:
     """Work that a controller has to do."""
     return f"mark\0{controller}\0{cluster}\0{name}".encode()
@@ -201,6 +202,6 @@ WORK_ITEMS = b"mark\0"
 
 
 def parse_work_item(key: bytes) -> tuple[str, str, str]:
-    """Split the key of a mark into controller, cluster and name."""
+    """Split the key of a work item into controller, cluster and name."""
     _, controller, cluster, name = key.decode().split("\0", 3)
     return controller, cluster, name

@@ -1,4 +1,8 @@
-"""Which names of kinds are taken in a group of a workspace, by whom."""
+"""Which names of kinds are taken in an API group of a workspace, and by which CRD or binding.
+
+Rule: calculateNamesAndConditions in naming_controller.go of apiextensions-apiserver. Plurals,
+singulars and short names share one namespace; kinds and list kinds share another.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +51,11 @@ def taken(catalog: Catalog, cluster: str, group: str) -> Taken:
 def conflicts(
     names: Mapping[str, Any], used: Taken, source: tuple[str, str]
 ) -> list[tuple[str, str, NameOwner]]:
-    """Return (which name, its value, who has it) for each name that others than (source, name)
-    have."""
+    """Return the names that are taken already, as (member of `names`, name, its owner).
+
+    `names` is the `names` member of a CRD or schema. What the CRD or binding `source`, a pair of
+    source and name, brings itself is no conflict.
+    """
     plural = names.get("plural") or ""
 
     def other_owner(owners: Sequence[NameOwner]) -> NameOwner | None:

@@ -1,8 +1,8 @@
-"""Reads and writes of single objects, with everything that a write carries along.
+"""Reads and writes of single objects, and of the index entries that belong to them.
 
-Verbs and controllers decide what an object becomes; here it is stored, together with the
-index_hooks of the change: counters, owners, and whatever is registered for its storage. All of
-it is one commit, or none.
+Verbs and controllers decide what an object becomes. This module stores it, and in the same commit
+what follows from the change: counters, entries by owner, and what the index hooks of its kind
+return. Either all of it is committed or nothing.
 """
 
 from __future__ import annotations
@@ -196,6 +196,8 @@ class Objects:
             try:
                 revision = await self._commit(writes)
             except Conflict as lost:
+                # Another name is generated up to seven times, as createWithGenerateNameRetry of
+                # k8s.io/apiserver/pkg/registry/generic/registry/store.go does (8 attempts).
                 generated = change.new["metadata"].get("generateName") and not target.name
                 if lost.key == key and not (generated and attempt < 7):
                     resource = named.resource
@@ -304,7 +306,7 @@ class Objects:
             raise internal(str(error)) from error
 
     def index_writes(self, target: Target, old: Object | None, new: Object | None) -> list[Write]:
-        """Return the index_hooks of an object becoming another (None = it is not there)."""
+        """Return the writes that follow from a change of an object (None = it does not exist)."""
         writes: list[Write] = []
         resource = target.resource
         if (old is None or new is None) and resource.plural != UNCOUNTED_RESOURCE:
@@ -318,7 +320,7 @@ class Objects:
         return writes + self.hook_writes(target, old, new)
 
     def hook_writes(self, target: Target, old: Object | None, new: Object | None) -> list[Write]:
-        """Return of that only what is registered for the object's kind."""
+        """Return the writes of the index hooks that are registered for the object's kind."""
         kind = (target.resource.group, target.resource.plural)
         writes: list[Write] = []
         for index_hook in self._index_hooks.get(kind, ()):
@@ -330,7 +332,7 @@ class Objects:
 
 
 def reading(index_hook: IndexHook) -> IndexHook:
-    """Mark a index_hook that reads the store: it is worked out on the loop's thread."""
+    """Mark an index hook that reads the store, so that it is called on the event loop's thread."""
     index_hook.reads = True  # type: ignore[attr-defined]
     return index_hook
 
@@ -392,7 +394,11 @@ def _contended(target: Target) -> ApiError:
 
 
 def is_finished(obj: Object) -> bool:
-    """Tell whether an object's deletion has nothing left to wait for."""
+    """Tell whether an object is being deleted and nothing holds it any more.
+
+    Rule: ShouldDeleteDuringUpdate of k8s.io/apiserver/pkg/registry/generic/registry/store.go; a
+    Namespace has finalizers in its spec, too (pkg/registry/core/namespace/storage).
+    """
     meta = obj["metadata"]
     if not meta.get("deletionTimestamp") or meta.get("finalizers"):
         return False

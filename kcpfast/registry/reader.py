@@ -1,8 +1,8 @@
-"""The store as everybody above it reads it: what is read can be noted.
+"""The store as the rooms above it see it: a Store that can record which keys and ranges are read.
 
-While something is worked out that is to be remembered, each key and each range that is looked at is
-noted here, whoever looks: what a remembered answer depends on is found out, not declared, so nobody
-can forget to say it. See derived.py for what is made of the notes.
+While a value is computed that will be cached, the reader notes each key and each range that anybody
+reads. So the dependencies of a cached value are observed, not declared, and none can be forgotten.
+derived.py holds the caches that use the notes.
 """
 
 from __future__ import annotations
@@ -47,9 +47,10 @@ _CHANGES: dict[type, int] = {
 
 
 class Notes:
-    """What is read while a `with` lasts, which sees one state of the store and must not wait.
+    """Records what is read inside a `with` block, which sees one state of the store.
 
-    What is noted is noted of what lies around, too, also if an error ends it.
+    The block must not await: another task's reads would be noted as its own. The notes of an inner
+    block are added to those of the block around it, also if an error ends the inner one.
     """
 
     __slots__ = ("_hold", "_outer", "_reader", "_since", "names", "parts")
@@ -82,7 +83,7 @@ class Notes:
             self._hold.__exit__(None, None, None)
 
     def basis(self) -> Basis:
-        """Return what holds until something that was noted changes."""
+        """Return a Basis that holds until a key or range that was noted is written."""
         parts = tuple(dict.fromkeys(self.parts))
         return self._reader.generations.basis(self.names, parts, self._since)
 
@@ -133,6 +134,7 @@ class Reader:
         """See Store."""
         if self.notes is not None:
             self._note(self.generations.name_key(key))
+            # A `Clear` names no keys: what it may have removed is known by its sweep.
             self._note(self.generations.name_sweep(key))
         return self._store.index_get(key)
 

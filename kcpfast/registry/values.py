@@ -48,11 +48,12 @@ def encode(resource: Resource, obj: Object, old: bytes = b"") -> bytes:
     meta = obj["metadata"]
     if "resourceVersion" in meta:
         meta = {key: value for key, value in meta.items() if key != "resourceVersion"}
+    # Metadata must come first: the tail is what stands behind `{"metadata":{`.
     body = {"metadata": meta} | {
         key: value for key, value in obj.items() if key not in ("metadata", "apiVersion", "kind")
     }
-    mark = header(resource) or old[: old.index(0) + 1]
-    return b'%b",%b' % (mark, _encode(body)[_OPEN:])
+    value_header = header(resource) or old[: old.index(0) + 1]
+    return b'%b",%b' % (value_header, _encode(body)[_OPEN:])
 
 
 def is_copied(resource: Resource, value: bytes) -> bool:
@@ -83,13 +84,14 @@ def render_item(resource: Resource, revision: int, value: bytes) -> bytes:
 
 def decode(resource: Resource, revision: int, value: bytes) -> Object:
     """Return a stored object decoded, in the resource's version."""
-    mark, _, tail = value.partition(b"\0")
+    value_header, _, tail = value.partition(b"\0")
     obj: Object = pieces.decode(b"%b%d%b" % (resource.head, revision, tail))
     if resource.from_storage is not None:
         obj["apiVersion"] = resource.storage_version
         obj = resource.from_storage(obj)
         obj["apiVersion"] = resource.api_version
-    elif not resource.builtin and mark != header(resource)[:-1]:
+    elif not resource.builtin and value_header != header(resource)[:-1]:
+        # Written under another schema: what this one does not know must not be served.
         resource.program.prune(obj)
     return obj
 
@@ -107,9 +109,10 @@ def metadata(value: bytes) -> dict[str, Any]:
 
 
 def _only_metadata(tail: bytes) -> bytes:
-    """Return the JSON of the metadata alone: a decoder goes through all that is behind it, too.
+    """Return the JSON of the metadata alone.
 
-    That takes tens of milliseconds for megabytes, in which nobody else has the interpreter.
+    A decoder would read everything behind the metadata, too. For megabytes that takes tens of
+    milliseconds, during which no other thread has the interpreter.
     """
     return b'{"resourceVersion":"%b' % tail[: container_end(tail, 1) + 1]
 
@@ -123,6 +126,7 @@ _decode_metadata = msgspec.json.Decoder(_Only).decode
 
 def is_deleted(value: bytes) -> bool:
     """Tell whether a stored object has a deletionTimestamp."""
+    # The search alone could be wrong: the word may stand in a spec or an annotation.
     return b'"deletionTimestamp"' in value and "deletionTimestamp" in metadata(value)
 
 

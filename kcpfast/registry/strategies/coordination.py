@@ -1,4 +1,4 @@
-"""Leases. Rules: k8s.io/kubernetes/pkg/apis/coordination/validation."""
+"""Leases. Rules: ValidateLeaseSpec in k8s.io/kubernetes/pkg/apis/coordination/validation."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from kcpfast.resources.resource import Object
 def _check(obj: Object) -> list[Cause]:
     spec = obj.get("spec") or {}
     causes = []
-    if (spec.get("leaseDurationSeconds") or 1) <= 0 or spec.get("leaseDurationSeconds") == 0:
-        message = "must be greater than 0"
-        value = spec["leaseDurationSeconds"]
-        causes.append(field_invalid("spec.leaseDurationSeconds", value, message))
-    if (spec.get("leaseTransitions") or 0) < 0:
+    seconds, transitions = spec.get("leaseDurationSeconds"), spec.get("leaseTransitions")
+    if seconds is not None and seconds <= 0:
+        causes.append(field_invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0"))
+    if transitions is not None and transitions < 0:
         message = "must be greater than or equal to 0"
-        causes.append(field_invalid("spec.leaseTransitions", spec["leaseTransitions"], message))
+        causes.append(field_invalid("spec.leaseTransitions", transitions, message))
     causes += [
         field_invalid(f"spec.{name}", "", "must not be empty")
         for name in ("holderIdentity", "preferredHolder")

@@ -32,19 +32,17 @@ _UNSET = ("firstTimestamp", "lastTimestamp", "count", "source")
 
 
 def _check_old(obj: Object, reporting: str = "reportingComponent") -> list[Cause]:
-    """Check what holds for events of all kinds; those without a time follow the oldest rules."""
+    """Check what holds for the events of both groups; see legacyValidateEvent."""
     namespace = obj["metadata"].get("namespace", "")
     about = (obj.get("involvedObject") or {}).get("namespace", "")
     namespace_field = "involvedObject.namespace"
+    causes = []
     if not obj.get("eventTime"):
+        # Clients of core/v1 that set no eventTime name no reporter either.
         fits = about == namespace if about else namespace in ("", "default")
-        causes = (
-            []
-            if fits
-            else [field_invalid(namespace_field, about, "does not match event.namespace")]
-        )
+        if not fits:
+            causes.append(field_invalid(namespace_field, about, "does not match event.namespace"))
     else:
-        causes = []
         if not about and namespace not in ("default", "kube-system"):
             causes.append(field_invalid(namespace_field, about, "does not match event.namespace"))
         causes += _check_reporter(obj, reporting)
