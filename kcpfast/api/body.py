@@ -74,16 +74,25 @@ def parse(call: Call, kind: str, *, protobuf: bool, strict: bool = False) -> Par
 def parse_json(body: bytes, kind: str = "") -> Any:
     """Decode JSON, of what should be a kind; BadRequest if it is none."""
     try:
-        value = pieces.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        value = _parse_broken(body, kind)
+        value = decode_json(body)
+    except ValueError as error:
+        message = f"couldn't get version/kind; json parse error: {error}"
+        raise unrecognized(kind, message, body) from None
     if body.count(b"{") + body.count(b"[") > MAX_OBJECT_DEPTH:
         check_depth(value)
     return value
 
 
-def _parse_broken(body: bytes, kind: str) -> Any:
-    """Decode JSON whose characters are broken, as Go does; BadRequest, in its words, else."""
+def decode_json(body: bytes) -> Any:
+    """Decode JSON; ValueError, in the words of Go's decoder, if it is none."""
+    try:
+        return pieces.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return _decode_broken(body)
+
+
+def _decode_broken(body: bytes) -> Any:
+    """Decode JSON whose characters are broken, as Go does; ValueError for all else."""
     from kcpfast.api import gojson  # noqa: PLC0415 - only for what is no JSON
 
     try:
@@ -92,12 +101,11 @@ def _parse_broken(body: bytes, kind: str) -> Any:
         message = gojson.complaint(body)
         if not message:
             number = gojson.large_number(body)
-            message = f"cannot unmarshal number {number} into Go value of type float64"
-            message = f"json: {message}" if number else str(error)
+            message = f"json: cannot unmarshal number {number} into Go value of type float64"
+            message = message if number else str(error)
     except RecursionError:
         message = "exceeded max depth"
-    message = f"couldn't get version/kind; json parse error: {message}"
-    raise unrecognized(kind, message, body) from None
+    raise ValueError(message)
 
 
 def unrecognized(kind: str, message: str, body: bytes) -> ApiError:

@@ -60,9 +60,10 @@ def _is_list_of_objects(value: Any) -> bool:
     return type(value) is list and all(type(item) is dict for item in value)
 
 
-def _rejected(reason: str) -> ApiError:
+def _rejected(_reason: str) -> ApiError:
+    """Return the refusal; why an operation fails a kube-apiserver keeps to itself."""
     text = "the server rejected our request due to an error in our request"
-    return ApiError("Invalid", f"{text}: {reason[:400]}", details={})
+    return ApiError("Invalid", text, details={})
 
 
 class _Patching:

@@ -41,6 +41,6 @@ def apply_merge_patch(document: dict[str, Any], patch: Any) -> dict[str, Any]:
     400 if the patch is not an object, as kube-apiserver answers.
     """
     if type(patch) is not dict:
-        raise bad_request("Invalid JSON Patch: a merge patch must be an object")
+        raise bad_request("Invalid JSON Patch")
     merged: dict[str, Any] = merge(document, patch)
     return merged

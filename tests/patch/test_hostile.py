@@ -95,13 +95,13 @@ def test_nesting_by_many_moves_is_refused() -> None:
 
 def test_copies_that_double_are_refused() -> None:
     operations = [{"op": "copy", "from": "/a", "path": f"/a/{each}"} for each in range(100)]
-    with pytest.raises(ApiError, match="accumulated size increase"):
+    with pytest.raises(ApiError, match="error in our request"):
         apply_json_patch({"a": {"x": "y" * 1000}}, operations)
 
 
 def test_moving_a_long_list_about_is_refused() -> None:
     operations = [{"op": "add", "path": "/0", "value": 1}] * (MAX_OPERATIONS - 1)
-    with pytest.raises(ApiError, match="move too many list items"):
+    with pytest.raises(ApiError, match="error in our request"):
         apply_json_patch(
             {"a": 1}, [{"op": "replace", "path": "", "value": [0] * 500_000}, *operations]
         )

@@ -9,12 +9,12 @@ import msgspec
 
 from kcpfast._core.jsonscan import duplicates
 from kcpfast.api import answer
-from kcpfast.api.body import Parsed, check_type, drop_status, media_type, parse_json, read_yaml
+from kcpfast.api.body import Parsed, check_type, decode_json, drop_status, media_type, read_yaml
 from kcpfast.api.context import Api, Call
 from kcpfast.api.fields import reset_fields, writer
 from kcpfast.api.options import WriteOptions, write_options
 from kcpfast.api.verbs.pipeline import change_object, create_object
-from kcpfast.api.verbs.update import check_version, create_or_change
+from kcpfast.api.verbs.update import check_names, check_version, create_or_change
 from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import (
     ApiError,
@@ -28,7 +28,7 @@ from kcpfast.meta.errors import (
 )
 from kcpfast.registry.merging import node_of
 from kcpfast.registry.objects import Saved
-from kcpfast.registry.typed import check_depth, check_head, check_metadata, conform
+from kcpfast.registry.typed import check_depth, check_head, check_metadata, conform, go_kind
 from kcpfast.resources.resource import Object, Resource
 from kcpfast.transport.messages import Response
 
@@ -57,7 +57,7 @@ async def patch(api: Api, call: Call) -> Response:
     _check_options(call, options, applies=media == APPLY_PATCH)
     if media == APPLY_PATCH:
         return await _apply(api, call, options, shape)
-    body = await api.aside.run(call.weigh(), call.user.name, _parse, call, options)
+    body = await api.aside.run(call.weigh(), call.user.name, _parse, call, options, media)
 
     def change(old: Object) -> Object:
         return _patched(call, options, media, body, old)
@@ -83,12 +83,42 @@ def _check_options(call: Call, options: WriteOptions, *, applies: bool) -> None:
         raise invalid("PatchOptions", "meta.k8s.io", "", causes)
 
 
-def _parse(call: Call, options: WriteOptions) -> Any:
+def _parse(call: Call, options: WriteOptions, media: str) -> Any:
+    """Return the decoded patch; BadRequest, in the words of Go's decoder, if it is none."""
     body = call.request.body
-    value = parse_json(body)
-    if options.validation != "Ignore" and isinstance(value, dict):
-        _report(call, options, [f'duplicate field "{path}"' for path in duplicates(body)])
-    return value
+    try:
+        value = decode_json(body)
+        _check_shape(value, media)
+    except ValueError as error:
+        raise bad_request(f"error decoding patch: {error}") from None
+    check_depth(value)
+    if options.validation != "Ignore":
+        prefix = "json patch " if media == JSON_PATCH else ""
+        _report(call, options, [f'{prefix}duplicate field "{path}"' for path in duplicates(body)])
+    return [] if value is None and media == JSON_PATCH else value
+
+
+def _check_shape(value: Any, media: str) -> None:
+    """Raise ValueError for what Go would not decode into a patch."""
+    if value is None:
+        return
+    if media != JSON_PATCH:
+        if not isinstance(value, dict):
+            raise ValueError(_unfit(value, "value of type map[string]interface {}"))
+        return
+    if not isinstance(value, list):
+        raise ValueError(_unfit(value, "value of type []handlers.jsonPatchOp"))
+    for operation in value:
+        if not isinstance(operation, dict):
+            raise ValueError(_unfit(operation, "value of type handlers.jsonPatchOp"))
+        for key in ("op", "from", "path"):
+            text = operation.get(key)
+            if text is not None and not isinstance(text, str):
+                raise ValueError(_unfit(text, f"struct field jsonPatchOp.{key} of type string"))
+
+
+def _unfit(value: Any, where: str) -> str:
+    return f"json: cannot unmarshal {go_kind(value)} into Go {where}"
 
 
 def _patched(call: Call, options: WriteOptions, media: str, body: Any, old: Object) -> Object:
@@ -108,7 +138,7 @@ def _patched(call: Call, options: WriteOptions, media: str, body: Any, old: Obje
     new = copy_json(new)
     unknown = _conformed(resource, new)
     _report(call, options, [f'unknown field "{path}"' for path in unknown])
-    _check_kept(resource, new, old)
+    _check_kept(call, new, old)
     return dict(new)
 
 
@@ -137,15 +167,12 @@ def _report(call: Call, options: WriteOptions, texts: list[str]) -> None:
     call.warnings += texts
 
 
-def _check_kept(resource: Resource, new: Object, old: Object) -> None:
+def _check_kept(call: Call, new: Object, old: Object) -> None:
     """Check that a patch leaves an object's name alone, and meets the stored object it names."""
     meta, was = new["metadata"], old["metadata"]
-    if (meta.get("name") or "") != was["name"]:
-        raise bad_request("the name of the object does not match the name on the URL")
-    if resource.namespaced and (meta.get("namespace") or "") not in ("", was["namespace"]):
-        raise bad_request("the namespace of the object does not match the namespace on the URL")
+    check_names(call, new)
     meta.setdefault("resourceVersion", was["resourceVersion"])
-    check_version(resource, new, old)
+    check_version(call.resource, new, old)
 
 
 # ------------------------------------------------------------------------- apply

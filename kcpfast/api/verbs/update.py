@@ -65,7 +65,7 @@ def _create(api: Api, call: Call, options: WriteOptions) -> Awaitable[Saved]:
 
     def decode() -> Object:
         obj = read_object(call, resource, options.validation, True)
-        _check_names(call, obj)
+        check_names(call, obj)
         uid = obj["metadata"].get("uid")
         if uid:  # kube-apiserver takes it for a precondition (registry/rest/update.go)
             message = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
@@ -81,7 +81,7 @@ def _replace(api: Api, call: Call, options: WriteOptions) -> Awaitable[Saved]:
 
     def replace(old: Object) -> Object:
         obj = read_object(call, resource, options.validation)
-        _check_names(call, obj)
+        check_names(call, obj)
         _check_uid(resource, obj, old)
         check_version(resource, obj, old)
         return obj
@@ -89,15 +89,21 @@ def _replace(api: Api, call: Call, options: WriteOptions) -> Awaitable[Saved]:
     return change_object(api, call, options, replace)
 
 
-def _check_names(call: Call, obj: Object) -> None:
-    meta = obj["metadata"]
+def check_names(call: Call, obj: Object) -> None:
+    """Check that an object has the name and the namespace of the path.
+
+    Source: apiserver/pkg/endpoints/handlers/rest.go, checkName.
+    """
+    meta, given = obj["metadata"], call.route.name
     name = meta.get("name") or ""
-    if name != call.route.name:
-        if not name:
-            raise bad_request("the name of the object must be given in its metadata")
+    if not name:
         raise bad_request(
-            f"the name of the object ({name}) does not match the name on the URL "
-            f"({call.route.name})"
+            f"the name of the object ({given} based on URL) was undeterminable: name must be "
+            f"provided"
+        )
+    if name != given:
+        raise bad_request(
+            f"the name of the object ({name}) does not match the name on the URL ({given})"
         )
     namespace = meta.get("namespace") or ""
     if call.resource.namespaced and namespace not in ("", call.route.namespace):
