@@ -2,7 +2,7 @@
 
 See https://kubernetes.io/docs/concepts/architecture/garbage-collection/; the rules are those of
 k8s.io/kubernetes/pkg/controller/garbagecollector. There is no graph: the index files every
-object under the uids of its owners, and a write leaves one of four marks:
+object under the uids of its owners, and a write leaves one of four work items:
 
     dependent   a reference was added       -> is that owner there?
     gc          an owner is gone            -> look at all its dependents
@@ -69,7 +69,7 @@ class GarbageCollector:
         self._deleter = deletions.by("generic-garbage-collector")
         self._strays = MisplacedOwners(objects, catalog)
 
-    # ------------------------------------------------------------------------- marks
+    # ------------------------------------------------------------------------- work items
 
     async def dependent(self, cluster: str, name: str) -> Outcome:
         """Look at an object that has a new owner reference, by the last parts of its entry."""
@@ -119,14 +119,19 @@ class GarbageCollector:
         if key is None:
             return _NOBODY, ""
         meta = await self._metadata(key)
-        return stored_target(key), awaited(meta) if index.digest(meta.get("uid", "")) == uid else ""
+        # Another object may have the owner's name by now.
+        is_owner = index.digest(meta.get("uid", "")) == uid
+        finalizer = awaited(meta) if is_owner else ""
+        return stored_target(key), finalizer
 
     async def _is_blocked(self, cluster: str, uid: str) -> bool:
         for number, key in enumerate(self._keys(cluster, uid)):
             if number % _BATCH == _BATCH - 1:
                 await asyncio.sleep(0)  # others have their turn
-            for reference in _references(await self._metadata(key)):
-                if reference.get("blockOwnerDeletion") and index.digest(reference["uid"]) == uid:
+            meta = await self._metadata(key)
+            for reference in _references(meta):
+                is_blocking = reference.get("blockOwnerDeletion")
+                if is_blocking and index.digest(reference["uid"]) == uid:
                     return True
         return False
 
@@ -168,8 +173,7 @@ class GarbageCollector:
         return await run(size, cluster, values.metadata, record.value)
 
     async def _attempt_marked(self, key: bytes, uid: str) -> Outcome:
-        """Attempt a deletion; one that cannot be decided yet, or that is refused, is left to a mark
-        of its own."""
+        """Attempt a deletion; leave one that is undecided or refused to a work item of its own."""
         try:
             outcome = await self._attempt(key)
         except DeletionRefused:

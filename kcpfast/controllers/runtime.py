@@ -1,8 +1,8 @@
-"""Feeds reconcilers from durable marks.
+"""Feeds reconcilers from durable work items.
 
-A mark is set in the commit that makes work and removed once the reconciler is done with it, unless
-it was set anew meanwhile. So nothing is lost by a crash, and a start reads only what is unfinished.
-There is one queue, whatever the number of workspaces; an idle workspace has no entry in it.
+A work item is put in the commit that makes work and removed once the reconciler is done with it,
+unless it was put again meanwhile. So nothing is lost by a crash, and a start reads only what is
+unfinished. There is one queue, whatever the number of workspaces; an idle one has no entry in it.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ Reconcile = Callable[[str, str], Awaitable[Outcome]]
 
 
 class Runtime:
-    """Runs reconcilers, several at a time, never two for the same mark."""
+    """Runs reconcilers, several at a time, never two for the same work item."""
 
     def __init__(self, store: Store, reconcilers: Mapping[str, Reconcile]) -> None:
-        """Take the reconcilers by the name of their marks."""
+        """Take the reconcilers by the controller's name in their work items."""
         self._store = store
         self._reconcilers = reconcilers
         # What came while the round was worked through is the next round; each goes in key order,
@@ -72,7 +72,7 @@ class Runtime:
         self._queue: dict[bytes, float] = {}
         self._round: deque[tuple[bytes, float]] = deque()
         self._running: dict[bytes, asyncio.Task[None]] = {}
-        # Set anew while it is being worked on.
+        # Put again while they are being worked on: they run once more.
         self._renewed: set[bytes] = set()
         # Being worked on for long; they do not count among those that run at once.
         self._long: set[bytes] = set()
@@ -190,7 +190,7 @@ class Runtime:
         self._fill()
 
     async def _remove(self) -> None:
-        """Remove the marks of what is finished, those of a moment together."""
+        """Remove finished work items, those of a moment in one commit."""
         while self._finished:
             finished, self._finished = self._finished, []
             try:

@@ -22,7 +22,7 @@ from kcpfast.store.contract import Index, Present, PutRevision, Store, Write
 API_BINDINGS_PLACE = ("apis.kcp.io", "apibindings")
 BINDING_FINALIZER = "apis.kcp.io/apibinding-finalizer"
 EXPORT_LABEL = "internal.apis.kcp.io/export"
-# What stands in the index for a consumer that is not bound yet.
+# The index entry of a consumer that is not bound yet.
 WAITING = b""
 
 
@@ -34,14 +34,17 @@ def labels(export_cluster: str, export: str) -> dict[str, str]:
 
 def reference(binding: Object) -> Mapping[str, Any]:
     """Return the export that a binding refers to: name and path."""
-    export: Mapping[str, Any] = (spec_of(binding).get("reference") or {}).get("export") or {}
+    spec = spec_of(binding)
+    references = spec.get("reference") or {}
+    export: Mapping[str, Any] = references.get("export") or {}
     return export
 
 
 def in_force(export: Object, binding: Object) -> list[dict[str, Any]]:
     """Return the claims that an export makes and a binding accepts."""
     offered = spec_of(export).get("permissionClaims") or ()
-    return claims.in_force(offered, spec_of(binding).get("permissionClaims") or ())
+    answers = spec_of(binding).get("permissionClaims") or ()
+    return claims.in_force(offered, answers)
 
 
 def bound_resources(
@@ -54,18 +57,18 @@ def bound_resources(
         old = by_resource.get((offer.group, offer.plural)) or {}
         versions = list(old.get("storageVersions") or ())
         stored = storage_of(offer.definition)
+        # None is taken away: objects in a version that was stored once may still be there.
         if stored not in versions:
             versions.append(stored)
         meta = offer.schema["metadata"]
         schema = {"UID": meta["uid"], "identityHash": identity, "name": meta["name"]}
-        entries.append(
-            {
-                "group": offer.group,
-                "resource": offer.plural,
-                "schema": schema,
-                "storageVersions": versions,
-            }
-        )
+        entry = {
+            "group": offer.group,
+            "resource": offer.plural,
+            "schema": schema,
+            "storageVersions": versions,
+        }
+        entries.append(entry)
     return entries
 
 
@@ -87,16 +90,19 @@ def row_writes(
     offers: Iterable[Offer],
     identity: str,
 ) -> list[Write]:
-    """Return what files the resources of a binding in a workspace's catalog, where it is not."""
+    """Return the writes of a binding's catalog rows and identities, without those in the store."""
     writes: list[Write] = []
     for offer in offers:
+        group, plural = offer.group, offer.plural
         origin = Origin(offer.digest, identity, *export)
         row = CatalogRow("binding", binding, origin)
-        if store.index_get(index.resource(cluster, offer.group, offer.plural)) != row.encode():
-            writes += file_row(store, cluster, (offer.group, offer.plural), row, offer.data)
-        key, named = index.identity(identity, offer.group, offer.plural), "\0".join(origin).encode()
-        if store.index_get(key) != named:
-            writes.append(Index(key, named))
+        filed = store.index_get(index.resource(cluster, group, plural))
+        if filed != row.encode():
+            writes += file_row(store, cluster, (group, plural), row, offer.data)
+        key = index.identity(identity, group, plural)
+        entry = "\0".join(origin).encode()
+        if store.index_get(key) != entry:
+            writes.append(Index(key, entry))
     return writes
 
 
@@ -107,13 +113,14 @@ def file_consumer(
     binding: str,
     terms: Terms | None,
 ) -> list[Write]:
-    """Return what tells an export of a consumer, unless it knows: the terms of a binding, None
-    while it waits.
+    """Return the writes that file a binding with its export, none if it is filed already.
 
-    Its endpoint slices are told of the first one. While there is another they know already; that
-    it is still there when the new one comes is then part of the commit.
+    `terms` are those of the binding, None while it waits to be bound. The export's endpoint slices
+    are queued for its first consumer only; while there is another they have their URL. That the
+    other is still there is then checked in the commit.
     """
-    own, filed = index.consumer(*export, cluster, binding), consumer_entry(terms)
+    own = index.consumer(*export, cluster, binding)
+    filed = consumer_entry(terms)
     entry = store.index_get(own)
     if entry is not None:
         return [Index(own, filed)] if entry != filed else []
@@ -134,7 +141,9 @@ class Terms(NamedTuple):
 
 def consumer_entry(terms: Terms | None) -> bytes:
     """Return what is filed of a consumer."""
-    return WAITING if terms is None else msgspec.json.encode([terms.identity, list(terms.claims)])
+    if terms is None:
+        return WAITING
+    return msgspec.json.encode([terms.identity, list(terms.claims)])
 
 
 def terms_of(entry: bytes) -> Terms | None:
@@ -157,12 +166,18 @@ def consumers(
     for key, data in store.index_scan(index.consumer(*export, cluster)):
         _, _, _, consumer, binding = key.decode().split("\0")
         terms = terms_of(data)
-        meant = terms is not None and terms.identity in ("", identity)
-        yield consumer, binding, terms.claims if terms is not None and meant else None
+        claimed = None
+        if terms is not None and terms.identity in ("", identity):
+            claimed = terms.claims
+        yield consumer, binding, claimed
 
 
 def index_hooks(store: Store) -> IndexHook:
-    """Return what a binding carries along: the end of its rows, and of what is filed of it."""
+    """Return the index hook of bindings.
+
+    It removes the entry with an export that a binding has left, closes the catalog rows of one
+    that is being deleted, and drops its rows and claims once it is gone.
+    """
 
     def index_hook(target: Target, old: Object | None, new: Object | None) -> Iterable[Write]:
         cluster, name = target.cluster, target.name

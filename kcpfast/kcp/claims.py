@@ -62,8 +62,11 @@ def _claimable() -> Mapping[tuple[str, str], Resource]:
 def storage(claim: Claim) -> bytes:
     """Return the storage that a claim is about."""
     group, plural, identity = key(claim)
-    resource = builtin(group, plural) if not identity else None
-    return resource.storage if resource is not None else storage_name(group, plural, identity)
+    if not identity:
+        resource = builtin(group, plural)
+        if resource is not None:
+            return resource.storage
+    return storage_name(group, plural, identity)
 
 
 def common_verbs(offered: Sequence[str], accepted: Sequence[str]) -> list[str]:
@@ -84,21 +87,25 @@ def in_force(offered: Iterable[Claim], answers: Iterable[Claim]) -> list[dict[st
         if claim is None or answer.get("state") != ACCEPTED:
             continue
         group, resource, identity = key(answer)
-        granted.append(
-            {
-                "group": group,
-                "resource": resource,
-                "identityHash": identity,
-                "selector": answer.get("selector") or {},
-                "verbs": common_verbs(claim.get("verbs") or (), answer.get("verbs") or ()),
-            }
-        )
+        verbs = common_verbs(claim.get("verbs") or (), answer.get("verbs") or ())
+        agreed = {
+            "group": group,
+            "resource": resource,
+            "identityHash": identity,
+            # The selector is the consumer's alone: an export asks for a kind, not for some of it.
+            "selector": answer.get("selector") or {},
+            "verbs": verbs,
+        }
+        granted.append(agreed)
     return granted
 
 
 def hides(before: bytes | None, after: bytes | None) -> bool:
-    """Tell whether a write of a stored binding changes the claims in force, and among those that
-    are is one which lets nobody list or watch: the label of it does not tell that."""
+    """Tell whether a write of a stored binding changes its claims to some that hide objects.
+
+    A claim hides them if its verbs allow neither list nor watch: the label on the objects does not
+    tell that. `before` and `after` are the stored values.
+    """
     if after is None or b'"appliedPermissionClaims"' not in after:
         return False
     now = _applied(after)
@@ -135,11 +142,11 @@ def index_writes(
     """Return what files the claims in force of one export (its hash) in a consumer."""
     old = {storage(claimed): _filed(claimed) for claimed in before}
     new = {storage(claimed): _filed(claimed) for claimed in after}
-    withdrawn = [claimed for claimed in old if claimed not in new]
-    writes = [Index(index.claim(cluster, claimed, export), None) for claimed in withdrawn]
+    keys = [index.claim(cluster, claimed, export) for claimed in old if claimed not in new]
+    writes: list[Write] = [Index(entry, None) for entry in keys]
     for claimed, data in new.items():
         writes.append(Index(index.claim(cluster, claimed, export), data))
-    return list[Write](writes)
+    return writes
 
 
 def _filed(claim: Claim) -> bytes:

@@ -1,8 +1,9 @@
 """Whom a user counts as inside a logical cluster: scopes, foreign service accounts, warrants.
 
 Rules: kcp's extra keys `authentication.kcp.io/scopes`, `authentication.kcp.io/cluster-name` and
-`authorization.kcp.io/warrant`. Stricter than kcp: who is confined to some clusters counts elsewhere
-as a service account, or as somebody of a cluster, only of those.
+`authorization.kcp.io/warrant`, as EffectiveUsers in kcp's fork of Kubernetes reads them
+(kcp: pkg/authorization/warrants.go). Stricter than kcp: a user who is confined to some clusters
+counts elsewhere as a service account, or as somebody of a cluster, only of those.
 """
 
 from __future__ import annotations
@@ -56,22 +57,34 @@ def _inside(user: User, cluster: str) -> Identity:
     if in_scope(user, cluster):
         return Identity(user.name, user.groups)
     home = _home(user)
-    clusters = (home,) if home else sorted(_scope(user) or ())
-    return _stranger(user, _foreign_name(user, home), clusters)
+    # An account is somebody of its home alone, even where its scope names more clusters.
+    clusters = [home] if home else sorted(_scope(user) or ())
+    name = _foreign_name(user, home)
+    return _stranger(user, name, clusters)
 
 
 def _abroad(user: User, cluster: str) -> Identity:
     if is_account(user):
         home = _home(user)
-        return Identity(_foreign_name(user, home), user.groups) if home else _stranger(user, "")
-    return Identity(user.name, user.groups) if cluster == WILDCARD else _inside(user, cluster)
+        if not home:
+            return _stranger(user, "")
+        # Never by its own name: every workspace may have an account of that name.
+        return Identity(_foreign_name(user, home), user.groups)
+    if cluster == WILDCARD:
+        return Identity(user.name, user.groups)
+    return _inside(user, cluster)
 
 
 def _stranger(user: User, name: str, clusters: Iterable[str] = ()) -> Identity:
-    """Return what is left of a user who is not in scope: whether somebody knows who they are."""
+    """Return whom a user who is not in scope counts as.
+
+    Of their groups, only whether they are authenticated is left; each of `clusters` adds the group
+    of its users. Without a `name` they are anonymous.
+    """
     if AUTHENTICATED not in user.groups:
         return Identity(ANONYMOUS, (UNAUTHENTICATED,))
-    groups = (AUTHENTICATED, *(CLUSTER_GROUP + cluster for cluster in clusters))
+    cluster_groups = [CLUSTER_GROUP + cluster for cluster in clusters]
+    groups = (AUTHENTICATED, *cluster_groups)
     return Identity(name or ANONYMOUS, groups)
 
 
@@ -100,9 +113,8 @@ def _scope(user: User) -> frozenset[str] | None:
 
 def _clusters(scope: str) -> frozenset[str]:
     """Return the clusters of one scope, `cluster:a,cluster:b`."""
-    return frozenset(
-        part.strip().removeprefix("cluster:") for part in scope.split(",") if part.strip()
-    )
+    parts = [part.strip() for part in scope.split(",")]
+    return frozenset(part.removeprefix("cluster:") for part in parts if part)
 
 
 def _home(user: User) -> str:
@@ -110,17 +122,24 @@ def _home(user: User) -> str:
 
     Who acts as an account says where that is from; nobody is believed beyond their own scope.
     """
-    homes, scope = user.extras(CLUSTER_EXTRA), _scope(user)
-    if not is_account(user) or len(homes) != 1 or (scope is not None and homes[0] not in scope):
+    homes = user.extras(CLUSTER_EXTRA)
+    # More than one home is a contradiction, and none of them is believed.
+    if not is_account(user) or len(homes) != 1:
         return ""
-    return homes[0]
+    home = homes[0]
+    scope = _scope(user)
+    if scope is not None and home not in scope:
+        return ""
+    return home
 
 
 def _foreign_name(user: User, home: str) -> str:
+    """Return the name of a service account outside of its home, "" if that is not known."""
     account = split_service_account(user.name)
     if account is None or not home:
         return ""
-    return f"{FOREIGN_ACCOUNT}{home}:{account[0]}:{account[1]}"
+    namespace, name = account
+    return f"{FOREIGN_ACCOUNT}{home}:{namespace}:{name}"
 
 
 def named_clusters(user: User) -> frozenset[str]:
@@ -144,17 +163,20 @@ class _Warrant(msgspec.Struct):
 def carried(user: User, depth: int = _MAX_WARRANTS) -> Iterator[User]:
     """Yield a user and all those whose warrants they carry, warrants in warrants included.
 
-    What is no warrant is passed over, and what is nested too deep.
+    What is no warrant is passed over, and what is nested too deep: the depth is the client's to
+    choose, and each level is decoded anew.
     """
     yield user
-    for text in user.extras(WARRANT_EXTRA) if depth else ():
+    if not depth:
+        return
+    for text in user.extras(WARRANT_EXTRA):
         warrant = read_warrant(text)
         if warrant is not None:
             yield from carried(warrant, depth - 1)
 
 
 def is_sound(user: User, depth: int = _MAX_WARRANTS) -> bool:
-    """Tell whether all that stands where warrants do is a warrant, and none nested too deep."""
+    """Tell whether all values of a user's warrant extra are warrants, none nested too deep."""
     warrants = [read_warrant(text) for text in user.extras(WARRANT_EXTRA)]
     if not depth:
         return not warrants
@@ -167,8 +189,10 @@ def read_warrant(text: str) -> User | None:
         warrant = msgspec.json.decode(text, type=_Warrant)
     except (ValueError, RecursionError):
         return None
-    extra = tuple((key, tuple(values)) for key, values in (warrant.extra or {}).items())
-    user = User(warrant.user, warrant.uid, tuple(warrant.groups or ()), extra)
+    fields = warrant.extra or {}
+    extra = tuple((key, tuple(values)) for key, values in fields.items())
+    groups = tuple(warrant.groups or ())
+    user = User(warrant.user, warrant.uid, groups, extra)
     if is_account(user) and not user.extras(CLUSTER_EXTRA):
         return None
     return user
@@ -176,8 +200,12 @@ def read_warrant(text: str) -> User | None:
 
 def warrant_of(user: User) -> str:
     """Return a user as a warrant."""
-    extra = {key: list(values) for key, values in user.extra}
-    warrant = {"user": user.name, "uid": user.uid, "groups": list(user.groups), "extra": extra}
+    warrant = {
+        "user": user.name,
+        "uid": user.uid,
+        "groups": list(user.groups),
+        "extra": {key: list(values) for key, values in user.extra},
+    }
     filled = {key: value for key, value in warrant.items() if value}
     return json.dumps(filled, separators=(",", ":"))
 
@@ -185,15 +213,19 @@ def warrant_of(user: User) -> str:
 def scoped(user: User, cluster: str) -> User:
     """Return a user confined to one cluster, and likewise all whose warrants they carry.
 
-    So acts who is impersonated: kcp confines the user, but not those of the warrants.
+    An impersonated user is confined so. kcp confines the user, but not those of the warrants.
     """
     extra = dict(user.extra)
+    # Added to the scopes, not put in their place: a user is in scope where all scopes agree.
     extra[SCOPES_EXTRA] = (*user.extras(SCOPES_EXTRA), f"cluster:{cluster}")
-    inner = [read_warrant(text) for text in user.extras(WARRANT_EXTRA)]
-    if inner:
-        extra[WARRANT_EXTRA] = tuple(
-            warrant_of(scoped(warrant, cluster)) for warrant in inner if warrant is not None
-        )
+    texts = user.extras(WARRANT_EXTRA)
+    if texts:
+        confined = []
+        for text in texts:
+            warrant = read_warrant(text)
+            if warrant is not None:
+                confined.append(warrant_of(scoped(warrant, cluster)))
+        extra[WARRANT_EXTRA] = tuple(confined)
     return with_extra(user, extra)
 
 
@@ -206,8 +238,11 @@ def acting_for(info: Mapping[str, Any], caller: User, cluster: str) -> User:
     owner = user_of(info)
     groups = tuple(group for group in owner.groups if not is_privileged(group))
     kept = {key: values for key, values in owner.extra if key in (SCOPES_EXTRA, CLUSTER_EXTRA)}
-    confined = scoped(with_extra(owner._replace(groups=groups), kept), cluster)
-    return with_extra(confined, {**dict(confined.extra), WARRANT_EXTRA: (warrant_of(caller),)})
+    unprivileged = owner._replace(groups=groups)
+    confined = scoped(with_extra(unprivileged, kept), cluster)
+    extra = dict(confined.extra)
+    extra[WARRANT_EXTRA] = (warrant_of(caller),)
+    return with_extra(confined, extra)
 
 
 def with_extra(user: User, extra: Mapping[str, tuple[str, ...]]) -> User:

@@ -1,4 +1,8 @@
-"""Puts the labels of permission claims on objects as they are written; nobody else may."""
+"""Puts the labels of permission claims on objects as they are written; nobody else may.
+
+In kcp this is pkg/admission/permissionclaims. It also has a step that refuses other labels of this
+prefix after the mutation; here what a client wrote of them is dropped or put right.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +17,21 @@ def plugins(claims: Claims) -> list[Plugin]:
     def label(review: Review) -> None:
         meta = review.obj["metadata"]
         given: dict[str, str] = meta.get("labels") or {}
-        if (
-            review.place != API_BINDINGS_PLACE
-            and not claims.marks(review.target.cluster, review.resource.storage)
-            and not any(name.startswith(LABEL) for name in given)
-        ):
-            return
+        cluster = review.target.cluster
+        storage = review.resource.storage
+        is_binding = review.place == API_BINDINGS_PLACE
+        # Most writes are under no claim: they pay for one look at what is remembered.
+        if not is_binding and not claims.marks(cluster, storage):
+            has_claim_label = any(name.startswith(LABEL) for name in given)
+            if not has_claim_label:
+                return
         own = own_labels(given)
-        claim_labels = claims.labels(review.target.cluster, review.resource.storage, own)
-        if review.place == API_BINDINGS_PLACE and review.old is not None:
+        claim_labels = claims.labels(cluster, storage, own)
+        if is_binding and review.old is not None:
             # A binding also carries the label by which its export finds it.
             was = review.old["metadata"].get("labels") or {}
-            claim_labels = {key: was[key] for key in was if key.startswith(LABEL)} | claim_labels
+            kept = {key: was[key] for key in was if key.startswith(LABEL)}
+            claim_labels = kept | claim_labels
         labels = own | claim_labels
         if labels == given:
             return
@@ -33,5 +40,5 @@ def plugins(claims: Claims) -> list[Plugin]:
         else:
             meta.pop("labels", None)
 
-    # Some subresources write labels, too.
+    # Some subresources write labels, too; kcp's plugin passes all subresources over.
     return [Plugin("apis.kcp.io/PermissionClaims", label, subresources=None, mutates=True)]

@@ -1,7 +1,7 @@
 """APIResourceSchemas: what they may say; once made, their spec stays as it is.
 
-Rules: kcp's admission plugin tenancy.kcp.io/APIResourceSchema and, for schemas, columns and
-subresources, those of CRDs.
+Rules: kcp's admission plugin tenancy.kcp.io/APIResourceSchema (pkg/admission/apiresourceschema,
+validation.go) and, for schemas, columns and subresources, those of CRDs.
 """
 
 from __future__ import annotations
@@ -23,8 +23,12 @@ SCHEMAS_PLACE = ("apis.kcp.io", "apiresourceschemas")
 _CRDS = ("apiextensions.k8s.io", "customresourcedefinitions")
 _PROPS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
 _PREFIX = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-# Groups of Kubernetes that have no dot.
+# Groups of Kubernetes that have no dot: kcp's singleSegmentGroupExceptions. All others need one.
 _SHORT_GROUPS = ("", "apps", "autoscaling", "batch", "extensions", "policy")
+
+
+# Members of a schema that hold values of the kind, where null is a value like any other.
+_VALUES = ("default", "enum", "example")
 
 
 def suffix(plural: str, group: str) -> str:
@@ -53,11 +57,15 @@ def _check_free(review: Review, is_static: Callable[[str, str], bool]) -> None:
     Admission, claims, policies and what goes with a write know a resource by group and plural:
     there is one of that name. Root defines kcp's own.
     """
-    spec = spec_of(review.obj)
-    group, plural = spec.get("group") or "", (spec.get("names") or {}).get("plural") or ""
     cluster = review.target.cluster
-    is_served = is_static(group, plural) or f"{plural}.{group}" in kinds.schemas()["exported"]
-    if is_served and cluster != ROOT and not cluster.startswith("system:"):
+    if cluster == ROOT or cluster.startswith("system:"):
+        return
+    spec = spec_of(review.obj)
+    names = spec.get("names") or {}
+    group = spec.get("group") or ""
+    plural = names.get("plural") or ""
+    exported = kinds.schemas()["exported"]
+    if is_static(group, plural) or f"{plural}.{group}" in exported:
         raise review.refuse(f"{plural}.{group or 'core'} is built in")
 
 
@@ -67,9 +75,12 @@ def _create(review: Review) -> None:
 
 def _update(review: Review) -> None:
     old = (review.old or {}).get("spec")
-    if review.obj.get("spec") != old:
-        _refuse(review, [field_invalid("spec", review.obj.get("spec"), "is immutable")])
-    _refuse(review, crd.approval_causes(review.obj, (old or {}).get("group") or ""))
+    new = review.obj.get("spec")
+    if new != old:
+        _refuse(review, [field_invalid("spec", new, "is immutable")])
+    # The approval is an annotation, and so may change after the creation.
+    group = (old or {}).get("group") or ""
+    _refuse(review, crd.approval_causes(review.obj, group))
 
 
 def _refuse(review: Review, causes: Iterable[Cause]) -> None:
@@ -79,9 +90,13 @@ def _refuse(review: Review, causes: Iterable[Cause]) -> None:
 
 
 def _check(obj: Object) -> list[Cause]:
+    """Return what is wrong with a new schema."""
     spec = spec_of(obj)
-    group, names = spec.get("group") or "", spec.get("names") or {}
-    causes = _check_name(obj["metadata"].get("name") or "", names.get("plural") or "", group)
+    group = spec.get("group") or ""
+    names = spec.get("names") or {}
+    name = obj["metadata"].get("name") or ""
+    plural = names.get("plural") or ""
+    causes = _check_name(name, plural, group)
     if group not in _SHORT_GROUPS:
         causes += crd.check_group(group, "spec.group")
     causes += crd.approval_causes(obj, group)
@@ -90,7 +105,8 @@ def _check(obj: Object) -> list[Cause]:
     versions = spec.get("versions") or []
     for number, version in enumerate(versions):
         causes += _check_version(version, f"spec.versions[{number}]")
-    if sum(bool(version.get("storage")) for version in versions) != 1:
+    stored = [version for version in versions if version.get("storage")]
+    if len(stored) != 1:
         message = "must have exactly one version marked as storage version"
         causes.append(field_invalid("spec.versions", [], message))
     seen = [version.get("name") or "" for version in versions]
@@ -103,7 +119,8 @@ def _check_name(name: str, plural: str, group: str) -> list[Cause]:
     ending = suffix(plural, group)
     if not name.endswith(ending):
         return [field_invalid("metadata.name", name, f"must end in {ending}")]
-    if _PREFIX.fullmatch(name[: -len(ending)]) is None:
+    start = name.removesuffix(ending)
+    if _PREFIX.fullmatch(start) is None:
         message = f"must match ^{_PREFIX.pattern}$ in front of {ending}"
         return [field_invalid("metadata.name", name, message)]
     return []
@@ -129,10 +146,9 @@ def _check_version(version: Mapping[str, Any], field: str) -> list[Cause]:
 
 def _has_null(schema: Any) -> bool:
     """Tell whether a schema holds null elsewhere than in values: Go would read it as absent."""
+    below: list[Any] = []
     if isinstance(schema, dict):
-        below = [
-            value for key, value in schema.items() if key not in ("default", "enum", "example")
-        ]
-    else:
-        below = schema if isinstance(schema, list) else []
+        below = [value for key, value in schema.items() if key not in _VALUES]
+    elif isinstance(schema, list):
+        below = schema
     return any(child is None or _has_null(child) for child in below)
