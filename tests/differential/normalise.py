@@ -13,6 +13,11 @@ _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
 _AGE = re.compile(r"^(?:\d+[dhms]){1,2}$")
 _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
+# An object may be quoted in a message.
+_QUOTED = (
+    (re.compile(r'(resourceVersion\\*":\\*")\d+'), r"\1<rv>"),
+    (re.compile(r'((?:creationTimestamp|time)\\*":\\*")\d[0-9TZ:.-]+'), r"\1<time>"),
+)
 _META = {"uid": "<uid>", "resourceVersion": "<rv>", "creationTimestamp": "<time>"}
 _TIMES = {"lastTransitionTime", "lastUpdateTime", "deletionTimestamp", "time"}
 # What only one of the servers says, and says by design.
@@ -37,6 +42,8 @@ class _Mask:
 
     def text(self, text: str) -> str:
         found = _UUID.sub("<uid>", text.replace(self._name, "{id}"))
+        for pattern, mask in _QUOTED:
+            found = pattern.sub(mask, found)
         return found.replace(self._name.capitalize(), "{Id}")
 
     def value(self, value: Any, key: str = "") -> Any:
