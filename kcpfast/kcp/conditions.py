@@ -42,10 +42,10 @@ def mark_false(obj: Object, kind: str, reason: str, message: str, severity: str 
 def put(obj: Object, condition: Condition) -> None:
     """Set a condition, in the place of the one of its type, with a transition time of its own."""
     before = find_condition(obj, condition["type"])
+    time = None
     if before is not None and is_same_condition(before, condition):
-        time = before["lastTransitionTime"]
-    else:
-        time = now()
+        time = before.get("lastTransitionTime")
+    time = time or now()
     timed = {"lastTransitionTime": time}
     others = [other for other in conditions_of(obj) if other["type"] != condition["type"]]
     listed = [*others, timed | condition | timed]  # the time is the first member

@@ -74,7 +74,9 @@ def dns_label(value: str) -> list[str]:
 
 def dns_1035_label(value: str) -> list[str]:
     """Return the messages for a value that is not an RFC 1035 label, which begins with a letter."""
-    return _violations(value, 63, _LABEL_1035, _LABEL_1035_TEXT)
+    wrong = _violations(value, 63, _LABEL_1035, _LABEL_1035_TEXT)
+    # Upstream counts these in characters, and all others in bytes.
+    return [text.replace(_too_long(63), "must be no more than 63 characters") for text in wrong]
 
 
 def dns_subdomain(value: str) -> list[str]:

@@ -54,8 +54,19 @@ def remove_finalizer(meta: dict[str, Any], name: str) -> None:
 
 
 def conditions_of(obj: Object) -> list[Condition]:
-    """Return a copy of the list of an object's conditions, empty if it has none."""
-    return list(status_of(obj).get("conditions") or ())
+    """Return a copy of the list of an object's conditions, empty if it has none.
+
+    A condition may have been written in any shape: it is read as Go reads it into its type, with
+    an empty text for a type or status that is missing.
+    """
+    listed = status_of(obj).get("conditions")
+    entries = listed if isinstance(listed, list) else ()
+    return [_whole(entry) for entry in entries if isinstance(entry, dict)]
+
+
+def _whole(condition: Condition) -> Condition:
+    missing = [key for key in ("type", "status") if not isinstance(condition.get(key), str)]
+    return condition | dict.fromkeys(missing, "") if missing else condition
 
 
 def find_condition(obj: Object, kind: str) -> Condition | None:
@@ -96,7 +107,7 @@ def is_same_condition(before: Mapping[str, Any], after: Mapping[str, Any]) -> bo
 
 def keep_transition_time(condition: Condition, before: Condition | None) -> None:
     """Give a condition the time of its last transition: now, unless the status stays the same."""
+    time = None
     if before is not None and before["status"] == condition["status"]:
-        condition["lastTransitionTime"] = before["lastTransitionTime"]
-    else:
-        condition["lastTransitionTime"] = now()
+        time = before.get("lastTransitionTime")
+    condition["lastTransitionTime"] = time or now()

@@ -224,6 +224,9 @@ class SchemaCompiler:
             node.keep_unknown = True
         items = schema.get("items")
         if isinstance(items, Mapping):
+            if schema.get(_PRESERVE):
+                # Upstream's skipPrune goes through lists: their items keep unknown fields.
+                items = {**items, _PRESERVE: True}
             node.items = self._node(items, depth + 1)
 
     def _checks(self, schema: Mapping[str, Any], depth: int) -> tuple[Check, ...]:

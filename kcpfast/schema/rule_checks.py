@@ -19,6 +19,7 @@ from kcpfast.meta.errors import (
 )
 from kcpfast.schema import fieldpath
 from kcpfast.schema.rules import RULES, CompiledRule, compile_rules
+from kcpfast.schema.structure import schemas_below
 
 Schema = Mapping[str, Any]
 
@@ -52,18 +53,24 @@ class _RuleSite(NamedTuple):
 def check_schema_rules(schema: Schema, field: str) -> list[Cause]:
     """Return the causes for refusing the rules in a structural schema; `field` is its own path.
 
-    Rules are compiled, and their costs estimated, only once their texts are in order.
+    Rules are compiled, and their costs estimated: their texts must be in order.
     """
-    sites = list(_rule_sites(_RuleSite(schema, field, 1, "", resource=True)))
     causes: list[Cause] = []
-    for site in sites:
-        causes += _check_texts_of(site)
-    if causes:
-        return causes
     costs: list[RuleCost] = []
-    for site in sites:
+    for site in _rule_sites(_RuleSite(schema, field, 1, "", resource=True)):
         causes += _check_site(site, costs)
     return causes + _check_total(costs, field)
+
+
+def check_rule_texts(schema: Schema, field: str) -> list[Cause]:
+    """Return the causes for refusing rules in a schema by what can be seen without compiling."""
+    pending, causes = [(schema, field)], []
+    while pending:
+        place, path = pending.pop()
+        if place.get(RULES):
+            causes += _check_texts_of(place, path)
+        pending += schemas_below(place, path)
+    return causes
 
 
 def _rule_sites(site: _RuleSite) -> Iterator[_RuleSite]:
@@ -111,12 +118,12 @@ def _most_children(schema: Schema) -> int | None:
 # ------------------------------------------------------------------------- texts
 
 
-def _check_texts_of(site: _RuleSite) -> list[Cause]:
+def _check_texts_of(schema: Schema, path: str) -> list[Cause]:
     causes = []
-    for index, rule in enumerate(site.schema[RULES]):
-        field = f"{site.field}.{RULES}[{index}]"
+    for index, rule in enumerate(schema[RULES]):
+        field = f"{path}.{RULES}[{index}]"
         causes += _check_texts(rule, field)
-        causes += _check_reason_and_path(rule, field, site.schema)
+        causes += _check_reason_and_path(rule, field, schema)
     return causes
 
 
@@ -175,11 +182,15 @@ def _check_site(site: _RuleSite, costs: list[RuleCost]) -> list[Cause]:
         # As many as fit into a request, each followed by at least one separator.
         smallest = 0 if kind is None else kind.min_size
         times = _MAX_REQUEST // (smallest + 1)
-    causes = []
+    causes: list[Cause] = []
+    if kind is None:
+        message = "Internal error: internal error: failed to construct type information for "
+        message += f"{RULES} rules: unable to convert structural schema to CEL declarations"
+        return [Cause("InternalError", message, f"{site.field}.{RULES}")]
     for index, rule in enumerate(rules):
         field = f"{site.field}.{RULES}[{index}]"
         if rule.test is None:
-            causes.append(field_invalid(f"{field}.rule", dict(rule.source), rule.error))
+            causes.append(field_invalid(f"{field}.rule", _shown(rule), rule.error))
             continue
         most = _most(rule.test, kind)
         causes += _check_cost(most * times, f"{field}.rule", "rule", costs)
@@ -192,7 +203,7 @@ def _check_message_expression(
     rule: CompiledRule, field: str, kind: Any, costs: list[RuleCost]
 ) -> list[Cause]:
     if rule.error:
-        return [field_invalid(field, dict(rule.source), rule.error)]
+        return [field_invalid(field, _shown(rule), rule.error)]
     if rule.message is None:
         return []
     # It is evaluated once: after the first failure of its rule.
@@ -211,6 +222,19 @@ def _check_old_self(rule: CompiledRule, field: str, site: _RuleSite) -> list[Cau
         detail = "may not be set if oldSelf is not used in rule"
         causes.append(field_invalid(f"{field}.optionalOldSelf", optional, detail))
     return causes
+
+
+def _shown(rule: CompiledRule) -> dict[str, Any]:
+    """Return a rule as errors show it: the fields of upstream's internal type."""
+    source = rule.source
+    return {
+        "Rule": source.get("rule") or "",
+        "Message": source.get("message") or "",
+        "MessageExpression": source.get("messageExpression") or "",
+        "Reason": source.get("reason"),
+        "FieldPath": source.get("fieldPath") or "",
+        "OptionalOldSelf": source.get("optionalOldSelf"),
+    }
 
 
 def _most(program: Any, kind: Any) -> int:

@@ -49,3 +49,11 @@ def test_defaults_are_filled_in_up_to_a_size(schema: dict[str, Any]) -> None:
 def test_what_is_there_is_not_counted() -> None:
     program = compile_schema({"type": "object", "properties": {"spec": ITEMS}})
     program.prune({"spec": [{"d": LONG} for _ in range(MOST + 20)]})
+
+
+def test_a_list_that_keeps_unknown_fields_keeps_those_of_its_items() -> None:
+    known = {"type": "object", "properties": {"a": {"type": "object"}}}
+    schema = {"type": "array", "x-kubernetes-preserve-unknown-fields": True, "items": known}
+    value: list[Any] = [{"any": 1, "a": {"b": 2}}]
+    assert compile_schema(schema).prune(value) == ["[0].a.b"]
+    assert value == [{"any": 1, "a": {}}]

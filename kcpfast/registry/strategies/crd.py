@@ -10,31 +10,34 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from kcpfast.meta import jsonpath
 from kcpfast.meta.errors import (
     Cause,
+    field_duplicate,
     field_forbidden,
     field_invalid,
     field_not_supported,
     field_required,
+    field_too_many,
 )
-from kcpfast.meta.names import dns_label, dns_subdomain
-from kcpfast.registry.metadata import add_finalizer
+from kcpfast.meta.names import dns_1035_label, dns_subdomain
+from kcpfast.registry.metadata import add_finalizer, is_condition_true
 from kcpfast.registry.strategies.admissionregistration.webhooks import check_client
 from kcpfast.registry.strategies.base import Strategy
 from kcpfast.resources.resource import Object
-from kcpfast.schema.rule_checks import check_schema_rules
+from kcpfast.schema import fieldpath
+from kcpfast.schema.rule_checks import check_rule_texts, check_schema_rules
 from kcpfast.schema.structural import check_schema, unknown_formats
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 APPROVED = "api-approved.kubernetes.io"
 _VERSION = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
-_COLUMN_FORMATS = ("binary", "byte", "date", "date-time", "double", "float", "int32", "int64",
+_COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64",
                    "password")  # fmt: skip
 _PROTECTED = re.compile(r"(.*\.)?(k8s|kubernetes)\.io")
 _LONGEST_WARNING = 256
 _SELECTABLE_TYPES = ("boolean", "integer", "string")
+_MOST_SELECTABLE = 8
 
 Spec = Mapping[str, Any]
 
@@ -124,135 +127,152 @@ def _validate(obj: Object) -> list[Cause]:
 
 def _check_stored(obj: Object) -> list[Cause]:
     stored = (obj.get("status") or {}).get("storedVersions") or []
-    if len(stored) == 1 or not obj.get("status"):
+    if not obj.get("status"):
         return []
+    where = "status.storedVersions"
     if not stored:
-        return [field_invalid("status.storedVersions", [], "must have at least one stored version")]
-    names = [each.get("name") for each in _versions(obj)]
-    storage = [each for each in _versions(obj) if each.get("storage")]
-    if len(storage) > 1:
-        why = "must have exactly one version marked as storage version"
-        return [field_invalid("status.storedVersions", stored, why)]
-    return [
-        field_invalid(f"status.storedVersions[{index}]", name, "must appear in spec.versions")
-        for index, name in enumerate(stored)
-        if name not in names
+        return [field_invalid(where, [], "must have at least one stored version")]
+    causes = [
+        field_invalid(where, stored, f"must have the storage version {version.get('name')}")
+        for version in _versions(obj)
+        if version.get("storage") and version.get("name") not in stored
     ]
+    names = [version.get("name") for version in _versions(obj)]
+    for index, name in enumerate(stored):
+        if name not in names:
+            why = (
+                f"missing from spec.versions; {name} was previously a storage version, and must "
+                "remain in spec.versions until a storage migration ensures no data remains "
+                f"persisted in {name} and removes {name} from status.storedVersions"
+            )
+            causes.append(field_invalid(f"{where}[{index}]", name, why))
+    return causes
 
 
 def check_group(group: str, field: str) -> list[Cause]:
     """Check the group of a CRD."""
     if not group:
         return [field_required(field)]
-    causes = [field_invalid(field, group, text) for text in dns_subdomain(group)]
-    if not causes and "." not in group:
-        causes.append(field_invalid(field, group, "should be a domain with at least one dot"))
-    return causes
+    wrong = dns_subdomain(group)
+    if not wrong and "." not in group:
+        wrong = ["should be a domain with at least one dot"]
+    return [field_invalid(field, group, ",".join(wrong))] if wrong else []
 
 
 def approval_causes(obj: Object, group: str) -> list[Cause]:
     """Groups of the Kubernetes project need an approval (KEP-1111)."""
-    annotations = obj["metadata"].get("annotations") or {}
-    if not _PROTECTED.fullmatch(group) or annotations.get(APPROVED):
+    approval = (obj["metadata"].get("annotations") or {}).get(APPROVED) or ""
+    if not _PROTECTED.fullmatch(group) or approval.startswith("unapproved"):
         return []
-    why = (
-        f'protected groups must have approval annotation "{APPROVED}", see '
-        "https://github.com/kubernetes/enhancements/pull/1111"
+    where, see = (
+        f"metadata.annotations[{APPROVED}]",
+        "https://github.com/kubernetes/enhancements/pull/1111",
     )
-    return [field_required(f"metadata.annotations[{APPROVED}]", why)]
+    why = f'protected groups must have approval annotation "{APPROVED}"'
+    if not approval:
+        return [field_required(where, f"{why}, see {see}")]
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]", approval):
+        return []
+    either = 'with either a URL or a reason starting with "unapproved"'
+    return [field_invalid(where, approval, f"{why} {either}, see {see}")]
 
 
 def check_scope(spec: Spec, field: str) -> list[Cause]:
     """Check the scope of a kind."""
-    if spec.get("scope") in ("Cluster", "Namespaced"):
+    scope = spec.get("scope") or ""
+    if not scope:
+        return [field_required(field)]
+    if scope in ("Cluster", "Namespaced"):
         return []
-    return [field_not_supported(field, spec.get("scope", ""), ["Cluster", "Namespaced"])]
+    return [field_not_supported(field, scope, ["Cluster", "Namespaced"])]
 
 
 def check_names(names: Mapping[str, Any], field: str) -> list[Cause]:
     """Check the names of a kind."""
-    causes = []
-    for key in ("plural", "singular"):
+    keys = ("plural", "singular", "kind", "listKind")
+    causes = [field_required(f"{field}.{key}") for key in keys if not names.get(key)]
+    for key in keys:
         value = names.get(key) or ""
-        if not value:
-            causes.append(field_required(f"{field}.{key}"))
-        causes += [field_invalid(f"{field}.{key}", value, text) for text in _label(value)]
-    for key in ("kind", "listKind"):
-        value = names.get(key) or ""
-        if not value:
-            causes.append(field_required(f"{field}.{key}"))
-        texts = _label(value.lower())
-        where = f"{field}.{key}"
-        causes += [field_invalid(where, value, f"may have mixed case, but should otherwise match: "
-                                               f"{text}") for text in texts]  # fmt: skip
+        mixed = "may have mixed case, but should otherwise match: " if "ind" in key else ""
+        if value:
+            causes += _check_label(value, f"{field}.{key}", mixed)
     for key in ("shortNames", "categories"):
+        if key == "categories" and names.get("kind") and names["kind"] == names.get("listKind"):
+            why = "kind and listKind may not be the same"
+            causes.append(field_invalid(f"{field}.listKind", names["listKind"], why))
         for index, value in enumerate(names.get(key) or ()):
-            where = f"{field}.{key}[{index}]"
-            causes += [field_invalid(where, value, text) for text in _label(value)]
-    if names.get("kind") and names.get("kind") == names.get("listKind"):
-        why = "kind and listKind may not be the same"
-        causes.append(field_invalid(f"{field}.listKind", names["listKind"], why))
+            causes += _check_label(value, f"{field}.{key}[{index}]")
     return causes
 
 
-def _label(value: str) -> list[str]:
-    return dns_label(value) if value else []
+def _check_label(value: str, field: str, mixed: str = "") -> list[Cause]:
+    """Check a label of RFC 1035; `mixed` are the words for one that may have capitals."""
+    wrong = dns_1035_label(value.lower() if mixed else value)
+    return [field_invalid(field, value, mixed + ",".join(wrong))] if wrong else []
 
 
 def check_versions(spec: Spec, field: str) -> list[Cause]:
     """Check the versions of a CRD, with the field paths of its internal version."""
     versions = spec.get("versions") or []
-    causes = []
-    if sum(bool(each.get("storage")) for each in versions) != 1:
+    causes = [] if _hoisted(versions, "schema") else _check_schemas_are_there(versions, field)
+    for index, version in enumerate(versions):
+        own = f"{field}.versions[{index}]"
+        causes += _check_label(version.get("name") or "", f"{own}.name")
+        causes += check_deprecation(version, f"{own}.deprecationWarning")
+        causes += _check_parts(version, [version], own, hoisted=False, of=versions)
+    if len({version.get("name") for version in versions}) != len(versions):
+        why = "must contain unique version names"
+        causes.append(field_invalid(f"{field}.versions", [], why))
+    if sum(bool(version.get("storage")) for version in versions) != 1:
         why = "must have exactly one version marked as storage version"
         causes.append(field_invalid(f"{field}.versions", [], why))
-    seen = set()
-    for index, version in enumerate(versions):
-        name = version.get("name") or ""
-        where = f"{field}.versions[{index}].name"
-        wrong = dns_label(name)
-        causes += [field_invalid(where, name, text) for text in wrong]
-        if index == 0 and wrong:
-            causes.append(field_invalid(f"{field}.version", name, wrong[0]))
-        if name in seen:
-            why = "must contain unique version names"
-            causes.append(field_invalid(f"{field}.versions", name, why))
-        seen.add(name)
-    for index, version in enumerate(versions):
-        causes += _check_version(version, versions, index, field)
+    if versions:
+        causes += _check_label(versions[0].get("name") or "", f"{field}.version")
+        causes += _check_parts(versions[0], versions, field, hoisted=True, of=versions)
     return causes
 
 
-def _shared(versions: list[dict[str, Any]], key: str) -> bool:
-    """Tell whether all versions say the same of something: it is then hoisted to the spec."""
-    return all(each.get(key) == versions[0].get(key) for each in versions)
+def _check_schemas_are_there(versions: list[dict[str, Any]], field: str) -> list[Cause]:
+    return [
+        field_required(f"{field}.versions[{index}].schema.openAPIV3Schema")
+        for index, version in enumerate(versions)
+        if (version.get("schema") or {}).get("openAPIV3Schema") is None
+    ]
 
 
-def _check_version(
-    version: Mapping[str, Any], versions: list[dict[str, Any]], index: int, field: str
+def _hoisted(versions: list[dict[str, Any]], key: str) -> bool:
+    """Tell whether all versions say the same of something: it then is said of the kind."""
+    first = versions[0].get(key) if versions else None
+    return bool(first) and all(version.get(key) == first for version in versions)
+
+
+def _check_parts(
+    version: Mapping[str, Any],
+    sharing: list[Any],
+    field: str,
+    *,
+    hoisted: bool,
+    of: list[dict[str, Any]],
 ) -> list[Cause]:
-    own = f"{field}.versions[{index}]"
+    """Check what a version says, or (`hoisted`) what all versions in `of` say alike.
+
+    `sharing` are the versions that it is said of.
+    """
+    causes: list[Cause] = []
     schema = (version.get("schema") or {}).get("openAPIV3Schema")
-    if schema is None:
-        return [field_required(f"{own}.schema.openAPIV3Schema", "schemas are required")]
-    causes = []
-    hoisted = _shared(versions, "schema")
-    if not hoisted or index == 0:
-        where = f"{field}.validation" if hoisted else f"{own}.schema"
-        causes += check_openapi(schema, f"{where}.openAPIV3Schema")
-    for key, check in (
-        ("subresources", check_subresources),
-        ("additionalPrinterColumns", check_columns),
-    ):
-        hoisted = _shared(versions, key)
-        if not hoisted or index == 0:
-            where = f"{field}.{key}" if hoisted else f"{own}.{key}"
-            causes += check(version.get(key), where)
-    hoisted = _shared(versions, "selectableFields")
-    if not hoisted or index == 0:
-        where = f"{field}.selectableFields" if hoisted else f"{own}.selectableFields"
-        causes += check_selectable(version.get("selectableFields"), schema, where)
-    return causes + check_deprecation(version, f"{own}.deprecationWarning")
+    if schema is not None and _hoisted(of, "schema") is hoisted:
+        name = "validation" if hoisted else "schema"
+        status = any("status" in (each.get("subresources") or {}) for each in sharing)
+        causes += check_openapi(schema, f"{field}.{name}.openAPIV3Schema", status=status)
+    if _hoisted(of, "subresources") is hoisted:
+        causes += check_subresources(version.get("subresources"), f"{field}.subresources")
+    if _hoisted(of, "additionalPrinterColumns") is hoisted:
+        columns = version.get("additionalPrinterColumns")
+        causes += check_columns(columns, f"{field}.additionalPrinterColumns")
+    if schema is not None and _hoisted(of, "selectableFields") is hoisted:
+        selectable = version.get("selectableFields")
+        causes += check_selectable(selectable, schema, f"{field}.selectableFields")
+    return causes
 
 
 def check_deprecation(version: Mapping[str, Any], field: str) -> list[Cause]:
@@ -276,9 +296,9 @@ def check_deprecation(version: Mapping[str, Any], field: str) -> list[Cause]:
     return [field_invalid(field, text, why) for why in found]
 
 
-def check_openapi(schema: Mapping[str, Any], field: str) -> list[Cause]:
-    """Check a schema and, if it is structural, its rules."""
-    causes = check_schema(schema, field)
+def check_openapi(schema: Mapping[str, Any], field: str, *, status: bool = False) -> list[Cause]:
+    """Check a schema and, if it is structural, its rules; `status` if that is a subresource."""
+    causes = check_schema(schema, field, status=status) + check_rule_texts(schema, field)
     return causes or check_schema_rules(schema, field)
 
 
@@ -288,28 +308,30 @@ def check_subresources(found: Mapping[str, Any] | None, field: str) -> list[Caus
     if scale is None:
         return []
     causes = []
-    for key, prefix in (("specReplicasPath", ".spec."), ("statusReplicasPath", ".status.")):
-        value = scale.get(key) or ""
-        where = f"{field}.scale.{key}"
+    for key, prefix in (("specReplicasPath", ".spec"), ("statusReplicasPath", ".status")):
+        value, where = scale.get(key) or "", f"{field}.scale.{key}"
         if not value:
             causes.append(field_required(where))
-        else:
-            causes += _check_simple_path(value, where, (prefix,))
-    label = scale.get("labelSelectorPath")
+            continue
+        wrong = _check_simple_path(value, where)
+        if not wrong and not value.startswith(f"{prefix}."):
+            wrong = [field_invalid(where, value, f"should be a json path under {prefix}")]
+        causes += wrong
+    label, where = scale.get("labelSelectorPath"), f"{field}.scale.labelSelectorPath"
     if label:
-        prefixes = (".spec.", ".status.")
-        causes += _check_simple_path(label, f"{field}.scale.labelSelectorPath", prefixes)
+        wrong = _check_simple_path(label, where)
+        if not wrong and not label.startswith((".spec.", ".status.")):
+            why = "should be a json path under either .spec or .status"
+            wrong = [field_invalid(where, label, why)]
+        causes += wrong
     return causes
 
 
-def _check_simple_path(value: str, field: str, prefixes: tuple[str, ...]) -> list[Cause]:
-    if not value.startswith(prefixes):
-        shown = " or ".join(f"`{prefix.rstrip('.')}`" for prefix in prefixes)
-        return [field_invalid(field, value, f"should be a json path under {shown}")]
-    if not re.fullmatch(r"(\.[A-Za-z0-9_-]+)+", value):
-        why = "should be a simple json path, without array notation"
-        return [field_invalid(field, value, why)]
-    return []
+def _check_simple_path(value: str, field: str) -> list[Cause]:
+    """Check a path as validateSimpleJSONPath does, which looks no further than its first dot."""
+    if value.startswith("."):
+        return []
+    return [field_invalid(field, value, "must be a simple json path starting with .")]
 
 
 def check_columns(found: Any, field: str) -> list[Cause]:
@@ -319,9 +341,10 @@ def check_columns(found: Any, field: str) -> list[Cause]:
         where = f"{field}[{index}]"
         if not column.get("name"):
             causes.append(field_required(f"{where}.name"))
-        kind = column.get("type") or ""
-        if kind not in _COLUMN_TYPES:
-            why = f"must be one of {','.join(_COLUMN_TYPES)}"
+        kind, why = column.get("type") or "", f"must be one of {','.join(_COLUMN_TYPES)}"
+        if not kind:
+            causes.append(field_required(f"{where}.type", why))
+        elif kind not in _COLUMN_TYPES:
             causes.append(field_invalid(f"{where}.type", kind, why))
         if column.get("format") and column["format"] not in _COLUMN_FORMATS:
             why = f"must be one of {','.join(_COLUMN_FORMATS)}"
@@ -330,86 +353,102 @@ def check_columns(found: Any, field: str) -> list[Cause]:
         if not path:
             causes.append(field_required(f"{where}.JSONPath"))
         else:
-            causes += _check_json_path(path, f"{where}.JSONPath")
+            causes += _check_simple_path(path, f"{where}.JSONPath")
     return causes
-
-
-def _check_json_path(path: str, field: str) -> list[Cause]:
-    if not path.startswith((".", "[")):
-        why = "must be a json path starting with '.'"
-        return [field_invalid(field, path, why)]
-    try:
-        jsonpath.compile_path(path)
-    except jsonpath.JsonPathError as error:
-        return [field_invalid(field, path, str(error))]
-    return []
 
 
 def check_selectable(found: Any, schema: Mapping[str, Any], field: str) -> list[Cause]:
     """Check the fields that a field selector may name (KEP-4358)."""
-    causes = []
-    listed = list(found or ())
-    if len(listed) > 8:
-        causes.append(Cause("FieldValueTooMany", f"Too many: {len(listed)}: must have at most 8 "
-                                                 "items", field))  # fmt: skip
-    for index, each in enumerate(listed):
-        where, path = f"{field}[{index}].jsonPath", each.get("jsonPath") or ""
-        place = _place(schema, path)
-        if place is None:
-            why = "is an invalid path: does not refer to a valid field"
+    causes, seen = [], set()
+    for index, selectable in enumerate(found or ()):
+        where, path = f"{field}[{index}].jsonPath", selectable.get("jsonPath") or ""
+        if not path:
+            causes.append(field_required(where))
+            continue
+        try:
+            resolved, place = fieldpath.find(path, schema, brackets=False)
+        except ValueError as error:
+            causes.append(field_invalid(where, path, f"is an invalid path: {error}"))
+            continue
+        if resolved.split(".")[0].split("[")[0] == "metadata":
+            why = "must not point to fields in metadata"
             causes.append(field_invalid(where, path, why))
-        elif place.get("type") not in _SELECTABLE_TYPES:
-            why = f"must point to a field of type {', '.join(_SELECTABLE_TYPES)}"
-            causes.append(field_invalid(where, path, why))
+        if place.get("type") not in _SELECTABLE_TYPES:
+            why = "must point to a field of type string, boolean or integer. Enum string fields and"
+            causes.append(field_invalid(where, path, f"{why} strings with formats are allowed."))
+        if resolved in seen:
+            causes.append(field_duplicate(where, path))
+        seen.add(resolved)
+    if len(seen) > _MOST_SELECTABLE:
+        causes.append(field_too_many(field, len(seen), _MOST_SELECTABLE))
     return causes
-
-
-def _place(schema: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:
-    if not path.startswith(".") or path.startswith(".metadata"):
-        return None
-    found: Any = schema
-    for name in path[1:].split("."):
-        found = ((found or {}).get("properties") or {}).get(name)
-        if found is None:
-            return None
-    return dict(found)
 
 
 def _check_conversion(conversion: Mapping[str, Any], field: str) -> list[Cause]:
     strategy = conversion.get("strategy") or ""
-    if strategy not in ("None", "Webhook"):
-        return [field_not_supported(f"{field}.strategy", strategy, ["None", "Webhook"])]
-    webhook = conversion.get("webhook")
-    if strategy == "None":
-        if webhook is None:
-            return []
-        why = "should not be set when strategy is not set to Webhook"
-        return [field_forbidden(f"{field}.webhook", why)]
-    causes = []
-    if not (webhook or {}).get("conversionReviewVersions"):
-        causes.append(field_required(f"{field}.conversionReviewVersions"))
-    client = (webhook or {}).get("clientConfig")
+    webhook = conversion.get("webhook") or {}
+    versions, client = webhook.get("conversionReviewVersions") or [], webhook.get("clientConfig")
+    causes: list[Cause] = []
+    if not strategy:
+        causes.append(field_required(f"{field}.strategy"))
+    elif strategy not in ("None", "Webhook"):
+        causes.append(field_not_supported(f"{field}.strategy", strategy, ["None", "Webhook"]))
     where = f"{field}.webhookClientConfig"
-    if not client:
+    if strategy != "Webhook":
+        why = "should not be set when strategy is not set to Webhook"
+        set_fields = [
+            where if client is not None else "",
+            f"{field}.conversionReviewVersions" if versions else "",
+        ]
+        return causes + [field_forbidden(path, why) for path in set_fields if path]
+    if client is None:
         causes.append(field_required(where, "required when strategy is set to Webhook"))
     else:
         causes += check_client(client, where)
+    return causes + _check_reviews(versions, f"{field}.conversionReviewVersions")
+
+
+def _check_reviews(versions: list[str], field: str) -> list[Cause]:
+    if not versions:
+        return [field_required(field)]
+    causes = []
+    for index, version in enumerate(versions):
+        where = f"{field}[{index}]"
+        if version in versions[:index]:
+            causes.append(field_invalid(where, version, "duplicate version"))
+        else:
+            causes += [field_invalid(where, version, why) for why in dns_1035_label(version)]
+    if not {"v1", "v1beta1"} & set(versions):
+        why = "must include at least one of v1, v1beta1"
+        causes.append(field_invalid(field, versions, why))
     return causes
 
 
 def _validate_update(new: Object, old: Object) -> list[Cause]:
+    """Check an update: what objects are stored and found by stays as it is."""
     causes = _validate(new)
-    accepted = ((old.get("status") or {}).get("acceptedNames") or {}).get("kind")
     before, after = old.get("spec") or {}, new.get("spec") or {}
-    for name in ("group", "scope"):
-        if before.get(name) != after.get(name) and (name == "group" or accepted):
-            causes.append(field_invalid(f"spec.{name}", after.get(name), "field is immutable"))
-    plural = (after.get("names") or {}).get("plural")
-    if (before.get("names") or {}).get("plural") != plural and accepted:
-        causes.append(field_invalid("spec.names.plural", plural, "field is immutable"))
-    if any(cause.field == "spec.group" for cause in causes):
+    if is_condition_true(old, "Established"):
+        causes += _check_kept(before, after, ("scope",), "spec")
+        causes += _check_kept(_names(before), _names(after), ("kind",), "spec.names")
+    causes += _check_kept(before, after, ("group",), "spec")
+    causes += _check_kept(_names(before), _names(after), ("plural",), "spec.names")
+    if any(cause.field in ("spec.group", "spec.names.plural") for cause in causes):
+        # The name of an object is not checked again upstream.
         causes = [cause for cause in causes if cause.field != "metadata.name"]
     return causes
+
+
+def _names(spec: Spec) -> Spec:
+    return spec.get("names") or {}
+
+
+def _check_kept(before: Spec, after: Spec, keys: tuple[str, ...], field: str) -> list[Cause]:
+    return [
+        field_invalid(f"{field}.{key}", after.get(key), "field is immutable")
+        for key in keys
+        if before.get(key) != after.get(key)
+    ]
 
 
 def _warn(new: Object, old: Object | None) -> list[str]:
