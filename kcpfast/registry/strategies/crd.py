@@ -55,13 +55,18 @@ def prepare_names(names: dict[str, Any]) -> None:
 
 def _prepare(obj: Object) -> None:
     _defaults(obj)
-    stored = [each.get("name", "") for each in _versions(obj) if each.get("storage")]
+    stored = _first_stored(obj)
     obj["status"] = {
         "conditions": None,
         "acceptedNames": {"plural": "", "kind": ""},
         "storedVersions": stored,
     }
     obj["metadata"]["generation"] = 1
+
+
+def _first_stored(obj: Object) -> list[str]:
+    """Return the name of the first storage version; further ones are refused."""
+    return [version.get("name") or "" for version in _versions(obj) if version.get("storage")][:1]
 
 
 def _defaults(obj: Object) -> None:
@@ -79,9 +84,7 @@ def _prepare_update(new: Object, old: Object) -> None:
     _defaults(new)
     status = dict(old.get("status") or {})
     stored = list(status.get("storedVersions") or ())
-    for each in _versions(new):
-        if each.get("storage") and each.get("name") not in stored:
-            stored.append(each.get("name"))
+    stored += [name for name in _first_stored(new) if name not in stored]
     status["storedVersions"] = stored
     new["status"] = status
     if new.get("spec") != old.get("spec"):
