@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kcpfast.meta.copies import copy_json
 from tests.differential.script import Json
 from tests.fuzz.choices import Choices
 
@@ -231,4 +232,4 @@ def instance(leaves: list[Leaf], choices: Choices, name: str) -> Json:
         elif way == 8:
             spec[f"f{at}"] = choices.pick(_BAD)
     obj = {"apiVersion": "{id}.example.com/v1", "kind": "{Id}", "metadata": {"name": name}}
-    return obj | {"spec": spec}
+    return obj | {"spec": copy_json(spec)}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from kcpfast.meta.copies import copy_json
 from tests.differential.script import Json
 from tests.fuzz.choices import Choices
 from tests.fuzz.values import Schema, places, resolved, typed
@@ -87,7 +87,7 @@ def spoil(obj: Json, schema: Schema, choices: Choices) -> None:
     if way < 2:
         meta = obj.get("metadata")
         if isinstance(meta, dict):
-            meta |= json.loads(json.dumps(choices.pick(_META)))
+            meta |= copy_json(choices.pick(_META))
         return
     if way < 6:
         _graft(obj, schema, choices)
@@ -99,9 +99,9 @@ def spoil(obj: Json, schema: Schema, choices: Choices) -> None:
     if way == 6 and isinstance(container, dict):
         del container[key]
     elif way == 7 and isinstance(container, list):
-        container.append(container[key])
+        container.append(copy_json(container[key]))
     else:
-        container[key] = choices.pick(_NEAR.get(type(container[key]), (None, "a", 1)))
+        container[key] = copy_json(choices.pick(_NEAR.get(type(container[key]), (None, "a", 1))))
 
 
 def _graft(obj: Any, schema: Schema, choices: Choices) -> None:
@@ -131,5 +131,5 @@ def _value(schema: Schema, choices: Choices) -> Any:
         return choices.pick(_QUANTITIES)
     value = typed(schema, choices)
     if choices.chance(35):
-        return choices.pick(_NEAR.get(type(value), (None, "a", 1)))
+        return copy_json(choices.pick(_NEAR.get(type(value), (None, "a", 1))))
     return value
