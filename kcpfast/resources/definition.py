@@ -7,6 +7,7 @@ every workspace with the same definition shares one compiled schema.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -218,7 +219,7 @@ def _column(declared: Mapping[str, Any]) -> Column:
     try:
         steps = jsonpath.compile_path(path)
     except jsonpath.JsonPathError:
-        steps = (lambda _value: iter(()),)
+        steps = (lambda _values: [],)
     return Column(
         declared["name"],
         declared["type"],
@@ -246,13 +247,15 @@ def _cell(steps: tuple[jsonpath.PathStep, ...], kind: str) -> Callable[[Object],
 
     def cell(obj: Object) -> Any:
         values = jsonpath.find(steps, obj)
-        if not values or values[0] is None:
+        if not values:
             return None
         first = values[0]
+        if kind == "string":
+            return _printed(first)
         if kind == "date":
-            return age(first if isinstance(first, str) else None)
-        if kind == "string" or len(values) > 1:
-            return ",".join(map(_printed, values))
+            return age(first) if isinstance(first, str) else None
+        if kind == "integer" and isinstance(first, float) and math.isfinite(first):
+            return int(first)
         return first if _is_of_type(kind, first) else None
 
     return cell
@@ -263,8 +266,10 @@ AGE_COLUMN = _column({"name": "Age", "type": "date", "jsonPath": ".metadata.crea
 
 
 def _printed(value: Any) -> str:
+    if value is None:
+        return "<no value>"
     if isinstance(value, dict | list):
-        return msgspec.json.encode(value).decode()
+        return msgspec.json.encode(value, order="sorted").decode()
     return jsonpath.text(value)
 
 

@@ -113,7 +113,23 @@ PATHS: list[tuple[str, list[Any]]] = [
     (".a.d[-1].n", ["y"]),
     (".a.d[*].v", [1, 2]),
     (r".a.b\.c", [1]),
-    (".a['b.c']", [1]),
+    (r".a['b\.c']", [1]),
+    (".a['b.c']", []),
+    (".a.d[-1:].n", ["y"]),
+    (".a.d[0:1].n", ["x"]),
+    (".a.d[::2].n", ["x"]),
+    (".a.d[0,1].n", ["x", "y"]),
+    (".a.d[?(@.v>1)].n", ["y"]),
+    (".a.d[?(@.v<=2)].n", ["x", "y"]),
+    (".a.d[?(@.w)].n", []),
+    (".a.d[?(@.v>1.5)].n", []),
+    (".a.d[2].n", []),
+    (".a.d[-3].n", []),
+    (".t[0]", []),
+    ("..n", ["x", "y"]),
+    (".a.*.n", []),
+    ("$.t", [True]),
+    (".", []),
     ('.a.d[?(@.n=="y")].v', [2]),
     ('.a.d[?(@.n!="y")].v', [1]),
     ("{.t}", [True]),
@@ -126,7 +142,7 @@ def test_json_paths(path: str, found: list[Any]) -> None:
     assert jsonpath.find(jsonpath.compile_path(path), OBJECT) == found
 
 
-@pytest.mark.parametrize("path", ["a", ".a[", "..a", ".a[?(@.b>1)]"])
+@pytest.mark.parametrize("path", ["a", ".a[", '.a["b"]', ".a[?(@.b>1)", ".a[(@.length-1)]", ".a b"])
 def test_what_is_no_json_path(path: str) -> None:
     with pytest.raises(jsonpath.JsonPathError):
         jsonpath.compile_path(path)
