@@ -184,6 +184,21 @@ LISTED = [
         "match conditions of a webhook", lambda: _judged("hook"), lambda: _webhook("hook", loops(7))
     ),
     Nasty(
+        "a list that doubles 34 times, looked up",
+        lambda: _judged("doubled"),
+        lambda: _policy(
+            "doubled",
+            variables=[
+                {"name": "v0", "expression": "[1, 2]"},
+                *(
+                    {"name": f"v{n}", "expression": f"[variables.v{n - 1}, variables.v{n - 1}]"}
+                    for n in range(1, 35)
+                ),
+            ],
+            validations=[{"expression": "[variables.v34].indexOf(variables.v34) == 0"}],
+        ),
+    ),
+    Nasty(
         "10 policies of 6 loops",
         lambda: _judged("ten"),
         lambda: [

@@ -47,6 +47,8 @@ REFUSED = {
     "doubled lists compared": f"{DOUBLED} == {DOUBLED}",
     "doubled lists in a list": f"{DOUBLED} in [{DOUBLED}]",
     "doubled lists counted out": f"[{DOUBLED}, {DOUBLED}].distinct() == []",
+    "doubled lists looked up": f"[{DOUBLED}].indexOf({DOUBLED})",
+    "doubled lists looked up from behind": f"[{DOUBLED}].lastIndexOf({DOUBLED})",
     "doubled lists written": f"'%s'.format([{DOUBLED}.value()])",
     "doubled texts written": "'%s'.format([optional.of([s + s])"
     + ".optMap(x, [x, x])" * 50

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..base import CelError
-from ..values import kind_of
+from ..values import check_weight, kind_of
 
 # Upstream counts a concatenation of lists as 1, since it shares them. Here they are copied: so many
 # elements cost 1 more, and a list that doubles in a loop stops at a maximum.
@@ -40,16 +40,24 @@ def quarter(size: int) -> int:
 
 
 def traversal(value: Any) -> int:
-    """Return the cost of walking over a value and all its parts."""
+    """Return the cost of walking over a value and all its parts.
+
+    Raises the error of a spent budget for a value that is short in memory and long to walk over.
+    """
+    check_weight(value)
+    return _traversal(value)
+
+
+def _traversal(value: Any) -> int:
     kind = kind_of(value)
     if kind == "string":
         return len(value.encode()) // 10
     if kind == "bytes":
         return len(value) // 10
     if kind == "list":
-        return sum(traversal(element) for element in value)
+        return sum(_traversal(element) for element in value)
     if kind == "map":
-        return sum(traversal(key) + traversal(value[key]) for key in value)
+        return sum(_traversal(key) + _traversal(value[key]) for key in value)
     return 1
 
 
