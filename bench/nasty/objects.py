@@ -212,6 +212,15 @@ LISTED = [
     Nasty("40,000 owners", lambda: _meta(ownerReferences=[_owner(n) for n in range(40_000)])),
     Nasty("100,000 bad owners", lambda: _meta(ownerReferences=[{"uid": ""}] * 100_000)),
     Nasty("200,000 finalizers", lambda: _meta(finalizers=[f"a/f{n}" for n in range(200_000)])),
+    Nasty(
+        "names of 2.8 MB",
+        lambda: [
+            *_meta(labels={"a." * 1_400_000 + "/a": "b"}),
+            *_meta(labels={"a": "a-" * 1_400_000}),
+            *_meta(finalizers=["a." * 1_400_000 + "/a"]),
+            post(core("configmaps"), config("a." * 1_400_000)),
+        ],
+    ),
     Nasty("300,000 bad finalizers", lambda: _meta(finalizers=["?"] * 300_000)),
     Nasty("14,000 entries of managedFields", lambda: _meta(managedFields=_entries(14_000))),
     Nasty(

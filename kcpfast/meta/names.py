@@ -13,10 +13,13 @@ from kcpfast._core.decoded import is_label, is_subdomain, text_size
 from kcpfast.meta.bounded import kept_if_short
 from kcpfast.meta.errors import MAX_CAUSES, Cause, field_invalid
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_LABEL_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
+# The patterns in the messages, but for where a sign may not stand (`_matches`). A text may be
+# megabytes long, and a regular expression with groups would hold the interpreter's lock for long.
+_LABEL = re.compile(r"[a-z0-9][-a-z0-9]*+")
+_LABEL_1035 = re.compile(r"[a-z][-a-z0-9]*+")
+_SUBDOMAIN = re.compile(r"[a-z0-9][-.a-z0-9]*+")
+_QUALIFIED = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]*+")
+_ODD_PAIRS = ("..", ".-", "-.")
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 MAX_ANNOTATIONS = 256 * 1024
 
@@ -53,13 +56,20 @@ def _too_long(limit: int) -> str:
     return f"must be no more than {limit} bytes"
 
 
+def _matches(pattern: re.Pattern[str], value: str) -> bool:
+    """Tell whether a value matches a pattern and ends as it may, a subdomain at every dot."""
+    if not pattern.fullmatch(value) or value[-1] in "-._":
+        return False
+    return pattern is not _SUBDOMAIN or not any(pair in value for pair in _ODD_PAIRS)
+
+
 def _violations(value: str, limit: int, pattern: re.Pattern[str], message: str) -> list[str]:
     """Return the messages for a value that is longer than `limit` or does not match a pattern."""
     messages = []
     # As upstream, both may be wrong at once, and the length is told first.
     if len(value) > limit:
         messages.append(_too_long(limit))
-    if not pattern.fullmatch(value):
+    if not _matches(pattern, value):
         messages.append(message)
     return messages
 
@@ -117,7 +127,7 @@ def _qualified_name(value: str) -> Iterable[str]:
         wrong.append("name part must be non-empty")
     elif len(name) > 63:
         wrong.append("name part " + _too_long(63))
-    return wrong if _QUALIFIED.fullmatch(name) else [*wrong, _QUALIFIED_TEXT]
+    return wrong if _matches(_QUALIFIED, name) else [*wrong, _QUALIFIED_TEXT]
 
 
 def label_value(value: str) -> list[str]:
