@@ -161,6 +161,24 @@ LISTED = [
     ),
     Nasty("one rule of 10 to the 9th rights", lambda: _grant("product", _product(180))),
     Nasty("one rule of 10 to the 12th rights", lambda: _grant("products", _product(1_000))),
+    Nasty(
+        "a role aggregated by 60,000 selectors",
+        lambda: [
+            post(
+                f"{_RBAC}/clusterroles",
+                {
+                    "metadata": {"name": "choosy"},
+                    "aggregationRule": {
+                        "clusterRoleSelectors": [
+                            {"matchLabels": {"a": f"b{n}"}} for n in range(60_000)
+                        ]
+                    },
+                },
+            )
+        ],
+        after=lambda: [drop(f"{_RBAC}/clusterroles/choosy")],
+        seconds=2,
+    ),
     Nasty("60 aggregated roles of 200 rules", _aggregated),
     Nasty(
         "what may I, of 3,000 rules",

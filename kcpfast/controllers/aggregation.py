@@ -27,6 +27,8 @@ Selects = Callable[[Mapping[str, str]], bool]
 # How much of the chosen roles is read. Together they may hold far more than one role may: rules
 # beyond MOST_WORDS, the most that a client may write into one role, are left out as well.
 _MOST_BYTES = 3 * 1024 * 1024
+# What a selector weighs while it is made a test; so many tests of an object take as long as it.
+_PER_SELECTOR, _TESTS_AT_ONCE = 100, 100
 
 
 class Aggregation:
@@ -62,15 +64,20 @@ class Aggregation:
         """Return the roles that an aggregated role's selectors choose, as `_chosen` does."""
         aggregation = role.get("aggregationRule") or {}
         selectors = aggregation.get("clusterRoleSelectors") or ()
-        tests = [labels_test(from_object(selector)) for selector in selectors]
+        run, cluster = self._objects.aside.run, target.cluster
+        tests = await run(_PER_SELECTOR * len(selectors), cluster, _tests, selectors)
+        times = 1 + len(tests) // _TESTS_AT_ONCE
         own_key = target.key()
         chosen: list[tuple[int, Item]] = []
-        for page in pages(self._objects, object_prefix(CLUSTER_ROLES, target.cluster)):
+        for page in pages(self._objects, object_prefix(CLUSTER_ROLES, cluster)):
             # A role that chose itself would keep every rule that it ever had.
             others = [item for item in page if item.key != own_key]
-            size = weight(others)
-            chosen += await self._objects.aside.run(size, target.cluster, _chosen, others, tests)
+            chosen += await run(times * weight(others), cluster, _chosen, others, tests)
         return chosen
+
+
+def _tests(selectors: Sequence[Mapping[str, Any]]) -> list[Selects]:
+    return [labels_test(from_object(selector)) for selector in selectors]
 
 
 def _chosen(items: Sequence[Item], tests: Sequence[Selects]) -> list[tuple[int, Item]]:
