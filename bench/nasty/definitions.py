@@ -33,8 +33,8 @@ def _deep_schema(levels: int) -> dict[str, Any]:
     return {"type": "object", "properties": {"spec": schema}}
 
 
-def _versions(number: int) -> list[Shot]:
-    found = definition("versions", "Versions", _schema(_fields(20)))
+def _versions(number: int, fields: int) -> list[Shot]:
+    found = definition("versions", "Versions", _schema(_fields(fields)))
     listed = found["spec"]["versions"]
     listed += [listed[0] | {"name": f"v{n}", "storage": False} for n in range(2, number)]
     return [post(DEFINITIONS, found)]
@@ -100,7 +100,8 @@ LISTED = [
         "a definition 3,000 deep",
         lambda: [post(DEFINITIONS, definition("deepers", "Deepers", _deep_schema(400)))],
     ),
-    Nasty("a definition of 300 versions", lambda: _versions(300)),
+    Nasty("a definition of 100 versions", lambda: _versions(100, 20)),
+    Nasty("a definition of 20,000 versions", lambda: _versions(20_000, 0)),
     Nasty(
         "a definition of 5,000 columns",
         lambda: [

@@ -14,6 +14,7 @@ KINDS = {
     "apiexports": ("apis.kcp.io/v1alpha2", "APIExport"),
     "apibindings": ("apis.kcp.io/v1alpha2", "APIBinding"),
     "apiresourceschemas": ("apis.kcp.io/v1alpha1", "APIResourceSchema"),
+    "customresourcedefinitions": ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
 }
 ROWS = [(plural, path, most) for (_, plural), rows in TABLE.items() for path, most in rows.items()]
 

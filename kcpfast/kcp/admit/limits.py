@@ -1,7 +1,8 @@
-"""How long lists in kcp's own kinds may be: what the server goes over itself, at one go.
+"""How long lists in kcp's own kinds and in CRDs may be: what the server goes over at one go.
 
 Nobody needs so many. Whatever is made of such a list, a workspace with its bindings or the rows of
-a catalog, is made in one commit, while everybody else waits. kcp has no such limits.
+a catalog, is made in one commit, while everybody else waits.
+kcp has no such limits, nor has a kube-apiserver of the versions of a CRD.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ TABLE: Mapping[GroupResource, Mapping[str, int]] = {
     },
     ("apis.kcp.io", "apibindings"): {"spec.permissionClaims": 1000},
     ("apis.kcp.io", "apiresourceschemas"): {"spec.versions": 100},
+    ("apiextensions.k8s.io", "customresourcedefinitions"): {"spec.versions": 100},
 }
 
 
