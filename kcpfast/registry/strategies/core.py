@@ -112,7 +112,7 @@ def _is_json(encoded: str) -> bool:
 
     try:
         json.loads(b64decode(encoded))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
