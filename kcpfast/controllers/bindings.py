@@ -336,7 +336,8 @@ class BindingController:
         """Leave of the claims those that were in force and stay so."""
         _show_claims(binding, kept)
         label = export_hash(*agreement.export)
-        writes = claims.index_writes(target.cluster, label, before, agreement.terms.claims)
+        consumer = (target.cluster, target.name)
+        writes = claims.index_writes(consumer, label, before, agreement.terms.claims)
         terms = agreement.terms._replace(claims=kept)
         return writes + self._file_consumer(target, agreement.export, terms)
 

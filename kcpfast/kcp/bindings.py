@@ -194,7 +194,8 @@ def index_hooks(store: Store) -> IndexHook:
         if owner:
             applied = status_of(gone).get("appliedPermissionClaims") or ()
             export = reference(gone).get("name") or ""
-            yield from claims.index_writes(cluster, export_hash(owner, export), applied, ())
+            label = export_hash(owner, export)
+            yield from claims.index_writes((cluster, name), label, applied, ())
         for key, row in _rows(store, cluster, name, gone):
             _, _, group, plural = key.decode().split("\0")
             yield from drop_row(cluster, group, plural, row)

@@ -137,16 +137,21 @@ def selects(selector: Mapping[str, Any]) -> LabelSelector:
 
 
 def index_writes(
-    cluster: str, export: str, before: Iterable[Claim], after: Iterable[Claim]
+    consumer: tuple[str, str], export: str, before: Iterable[Claim], after: Iterable[Claim]
 ) -> list[Write]:
-    """Return what files the claims in force of one export (its hash) in a consumer."""
+    """Return what files the claims in force between one export (its hash) and a consumer.
+
+    `consumer` is the cluster and the name of the binding: there may be others to the same export.
+    """
+    cluster, binding = consumer
     old = {storage(claimed): _filed(claimed) for claimed in before}
     new = {storage(claimed): _filed(claimed) for claimed in after}
-    keys = [index.claim(cluster, claimed, export) for claimed in old if claimed not in new]
-    writes: list[Write] = [Index(entry, None) for entry in keys]
+    withdrawn = [claimed for claimed in old if claimed not in new]
+    writes = [Index(index.claim(cluster, claimed, export), None) for claimed in {**old, **new}]
+    writes += [Index(index.claim(cluster, claimed, export, binding), None) for claimed in withdrawn]
     for claimed, data in new.items():
-        writes.append(Index(index.claim(cluster, claimed, export), data))
-    return writes
+        writes.append(Index(index.claim(cluster, claimed, export, binding), data))
+    return list[Write](writes)
 
 
 def _filed(claim: Claim) -> bytes:
@@ -186,7 +191,8 @@ class Claims:
         return {mark.label: mark.value for mark in self.marks(cluster, of) if mark.selected(own)}
 
 
-def _mark(export: str, data: bytes) -> Mark:
+def _mark(ending: str, data: bytes) -> Mark:
+    export = ending.partition("\0")[0]  # a binding follows
     value, selector = msgspec.json.decode(data)
     return Mark(LABEL + export, value, labels_test(selects(selector)))
 

@@ -158,7 +158,7 @@ class Maker:
         self.writes += bindings.file_consumer(
             self._objects.store, origin, self.cluster, name, bindings.Terms(export.identity, force)
         )
-        self.writes += claims.index_writes(self.cluster, export_hash(*origin), (), force)
+        self.writes += claims.index_writes((self.cluster, name), export_hash(*origin), (), force)
         # What is born in this very commit gets its labels a moment later.
         for claim in force:
             storage = claims.storage(claim).decode()

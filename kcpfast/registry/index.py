@@ -15,7 +15,7 @@ Every key begins with a word for its table. A value is what the next reader need
     subject     cluster, kind and name#, binding key# -> binding key
     consumer    export's cluster, export, consumer, binding -> what the binding accepts
     slice       export's cluster, export, slice's cluster, slice -> (nothing)
-    claim       cluster, storage, export's hash    -> what of the storage an export may see
+    claim       cluster, storage, export's hash, binding# -> what an export may see of the storage
     labelled    label of an initializer or terminator, cluster -> (nothing)
     quota       cluster, namespace, name           -> limits ("" = for the whole cluster)
     waiting     cluster, namespace                 -> (nothing): its deletion waits for objects
@@ -133,9 +133,11 @@ def endpoint_slice(cluster: str, export: str, slice_cluster: str = "", name: str
     return f"slice\0{cluster}\0{export}\0{slice_cluster}\0{name}".encode()
 
 
-def claim(cluster: str, storage: bytes, export: str = "") -> bytes:
-    """A claim that a consumer has accepted; without an export's hash, the range of a storage."""
-    return f"claim\0{cluster}\0".encode() + storage + f"\0{export}".encode()
+def claim(cluster: str, storage: bytes, export: str = "", binding: str = "") -> bytes:
+    """A claim that a consumer has accepted in a binding; without an export's hash, the range of a
+    storage; without a binding, as all bindings to an export shared it in stores of before."""
+    ending = f"\0{export}\0{digest(binding)}" if binding else f"\0{export}"
+    return f"claim\0{cluster}\0".encode() + storage + ending.encode()
 
 
 def labelled(label: str, cluster: str = "") -> bytes:

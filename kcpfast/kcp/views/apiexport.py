@@ -7,6 +7,7 @@ Who may use it: kcp's order of checks, see `authorize`. Paths:
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -335,17 +336,26 @@ class ApiExportView:
         return test
 
     def admit(self, cluster: str, resource: Resource, new: Object, old: Object | None) -> None:
-        """Hold what is written to the selector of the claim that allows it.
+        """Hold what is written to the selector of a claim that allows it.
 
-        A new object is given the labels that it lacks; Forbidden for one that cannot be seen.
+        A new object is given the labels that it lacks; Forbidden for one that cannot be seen. Where
+        several bindings grant the claim, one of their selectors is enough.
         """
         place = (resource.group, resource.plural)
         if place not in self._content.claims:
             return
-        for _, _, force in self._consumer(cluster):
-            for claim in force or ():
-                if (claim["group"], claim["resource"]) == place:
-                    _hold(claim["selector"], resource, new, fill=old is None)
+        granted = [
+            claim["selector"]
+            for _, _, force in self._consumer(cluster)
+            for claim in force or ()
+            if (claim["group"], claim["resource"]) == place
+        ]
+        for selector in granted[:-1]:
+            with contextlib.suppress(ApiError):
+                _hold(selector, resource, new, fill=old is None)
+                return
+        if granted:
+            _hold(granted[-1], resource, new, fill=old is None)
 
     def admitted_as(self, user: User, _cluster: str) -> User:
         """Admission sees the user."""
