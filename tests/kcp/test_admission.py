@@ -82,3 +82,64 @@ async def test_paths_are_filled_in(inside: Inside) -> None:
     made = await inside.create(TYPES, workspace_type("t", extend={"with": [{"name": "other"}]}))
     path = made["metadata"]["annotations"]["kcp.io/path"]
     assert made["spec"]["extend"]["with"] == [{"name": "other", "path": path}]
+
+
+ODD = ["a\0b", "\0", "a\nb", "\x7f", "\u202e", "\ud7ff\ue000"]
+
+
+@pytest.mark.parametrize("backing", ["memory", "lmdb"], indirect=True)
+@pytest.mark.parametrize("identity", ODD)
+async def test_an_identity_that_cannot_be_printed_is_refused(inside: Inside, identity: str) -> None:
+    """It becomes part of keys: a NUL in it would make one the key of something else."""
+    claim = {"group": "y.example.com", "resource": "ab", "verbs": ["*"], "identityHash": identity}
+    answer = await inside.send("POST", EXPORTS, export("e", permissionClaims=[claim]))
+    assert answer.status == 403, answer.body
+    words = "spec.permissionClaims[0].identityHash: Invalid value"
+    assert words in answer.body["message"]
+    assert "must be the identity of an APIExport" in answer.body["message"]
+
+
+@pytest.mark.parametrize("backing", ["memory", "lmdb"], indirect=True)
+@pytest.mark.parametrize("prefix", [*ODD, "a" * 100_000, "\U0001f600" * 200, "../", "%00", " "])
+async def test_a_schema_of_an_impossible_name_is_none(inside: Inside, prefix: str) -> None:
+    """The export is stored, as in kcp, and who binds it waits; nothing fails."""
+    resource = {"name": "lamps", "group": "x.example.com"}
+    resource["schema"] = f"{prefix}v1.lamps.x.example.com"
+    obj = export("e") | {"spec": {"resources": [resource]}}
+    await inside.create(EXPORTS, obj)
+    path = {"export": {"name": "e"}}
+    await inside.create(BINDINGS, kind("APIBinding", "b", "apis.kcp.io/v1alpha2", reference=path))
+    await inside.settle()
+    bound = await inside.get(f"{BINDINGS}/b")
+    assert bound is not None
+    assert bound["status"]["phase"] == "Binding"
+    await inside.delete(f"{BINDINGS}/b")
+    assert await inside.get(f"{BINDINGS}/b") is None
+
+
+@pytest.mark.parametrize("backing", ["memory", "lmdb"], indirect=True)
+@pytest.mark.parametrize(("export_name", "own_name", "status"), [
+    (250, 150, 201), (150, 250, 201), (250, 250, 403), (200, 201, 403),
+])  # fmt: skip
+async def test_names_that_make_no_key_together_are_refused(
+    inside: Inside, export_name: int, own_name: int, status: int
+) -> None:
+    """A binding and a slice are filed under both names; that could never be written."""
+    await inside.create(SCHEMAS, schema())
+    await inside.create(EXPORTS, export("e" * export_name))
+    await inside.settle()
+    path = {"export": {"name": "e" * export_name, "path": "root:ws"}}
+    name = "b" * own_name
+    for where, obj in (
+        (BINDINGS, kind("APIBinding", name, "apis.kcp.io/v1alpha2", reference=path)),
+        (SLICES, kind("APIExportEndpointSlice", name, "apis.kcp.io/v1alpha1", **path)),
+    ):
+        answer = await inside.send("POST", where, obj)
+        assert answer.status == status, answer.body
+        if status == 403:
+            assert "must be at most 400 characters" in answer.body["message"]
+            continue
+        await inside.settle()
+        made = await inside.get(f"{where}/{name}")
+        assert made is not None
+        assert made["status"].get("phase") in ("Bound", None)

@@ -29,6 +29,8 @@ APIS_GROUP = "apis.kcp.io"
 EXPORTS = (APIS_GROUP, "apiexports")
 SLICES = (APIS_GROUP, "apiexportendpointslices")
 WORKSPACE_TYPES = ("tenancy.kcp.io", "workspacetypes")
+# Of an export and what refers to it; a key of the index holds both, and two clusters.
+_LONGEST_NAMES = 400
 
 
 class Binders:
@@ -76,8 +78,13 @@ class Binders:
         )
 
     def _check_name(self, review: Review, name: str, kind: str) -> None:
-        """Refuse what can be no export's name: bindings and slices are filed under it."""
+        """Refuse what can be no export's name: bindings and slices are filed under it.
+
+        And under their own, too: both together have to fit into a key of the index.
+        """
         wrong = dns_subdomain(name) if name else []
+        if not wrong and len(name) + len(review.name) > _LONGEST_NAMES:
+            wrong = [f"must be at most {_LONGEST_NAMES} characters together with metadata.name"]
         if wrong:
             field = "spec.reference.export.name" if kind == "APIBinding" else "spec.export.name"
             raise review.refuse(field_invalid(field, name, wrong[0]).text())
