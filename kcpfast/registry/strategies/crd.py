@@ -38,6 +38,8 @@ _PROTECTED = re.compile(r"(.*\.)?(k8s|kubernetes)\.io")
 _LONGEST_WARNING = 256
 _SELECTABLE_TYPES = ("boolean", "integer", "string")
 _MOST_SELECTABLE = 8
+# What is said of the kind, not of its versions, if all of them say the same.
+_SHAREABLE = ("schema", "subresources", "additionalPrinterColumns", "selectableFields")
 
 Spec = Mapping[str, Any]
 
@@ -217,12 +219,13 @@ def _check_label(value: str, field: str, mixed: str = "") -> list[Cause]:
 def check_versions(spec: Spec, field: str) -> list[Cause]:
     """Check the versions of a CRD, with the field paths of its internal version."""
     versions = spec.get("versions") or []
-    causes = [] if _hoisted(versions, "schema") else _check_schemas_are_there(versions, field)
+    shared = frozenset(key for key in _SHAREABLE if _is_shared(versions, key))
+    causes = [] if "schema" in shared else _check_schemas_are_there(versions, field)
     for index, version in enumerate(versions):
         own = f"{field}.versions[{index}]"
         causes += _check_label(version.get("name") or "", f"{own}.name")
         causes += check_deprecation(version, f"{own}.deprecationWarning")
-        causes += _check_parts(version, [version], own, hoisted=False, of=versions)
+        causes += _check_parts(version, [version], own, shared, hoisted=False)
     if len({version.get("name") for version in versions}) != len(versions):
         why = "must contain unique version names"
         causes.append(field_invalid(f"{field}.versions", [], why))
@@ -231,7 +234,7 @@ def check_versions(spec: Spec, field: str) -> list[Cause]:
         causes.append(field_invalid(f"{field}.versions", [], why))
     if versions:
         causes += _check_label(versions[0].get("name") or "", f"{field}.version")
-        causes += _check_parts(versions[0], versions, field, hoisted=True, of=versions)
+        causes += _check_parts(versions[0], versions, field, shared, hoisted=True)
     return causes
 
 
@@ -243,7 +246,7 @@ def _check_schemas_are_there(versions: list[dict[str, Any]], field: str) -> list
     ]
 
 
-def _hoisted(versions: list[dict[str, Any]], key: str) -> bool:
+def _is_shared(versions: list[dict[str, Any]], key: str) -> bool:
     """Tell whether all versions say the same of something: it then is said of the kind."""
     first = versions[0].get(key) if versions else None
     return bool(first) and all(version.get(key) == first for version in versions)
@@ -253,26 +256,26 @@ def _check_parts(
     version: Mapping[str, Any],
     sharing: list[Any],
     field: str,
+    shared: frozenset[str],
     *,
     hoisted: bool,
-    of: list[dict[str, Any]],
 ) -> list[Cause]:
-    """Check what a version says, or (`hoisted`) what all versions in `of` say alike.
+    """Check what a version says, or (`hoisted`) what all versions say alike: its keys are `shared`.
 
     `sharing` are the versions that it is said of.
     """
     causes: list[Cause] = []
     schema = (version.get("schema") or {}).get("openAPIV3Schema")
-    if schema is not None and _hoisted(of, "schema") is hoisted:
+    if schema is not None and ("schema" in shared) is hoisted:
         name = "validation" if hoisted else "schema"
         status = any("status" in (each.get("subresources") or {}) for each in sharing)
         causes += check_openapi(schema, f"{field}.{name}.openAPIV3Schema", status=status)
-    if _hoisted(of, "subresources") is hoisted:
+    if ("subresources" in shared) is hoisted:
         causes += check_subresources(version.get("subresources"), f"{field}.subresources")
-    if _hoisted(of, "additionalPrinterColumns") is hoisted:
+    if ("additionalPrinterColumns" in shared) is hoisted:
         columns = version.get("additionalPrinterColumns")
         causes += check_columns(columns, f"{field}.additionalPrinterColumns")
-    if schema is not None and _hoisted(of, "selectableFields") is hoisted:
+    if schema is not None and ("selectableFields" in shared) is hoisted:
         selectable = version.get("selectableFields")
         causes += check_selectable(selectable, schema, f"{field}.selectableFields")
     return causes
