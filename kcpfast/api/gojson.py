@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-_SPACE = " \t\r\n"
+_SPACE = " \t\n\r"
 _STRING = re.compile(r'[^"\\\x00-\x1f]*')
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _ESCAPES = '"\\/bfnrt'
