@@ -18,7 +18,7 @@ TYPE, REQUIRED, PATTERN, ENUM = 1, 2, 3, 4
 MAX_LENGTH, MIN_LENGTH, MAXIMUM, MINIMUM, MULTIPLE = 5, 6, 7, 8, 9
 MAX_ITEMS, MIN_ITEMS, UNIQUE, MAX_PROPERTIES, MIN_PROPERTIES = 10, 11, 12, 13, 14
 FORMAT, ALL_OF, ANY_OF, ONE_OF, NOT, DUPLICATE = 15, 16, 17, 18, 19, 20
-TOO_DEEP, RANGE, SAID = 21, 22, 23
+TOO_DEEP, RANGE, SAID, DECODING = 21, 22, 23, 24
 
 ANY, OBJECT, ARRAY, STRING, INTEGER, NUMBER, BOOLEAN, INT_OR_STRING = 0, 1, 2, 3, 4, 5, 6, 7
 
@@ -32,6 +32,9 @@ MAX_UNKNOWN = 100  # as sigs.k8s.io/json: so many strict errors are kept
 _STRIDE = cython.declare(cython.int, 2048)
 _AN_INTEGER = ("integer", "")
 _OF_DECODERS = (TYPE, FORMAT, RANGE, TOO_DEEP)
+# As Go prints a float64: from here on with an exponent. Up to the other all wholes are exact.
+_EXPONENT_FROM, _EXACT = 1e21, 2.0**53
+_LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 
 
 class Overgrown(ValueError):
@@ -48,6 +51,8 @@ class SchemaNode:
 
     `properties` maps names to Nodes, `defaults` names to (what makes the default value, its size
     as JSON in bytes).
+    `decode` makes of a value what Go's decoder would: ValueError if it refuses, a value of another
+    type comes back as it is. `zero` makes what a null in a typed map or list stands for.
     `checks` are called as check(value, errors) and append what they find; `list_keys` are those by
     which items of a list are told apart.
     """
@@ -65,6 +70,8 @@ class SchemaNode:
     additional = cython.declare(object, visibility="public")
     items = cython.declare(object, visibility="public")
     list_keys = cython.declare(tuple, visibility="public")
+    decode = cython.declare(object, visibility="public")
+    zero = cython.declare(object, visibility="public")
 
     def __init__(self) -> None:
         """Make a place that accepts anything."""
@@ -81,6 +88,8 @@ class SchemaNode:
         self.additional = None
         self.items = None
         self.list_keys = ()
+        self.decode = None
+        self.zero = None
 
 
 @cython.cclass
@@ -258,29 +267,73 @@ def run(node: SchemaNode, value: object, report: Report) -> object:
 @cython.returns(cython.bint)
 def deeper(value: object, most: cython.int) -> object:
     """Tell whether a decoded value is nested more than `most` levels deep; a scalar has none."""
-    is_deeper: cython.bint = _is_deeper(value, most, Report(False, False, False))
+    is_deeper: cython.bint = _is_deeper(value, most, False, Report(False, False, False))
     return is_deeper
+
+
+@cython.ccall
+@cython.returns(cython.bint)
+def settle(value: object, most: cython.int) -> object:
+    """Do as `deeper`, and make numbers in a value what Go makes of them, in place.
+
+    Go holds what is no int64 as a float64, and prints a float64 without a fraction as an integer.
+    Source: k8s.io/apimachinery/pkg/util/json and encoding/json.
+    """
+    is_deeper: cython.bint = _is_deeper(value, most, True, Report(False, False, False))
+    return is_deeper
+
+
+@cython.ccall
+def go_number(value: object) -> object:
+    """Return an int or float as Go would print it, anything else as it is."""
+    if type(value) is int:
+        if _LEAST <= value <= _MOST:
+            return value
+        try:
+            value = float(value)  # type: ignore[arg-type]
+        except OverflowError:
+            return value
+    if type(value) is not float or not value.is_integer():
+        return value
+    size: object = abs(value)
+    if size < _EXACT:
+        return int(value)
+    if size >= _EXPONENT_FROM:
+        return value
+    digits, _, exponent = repr(value).partition("e+")
+    if not exponent:
+        return int(value)
+    whole, _, fraction = digits.partition(".")
+    return int(whole + fraction.ljust(int(exponent), "0"))
 
 
 @cython.cfunc
 @cython.returns(cython.bint)
-def _is_deeper(value: object, most: cython.int, report: Report):  # type: ignore[no-untyped-def]
+def _is_deeper(value: object, most: cython.int, numbers: cython.bint, report: Report):  # type: ignore[no-untyped-def]
     if isinstance(value, dict):
         if most <= 0:
             return True
-        for item in value.values():
+        for name, item in value.items():
             if isinstance(item, (dict, list)):
                 _step(report)
-                if _is_deeper(item, most - 1, report):
+                if _is_deeper(item, most - 1, numbers, report):
                     return True
+            elif numbers and (type(item) is float or type(item) is int):
+                number = go_number(item)
+                if number is not item:
+                    value[name] = number
     elif isinstance(value, list):
         if most <= 0:
             return True
-        for item in value:
+        index: cython.Py_ssize_t
+        for index in range(len(value)):
+            item = value[index]
             if isinstance(item, (dict, list)):
                 _step(report)
-                if _is_deeper(item, most - 1, report):
+                if _is_deeper(item, most - 1, numbers, report):
                     return True
+            elif numbers and (type(item) is float or type(item) is int):
+                value[index] = go_number(item)
     return False
 
 
@@ -326,7 +379,7 @@ def _visit(node: SchemaNode, value: object, report: Report, depth: cython.int): 
         return
     if value is None and (node.nullable or node.type == ANY):
         return
-    if not _has_type(node.type, value):
+    if not _has_type(node.type, value) or _is_no_int(node, value):
         if report.validate:
             report.errors.append(["", TYPE, value, node.type])
             if node.type == INTEGER and isinstance(value, float):
@@ -341,6 +394,24 @@ def _visit(node: SchemaNode, value: object, report: Report, depth: cython.int): 
     if report.validate and node.checks:
         _check(node, value, report)
         _stop_if_enough(report)
+
+
+@cython.cfunc
+@cython.returns(cython.bint)
+def _is_no_int(node: SchemaNode, value: object) -> object:
+    """Tell whether a number with a fraction or an exponent stands where Go has an int."""
+    return node.typed and node.type == INTEGER and isinstance(value, float)
+
+
+@cython.cfunc
+def _decoded(node: SchemaNode, name: str, value: object, report: Report):  # type: ignore[no-untyped-def]
+    """Return what Go's decoder makes of a value; note an error if it refuses."""
+    try:
+        return node.decode(value)
+    except ValueError as error:
+        report.errors.append([name, DECODING, value, str(error)])
+        _stop_if_enough(report)
+        return value
 
 
 @cython.cfunc
@@ -391,9 +462,16 @@ def _visit_object(node: SchemaNode, value: dict, report: Report, depth: cython.i
                     dropped.append(name)
                 continue
         child = declared  # type: ignore[assignment]
-        if child is node.additional and child.typed and child.type == STRING:
+        if item is None and declared is node.additional and not child.typed and report.default:
+            if child.zero is not None and not child.nullable:
+                item = value[name] = child.zero()
+        if child.decode is not None and report.decodes:
+            decoded = _decoded(child, name, item, report)
+            if decoded is not item:
+                item = value[name] = decoded
+        if child is node.additional and child.typed and child.zero is not None:
             if item is None:
-                value[name] = ""  # as Go reads a null in a map of strings
+                value[name] = child.zero()  # as Go reads a null in a map
                 continue
         elif item is None and (child.typed or (report.default and _is_stray(node, child))):
             if dropped is None:
@@ -421,8 +499,11 @@ def _visit_object(node: SchemaNode, value: dict, report: Report, depth: cython.i
 @cython.cfunc
 @cython.returns(cython.bint)
 def _is_stray(node: SchemaNode, child: SchemaNode) -> object:
-    """Tell whether a null in this place is dropped: it is a property that may not be null."""
-    return not child.nullable and child is not node.additional
+    """Tell whether a null in this place is dropped: it may not be null.
+
+    Source: k8s.io/apiextensions-apiserver, pkg/apiserver/schema/defaulting/prunenulls.go.
+    """
+    return not child.nullable
 
 
 @cython.cfunc
@@ -467,7 +548,12 @@ def _visit_items(child: SchemaNode, value: list, report: Report, depth: cython.i
     for position in range(len(value)):
         errors = len(report.errors)
         unknown = len(report.unknown)
-        _visit(child, value[position], report, depth + 1)
+        item = value[position]
+        if item is None and child.zero is not None and (child.typed or report.default):
+            item = value[position] = child.zero()
+        if child.decode is not None and report.decodes:
+            item = value[position] = _decoded(child, "", item, report)
+        _visit(child, item, report, depth + 1)
         for index in range(errors, len(report.errors)):
             error: list = report.errors[index]  # type: ignore[type-arg]
             error[0] = _join("[" + str(position) + "]", error[0])

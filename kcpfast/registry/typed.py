@@ -32,7 +32,7 @@ def conform(resource: Resource, obj: Object) -> list[str]:
     a wrong type in one of kcp's own kinds is 422, as by its schema.
     """
     root, builtin = resource.program.root, resource.builtin
-    check_depth(obj)
+    check_depth(obj, numbers=not builtin)
     check_metadata(resource, obj)
     report = core.Report(True, not builtin, builtin, True)
     core.run(root, obj, report)
@@ -51,9 +51,13 @@ def conform(resource: Resource, obj: Object) -> list[str]:
     return unknown
 
 
-def check_depth(value: Any) -> None:
-    """Refuse with BadRequest what is nested too deeply for anybody to go over it."""
-    if core.deeper(value, MAX_OBJECT_DEPTH):
+def check_depth(value: Any, *, numbers: bool = False) -> None:
+    """Refuse with BadRequest what is nested too deeply for anybody to go over it.
+
+    With `numbers` they become what Go would print, in place: 1e+06 and 2.0 are 1000000 and 2.
+    """
+    measure = core.settle if numbers else core.deeper
+    if measure(value, MAX_OBJECT_DEPTH):
         raise bad_request(f"the object is nested too deeply: more than {MAX_OBJECT_DEPTH} levels")
 
 
@@ -166,6 +170,8 @@ def _refuse(kind: str, version: str, errors: list[Any], prefix: str) -> None:
     for path, code, value, detail in errors:
         if code == core.TOO_DEEP:
             raise bad_request("the object is nested too deeply")
+        if code == core.DECODING:
+            raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {detail}')
         if code not in _WRONG:
             continue
         whole = f"{prefix}.{path}" if prefix and path else prefix or path

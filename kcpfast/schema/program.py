@@ -16,6 +16,7 @@ import msgspec
 from kcpfast._core import schema as core
 from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import Cause
+from kcpfast.schema import decoding
 from kcpfast.schema.error_texts import TYPE_CODES, causes_of
 from kcpfast.schema.facets import FACETS, Check
 from kcpfast.schema.ratchet import Ratchet
@@ -176,8 +177,8 @@ class SchemaCompiler:
             # Registered before it is filled: a definition may refer to itself.
             node = self._shared[reference] = core.SchemaNode()
             self._fill(node, self._refs[reference], depth)
-            if self._typed and reference.endswith(".resource.Quantity"):
-                node.type = core.INT_OR_STRING  # Go's Quantity.UnmarshalJSON takes numbers too
+            if self._typed:
+                decoding.add_decoder(node, reference)
         return node
 
     def _fill(
@@ -193,6 +194,10 @@ class SchemaCompiler:
         node.keep_empty = any_value or struct
         self._add_children(node, schema, depth)
         node.required = tuple(schema.get("required") or ())
+        if self._typed:
+            decoding.add_zero(node, schema)
+        elif "default" in schema and not node.nullable:
+            node.zero = _maker(schema["default"])  # for a null in a list or a map
         node.checks = self._checks(schema, depth)
         for rule in schema.get("x-kubernetes-validations") or ():
             self._has_rules = True
