@@ -13,6 +13,9 @@ lock now and then: it may run beside the event loop, over megabytes.
 import cython
 
 from kcpfast._core._turn import turn
+from kcpfast._core.numbers import deeper, go_number, settle
+
+__all__ = ["deeper", "go_number", "settle"]
 
 TYPE, REQUIRED, PATTERN, ENUM = 1, 2, 3, 4
 MAX_LENGTH, MIN_LENGTH, MAXIMUM, MINIMUM, MULTIPLE = 5, 6, 7, 8, 9
@@ -32,9 +35,6 @@ MAX_UNKNOWN = 100  # as sigs.k8s.io/json: so many strict errors are kept
 _STRIDE = cython.declare(cython.int, 2048)
 _AN_INTEGER = ("integer", "")
 _OF_DECODERS = (TYPE, FORMAT, RANGE, TOO_DEEP)
-# As Go prints a float64: from here on with an exponent. Up to the other all wholes are exact.
-_EXPONENT_FROM, _EXACT = 1e21, 2.0**53
-_LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 
 
 class Overgrown(ValueError):
@@ -263,80 +263,6 @@ def run(node: SchemaNode, value: object, report: Report) -> object:
     return value
 
 
-@cython.ccall
-@cython.returns(cython.bint)
-def deeper(value: object, most: cython.int) -> object:
-    """Tell whether a decoded value is nested more than `most` levels deep; a scalar has none."""
-    is_deeper: cython.bint = _is_deeper(value, most, False, Report(False, False, False))
-    return is_deeper
-
-
-@cython.ccall
-@cython.returns(cython.bint)
-def settle(value: object, most: cython.int) -> object:
-    """Do as `deeper`, and make numbers in a value what Go makes of them, in place.
-
-    Go holds what is no int64 as a float64, and prints a float64 without a fraction as an integer.
-    Source: k8s.io/apimachinery/pkg/util/json and encoding/json.
-    """
-    is_deeper: cython.bint = _is_deeper(value, most, True, Report(False, False, False))
-    return is_deeper
-
-
-@cython.ccall
-def go_number(value: object) -> object:
-    """Return an int or float as Go would print it, anything else as it is."""
-    if type(value) is int:
-        if _LEAST <= value <= _MOST:
-            return value
-        try:
-            value = float(value)  # type: ignore[arg-type]
-        except OverflowError:
-            return value
-    if type(value) is not float or not value.is_integer():
-        return value
-    size: object = abs(value)
-    if size < _EXACT:
-        return int(value)
-    if size >= _EXPONENT_FROM:
-        return value
-    digits, _, exponent = repr(value).partition("e+")
-    if not exponent:
-        return int(value)
-    whole, _, fraction = digits.partition(".")
-    return int(whole + fraction.ljust(int(exponent), "0"))
-
-
-@cython.cfunc
-@cython.returns(cython.bint)
-def _is_deeper(value: object, most: cython.int, numbers: cython.bint, report: Report):  # type: ignore[no-untyped-def]
-    if isinstance(value, dict):
-        if most <= 0:
-            return True
-        for name, item in value.items():
-            if isinstance(item, (dict, list)):
-                _step(report)
-                if _is_deeper(item, most - 1, numbers, report):
-                    return True
-            elif numbers and (type(item) is float or type(item) is int):
-                number = go_number(item)
-                if number is not item:
-                    value[name] = number
-    elif isinstance(value, list):
-        if most <= 0:
-            return True
-        index: cython.Py_ssize_t
-        for index in range(len(value)):
-            item = value[index]
-            if isinstance(item, (dict, list)):
-                _step(report)
-                if _is_deeper(item, most - 1, numbers, report):
-                    return True
-            elif numbers and (type(item) is float or type(item) is int):
-                value[index] = go_number(item)
-    return False
-
-
 @cython.cfunc
 @cython.returns(cython.void)
 def _step(report: Report):  # type: ignore[no-untyped-def]
@@ -462,18 +388,13 @@ def _visit_object(node: SchemaNode, value: dict, report: Report, depth: cython.i
                     dropped.append(name)
                 continue
         child = declared  # type: ignore[assignment]
-        if item is None and declared is node.additional and not child.typed and report.default:
-            if child.zero is not None and not child.nullable:
-                item = value[name] = child.zero()
         if child.decode is not None and report.decodes:
             decoded = _decoded(child, name, item, report)
             if decoded is not item:
                 item = value[name] = decoded
-        if child is node.additional and child.typed and child.zero is not None:
-            if item is None:
-                value[name] = child.zero()  # as Go reads a null in a map
-                continue
-        elif item is None and (child.typed or (report.default and _is_stray(node, child))):
+        if item is None and child is node.additional and _has_zero(child, report):
+            item = value[name] = child.zero()
+        if item is None and (child.typed or (report.default and not child.nullable)):
             if dropped is None:
                 dropped = []
             dropped.append(name)
@@ -498,12 +419,13 @@ def _visit_object(node: SchemaNode, value: dict, report: Report, depth: cython.i
 
 @cython.cfunc
 @cython.returns(cython.bint)
-def _is_stray(node: SchemaNode, child: SchemaNode) -> object:
-    """Tell whether a null in this place is dropped: it may not be null.
+def _has_zero(child: SchemaNode, report: Report) -> object:
+    """Tell whether a null in a map or a list becomes a value: of its Go type, or the default.
 
-    Source: k8s.io/apiextensions-apiserver, pkg/apiserver/schema/defaulting/prunenulls.go.
+    Other nulls that may not be are dropped from maps: k8s.io/apiextensions-apiserver,
+    pkg/apiserver/schema/defaulting, prunenulls.go and algorithm.go.
     """
-    return not child.nullable
+    return child.zero is not None and (child.typed or report.default)
 
 
 @cython.cfunc
@@ -549,7 +471,7 @@ def _visit_items(child: SchemaNode, value: list, report: Report, depth: cython.i
         errors = len(report.errors)
         unknown = len(report.unknown)
         item = value[position]
-        if item is None and child.zero is not None and (child.typed or report.default):
+        if item is None and _has_zero(child, report):
             item = value[position] = child.zero()
         if child.decode is not None and report.decodes:
             item = value[position] = _decoded(child, "", item, report)

@@ -132,7 +132,7 @@ def _parse_yaml(body: bytes, kind: str, *, strict: bool) -> Parsed:
     except ValueError as error:
         message = str(error) if kind else f"error converting YAML to JSON: {error}"
         raise unrecognized(kind, message, body) from None
-    check_depth(parsed.value)
+    check_depth(parsed.value, numbers=True)  # sigs.k8s.io/yaml makes JSON of it first
     return parsed
 
 

@@ -171,7 +171,9 @@ def _refuse(kind: str, version: str, errors: list[Any], prefix: str) -> None:
         if code == core.TOO_DEEP:
             raise bad_request("the object is nested too deeply")
         if code == core.DECODING:
-            raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {detail}')
+            raise bad_request(
+                f'{kind} in version "{version}" cannot be handled as a {kind}: {detail}'
+            )
         if code not in _WRONG:
             continue
         whole = f"{prefix}.{path}" if prefix and path else prefix or path

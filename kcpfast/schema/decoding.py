@@ -189,7 +189,9 @@ def _in_utc(text: str, *, micro: bool) -> str:
     year, month, day, hour, minute, second = map(int, groups[:6])
     sign, hours, minutes = groups[-3:]
     if sign and (int(hours) > 24 or int(minutes) >= 60):
-        raise ValueError(f'parsing time "{text}": time zone offset {_of_zone(int(hours))} out of range')
+        raise ValueError(
+            f'parsing time "{text}": time zone offset {_of_zone(int(hours))} out of range'
+        )
     shown = _complaint(text, micro=micro)
     if shown.endswith("out of range"):
         raise ValueError(shown)

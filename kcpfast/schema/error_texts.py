@@ -98,6 +98,12 @@ def _combined(text: str) -> Cause:
     return field_invalid("<nil>", "", text)
 
 
+def _multiple(path: str, factor: Any) -> str:
+    if factor <= 0:
+        return f"factor MultipleOf declared for {path} must be positive: {factor}"
+    return f"{path} in body should be a multiple of {_bound(factor)}"
+
+
 _COUNTS = {0: "none valid", 1: "one valid"}
 
 ERROR_TEXTS: dict[int, Callable[[str, Any, Any], Cause]] = {
@@ -109,7 +115,7 @@ ERROR_TEXTS: dict[int, Callable[[str, Any, Any], Cause]] = {
     core.MIN_LENGTH: _invalid(lambda detail: f"should be at least {detail} chars long"),
     core.MAXIMUM: _invalid(_limit_text("less")),
     core.MINIMUM: _invalid(_limit_text("greater")),
-    core.MULTIPLE: _invalid(lambda detail: f"should be a multiple of {_bound(detail)}"),
+    core.MULTIPLE: lambda path, value, detail: field_invalid(path, value, _multiple(path, detail)),
     core.MAX_ITEMS: lambda path, value, detail: field_too_many(path, len(value), detail),
     core.MIN_ITEMS: _invalid(lambda detail: f"should have at least {detail} items"),
     core.UNIQUE: _invalid(lambda _detail: "shouldn't contain duplicates"),

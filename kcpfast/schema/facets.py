@@ -19,6 +19,7 @@ from kcpfast.schema import formats
 from kcpfast.schema.pattern import compile_pattern
 
 _LONGEST = 1 << 62
+_MOST_EXACT, _EPSILON = float((1 << 53) - 1), 1e-9
 Check = Callable[[Any, list[Any]], None]
 # Takes the schema that has the facet; None where the facet asks for nothing.
 CheckMaker = Callable[[Mapping[str, Any]], Check | None]
@@ -89,8 +90,34 @@ def _minimum(schema: Mapping[str, Any]) -> Check:
 
 
 def _multiple_of(schema: Mapping[str, Any]) -> Check:
+    """Return the check of kube-openapi, pkg/validation/validate/values.go, MultipleOfNativeType.
+
+    It takes the factor for an integer where the value is one.
+    """
     factor = schema["multipleOf"]
-    return _number(lambda value: (value / factor) % 1 == 0, core.MULTIPLE, factor)
+    whole = int(factor)
+
+    def check(value: Any, errors: list[Any]) -> None:
+        if isinstance(value, int) and not isinstance(value, bool):
+            if whole <= 0:
+                errors.append(["", core.MULTIPLE, 0, 0])
+            elif value % whole:
+                errors.append(["", core.MULTIPLE, value, whole])
+        elif isinstance(value, float) and not _is_whole(
+            1 / factor * value if factor < 1 else value / factor
+        ):
+            errors.append(["", core.MULTIPLE, value, factor])
+
+    return check
+
+
+def _is_whole(value: float) -> bool:
+    """Tell what go-openapi's swag.IsFloat64AJSONInteger does: nearly whole is whole."""
+    if not abs(value) <= _MOST_EXACT:
+        return False
+    nearest = float(int(value))
+    difference = abs(value - nearest)
+    return difference == 0 or (nearest != 0 and difference / (abs(value) + abs(nearest)) < _EPSILON)
 
 
 def _enum(schema: Mapping[str, Any]) -> Check:

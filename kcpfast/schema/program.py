@@ -194,11 +194,11 @@ class SchemaCompiler:
         node.keep_empty = any_value or struct
         self._add_children(node, schema, depth)
         node.required = tuple(schema.get("required") or ())
+        node.checks = self._checks(schema, depth)
         if self._typed:
             decoding.add_zero(node, schema)
         elif "default" in schema and not node.nullable:
             node.zero = _maker(schema["default"])  # for a null in a list or a map
-        node.checks = self._checks(schema, depth)
         for rule in schema.get("x-kubernetes-validations") or ():
             self._has_rules = True
             sources = (rule.get("rule") or "", rule.get("messageExpression") or "")
