@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from kcpfast.meta.names import NameRule, dns_label, dns_subdomain, path_segment
+from kcpfast.resources import decoding
 from kcpfast.resources.asset import asset
 from kcpfast.resources.columns import COLUMNS
 from kcpfast.resources.compiled import CompiledSchema
@@ -257,7 +258,7 @@ def definition_name(group: str, kind: str, version: str = "v1") -> str:
 
 @cache
 def _compiler() -> SchemaCompiler:
-    return SchemaCompiler(definitions(), typed=True)
+    return SchemaCompiler(definitions(), typed=True, decoding=decoding)
 
 
 def typed_program(definition: str) -> Program:

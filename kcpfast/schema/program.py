@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from kcpfast._core import schema as core
 from kcpfast.meta.copies import copy_json
 from kcpfast.meta.errors import Cause
-from kcpfast.schema import decoding
 from kcpfast.schema.error_texts import TYPE_CODES, causes_of
 from kcpfast.schema.facets import FACETS, Check
 from kcpfast.schema.ratchet import Ratchet
@@ -141,6 +140,16 @@ def expression_weight(*sources: str) -> float:
     return sum(map(len, sources)) / _CHARACTERS
 
 
+class Decoding(Protocol):
+    """What completes the nodes of built-in definitions with what Go's decoder does."""
+
+    def add_decoder(self, node: core.SchemaNode, definition: str) -> None:
+        """Let a definition be decoded as its Go type is."""
+
+    def add_zero(self, node: core.SchemaNode, schema: Mapping[str, Any]) -> None:
+        """Say what a null in a map or a list stands for."""
+
+
 class SchemaCompiler:
     """Compiles schemas that share definitions; each definition is compiled once.
 
@@ -149,12 +158,18 @@ class SchemaCompiler:
     """
 
     def __init__(
-        self, refs: Mapping[str, Any], *, typed: bool, meta: core.SchemaNode | None = None
+        self,
+        refs: Mapping[str, Any],
+        *,
+        typed: bool,
+        meta: core.SchemaNode | None = None,
+        decoding: Decoding | None = None,
     ) -> None:
-        """Take the definitions, and the compiled ObjectMeta of embedded objects."""
+        """Take the definitions, the compiled ObjectMeta of embedded objects, and Go's types."""
         self._refs = refs
         self._typed = typed
         self._meta = meta
+        self._decoding = decoding
         self._shared: dict[str, core.SchemaNode] = {}
         self._has_rules = False
         self._weight = 1.0
@@ -177,8 +192,8 @@ class SchemaCompiler:
             # Registered before it is filled: a definition may refer to itself.
             node = self._shared[reference] = core.SchemaNode()
             self._fill(node, self._refs[reference], depth)
-            if self._typed:
-                decoding.add_decoder(node, reference)
+            if self._decoding is not None:
+                self._decoding.add_decoder(node, reference)
         return node
 
     def _fill(
@@ -195,8 +210,8 @@ class SchemaCompiler:
         self._add_children(node, schema, depth)
         node.required = tuple(schema.get("required") or ())
         node.checks = self._checks(schema, depth)
-        if self._typed:
-            decoding.add_zero(node, schema)
+        if self._decoding is not None:
+            self._decoding.add_zero(node, schema)
         elif "default" in schema and not node.nullable:
             node.zero = _maker(schema["default"])  # for a null in a list or a map
         for rule in schema.get("x-kubernetes-validations") or ():
