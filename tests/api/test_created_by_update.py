@@ -98,3 +98,14 @@ async def test_an_apply_with_a_uid_is_for_what_is_there(inside: Inside) -> None:
     got = await answer(inside, "PATCH", where, sent, content_type=media)
     assert got.status == 422
     assert "metadata.uid" in got.body.decode()
+
+
+@pytest.mark.parametrize("part", ["finalize", "status"])
+async def test_a_namespace_keeps_its_label(inside: Inside, part: str) -> None:
+    where = "/api/v1/namespaces"
+    sent = body("", "v1", "Namespace", {})
+    assert (await answer(inside, "POST", where, sent)).status == 201
+    sent = body("", "v1", "Namespace", {"status": {"phase": "Active"}})
+    got = await answer(inside, "PUT", f"{where}/put/{part}", sent)
+    labels = json.loads(got.body)["metadata"]["labels"]
+    assert (got.status, labels) == (200, {"kubernetes.io/metadata.name": "put"})

@@ -132,6 +132,11 @@ def _prepare_namespace(obj: Object) -> None:
         finalizers.append("kubernetes")
     obj["spec"] = {"finalizers": finalizers}
     obj["status"] = {"phase": "Active"}
+    _label_namespace(obj)
+
+
+def _label_namespace(obj: Object) -> None:
+    """Set the label with the name: a default, so on writes to subresources too."""
     labels = obj["metadata"].get("labels") or {}
     name = obj["metadata"].get("name", "")
     obj["metadata"]["labels"] = labels | {"kubernetes.io/metadata.name": name}
@@ -141,9 +146,7 @@ def _prepare_namespace_update(new: Object, old: Object) -> None:
     for key in ("spec", "status"):
         if key in old:
             new[key] = old[key]
-    labels = new["metadata"].get("labels") or {}
-    name = new["metadata"].get("name", "")
-    new["metadata"]["labels"] = labels | {"kubernetes.io/metadata.name": name}
+    _label_namespace(new)
 
 
 def _begin_namespace_end(new: Object, _old: Object) -> None:
@@ -185,6 +188,7 @@ STRATEGIES = {
     ("", "namespaces"): Strategy(
         prepare_create=_prepare_namespace,
         prepare_update=_prepare_namespace_update,
+        prepare_status=lambda new, _old: _label_namespace(new),
         prepare_delete=_begin_namespace_end,
         validate=_check_namespace,
         validate_update=_check_namespace_update,
