@@ -90,7 +90,7 @@ def _quantity(value: Any) -> Any:
     if value is None:
         return None
     if isinstance(value, str):
-        return _canonical(value.strip(" \t\r\n"))
+        return _canonical(value.strip(" \t\n\r"))
     if isinstance(value, bool | dict | list):
         return _canonical("")
     return _canonical(repr(value))
@@ -134,7 +134,7 @@ def _offset(text: str) -> int:
     data = text.encode()
     quantum: list[int] = []
     for index, byte in enumerate(data):
-        if byte in b"\r\n":
+        if byte in b"\n\r":
             continue
         if chr(byte) in _ALPHABET:
             quantum.append(index)
@@ -143,7 +143,7 @@ def _offset(text: str) -> int:
             continue
         if byte != ord("=") or len(quantum) < 2:
             return index
-        rest = [at for at in range(index + 1, len(data)) if data[at] not in b"\r\n"]
+        rest = [at for at in range(index + 1, len(data)) if data[at] not in b"\n\r"]
         if len(quantum) == 2:
             if not rest:
                 return len(data)
