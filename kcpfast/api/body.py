@@ -140,9 +140,11 @@ def read_yaml(body: bytes, *, strict: bool) -> Parsed:
     """Read YAML; ValueError, in the words of goyaml, if it is none. Its depth is not checked."""
     from kcpfast.meta.yamltext.reader import read  # noqa: PLC0415 - few clients send YAML
 
-    if body.lstrip()[:1] == b"{" and (not strict or not duplicates_of(body)):
+    if body.lstrip()[:1] == b"{":
         with contextlib.suppress(msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return Parsed(pieces.decode(body))  # which is YAML, and is what most clients call so
+            value = pieces.decode(body)  # which is YAML, and is what most clients call so
+            if not strict or not duplicates(body):
+                return Parsed(value)
     repeated: list[str] | None = [] if strict else None
     value = read(body, repeated)
     if not repeated:
@@ -150,15 +152,6 @@ def read_yaml(body: bytes, *, strict: bool) -> Parsed:
     del repeated[_MOST_STRICT:]
     lines = "".join(f"\n  {text}" for text in repeated)
     return Parsed(value, repeated, [f"yaml: unmarshal errors:{lines}"])
-
-
-def duplicates_of(body: bytes) -> bool:
-    """Tell whether a field stands twice in a text that is probably JSON."""
-    try:
-        pieces.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return True
-    return bool(duplicates(body))
 
 
 def read_object(call: Call, resource: Resource, validation: str, new: bool = False) -> Object:
